@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { dirname, join, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { StoreError, wrapSystemError } from './errors.ts';
+import type { FileSystem } from './file-system.ts';
+import { RecordType } from './format.ts';
+import { nowNs } from './probe.ts';
+import { RecordLog } from './record-log.ts';
+
+/** Copied between two turns of the event loop. */
+const BYTES_A_TURN = 1024 * 1024;
+
+/**
+ * Writes pairs (in byte order of their keys) as a new log with txids from 1. It is built beside the target and renamed
+ * into place when it is durable: the target is there whole, or not at all.
+ */
+export async function compactTo(
+  source: RecordLog,
+  pairs: Iterable<[Uint8Array, Uint8Array]>,
+  outDirectory: string,
+): Promise<void> {
+  const { fileSystem, probe } = source;
+  const target = resolve(outDirectory);
+  try {
+    checkEmpty(fileSystem, target);
+    const unfinished = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
+    const startNs = nowNs();
+    let copiedBytes: number;
+    try {
+      copiedBytes = await copyPairs(source, pairs, unfinished);
+      checkEmpty(fileSystem, target);
+      fileSystem.rename(unfinished, target);
+      fileSystem.directorySync(dirname(target));
+    } catch (error) {
+      removeFlatDirectory(fileSystem, unfinished);
+      throw error;
+    }
+    probe?.compacted?.(source.totalBytes, copiedBytes, startNs, nowNs() - startNs);
+  } catch (error) {
+    throw wrapSystemError(error, 'compact', target);
+  }
+}
+
+function checkEmpty(fileSystem: FileSystem, target: string): void {
+  const stat = fileSystem.stat(target);
+  if (stat === undefined || (stat.kind === 'directory' && fileSystem.list(target).length === 0)) return;
+  throw new StoreError('TARGET_NOT_EMPTY', `${target} is not an empty directory; name a new one`, {
+    path: target,
+  });
+}
+
+async function copyPairs(
+  source: RecordLog,
+  pairs: Iterable<[Uint8Array, Uint8Array]>,
+  directory: string,
+): Promise<number> {
+  const { fileSystem, segmentBytes } = source;
+  const log = await RecordLog.open(directory, { fileSystem, segmentBytes });
+  let copiedBytes = 0;
+  try {
+    let turnEnd = BYTES_A_TURN;
+    for (const [key, value] of pairs) {
+      copiedBytes += log.appendRecord(RecordType.Put, key, value).byteLength;
+      if (copiedBytes < turnEnd) continue;
+      turnEnd = copiedBytes + BYTES_A_TURN;
+      await nextTurn();
+    }
+  } finally {
+    await log.close();
+  }
+  return copiedBytes;
+}
+
+function removeFlatDirectory(fileSystem: FileSystem, directory: string): void {
+  if (fileSystem.stat(directory) === undefined) return;
+  for (const name of fileSystem.list(directory)) fileSystem.remove(join(directory, name));
+  fileSystem.removeDirectory(directory);
+}

@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import { type FileSystem, writeFully } from './file-system.ts';
+import { readSlots, SLOT_BYTES, SLOT_COUNT, type Slot, SlotWriter } from './slot-file.ts';
+
+/**
+ * The durable mark: the last position that a completed sync covered. It is written after the sync has
+ * returned, so it may lag behind the truth and can never lead it.
+ */
+export interface DurableMark {
+  /** 16 bytes that name the store for life. */
+  readonly storeId: Buffer;
+  /** 16 bytes that name the opening that wrote this. The same stand in `.lock` unless a foreign writer came. */
+  readonly sessionNonce: Buffer;
+  readonly segmentId: number;
+  readonly offset: number;
+  /** The txid that the record at that position has, once there is one. */
+  readonly nextTxid: number;
+  /** Set only by an orderly close: the log ends at this position. */
+  readonly clean: boolean;
+}
+
+export const MARK_FILE = 'durable-mark';
+/** `TDMK` */
+const MARK_MAGIC = 0x4b4d4454;
+export const NONCE_BYTES = 16;
+const MARK_BODY_BYTES = NONCE_BYTES * 2 + 4 + 8 + 8 + 1;
+
+export interface MarkOnDisk {
+  readonly mark: DurableMark;
+  readonly slot: Slot;
+}
+
+/** The newest valid mark of a directory, and how many slots were damaged. */
+export function readMark(
+  fileSystem: FileSystem,
+  directory: string,
+): { newest: MarkOnDisk | undefined; damagedSlots: number } {
+  const contents = readSlots(fileSystem, join(directory, MARK_FILE), MARK_MAGIC);
+  if (contents === undefined) return { newest: undefined, damagedSlots: 0 };
+  for (const slot of contents.slots) {
+    const mark = decodeMark(slot.body);
+    if (mark !== undefined) return { newest: { mark, slot }, damagedSlots: contents.damaged };
+  }
+  return { newest: undefined, damagedSlots: contents.damaged };
+}
+
+function decodeMark(body: Buffer): DurableMark | undefined {
+  if (body.length !== MARK_BODY_BYTES) return undefined;
+  const offset = Number(body.readBigUInt64LE(36));
+  const nextTxid = Number(body.readBigUInt64LE(44));
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(nextTxid) || nextTxid < 1) return undefined;
+  return {
+    storeId: Buffer.from(body.subarray(0, NONCE_BYTES)),
+    sessionNonce: Buffer.from(body.subarray(NONCE_BYTES, NONCE_BYTES * 2)),
+    segmentId: body.readUInt32LE(32),
+    offset,
+    nextTxid,
+    clean: body[52] === 1,
+  };
+}
+
+/** Keeps the mark of one opening. Its file is preallocated, so that later writes change no metadata. */
+export class DurableMarkWriter {
+  private readonly fileSystem: FileSystem;
+  private readonly descriptor: number;
+  private readonly slots: SlotWriter;
+  private readonly storeId: Buffer;
+  private readonly sessionNonce: Buffer;
+
+  private constructor(
+    fileSystem: FileSystem,
+    descriptor: number,
+    after: Slot | undefined,
+    storeId: Buffer,
+    sessionNonce: Buffer,
+  ) {
+    this.fileSystem = fileSystem;
+    this.descriptor = descriptor;
+    this.slots = new SlotWriter(fileSystem, descriptor, MARK_MAGIC, after, after?.sequence ?? 0);
+    this.storeId = storeId;
+    this.sessionNonce = sessionNonce;
+  }
+
+  /** Opens the mark's file, creating it when needed; the caller syncs the directory before relying on it. */
+  static open(
+    fileSystem: FileSystem,
+    directory: string,
+    previous: MarkOnDisk | undefined,
+    storeId: Buffer,
+    sessionNonce: Buffer,
+  ): DurableMarkWriter {
+    const path = join(directory, MARK_FILE);
+    const exists = fileSystem.stat(path) !== undefined;
+    const descriptor = fileSystem.open(path, exists ? 'write' : 'create');
+    try {
+      const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+      if (sizeBytes < SLOT_BYTES * SLOT_COUNT) {
+        const zeros = Buffer.alloc(SLOT_BYTES * SLOT_COUNT - sizeBytes);
+        writeFully(fileSystem, descriptor, zeros, 0, zeros.length, sizeBytes);
+        fileSystem.dataSync(descriptor);
+      }
+    } catch (error) {
+      fileSystem.close(descriptor);
+      throw error;
+    }
+    return new DurableMarkWriter(fileSystem, descriptor, previous?.slot, storeId, sessionNonce);
+  }
+
+  /** Writes the next slot. Durable only after `sync`. */
+  write(segmentId: number, offset: number, nextTxid: number, clean: boolean): void {
+    this.slots.write((block, at) => {
+      this.storeId.copy(block, at);
+      this.sessionNonce.copy(block, at + NONCE_BYTES);
+      block.writeUInt32LE(segmentId, at + 32);
+      block.writeBigUInt64LE(BigInt(offset), at + 36);
+      block.writeBigUInt64LE(BigInt(nextTxid), at + 44);
+      block[at + 52] = clean ? 1 : 0;
+      return MARK_BODY_BYTES;
+    });
+  }
+
+  /** Both slots, each synced: nothing older can be read again. */
+  writeBoth(segmentId: number, offset: number, nextTxid: number): void {
+    for (let count = 0; count < SLOT_COUNT; count++) {
+      this.write(segmentId, offset, nextTxid, false);
+      this.sync();
+    }
+  }
+
+  sync(): void {
+    this.fileSystem.dataSync(this.descriptor);
+  }
+
+  syncAsync(): Promise<void> {
+    return this.fileSystem.dataSyncAsync(this.descriptor);
+  }
+
+  close(): void {
+    this.fileSystem.close(this.descriptor);
+  }
+}

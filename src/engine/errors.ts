@@ -1,0 +1,111 @@
+/**
+ * What can go wrong, by a code that never changes its meaning. Misuse (a wrong type, a key that is too
+ * long) is a `TypeError` or `RangeError` instead, thrown before any I/O.
+ */
+export type StoreErrorCode =
+  /** Another writer holds the directory; the message names it. */
+  | 'STORE_LOCKED'
+  /** Damage that no crash explains. Nothing was changed. */
+  | 'STORE_CORRUPT'
+  /** Without a durable mark, a torn value and a damaged length look the same here. Nothing was changed. */
+  | 'AMBIGUOUS_TAIL'
+  /** `recovery: 'strict'` met an ordinary torn tail. Nothing was changed. */
+  | 'TORN_TAIL'
+  /** A write or a sync failed earlier; reopen to continue writing. */
+  | 'WRITER_POISONED'
+  /** This write failed; whether it survives is unknown until the store is reopened. */
+  | 'WRITE_FAILED'
+  /** This sync failed; what it should have made durable may or may not be. */
+  | 'SYNC_FAILED'
+  /** A read returned an operating-system error. */
+  | 'READ_FAILED'
+  | 'STORE_CLOSED'
+  /** The bytes of a frame do not match their checksum. */
+  | 'CRC_MISMATCH'
+  /** A frame is whole but is not the one that was asked for, or ends too early. */
+  | 'FRAME_MISMATCH'
+  /** A reader's snapshot was replaced under it: open a new one. */
+  | 'SNAPSHOT_GONE'
+  | 'NOT_FOUND'
+  | 'NOT_A_DIRECTORY'
+  | 'PERMISSION_DENIED'
+  | 'TARGET_NOT_EMPTY'
+  | 'IMPORT_MALFORMED'
+  /** Segment ids are used up. */
+  | 'LOG_FULL'
+  /** Any other operating-system error while opening or closing. */
+  | 'IO_FAILED';
+
+/** Where and why, beside the sentence in `message`. */
+export interface StoreErrorDetails {
+  readonly cause?: unknown;
+  readonly path?: string;
+  readonly segmentId?: number;
+  /** Bytes from the start of the segment. */
+  readonly offset?: number;
+  readonly reason?: string;
+  /** True when the failed operation may or may not have taken effect. */
+  readonly indeterminate?: boolean;
+  /** Process id of the holder, with `STORE_LOCKED`. */
+  readonly holderPid?: number;
+  /** One-based, with `IMPORT_MALFORMED`. */
+  readonly line?: number;
+}
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+  readonly path: string | undefined;
+  readonly segmentId: number | undefined;
+  readonly offset: number | undefined;
+  readonly reason: string | undefined;
+  readonly indeterminate: boolean;
+  readonly holderPid: number | undefined;
+  readonly line: number | undefined;
+
+  constructor(code: StoreErrorCode, message: string, details: StoreErrorDetails = {}) {
+    super(`${code}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.path = details.path;
+    this.segmentId = details.segmentId;
+    this.offset = details.offset;
+    this.reason = details.reason;
+    this.indeterminate = details.indeterminate ?? false;
+    this.holderPid = details.holderPid;
+    this.line = details.line;
+  }
+}
+
+/** The `errno` name of an operating-system error (`ENOSPC`), or undefined for anything else. */
+export function errnoOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** Turns an operating-system error met at `path` into the `StoreError` that says what to do about it. */
+export function wrapSystemError(error: unknown, action: string, path: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const errno = errnoOf(error);
+  const details = { cause: error, path, reason: errno ?? 'unknown' };
+  switch (errno) {
+    case 'ENOENT':
+      return new StoreError('NOT_FOUND', `cannot ${action}: ${path} does not exist`, details);
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return new StoreError('NOT_A_DIRECTORY', `cannot ${action}: ${path} is not a directory`, details);
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new StoreError(
+        'PERMISSION_DENIED',
+        `cannot ${action}: this user may not do that at ${path} (${errno})`,
+        details,
+      );
+    default:
+      return new StoreError(
+        'IO_FAILED',
+        `cannot ${action} at ${path}: ${error instanceof Error ? error.message : String(error)}`,
+        details,
+      );
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The seam between the engine and the disk. One engine file implements it over `node:fs`; the harness has
+ * an in-memory one whose crash images can be enumerated. Failures are thrown as the `errno` errors of Node.
+ *
+ * Descriptors are plain numbers so that a hot read is one call with no wrapper object.
+ */
+export interface FileSystem {
+  /** Names in a directory, in no order. */
+  list(directory: string): string[];
+  /** What stands at a path (links followed), or undefined when nothing does. */
+  stat(path: string): FileStat | undefined;
+  statDescriptor(descriptor: number): FileStat;
+  /** Creates the directory and its parents, private to the user; returns the topmost one that it created. */
+  makeDirectory(path: string): string | undefined;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  removeDirectory(path: string): void;
+
+  /** `read` and `write` need an existing file; `create` fails with EEXIST on one. Never opens for append. */
+  open(path: string, mode: OpenMode): number;
+  close(descriptor: number): void;
+  /** Bytes read, which may be fewer than asked; 0 is the end of the file. */
+  read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
+  readAsync(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number>;
+  /** Bytes written, which may be fewer than asked. */
+  write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
+  writeVector(descriptor: number, buffers: readonly Uint8Array[], position: number): number;
+  truncate(descriptor: number, sizeBytes: number): void;
+
+  /** `fdatasync`: the data, and as much metadata as reading it back needs. */
+  dataSync(descriptor: number): void;
+  dataSyncAsync(descriptor: number): Promise<void>;
+  /** `fsync` of a directory: the creates, renames and removals in it. */
+  directorySync(path: string): void;
+  directorySyncAsync(path: string): Promise<void>;
+
+  /** Kernel lock on an open file, bound to this descriptor and released by the kernel at death. */
+  tryLock(descriptor: number): KernelLockResult;
+  /** A lock kept alive by refreshing a directory beside `path`, for other hosts on a shared file system. */
+  holdLease(path: string, onCompromised: (error: Error) => void): Promise<Lease>;
+  /** Removes the leftover lease of a holder that is proved dead. */
+  breakLease(path: string): void;
+}
+
+export type OpenMode = 'read' | 'write' | 'create';
+
+export type KernelLockResult = 'locked' | 'busy' | 'unsupported';
+
+export interface FileStat {
+  readonly kind: 'file' | 'directory' | 'other';
+  readonly sizeBytes: number;
+  readonly device: number;
+  readonly inode: number;
+  /** Never evidence of anything but "this file is not the one I saw before". */
+  readonly modifiedMs: number;
+}
+
+export interface Lease {
+  /** Milliseconds, by the monotonic clock, since the lease was last refreshed. */
+  ageMs(): number;
+  release(): Promise<void>;
+}
+
+/** How old an unrefreshed lease must be before another host may take it. */
+export const LEASE_STALE_MS = 10_000;
+
+/** Reads until `length` bytes are there or the file ends; returns how many there are. */
+export function readFully(
+  fileSystem: FileSystem,
+  descriptor: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): number {
+  let done = 0;
+  while (done < length) {
+    const count = fileSystem.read(descriptor, buffer, offset + done, length - done, position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** Writes all of it: a short write is continued, one that makes no progress is an error. */
+export function writeFully(
+  fileSystem: FileSystem,
+  descriptor: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): void {
+  let done = 0;
+  while (done < length) {
+    const count = fileSystem.write(descriptor, buffer, offset + done, length - done, position + done);
+    if (count === 0) throw Object.assign(new Error('write made no progress'), { code: 'EIO' });
+    done += count;
+  }
+}
+
+/** The same for several buffers, without joining them. */
+export function writeVectorFully(
+  fileSystem: FileSystem,
+  descriptor: number,
+  buffers: readonly Uint8Array[],
+  position: number,
+): void {
+  let rest = buffers;
+  let at = position;
+  for (;;) {
+    let count = fileSystem.writeVector(descriptor, rest, at);
+    at += count;
+    let index = 0;
+    while (index < rest.length && count >= (rest[index] as Uint8Array).length) {
+      count -= (rest[index] as Uint8Array).length;
+      index++;
+    }
+    if (index === rest.length) return;
+    if (index === 0 && count === 0) {
+      throw Object.assign(new Error('write made no progress'), { code: 'EIO' });
+    }
+    rest = [(rest[index] as Uint8Array).subarray(count), ...rest.slice(index + 1)];
+  }
+}
+
+/** The whole of a small file, or undefined when it does not exist. */
+export function readSmallFile(fileSystem: FileSystem, path: string, limitBytes: number): Buffer | undefined {
+  let descriptor: number;
+  try {
+    descriptor = fileSystem.open(path, 'read');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const buffer = Buffer.alloc(limitBytes);
+    return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, limitBytes, 0));
+  } finally {
+    fileSystem.close(descriptor);
+  }
+}

@@ -1,0 +1,125 @@
+import { type BytesLike, keyBytes } from './bytes.ts';
+import { CRC_BYTES, HEADER_BYTES, RecordType } from './format.ts';
+import { headerKeyLength, headerType, type RecordRef } from './frame.ts';
+import type { Keydir } from './keydir.ts';
+import { type GuardedProbe, nowNs } from './probe.ts';
+import { frameMismatch, type SegmentReader } from './segment-reader.ts';
+
+/** Reading by key, the same for the writer's store and for a lock-free reader. */
+export abstract class KeyValueView {
+  protected readonly keydir: Keydir;
+  private readonly segmentReader: SegmentReader;
+  private readonly readProbe: GuardedProbe | undefined;
+
+  protected constructor(keydir: Keydir, segmentReader: SegmentReader, probe: GuardedProbe | undefined) {
+    this.keydir = keydir;
+    this.segmentReader = segmentReader;
+    this.readProbe = probe;
+  }
+
+  /** Throws `STORE_CLOSED` after `close`. */
+  protected abstract checkOpen(): void;
+
+  /** Live keys. */
+  get size(): number {
+    return this.keydir.size;
+  }
+
+  /**
+   * The value of a key, or undefined. One pread; the checksum of the whole frame, its type and its key are verified,
+   * and damage is thrown (`CRC_MISMATCH`, `FRAME_MISMATCH`, `READ_FAILED`), never returned.
+   */
+  get(key: BytesLike): Uint8Array | undefined {
+    const keyed = keyBytes(key);
+    this.checkOpen();
+    const probe = this.readProbe;
+    const startNs = probe?.got === undefined ? 0 : nowNs();
+    const ref = this.keydir.get(keyed);
+    const value = ref === undefined ? undefined : this.readValue(ref, keyed, 'get');
+    probe?.got?.(value !== undefined, startNs, nowNs() - startNs);
+    return value;
+  }
+
+  /** As `get`, with the pread off the event loop: for cold or large values. */
+  async getAsync(key: BytesLike): Promise<Uint8Array | undefined> {
+    // A copy: the caller may change its key before the read ends.
+    const keyed = Uint8Array.from(keyBytes(key));
+    this.checkOpen();
+    const probe = this.readProbe;
+    const startNs = probe?.got === undefined ? 0 : nowNs();
+    const ref = this.keydir.get(keyed);
+    let value: Uint8Array | undefined;
+    if (ref !== undefined) {
+      const frame = await this.segmentReader.readAsync(ref, 'get');
+      value = frame.subarray(valueOffset(frame, ref, keyed), ref.byteLength - CRC_BYTES);
+    }
+    probe?.got?.(value !== undefined, startNs, nowNs() - startNs);
+    return value;
+  }
+
+  /** Without touching the disk. */
+  has(key: BytesLike): boolean {
+    const keyed = keyBytes(key);
+    this.checkOpen();
+    return this.keydir.has(keyed);
+  }
+
+  /** Where the newest Put of a key lies, without touching the disk. */
+  refOf(key: BytesLike): RecordRef | undefined {
+    const keyed = keyBytes(key);
+    this.checkOpen();
+    return this.keydir.get(keyed);
+  }
+
+  /** In no promised order. */
+  keys(): Iterable<Uint8Array> {
+    this.checkOpen();
+    return this.keydir.keys();
+  }
+
+  /** In no promised order; each value is read, and verified, when it is reached. */
+  *entries(): Generator<[Uint8Array, Uint8Array]> {
+    for (const key of this.keys()) {
+      const value = this.get(key);
+      if (value !== undefined) yield [key, value];
+    }
+  }
+
+  /** The pairs that are live when they are reached, in byte order of the keys. */
+  protected *sortedPairs(): Generator<[Buffer, Buffer]> {
+    for (const key of this.keydir.sortedKeys()) {
+      this.checkOpen();
+      const ref = this.keydir.get(key);
+      if (ref !== undefined) yield [key, this.readValue(ref, key, 'compact')];
+    }
+  }
+
+  /** The value at `ref`, which must be the Put of `key`; bytes of its own. */
+  private readValue(ref: RecordRef, key: Uint8Array, site: 'get' | 'compact'): Buffer {
+    const frame = this.segmentReader.read(ref, site);
+    const start = valueOffset(frame, ref, key);
+    const end = ref.byteLength - CRC_BYTES;
+    if (!this.segmentReader.isShared(frame)) return frame.subarray(start, end);
+    const value = Buffer.allocUnsafe(end - start);
+    frame.copy(value, 0, start, end);
+    return value;
+  }
+}
+
+/** Where the value begins in a valid frame, once that is known to be the Put of `key`. Throws `FRAME_MISMATCH`. */
+function valueOffset(frame: Buffer, ref: RecordRef, key: Uint8Array): number {
+  if (headerType(frame, 0) !== RecordType.Put)
+    throw frameMismatch(ref, 'a record of another type stands there');
+  const keyLength = headerKeyLength(frame, 0);
+  if (keyLength !== key.length || !sameBytes(frame, HEADER_BYTES, key)) {
+    throw frameMismatch(ref, 'a record of another key stands there');
+  }
+  return HEADER_BYTES + keyLength;
+}
+
+function sameBytes(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
+  for (let index = 0; index < key.length; index++) {
+    if (bytes[at + index] !== key[index]) return false;
+  }
+  return true;
+}

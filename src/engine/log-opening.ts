@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
+import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
+import type { FileSystem } from './file-system.ts';
+import { FIRST_SEGMENT_ID } from './format.ts';
+import type { LogOptions, resolveLogOptions } from './log-options.ts';
+import { nowNs, type Probe } from './probe.ts';
+import { type LogScan, type LogSegment, listSegments, type ScanLogOptions, scanLog } from './recovery.ts';
+import type { RecoveryReport } from './recovery-report.ts';
+import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
+import { segmentPath } from './segment-name.ts';
+import { WriterLock } from './writer-lock.ts';
+
+/**
+ * Opening for writing: lock, mark, scan, repair, new mark. Nothing is appended and nothing acknowledged before the
+ * last of them is on disk.
+ */
+
+/** Distance kept from every txid that may ever have been written, after an opening that was not clean. */
+export const TXID_JUMP = 2 ** 20;
+
+export interface OpenedLog {
+  readonly lock: WriterLock;
+  readonly mark: DurableMarkWriter;
+  /** Ascending; the last is the active one. */
+  readonly segments: readonly LogSegment[];
+  readonly nextTxid: number;
+  readonly report: RecoveryReport;
+}
+
+export interface OpeningOptions {
+  readonly fileSystem: FileSystem;
+  /** Absolute. */
+  readonly directory: string;
+  readonly resolved: ReturnType<typeof resolveLogOptions>;
+  readonly probe: Probe | undefined;
+  readonly visit: ScanLogOptions['visit'];
+  readonly onOpenProgress: LogOptions['onOpenProgress'];
+  readonly onLeaseLost: (error: Error, fatal: boolean) => void;
+}
+
+export async function openForWriting(options: OpeningOptions): Promise<OpenedLog> {
+  const { fileSystem, directory } = options;
+  prepareDirectory(fileSystem, directory);
+  const nonce = randomBytes(NONCE_BYTES);
+  let previous: MarkOnDisk | undefined;
+  let damagedSlots = 0;
+  const lock = await WriterLock.acquire({
+    fileSystem,
+    directory,
+    nonce,
+    readMarkNonce: () => {
+      ({ newest: previous, damagedSlots } = readMark(fileSystem, directory));
+      return previous?.mark.sessionNonce;
+    },
+    onLeaseLost: options.onLeaseLost,
+  });
+  try {
+    return await openLocked(options, lock, nonce, previous, damagedSlots);
+  } catch (error) {
+    await lock.release();
+    throw wrapSystemError(error, 'open the log', directory);
+  }
+}
+
+async function openLocked(
+  options: OpeningOptions,
+  lock: WriterLock,
+  nonce: Buffer,
+  previous: MarkOnDisk | undefined,
+  damagedSlots: number,
+): Promise<OpenedLog> {
+  const { fileSystem, directory, probe, resolved } = options;
+  const startNs = nowNs();
+  const notes: string[] = [];
+  if (damagedSlots > 0)
+    notes.push(`${damagedSlots} of the two slots of ${MARK_FILE} were damaged and ignored`);
+  if (previous !== undefined && !lock.witnessed) {
+    notes.push('another program, or a copy, came between: the durable mark proves only what lies before it');
+  }
+  const scan = await scanLog({
+    fileSystem,
+    directory,
+    segments: listSegments(fileSystem, directory),
+    mark: previous?.mark,
+    witnessed: lock.witnessed,
+    mode: resolved.recovery,
+    acceptAmbiguousTail: resolved.acceptAmbiguousTail,
+    probe,
+    visit: options.visit,
+    onProgress: options.onOpenProgress,
+  });
+  const created = scan.segments.length === 0;
+  const clean = created || isClean(scan, previous, lock.witnessed);
+  const discarded = cutDiscarded(fileSystem, directory, scan, notes);
+  const durable = { segmentId: previous?.mark.segmentId ?? 0, offset: previous?.mark.offset ?? 0 };
+  const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan, durable);
+  const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
+
+  const highestTxid = Math.max(scan.lastTxid, scan.discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
+  const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
+  const storeId = previous?.mark.storeId ?? randomBytes(NONCE_BYTES);
+  const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce);
+  try {
+    // Every name in the directory, the mark's own included, before the first mark that relies on them.
+    fileSystem.directorySync(directory);
+    if (previous === undefined) fileSystem.directorySync(dirname(directory));
+    const active = segments.at(-1) as LogSegment;
+    mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
+    const removed = removeLeadingEmpty(fileSystem, directory, segments);
+    if (removed.length > 0) {
+      fileSystem.directorySync(directory);
+      notes.push(
+        `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
+      );
+    }
+    const durationNs = nowNs() - startNs;
+    const outcome = created ? 'created' : clean ? 'clean' : 'recovered';
+    const truncatedBytes = discarded.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    probe?.recovered?.(outcome, truncatedBytes, startNs, durationNs);
+    return {
+      lock,
+      mark,
+      segments: segments.slice(removed.length),
+      nextTxid,
+      report: {
+        outcome,
+        durableMark:
+          previous === undefined
+            ? null
+            : { ...durable, nextTxid: previous.mark.nextTxid, witnessed: lock.witnessed },
+        segmentsScanned: scan.segments.length,
+        recordsKept: scan.recordCount,
+        bytesKept: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+        discarded,
+        bytesRewritten,
+        nextTxid,
+        notes,
+        durationNs,
+      },
+    };
+  } catch (error) {
+    mark.close();
+    throw error;
+  }
+}
+
+/** Creates the directory and makes its name durable, parents included. */
+function prepareDirectory(fileSystem: FileSystem, directory: string): void {
+  try {
+    const stat = fileSystem.stat(directory);
+    if (stat !== undefined && stat.kind !== 'directory') {
+      throw new StoreError('NOT_A_DIRECTORY', `a store is a directory, and ${directory} is not one`, {
+        path: directory,
+      });
+    }
+    if (stat !== undefined) return;
+    const topmost = fileSystem.makeDirectory(directory);
+    if (topmost === undefined) return;
+    for (let path = directory; path !== dirname(topmost); path = dirname(path)) {
+      fileSystem.directorySync(dirname(path));
+    }
+  } catch (error) {
+    throw wrapSystemError(error, 'create the store', directory);
+  }
+}
+
+/** Closed in order by us, and exactly as it was then. */
+function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boolean): boolean {
+  const mark = previous?.mark;
+  const last = scan.segments.at(-1);
+  return (
+    mark?.clean === true &&
+    witnessed &&
+    scan.discarded.length === 0 &&
+    scan.missingIds.length === 0 &&
+    last?.segmentId === mark.segmentId &&
+    last.sizeBytes === mark.offset
+  );
+}
+
+function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {
+  const descriptor = fileSystem.open(segmentPath(directory, FIRST_SEGMENT_ID), 'create');
+  try {
+    fileSystem.dataSync(descriptor);
+  } finally {
+    fileSystem.close(descriptor);
+  }
+  return { segmentId: FIRST_SEGMENT_ID, sizeBytes: 0 };
+}
+
+function withMissing(scan: LogScan): LogSegment[] {
+  const missing = scan.missingIds.map((segmentId) => ({ segmentId, sizeBytes: 0 }));
+  return [...scan.segments, ...missing].sort((a, b) => a.segmentId - b.segmentId);
+}

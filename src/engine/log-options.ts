@@ -1,0 +1,66 @@
+import type { FileSystem } from './file-system.ts';
+import { HEADER_BYTES } from './format.ts';
+import type { Probe } from './probe.ts';
+import type { RecoveryMode } from './recovery.ts';
+
+export interface LogOptions {
+  /** A segment is sealed when the next frame would make it longer than this. Bytes; default 64 MiB. */
+  readonly segmentBytes?: number;
+  /** Read descriptors kept open; 0 opens one for every read. Default 16. */
+  readonly descriptorPoolSize?: number;
+  /** Default `prefix`. */
+  readonly recovery?: RecoveryMode;
+  /**
+   * Take damage that holds valid frames inside its claimed extent for a torn value. Ask for it only after
+   * `AMBIGUOUS_TAIL`, having looked: if it was a damaged length instead, the records behind it are cut off
+   * (and kept in `quarantine/`).
+   */
+  readonly acceptAmbiguousTail?: boolean;
+  /** Called every few megabytes while the log is scanned. */
+  readonly onOpenProgress?: (scannedBytes: number, totalBytes: number) => void;
+  readonly probe?: Probe | readonly Probe[];
+  /** Default: the real one. */
+  readonly fileSystem?: FileSystem;
+}
+
+export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
+const MAX_SEGMENT_BYTES = 4 * 1024 * 1024 * 1024;
+export const DEFAULT_DESCRIPTOR_POOL_SIZE = 16;
+const MAX_DESCRIPTOR_POOL_SIZE = 65_536;
+
+/** The options with their defaults; throws `TypeError` or `RangeError` naming the option. */
+export function resolveLogOptions(options: LogOptions): {
+  segmentBytes: number;
+  descriptorPoolSize: number;
+  recovery: RecoveryMode;
+  acceptAmbiguousTail: boolean;
+} {
+  const recovery = options.recovery ?? 'prefix';
+  if (recovery !== 'prefix' && recovery !== 'strict') {
+    throw new RangeError(`recovery must be 'prefix' or 'strict', not ${JSON.stringify(recovery)}`);
+  }
+  return {
+    segmentBytes: integerOption(
+      'segmentBytes',
+      options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
+      HEADER_BYTES,
+      MAX_SEGMENT_BYTES,
+    ),
+    descriptorPoolSize: integerOption(
+      'descriptorPoolSize',
+      options.descriptorPoolSize ?? DEFAULT_DESCRIPTOR_POOL_SIZE,
+      0,
+      MAX_DESCRIPTOR_POOL_SIZE,
+    ),
+    recovery,
+    acceptAmbiguousTail: options.acceptAmbiguousTail ?? false,
+  };
+}
+
+function integerOption(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${typeof value}`);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
+  }
+  return value;
+}

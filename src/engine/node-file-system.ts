@@ -1,0 +1,185 @@
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import lockfile from 'proper-lockfile';
+import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
+import { LEASE_STALE_MS } from './file-system.ts';
+
+/** The real file system. The only engine file that imports `node:fs`. */
+export class NodeFileSystem implements FileSystem {
+  list(directory: string): string[] {
+    return fs.readdirSync(directory);
+  }
+
+  stat(path: string): FileStat | undefined {
+    const stats = fs.statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? undefined : toFileStat(stats);
+  }
+
+  statDescriptor(descriptor: number): FileStat {
+    return toFileStat(fs.fstatSync(descriptor));
+  }
+
+  makeDirectory(path: string): string | undefined {
+    return fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+  }
+
+  rename(from: string, to: string): void {
+    fs.renameSync(from, to);
+  }
+
+  remove(path: string): void {
+    fs.unlinkSync(path);
+  }
+
+  removeDirectory(path: string): void {
+    fs.rmdirSync(path);
+  }
+
+  open(path: string, mode: OpenMode): number {
+    return fs.openSync(path, OPEN_FLAGS[mode], 0o600);
+  }
+
+  close(descriptor: number): void {
+    fs.closeSync(descriptor);
+  }
+
+  read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+    return fs.readSync(descriptor, buffer, offset, length, position);
+  }
+
+  readAsync(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.read(descriptor, buffer, offset, length, position, (error, count) => {
+        if (error === null) resolve(count);
+        else reject(error);
+      });
+    });
+  }
+
+  write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+    return fs.writeSync(descriptor, buffer, offset, length, position);
+  }
+
+  writeVector(descriptor: number, buffers: readonly Uint8Array[], position: number): number {
+    return fs.writevSync(descriptor, buffers as Uint8Array[], position);
+  }
+
+  truncate(descriptor: number, sizeBytes: number): void {
+    fs.ftruncateSync(descriptor, sizeBytes);
+  }
+
+  dataSync(descriptor: number): void {
+    fs.fdatasyncSync(descriptor);
+  }
+
+  dataSyncAsync(descriptor: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.fdatasync(descriptor, settle(resolve, reject));
+    });
+  }
+
+  directorySync(path: string): void {
+    const descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    try {
+      fs.fsyncSync(descriptor);
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  }
+
+  async directorySyncAsync(path: string): Promise<void> {
+    const descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        fs.fsync(descriptor, settle(resolve, reject));
+      });
+    } finally {
+      fs.closeSync(descriptor);
+    }
+  }
+
+  tryLock(descriptor: number): KernelLockResult {
+    if (kernelLocks === undefined) return 'unsupported';
+    try {
+      return kernelLocks.tryLock(descriptor) ? 'locked' : 'busy';
+    } catch (error) {
+      // Some network file systems have no kernel locks; the lease stands in for them there.
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      if (['ENOLCK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(code)) return 'unsupported';
+      throw error;
+    }
+  }
+
+  async holdLease(path: string, onCompromised: (error: Error) => void): Promise<Lease> {
+    let refreshedAt = performance.now();
+    // The refresh is a `utimes` of the lease directory. Its time is taken before the call, so that the age
+    // is never understated.
+    const observedFs: typeof fs = {
+      ...fs,
+      utimes: ((target: fs.PathLike, atime: Date, mtime: Date, callback: fs.NoParamCallback) => {
+        const startedAt = performance.now();
+        fs.utimes(target, atime, mtime, (error) => {
+          if (error === null) refreshedAt = startedAt;
+          callback(error);
+        });
+      }) as typeof fs.utimes,
+    };
+    const release = await lockfile.lock(path, {
+      realpath: false,
+      stale: LEASE_STALE_MS,
+      update: LEASE_STALE_MS / 4,
+      onCompromised,
+      fs: observedFs,
+    });
+    return {
+      ageMs: () => performance.now() - refreshedAt,
+      release,
+    };
+  }
+
+  breakLease(path: string): void {
+    fs.rmSync(`${path}.lock`, { recursive: true, force: true });
+  }
+}
+
+const OPEN_FLAGS: Record<OpenMode, number> = {
+  read: fs.constants.O_RDONLY,
+  write: fs.constants.O_RDWR,
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
+};
+
+interface KernelLocks {
+  tryLock(descriptor: number): boolean;
+}
+
+/** The prebuilt addon, or undefined on a platform that it was not built for. */
+const kernelLocks: KernelLocks | undefined = (() => {
+  try {
+    return createRequire(import.meta.url)('fs-native-extensions') as KernelLocks;
+  } catch {
+    return undefined;
+  }
+})();
+
+function toFileStat(stats: fs.Stats): FileStat {
+  return {
+    kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other',
+    sizeBytes: stats.size,
+    device: stats.dev,
+    inode: stats.ino,
+    modifiedMs: stats.mtimeMs,
+  };
+}
+
+function settle(resolve: () => void, reject: (error: Error) => void): fs.NoParamCallback {
+  return (error) => {
+    if (error === null) resolve();
+    else reject(error);
+  };
+}

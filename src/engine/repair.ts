@@ -1,0 +1,88 @@
+import { type FileSystem, readFully, writeFully } from './file-system.ts';
+import { quarantine } from './quarantine.ts';
+import type { LogScan, LogSegment } from './recovery.ts';
+import type { QuarantinedRange } from './recovery-report.ts';
+import { segmentPath } from './segment-name.ts';
+
+/**
+ * Makes the disk agree with what recovery kept. The order matters, because recovery may itself be killed
+ * at any step: until the damaged segment is cut, the damage stays visible to the next opening, which then
+ * does the same again.
+ */
+export function cutDiscarded(
+  fileSystem: FileSystem,
+  directory: string,
+  scan: LogScan,
+  notes: string[],
+): QuarantinedRange[] {
+  const saved = scan.discarded.map((range) => quarantine(fileSystem, directory, range, notes));
+  // Highest id first, the damaged segment last, each synced before the next.
+  for (const { segmentId, offset } of [...scan.discarded].reverse()) {
+    withSegment(fileSystem, directory, segmentId, (descriptor) => {
+      fileSystem.truncate(descriptor, offset);
+      fileSystem.dataSync(descriptor);
+    });
+  }
+  // Ids stay gapless, and an id whose segment is gone is never used again.
+  for (const segmentId of scan.missingIds) {
+    fileSystem.close(fileSystem.open(segmentPath(directory, segmentId), 'create'));
+  }
+  return saved;
+}
+
+const REWRITE_CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * Writes the kept bytes from a position on once more, in place, and syncs them. After a failed sync the page
+ * cache may show good bytes that the disk never got, and calls them clean; only writing makes them dirty again.
+ * Returns how many bytes were rewritten.
+ */
+export function rewriteFrom(
+  fileSystem: FileSystem,
+  directory: string,
+  scan: LogScan,
+  from: { readonly segmentId: number; readonly offset: number },
+): number {
+  let rewritten = 0;
+  const chunk = Buffer.allocUnsafeSlow(REWRITE_CHUNK_BYTES);
+  for (const { segmentId, sizeBytes } of scan.segments) {
+    if (segmentId < from.segmentId) continue;
+    withSegment(fileSystem, directory, segmentId, (descriptor) => {
+      for (let at = segmentId === from.segmentId ? from.offset : 0; at < sizeBytes; ) {
+        const count = readFully(fileSystem, descriptor, chunk, 0, Math.min(chunk.length, sizeBytes - at), at);
+        if (count === 0) throw new Error(`segment ${segmentId} became shorter while it was repaired`);
+        writeFully(fileSystem, descriptor, chunk, 0, count, at);
+        at += count;
+        rewritten += count;
+      }
+      fileSystem.dataSync(descriptor);
+    });
+  }
+  return rewritten;
+}
+
+/** Removes the empty segments in front of the first that holds bytes; the directory is synced by the caller. */
+export function removeLeadingEmpty(
+  fileSystem: FileSystem,
+  directory: string,
+  segments: readonly LogSegment[],
+): number[] {
+  const firstWithBytes = segments.findIndex(({ sizeBytes }) => sizeBytes > 0);
+  const empty = segments.slice(0, Math.max(firstWithBytes, 0)).map(({ segmentId }) => segmentId);
+  for (const segmentId of empty) fileSystem.remove(segmentPath(directory, segmentId));
+  return empty;
+}
+
+function withSegment(
+  fileSystem: FileSystem,
+  directory: string,
+  segmentId: number,
+  use: (descriptor: number) => void,
+): void {
+  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'write');
+  try {
+    use(descriptor);
+  } finally {
+    fileSystem.close(descriptor);
+  }
+}

@@ -1,0 +1,65 @@
+import { StoreError } from './errors.ts';
+import type { FileSystem } from './file-system.ts';
+import { CRC_BYTES, HEADER_BYTES } from './format.ts';
+import type { LogRecord, RecordRef } from './frame.ts';
+import type { Probe } from './probe.ts';
+import type { LogSegment } from './recovery.ts';
+import { placeName, segmentPath } from './segment-name.ts';
+import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
+
+export interface ScannedRecord extends LogRecord {
+  readonly ref: RecordRef;
+}
+
+/** The records of whole segments, in log order, each with bytes of its own. Throws at the first invalid frame. */
+export function* scanSegments(
+  fileSystem: FileSystem,
+  directory: string,
+  segments: readonly LogSegment[],
+  probe: Probe | undefined,
+): Generator<ScannedRecord> {
+  const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
+  for (const { segmentId, sizeBytes } of segments) {
+    if (sizeBytes === 0) continue;
+    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+    try {
+      const frame = new SegmentScanner({
+        fileSystem,
+        probe,
+        site: 'scan',
+        descriptor,
+        segmentId,
+        endOffset: sizeBytes,
+        chunk,
+      });
+      for (let state = frame.next(); state !== 'end'; state = frame.next()) {
+        if (state === 'damaged') throw damagedFrame(segmentId, frame);
+        yield copyRecord(segmentId, frame);
+      }
+    } finally {
+      fileSystem.close(descriptor);
+    }
+  }
+}
+
+function copyRecord(segmentId: number, frame: SegmentScanner): ScannedRecord {
+  const { offset, byteLength, frameAt, keyLength } = frame;
+  const bytes = Buffer.allocUnsafe(byteLength - HEADER_BYTES - CRC_BYTES);
+  frame.bytes.copy(bytes, 0, frameAt + HEADER_BYTES, frameAt + byteLength - CRC_BYTES);
+  return {
+    ref: { segmentId, offset, byteLength },
+    type: frame.type,
+    txid: frame.txid,
+    key: bytes.subarray(0, keyLength),
+    payload: bytes.subarray(keyLength),
+  };
+}
+
+function damagedFrame(segmentId: number, frame: SegmentScanner): StoreError {
+  const code = frame.fault === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
+  return new StoreError(code, `${frame.fault} at ${placeName(segmentId, frame.offset)}`, {
+    segmentId,
+    offset: frame.offset,
+    reason: frame.fault,
+  });
+}

@@ -1,0 +1,156 @@
+import { StoreError } from './errors.ts';
+import type { FileSystem } from './file-system.ts';
+import { readFully } from './file-system.ts';
+import { HEADER_BYTES, type RecordType } from './format.ts';
+import {
+  crcHolds,
+  type FrameFault,
+  headerFault,
+  headerFrameBytes,
+  headerKeyLength,
+  headerTxid,
+  headerType,
+} from './frame.ts';
+import { nowNs, type Probe, type ReadSite } from './probe.ts';
+import { placeName } from './segment-name.ts';
+
+export const SCAN_CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * Reads the frames of one segment in order, through a chunk that is refilled at a frame boundary. Holds at
+ * most one chunk, or one frame where a frame is larger. It is a cursor: after `next()` returned `frame`, its
+ * fields describe that frame until the next call, and no object is made for it.
+ */
+export class SegmentScanner {
+  /** Of the current frame, or of the damage. */
+  offset: number;
+  byteLength = 0;
+  type: RecordType = 0;
+  txid = 0;
+  /** The buffer that holds the current frame, which begins at `frameAt`. */
+  bytes: Buffer;
+  frameAt = 0;
+  keyLength = 0;
+  /** Set when `next()` returned `damaged`. */
+  fault: FrameFault = 'truncated';
+  /** Length of the damaged frame by its own header, 0 when it has no plausible one. */
+  claimedBytes = 0;
+
+  private readonly fileSystem: FileSystem;
+  private readonly probe: Probe | undefined;
+  private readonly site: ReadSite;
+  private readonly descriptor: number;
+  private readonly segmentId: number;
+  private readonly endOffset: number;
+  private readonly chunk: Buffer;
+  private chunkStart = 0;
+  private chunkEnd = 0;
+  private nextOffset: number;
+
+  constructor(options: {
+    readonly fileSystem: FileSystem;
+    readonly probe?: Probe | undefined;
+    readonly site: ReadSite;
+    readonly descriptor: number;
+    readonly segmentId: number;
+    readonly startOffset?: number;
+    /** Frames end here at the latest; what lies behind is not looked at. */
+    readonly endOffset: number;
+    /** `SCAN_CHUNK_BYTES` long, given by the caller so that segments scanned in turn share it. */
+    readonly chunk: Buffer;
+  }) {
+    this.fileSystem = options.fileSystem;
+    this.probe = options.probe;
+    this.site = options.site;
+    this.descriptor = options.descriptor;
+    this.segmentId = options.segmentId;
+    this.endOffset = options.endOffset;
+    this.chunk = options.chunk;
+    this.bytes = options.chunk;
+    this.offset = options.startOffset ?? 0;
+    this.nextOffset = this.offset;
+    this.chunkStart = this.offset;
+    this.chunkEnd = this.offset;
+  }
+
+  next(): 'frame' | 'end' | 'damaged' {
+    const offset = this.nextOffset;
+    this.offset = offset;
+    this.bytes = this.chunk;
+    const rest = this.endOffset - offset;
+    if (rest === 0) return 'end';
+    if (rest < HEADER_BYTES) return this.damaged('truncated', 0);
+    if (offset + HEADER_BYTES > this.chunkEnd) this.fill(offset);
+    let at = offset - this.chunkStart;
+    const fault = headerFault(this.chunk, at);
+    if (fault !== undefined) return this.damaged(fault, 0);
+    const byteLength = headerFrameBytes(this.chunk, at);
+    // Compared with the file before anything is allocated: a damaged length must not cost memory.
+    if (byteLength > rest) return this.damaged('truncated', byteLength);
+    if (offset + byteLength > this.chunkEnd) {
+      if (byteLength <= this.chunk.length) this.fill(offset);
+      else this.bytes = this.readLarge(offset, byteLength);
+      at = 0;
+    }
+    const startNs = this.probe?.crcValidated === undefined ? 0 : nowNs();
+    const ok = crcHolds(this.bytes, at, byteLength);
+    this.probe?.crcValidated?.(this.site, ok, byteLength, startNs, nowNs() - startNs);
+    if (!ok) return this.damaged('crc-mismatch', byteLength);
+    this.frameAt = at;
+    this.byteLength = byteLength;
+    this.type = headerType(this.bytes, at);
+    this.txid = headerTxid(this.bytes, at);
+    this.keyLength = headerKeyLength(this.bytes, at);
+    this.nextOffset = offset + byteLength;
+    return 'frame';
+  }
+
+  /** Index of the current frame's key in `bytes`. */
+  get keyAt(): number {
+    return this.frameAt + HEADER_BYTES;
+  }
+
+  private damaged(fault: FrameFault, claimedBytes: number): 'damaged' {
+    this.fault = fault;
+    this.claimedBytes = claimedBytes;
+    return 'damaged';
+  }
+
+  private fill(offset: number): void {
+    const wanted = Math.min(this.chunk.length, this.endOffset - offset);
+    this.pread(this.chunk, wanted, offset);
+    this.chunkStart = offset;
+    this.chunkEnd = offset + wanted;
+  }
+
+  private readLarge(offset: number, byteLength: number): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(byteLength);
+    this.pread(bytes, byteLength, offset);
+    return bytes;
+  }
+
+  private pread(target: Buffer, sizeBytes: number, offset: number): void {
+    const startNs = this.probe?.pread === undefined ? 0 : nowNs();
+    let count: number;
+    try {
+      count = readFully(this.fileSystem, this.descriptor, target, 0, sizeBytes, offset);
+    } catch (error) {
+      throw new StoreError('READ_FAILED', `cannot read ${placeName(this.segmentId, offset)}`, {
+        cause: error,
+        segmentId: this.segmentId,
+        offset,
+      });
+    }
+    this.probe?.pread?.(this.site, this.segmentId, offset, count, startNs, nowNs() - startNs);
+    if (count < sizeBytes) {
+      throw new StoreError(
+        'SNAPSHOT_GONE',
+        `${placeName(this.segmentId, offset)} became shorter while it was read`,
+        {
+          segmentId: this.segmentId,
+          offset,
+        },
+      );
+    }
+  }
+}

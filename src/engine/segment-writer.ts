@@ -1,0 +1,114 @@
+import { crc32c } from './crc32c.ts';
+import { type FileSystem, writeFully, writeVectorFully } from './file-system.ts';
+import { CRC_BYTES, HEADER_BYTES, MAX_KEY_BYTES, type RecordType } from './format.ts';
+import { encodeFrame, encodeHeader, frameBytes, writeUint32 } from './frame.ts';
+import { segmentPath } from './segment-name.ts';
+
+/** Frames are put together here: one small frame, or as many of a batch as fit. Shared by all segments of a log. */
+export const WRITE_BUFFER_BYTES = 256 * 1024;
+
+/** A payload from here on is handed to the kernel where it lies; copying it would cost more than the vector. */
+const VECTOR_PAYLOAD_BYTES = 32 * 1024;
+
+/**
+ * Appends frames to one segment, at positions that it counts itself. Nothing stays in user space: when `append`
+ * or `flush` returns, the kernel has the bytes, and they survive the death of the process.
+ *
+ * A segment has two descriptors because the kernel reports a failed write-back once per descriptor: one that
+ * appends and on which a writer that cannot go on blocks in a sync, and one for the syncs in the thread pool.
+ * With a single one, the report could go to a pool thread whose answer has not been delivered yet, and the
+ * blocking sync beside it would succeed although the data is lost.
+ */
+export class SegmentWriter {
+  readonly segmentId: number;
+  readonly appendDescriptor: number;
+  readonly syncDescriptor: number;
+  /** Bytes that the kernel has. */
+  sizeBytes: number;
+  /** Bytes of staged frames that `flush` will write. */
+  stagedBytes = 0;
+
+  private readonly fileSystem: FileSystem;
+  private readonly buffer: Buffer;
+  private readonly trailer = Buffer.alloc(CRC_BYTES);
+
+  private constructor(
+    fileSystem: FileSystem,
+    segmentId: number,
+    appendDescriptor: number,
+    syncDescriptor: number,
+    sizeBytes: number,
+    buffer: Buffer,
+  ) {
+    this.fileSystem = fileSystem;
+    this.segmentId = segmentId;
+    this.appendDescriptor = appendDescriptor;
+    this.syncDescriptor = syncDescriptor;
+    this.sizeBytes = sizeBytes;
+    this.buffer = buffer;
+  }
+
+  /** Opens an existing segment, or creates the file of a new one; a new directory entry is the caller's to sync. */
+  static open(
+    fileSystem: FileSystem,
+    directory: string,
+    segmentId: number,
+    mode: 'write' | 'create',
+    sizeBytes: number,
+    buffer: Buffer,
+  ): SegmentWriter {
+    const path = segmentPath(directory, segmentId);
+    const appendDescriptor = fileSystem.open(path, mode);
+    try {
+      const syncDescriptor = fileSystem.open(path, 'write');
+      return new SegmentWriter(fileSystem, segmentId, appendDescriptor, syncDescriptor, sizeBytes, buffer);
+    } catch (error) {
+      fileSystem.close(appendDescriptor);
+      throw error;
+    }
+  }
+
+  /** Appends one frame with one write call. */
+  append(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
+    if (payload.length >= VECTOR_PAYLOAD_BYTES) return this.appendVector(type, txid, key, payload);
+    const byteLength = encodeFrame(this.buffer, 0, type, txid, key, payload);
+    writeFully(this.fileSystem, this.appendDescriptor, this.buffer, 0, byteLength, this.sizeBytes);
+    this.sizeBytes += byteLength;
+  }
+
+  /** Adds a frame to the next write. Flushes first when it would not fit; large payloads are written at once. */
+  stage(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
+    if (payload.length >= VECTOR_PAYLOAD_BYTES) {
+      this.flush();
+      return this.appendVector(type, txid, key, payload);
+    }
+    if (this.stagedBytes + frameBytes(key.length, payload.length) > this.buffer.length) this.flush();
+    this.stagedBytes += encodeFrame(this.buffer, this.stagedBytes, type, txid, key, payload);
+  }
+
+  /** Writes what is staged, with one write call. */
+  flush(): void {
+    if (this.stagedBytes === 0) return;
+    writeFully(this.fileSystem, this.appendDescriptor, this.buffer, 0, this.stagedBytes, this.sizeBytes);
+    this.sizeBytes += this.stagedBytes;
+    this.stagedBytes = 0;
+  }
+
+  close(): void {
+    this.fileSystem.close(this.appendDescriptor);
+    this.fileSystem.close(this.syncDescriptor);
+  }
+
+  private appendVector(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
+    encodeHeader(this.buffer, 0, type, txid, key.length, payload.length);
+    this.buffer.set(key, HEADER_BYTES);
+    const front = this.buffer.subarray(0, HEADER_BYTES + key.length);
+    writeUint32(this.trailer, 0, crc32c(payload, crc32c(front)));
+    writeVectorFully(this.fileSystem, this.appendDescriptor, [front, payload, this.trailer], this.sizeBytes);
+    this.sizeBytes += frameBytes(key.length, payload.length);
+  }
+}
+
+if (WRITE_BUFFER_BYTES < frameBytes(MAX_KEY_BYTES, VECTOR_PAYLOAD_BYTES)) {
+  throw new Error('the write buffer must hold the largest frame that is not written as a vector');
+}

@@ -1,0 +1,172 @@
+import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
+import { compactTo } from './compaction.ts';
+import { checksumName } from './crc32c.ts';
+import type { StoreError } from './errors.ts';
+import { exportJsonl } from './export.ts';
+import { RecordType } from './format.ts';
+import type { RecordRef } from './frame.ts';
+import { importJsonl } from './import.ts';
+import { KeyValueView } from './key-value-view.ts';
+import { Keydir } from './keydir.ts';
+import type { LogOptions } from './log-options.ts';
+import { type Append, type LogStats, RecordLog } from './record-log.ts';
+import type { RecoveryReport } from './recovery-report.ts';
+
+export interface StoreOptions extends LogOptions {}
+
+/** As abstract-level has it. */
+export type BatchOperation =
+  | { readonly type: 'put'; readonly key: BytesLike; readonly value: BytesLike }
+  | { readonly type: 'del'; readonly key: BytesLike };
+
+export interface StoreStats extends LogStats {
+  readonly keys: number;
+  /** Which CRC-32C implementation this process uses. */
+  readonly checksum: string;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * A key-value view over the log. Reads and writes are synchronous: a get is one pread, a put one write call. Durability
+ * is named by what survives: `put` and `delete` survive the death of this process, `sync` and `putDurable` a power
+ * cut. Open one with `openStore`.
+ */
+export class Store extends KeyValueView {
+  private readonly log: RecordLog;
+
+  private constructor(log: RecordLog, keydir: Keydir) {
+    super(keydir, log.reader, log.probe);
+    this.log = log;
+  }
+
+  /**
+   * Opens the store in `directory`, creating it when there is none, and takes the writer lock.
+   *
+   * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only), `NOT_A_DIRECTORY`,
+   * `PERMISSION_DENIED` or `IO_FAILED`.
+   */
+  static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    const keydir = new Keydir();
+    const log = await RecordLog.open(directory, options, (segmentId, frame) =>
+      keydir.apply(segmentId, frame),
+    );
+    return new Store(log, keydir);
+  }
+
+  get directory(): string {
+    return this.log.directory;
+  }
+
+  /** What opening found and did. */
+  get recoveryReport(): RecoveryReport {
+    return this.log.recoveryReport;
+  }
+
+  /** The failure that ended writing, or undefined. Reads go on; reopen to write again. */
+  get poisoned(): StoreError | undefined {
+    return this.log.poisonedBy;
+  }
+
+  /** Survives the death of this process, not a power cut. */
+  put(key: BytesLike, value: BytesLike): RecordRef {
+    const keyed = keyBytes(key);
+    const ref = this.log.appendRecord(RecordType.Put, keyed, value);
+    this.keydir.set(keyed, ref);
+    return ref;
+  }
+
+  /** Records the deletion, of an absent key too. Was the key live? Survives the death of this process. */
+  delete(key: BytesLike): boolean {
+    const keyed = keyBytes(key);
+    this.log.appendRecord(RecordType.Delete, keyed, NO_BYTES);
+    return this.keydir.delete(keyed);
+  }
+
+  /**
+   * Writes many operations with few write calls. After a crash all of them are there, or a prefix: not atomic. Every
+   * operation is checked before the first is written. Survives the death of this process, not a power cut.
+   */
+  batch(operations: readonly BatchOperation[]): void {
+    this.log.appendAll(operations.map(toAppend), ({ type, key }, ref) => {
+      if (type === RecordType.Put) this.keydir.set(key, ref);
+      else this.keydir.delete(key);
+    });
+  }
+
+  /** Settles when everything written before the call survives a power cut. Concurrent callers share one sync. */
+  sync(): Promise<void> {
+    return this.log.sync();
+  }
+
+  /** `put`, then `sync`. Survives a power cut once settled. */
+  async putDurable(key: BytesLike, value: BytesLike): Promise<RecordRef> {
+    const ref = this.put(key, value);
+    await this.log.sync();
+    return ref;
+  }
+
+  /** Seals the active segment and goes on in a new one. */
+  rotate(): void {
+    this.log.rotate();
+  }
+
+  /**
+   * Writes the live keys, in byte order and with txids from 1, into a new store in `outDirectory`, durably. Throws
+   * `TARGET_NOT_EMPTY` when something is there. This store is not changed.
+   */
+  async compactTo(outDirectory: string): Promise<void> {
+    this.checkOpen();
+    await compactTo(this.log, this.sortedPairs(), outDirectory);
+  }
+
+  /** Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole or not at all. */
+  async exportJsonl(path: string): Promise<void> {
+    this.checkOpen();
+    await exportJsonl(this.log.fileSystem, this.sortedPairs(), path);
+  }
+
+  /**
+   * Puts every line of such a file, then syncs. Returns how many. A malformed line throws `IMPORT_MALFORMED` with its
+   * number before anything is written.
+   */
+  async importJsonl(path: string): Promise<number> {
+    this.checkOpen();
+    return importJsonl(
+      this.log.fileSystem,
+      path,
+      (operations) => this.batch(operations),
+      () => this.sync(),
+    );
+  }
+
+  stats(): StoreStats {
+    return { ...this.log.stats(), keys: this.keydir.size, checksum: checksumName };
+  }
+
+  /** Syncs, marks the store as closed in order, and releases it. */
+  close(): Promise<void> {
+    return this.log.close();
+  }
+
+  protected override checkOpen(): void {
+    this.log.checkOpen();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function toAppend(operation: BatchOperation): Append {
+  switch (operation.type) {
+    case 'put':
+      return { type: RecordType.Put, key: keyBytes(operation.key), payload: payloadBytes(operation.value) };
+    case 'del':
+      return { type: RecordType.Delete, key: keyBytes(operation.key), payload: NO_BYTES };
+    default:
+      throw new TypeError(
+        `a batch operation has the type 'put' or 'del', not ${JSON.stringify((operation as { type: unknown }).type)}`,
+      );
+  }
+}

@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Several suites start child processes; the limit only catches a hang.
+    testTimeout: 60_000,
+  },
+});
