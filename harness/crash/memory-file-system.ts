@@ -20,7 +20,7 @@ export class MemoryFileSystem implements FileSystem {
     return this.descriptors.size;
   }
 
-  /** The files as a process that starts after this one's death would find them: no descriptors, no kernel locks. */
+  /** The files as a process that starts after this one's death would find them: no descriptors, no locks, the lease stale. */
   afterProcessDeath(): MemoryFileSystem {
     const copy = new MemoryFileSystem();
     copy.nextInode = this.nextInode;
@@ -29,7 +29,6 @@ export class MemoryFileSystem implements FileSystem {
     for (const [path, file] of this.files) {
       copy.files.set(path, { ...file, bytes: Buffer.from(file.bytes), lockedBy: undefined });
     }
-    for (const path of this.leases) copy.leases.add(path);
     return copy;
   }
 

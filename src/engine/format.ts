@@ -26,6 +26,7 @@ export const FRAME_OVERHEAD_BYTES = HEADER_BYTES + CRC_BYTES;
 
 export const MAX_KEY_BYTES = 65_536;
 export const MAX_PAYLOAD_BYTES = 67_108_864;
+export const MAX_FRAME_BYTES = FRAME_OVERHEAD_BYTES + MAX_KEY_BYTES + MAX_PAYLOAD_BYTES;
 
 /** Raw records are in the log and invisible to the key-value view. */
 export const RecordType = { Raw: 0, Put: 1, Delete: 2 } as const;

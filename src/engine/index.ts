@@ -6,8 +6,9 @@ import { Store, type StoreOptions } from './store.ts';
 export type { BytesLike } from './bytes.ts';
 export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './errors.ts';
 export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
-export { MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';
+export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';
 export type { LogRecord, RecordRef } from './frame.ts';
+export { type FrameInspection, type InspectedField, inspectFrame } from './frame-inspection.ts';
 export type { LogOptions } from './log-options.ts';
 export type { LogPosition } from './log-sync.ts';
 export { NodeFileSystem } from './node-file-system.ts';
@@ -17,6 +18,7 @@ export type { LogStats, RecordLog } from './record-log.ts';
 export type { RecoveryMode } from './recovery.ts';
 export type { Discarded, QuarantinedRange, RecoveryReport } from './recovery-report.ts';
 export type { Damage } from './recovery-verdict.ts';
+export { type LostRange, type SalvageReport, salvage } from './salvage.ts';
 export type { ScannedRecord } from './segment-records.ts';
 export type { BatchOperation, Store, StoreOptions, StoreStats } from './store.ts';
 

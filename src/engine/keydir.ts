@@ -55,5 +55,6 @@ function compareStrings(a: string, b: string): number {
 }
 
 function byteString(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.prototype.toString.call(bytes, 'latin1', start, end);
+  if (Buffer.isBuffer(bytes)) return bytes.toString('latin1', start, end);
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
 }

@@ -70,7 +70,10 @@ export class SegmentWriter {
 
   /** Appends one frame with one write call. */
   append(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
-    if (payload.length >= VECTOR_PAYLOAD_BYTES) return this.appendVector(type, txid, key, payload);
+    if (payload.length >= VECTOR_PAYLOAD_BYTES) {
+      this.appendVector(type, txid, key, payload);
+      return;
+    }
     const byteLength = encodeFrame(this.buffer, 0, type, txid, key, payload);
     writeFully(this.fileSystem, this.appendDescriptor, this.buffer, 0, byteLength, this.sizeBytes);
     this.sizeBytes += byteLength;
@@ -80,7 +83,8 @@ export class SegmentWriter {
   stage(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
     if (payload.length >= VECTOR_PAYLOAD_BYTES) {
       this.flush();
-      return this.appendVector(type, txid, key, payload);
+      this.appendVector(type, txid, key, payload);
+      return;
     }
     if (this.stagedBytes + frameBytes(key.length, payload.length) > this.buffer.length) this.flush();
     this.stagedBytes += encodeFrame(this.buffer, this.stagedBytes, type, txid, key, payload);

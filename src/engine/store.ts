@@ -9,8 +9,10 @@ import { importJsonl } from './import.ts';
 import { KeyValueView } from './key-value-view.ts';
 import { Keydir } from './keydir.ts';
 import type { LogOptions } from './log-options.ts';
+import type { LogPosition } from './log-sync.ts';
 import { type Append, type LogStats, RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
+import type { ScannedRecord } from './segment-records.ts';
 
 export interface StoreOptions extends LogOptions {}
 
@@ -61,6 +63,21 @@ export class Store extends KeyValueView {
   /** What opening found and did. */
   get recoveryReport(): RecoveryReport {
     return this.log.recoveryReport;
+  }
+
+  /** Where the next record goes. */
+  get end(): LogPosition {
+    return this.log.end;
+  }
+
+  /** Everything before this position is known to survive a power cut. */
+  get durableEnd(): LogPosition {
+    return this.log.durableEnd;
+  }
+
+  /** Every record of the log up to its present end, Raw ones included. */
+  scan(): Generator<ScannedRecord> {
+    return this.log.scan();
   }
 
   /** The failure that ended writing, or undefined. Reads go on; reopen to write again. */

@@ -1,0 +1,127 @@
+import { resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { StoreError, wrapSystemError } from './errors.ts';
+import type { FileSystem } from './file-system.ts';
+import { CRC_BYTES } from './format.ts';
+import type { FrameFault } from './frame.ts';
+import { NodeFileSystem } from './node-file-system.ts';
+import { RecordLog } from './record-log.ts';
+import { type LogSegment, listSegments } from './recovery.ts';
+import { segmentPath } from './segment-name.ts';
+import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
+import { findFrame } from './tail-evidence.ts';
+
+/** Bytes of the source that no valid frame covers. */
+export interface LostRange {
+  readonly segmentId: number;
+  readonly offset: number;
+  readonly byteLength: number;
+  readonly damage: FrameFault;
+}
+
+export interface SalvageReport {
+  readonly recordsKept: number;
+  readonly lost: readonly LostRange[];
+  /** Ids between the lowest and the highest that have no file. */
+  readonly missingSegments: readonly number[];
+}
+
+/**
+ * Copies every valid frame of a damaged log, in log order and with new txids, into a new log, and lists what lay
+ * between them. The source is only read. Deletes are copied as well; what a lost range held, a Delete included, is
+ * not known, so a salvaged store may hold older values than the damaged one did.
+ *
+ * Throws `NOT_FOUND` (no log in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or `IO_FAILED`.
+ */
+export async function salvage(
+  sourceDirectory: string,
+  targetDirectory: string,
+  fileSystem: FileSystem = new NodeFileSystem(),
+): Promise<SalvageReport> {
+  const source = resolve(sourceDirectory);
+  const target = resolve(targetDirectory);
+  let segments: LogSegment[];
+  try {
+    segments = listSegments(fileSystem, source);
+  } catch (error) {
+    throw wrapSystemError(error, 'salvage', source);
+  }
+  if (segments.length === 0)
+    throw new StoreError('NOT_FOUND', `there is no store in ${source}`, { path: source });
+  if (fileSystem.stat(target) !== undefined) {
+    throw new StoreError('TARGET_NOT_EMPTY', `${target} exists; name a new directory`, { path: target });
+  }
+  const log = await RecordLog.open(target, { fileSystem });
+  const lost: LostRange[] = [];
+  let recordsKept = 0;
+  try {
+    for (const segment of segments) {
+      recordsKept += salvageSegment(fileSystem, source, segment, log, lost);
+      await nextTurn();
+    }
+  } finally {
+    await log.close();
+  }
+  return { recordsKept, lost, missingSegments: missingBetween(segments) };
+}
+
+function salvageSegment(
+  fileSystem: FileSystem,
+  directory: string,
+  { segmentId, sizeBytes }: LogSegment,
+  log: RecordLog,
+  lost: LostRange[],
+): number {
+  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+  try {
+    const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
+    const file = { fileSystem, descriptor, sizeBytes };
+    let recordsKept = 0;
+    for (let startOffset = 0; startOffset < sizeBytes; ) {
+      const frame = new SegmentScanner({
+        fileSystem,
+        site: 'verify',
+        descriptor,
+        segmentId,
+        startOffset,
+        endOffset: sizeBytes,
+        chunk,
+      });
+      let state = frame.next();
+      for (; state === 'frame'; state = frame.next()) {
+        copyFrame(frame, log);
+        recordsKept++;
+      }
+      if (state === 'end') break;
+      const next = findFrame(file, frame.offset + 1, sizeBytes, 0).found;
+      startOffset = next?.offset ?? sizeBytes;
+      lost.push({
+        segmentId,
+        offset: frame.offset,
+        byteLength: startOffset - frame.offset,
+        damage: frame.fault,
+      });
+    }
+    return recordsKept;
+  } finally {
+    fileSystem.close(descriptor);
+  }
+}
+
+function copyFrame(frame: SegmentScanner, log: RecordLog): void {
+  const payloadAt = frame.keyAt + frame.keyLength;
+  log.appendRecord(
+    frame.type,
+    frame.bytes.subarray(frame.keyAt, payloadAt),
+    frame.bytes.subarray(payloadAt, frame.frameAt + frame.byteLength - CRC_BYTES),
+  );
+}
+
+function missingBetween(segments: readonly LogSegment[]): number[] {
+  const present = new Set(segments.map(({ segmentId }) => segmentId));
+  const first = segments[0]?.segmentId ?? 0;
+  const last = segments.at(-1)?.segmentId ?? -1;
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index).filter(
+    (id) => !present.has(id),
+  );
+}
