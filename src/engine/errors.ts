@@ -31,6 +31,8 @@ export type StoreErrorCode =
   | 'PERMISSION_DENIED'
   | 'TARGET_NOT_EMPTY'
   | 'IMPORT_MALFORMED'
+  /** The keydir cannot grow. Nothing was written; reads go on. */
+  | 'OUT_OF_MEMORY'
   /** Segment ids are used up. */
   | 'LOG_FULL'
   /** Any other operating-system error while opening or closing. */

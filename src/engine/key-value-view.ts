@@ -34,7 +34,7 @@ export abstract class KeyValueView {
     this.checkOpen();
     const probe = this.readProbe;
     const startNs = probe?.got === undefined ? 0 : nowNs();
-    const ref = this.keydir.get(keyed);
+    const ref = this.keydir.locate(keyed);
     const value = ref === undefined ? undefined : this.readValue(ref, keyed, 'get');
     probe?.got?.(value !== undefined, startNs, nowNs() - startNs);
     return value;
@@ -47,7 +47,7 @@ export abstract class KeyValueView {
     this.checkOpen();
     const probe = this.readProbe;
     const startNs = probe?.got === undefined ? 0 : nowNs();
-    const ref = this.keydir.get(keyed);
+    const ref = this.refOf(keyed);
     let value: Uint8Array | undefined;
     if (ref !== undefined) {
       const frame = await this.segmentReader.readAsync(ref, 'get');
@@ -68,7 +68,8 @@ export abstract class KeyValueView {
   refOf(key: BytesLike): RecordRef | undefined {
     const keyed = keyBytes(key);
     this.checkOpen();
-    return this.keydir.get(keyed);
+    const ref = this.keydir.locate(keyed);
+    return ref === undefined ? undefined : { ...ref };
   }
 
   /** In no promised order. */
@@ -89,7 +90,7 @@ export abstract class KeyValueView {
   protected *sortedPairs(): Generator<[Buffer, Buffer]> {
     for (const key of this.keydir.sortedKeys()) {
       this.checkOpen();
-      const ref = this.keydir.get(key);
+      const ref = this.keydir.locate(key);
       if (ref !== undefined) yield [key, this.readValue(ref, key, 'compact')];
     }
   }

@@ -1,60 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { StoreError } from './errors.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
+import { type HashSeed, hashKey } from './key-hash.ts';
+import { KeydirShard, type MutableRef } from './keydir-shard.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
 
+/** A power of two. Growing one shard moves this fraction of the keys, which bounds how long a put can take. */
+const SHARDS = 256;
+/** The topmost byte of the hash. */
+const SHARD_SHIFT = 24;
+
 /**
- * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves. Keys are kept
- * as strings of one character a byte, which `Map` hashes and compares natively.
+ * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves, in typed arrays
+ * that the garbage collector does not scan.
  */
 export class Keydir {
-  private readonly refs = new Map<string, RecordRef>();
+  private readonly shards = Array.from({ length: SHARDS }, () => new KeydirShard());
+  private readonly seed: HashSeed;
+  private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
+  private count = 0;
+  /** What `prepare` found, for the `commit` that follows. */
+  private preparedHash = 0;
+  private preparedSlot = -1;
 
-  get size(): number {
-    return this.refs.size;
+  /** The seed is chosen at random unless a test needs to know it. */
+  constructor(seed: HashSeed = randomSeed()) {
+    this.seed = seed;
   }
 
-  get(key: Uint8Array): RecordRef | undefined {
-    return this.refs.get(byteString(key, 0, key.length));
+  get size(): number {
+    return this.count;
+  }
+
+  /** Bytes of memory held, spare room included. */
+  get sizeBytes(): number {
+    return this.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
   }
 
   has(key: Uint8Array): boolean {
-    return this.refs.has(byteString(key, 0, key.length));
+    const hash = hashKey(key, 0, key.length, this.seed);
+    return this.shardOf(hash).find(hash, key, 0, key.length) !== -1;
+  }
+
+  /** The place of a key's newest Put. The object is filled again by the next call: copy what must outlive it. */
+  locate(key: Uint8Array): RecordRef | undefined {
+    const hash = hashKey(key, 0, key.length, this.seed);
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, key, 0, key.length);
+    if (slot === -1) return undefined;
+    shard.read(slot, this.found);
+    return this.found;
   }
 
   set(key: Uint8Array, ref: RecordRef): void {
-    this.refs.set(byteString(key, 0, key.length), ref);
+    this.prepare(key, 0, key.length);
+    this.commit(key, 0, key.length, ref);
+  }
+
+  /**
+   * Finds or makes the room for a key, so that the `commit` that follows cannot fail: what the log has accepted must
+   * be found. Throws `OUT_OF_MEMORY`.
+   */
+  prepare(bytes: Uint8Array, start: number, end: number): void {
+    const hash = hashKey(bytes, start, end, this.seed);
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, bytes, start, end);
+    if (slot === -1) {
+      try {
+        shard.reserve(end - start);
+      } catch (error) {
+        throw new StoreError('OUT_OF_MEMORY', `no memory for one more key beside ${this.count} others`, {
+          cause: error,
+        });
+      }
+    }
+    this.preparedHash = hash;
+    this.preparedSlot = slot;
+  }
+
+  /** Sets the key that was prepared; nothing else may have been called in between. */
+  commit(bytes: Uint8Array, start: number, end: number, ref: RecordRef): void {
+    const shard = this.shardOf(this.preparedHash);
+    if (this.preparedSlot !== -1) {
+      shard.update(this.preparedSlot, ref);
+      return;
+    }
+    shard.insert(this.preparedHash, bytes, start, end, ref);
+    this.count++;
   }
 
   /** Was it there? */
   delete(key: Uint8Array): boolean {
-    return this.refs.delete(byteString(key, 0, key.length));
+    return this.deleteAt(key, 0, key.length);
   }
 
   /** Replays one record of the log: a Put or a Delete; Raw records are not part of the view. */
   apply(segmentId: number, frame: SegmentScanner): void {
     if (frame.type === RecordType.Raw) return;
-    const key = byteString(frame.bytes, frame.keyAt, frame.keyAt + frame.keyLength);
-    if (frame.type === RecordType.Delete) this.refs.delete(key);
-    else this.refs.set(key, { segmentId, offset: frame.offset, byteLength: frame.byteLength });
+    const start = frame.keyAt;
+    const end = start + frame.keyLength;
+    if (frame.type === RecordType.Delete) this.deleteAt(frame.bytes, start, end);
+    else {
+      this.found.segmentId = segmentId;
+      this.found.offset = frame.offset;
+      this.found.byteLength = frame.byteLength;
+      this.prepare(frame.bytes, start, end);
+      this.commit(frame.bytes, start, end, this.found);
+    }
   }
 
-  /** In no promised order. A key added or deleted while iterating may or may not be seen. */
+  /** In no promised order. A key added or deleted while iterating may or may not be seen; none is seen twice. */
   *keys(): Generator<Buffer> {
-    for (const key of this.refs.keys()) yield Buffer.from(key, 'latin1');
+    for (const shard of this.shards) {
+      for (const key of shard.keys()) {
+        if (this.has(key)) yield key;
+      }
+    }
   }
 
   /** All keys in byte order. */
   sortedKeys(): Buffer[] {
-    // Strings of one character a byte compare as their bytes do.
-    return [...this.refs.keys()].sort(compareStrings).map((key) => Buffer.from(key, 'latin1'));
+    return [...this.keys()].sort(Buffer.compare);
+  }
+
+  private deleteAt(bytes: Uint8Array, start: number, end: number): boolean {
+    const hash = hashKey(bytes, start, end, this.seed);
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, bytes, start, end);
+    if (slot === -1) return false;
+    shard.remove(slot);
+    this.count--;
+    return true;
+  }
+
+  private shardOf(hash: number): KeydirShard {
+    return this.shards[hash >>> SHARD_SHIFT] as KeydirShard;
   }
 }
 
-function compareStrings(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function byteString(bytes: Uint8Array, start: number, end: number): string {
-  if (Buffer.isBuffer(bytes)) return bytes.toString('latin1', start, end);
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+function randomSeed(): HashSeed {
+  const bytes = randomBytes(8);
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
 }

@@ -348,7 +348,8 @@ export class RecordLog {
     }
   }
 
-  private checkWritable(): void {
+  /** Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write. */
+  checkWritable(): void {
     this.checkOpen();
     this.latch.check();
   }

@@ -1,7 +1,7 @@
-import { DescriptorPool, type OpenCheck } from './descriptor-pool.ts';
+import { DescriptorPool, type OpenCheck, type PooledDescriptor } from './descriptor-pool.ts';
 import { StoreError } from './errors.ts';
 import { type FileSystem, readFully } from './file-system.ts';
-import { crcHolds, headerFault, headerFrameBytes, type RecordRef } from './frame.ts';
+import { crcHolds, headerFrameBytes, type RecordRef } from './frame.ts';
 import { nowNs, type Probe, type ReadSite } from './probe.ts';
 import { placeName } from './segment-name.ts';
 
@@ -38,17 +38,7 @@ export class SegmentReader {
   read(ref: RecordRef, site: ReadSite): Buffer {
     const target = ref.byteLength <= READ_BUFFER_BYTES ? this.buffer : Buffer.allocUnsafeSlow(ref.byteLength);
     const startNs = this.probe?.pread === undefined ? 0 : nowNs();
-    let count: number;
-    try {
-      const entry = this.pool.acquire(ref.segmentId);
-      try {
-        count = readFully(this.fileSystem, entry.descriptor, target, 0, ref.byteLength, ref.offset);
-      } finally {
-        this.pool.release(entry);
-      }
-    } catch (error) {
-      throw readError(error, ref);
-    }
+    const count = this.pread(ref, target);
     this.probe?.pread?.(site, ref.segmentId, ref.offset, count, startNs, nowNs() - startNs);
     this.validate(target, count, ref, site);
     return target;
@@ -93,6 +83,18 @@ export class SegmentReader {
     return this.pool.close();
   }
 
+  private pread(ref: RecordRef, target: Buffer): number {
+    let entry: PooledDescriptor | undefined;
+    try {
+      entry = this.pool.acquire(ref.segmentId);
+      return readFully(this.fileSystem, entry.descriptor, target, 0, ref.byteLength, ref.offset);
+    } catch (error) {
+      throw readError(error, ref);
+    } finally {
+      if (entry !== undefined) this.pool.release(entry);
+    }
+  }
+
   private validate(bytes: Buffer, count: number, ref: RecordRef, site: ReadSite): void {
     if (count < ref.byteLength) {
       throw this.report(frameMismatch(ref, `the segment ends after ${count} of ${ref.byteLength} bytes`));
@@ -109,9 +111,8 @@ export class SegmentReader {
         ),
       );
     }
-    const fault = headerFault(bytes, 0);
-    if (fault !== undefined || headerFrameBytes(bytes, 0) !== ref.byteLength) {
-      throw this.report(frameMismatch(ref, fault ?? 'a frame of another length stands there'));
+    if (headerFrameBytes(bytes, 0) !== ref.byteLength) {
+      throw this.report(frameMismatch(ref, 'a frame of another length stands there'));
     }
   }
 

@@ -23,6 +23,8 @@ export type BatchOperation =
 
 export interface StoreStats extends LogStats {
   readonly keys: number;
+  /** Memory of the keydir, outside the V8 heap. */
+  readonly keydirBytes: number;
   /** Which CRC-32C implementation this process uses. */
   readonly checksum: string;
 }
@@ -88,8 +90,11 @@ export class Store extends KeyValueView {
   /** Survives the death of this process, not a power cut. */
   put(key: BytesLike, value: BytesLike): RecordRef {
     const keyed = keyBytes(key);
-    const ref = this.log.appendRecord(RecordType.Put, keyed, value);
-    this.keydir.set(keyed, ref);
+    const loaded = payloadBytes(value);
+    this.log.checkWritable();
+    this.keydir.prepare(keyed, 0, keyed.length);
+    const ref = this.log.appendRecord(RecordType.Put, keyed, loaded);
+    this.keydir.commit(keyed, 0, keyed.length, ref);
     return ref;
   }
 
@@ -158,7 +163,12 @@ export class Store extends KeyValueView {
   }
 
   stats(): StoreStats {
-    return { ...this.log.stats(), keys: this.keydir.size, checksum: checksumName };
+    return {
+      ...this.log.stats(),
+      keys: this.keydir.size,
+      keydirBytes: this.keydir.sizeBytes,
+      checksum: checksumName,
+    };
   }
 
   /** Syncs, marks the store as closed in order, and releases it. */
