@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from '../../src/engine/index.ts';
 
 /**
@@ -10,6 +10,7 @@ export class MemoryFileSystem implements FileSystem {
   private readonly directories = new Map<string, number>([['/', 1]]);
   private readonly files = new Map<string, MemoryFile>();
   private readonly descriptors = new Map<number, { file: MemoryFile; mode: OpenMode }>();
+  /** Directories that `holdLease` made. Held here they never go stale; a dead process leaves none. */
   private readonly leases = new Set<string>();
   private nextInode = 2;
   private clockMs = 1;
@@ -20,12 +21,14 @@ export class MemoryFileSystem implements FileSystem {
     return this.descriptors.size;
   }
 
-  /** The files as a process that starts after this one's death would find them: no descriptors, no locks, the lease stale. */
+  /** What a process that starts after this one's death would find: no descriptors, no locks, the lease stale and gone. */
   afterProcessDeath(): MemoryFileSystem {
     const copy = new MemoryFileSystem();
     copy.nextInode = this.nextInode;
     copy.clockMs = this.clockMs;
-    for (const [path, inode] of this.directories) copy.directories.set(path, inode);
+    for (const [path, inode] of this.directories) {
+      if (!this.leases.has(path)) copy.directories.set(path, inode);
+    }
     for (const [path, file] of this.files) {
       copy.files.set(path, { ...file, bytes: Buffer.from(file.bytes), lockedBy: undefined });
     }
@@ -55,23 +58,20 @@ export class MemoryFileSystem implements FileSystem {
 
   list(directory: string): string[] {
     const path = resolve(directory);
-    if (!this.directories.has(path))
-      throw errno(this.files.has(path) ? 'ENOTDIR' : 'ENOENT', 'scandir', path);
-    const names = new Set<string>();
-    for (const other of [...this.files.keys(), ...this.directories.keys(), ...this.leases]) {
-      if (other !== path && dirname(other) === path)
-        names.add(other.slice(path === '/' ? 1 : path.length + 1));
-    }
-    return [...names];
+    this.requireDirectory(path, 'scandir');
+    const paths = [...this.files.keys(), ...this.directories.keys()];
+    return paths.filter((other) => other !== path && dirname(other) === path).map((other) => basename(other));
   }
 
   stat(path: string): FileStat | undefined {
     const at = resolve(path);
     const file = this.files.get(at);
     if (file !== undefined) return toStat(file);
-    const inode = this.directories.get(at) ?? (this.leases.has(at) ? 0 : undefined);
-    if (inode === undefined) return undefined;
-    return { kind: 'directory', sizeBytes: 0, device: 1, inode, modifiedMs: 0 };
+    const inode = this.directories.get(at);
+    if (inode !== undefined) return toStat(directoryAsFile(inode));
+    const error = this.absent(at, 'stat');
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
   }
 
   statDescriptor(descriptor: number): FileStat {
@@ -91,10 +91,15 @@ export class MemoryFileSystem implements FileSystem {
   rename(from: string, to: string): void {
     const source = resolve(from);
     const target = resolve(to);
-    if (this.directories.has(source)) return this.renameDirectory(source, target);
-    const file = this.fileAt(source);
+    this.requireDirectory(dirname(source), 'rename');
+    this.requireDirectory(dirname(target), 'rename');
+    const file = this.files.get(source);
+    if (file === undefined && !this.directories.has(source)) throw errno('ENOENT', 'rename', source);
+    if (source === target) return;
+    if (target.startsWith(`${source}/`)) throw errno('EINVAL', 'rename', target);
+    if (source.startsWith(`${target}/`)) throw errno('ENOTEMPTY', 'rename', target);
+    if (file === undefined) return this.renameDirectory(source, target);
     if (this.directories.has(target)) throw errno('EISDIR', 'rename', target);
-    this.requireParent(target, 'rename');
     this.files.delete(source);
     this.files.set(target, file);
   }
@@ -111,9 +116,14 @@ export class MemoryFileSystem implements FileSystem {
 
   open(path: string, mode: OpenMode): number {
     const at = resolve(path);
-    if (this.directories.has(at)) throw errno(mode === 'create' ? 'EEXIST' : 'EISDIR', 'open', at);
+    const directory = this.directories.get(at);
+    if (directory !== undefined && mode !== 'read') {
+      throw errno(mode === 'create' ? 'EEXIST' : 'EISDIR', 'open', at);
+    }
     let file: MemoryFile;
-    if (mode === 'create') {
+    if (directory !== undefined) {
+      file = directoryAsFile(directory);
+    } else if (mode === 'create') {
       if (this.files.has(at)) throw errno('EEXIST', 'open', at);
       file = this.newFile(at);
       this.files.set(at, file);
@@ -133,6 +143,7 @@ export class MemoryFileSystem implements FileSystem {
 
   read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
     const { file } = this.opened(descriptor, 'read');
+    if (file.kind === 'directory') throw errno('EISDIR', 'read', String(descriptor));
     const count = Math.max(0, Math.min(length, file.sizeBytes - position));
     buffer.set(file.bytes.subarray(position, position + count), offset);
     return count;
@@ -149,7 +160,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
-    const file = this.writable(descriptor);
+    const file = this.writable(descriptor, 'EBADF');
+    if (length === 0) return 0;
     const end = position + length;
     if (end > file.bytes.length) {
       const grown = Buffer.alloc(Math.max(end, file.bytes.length * 2, 256));
@@ -163,13 +175,14 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   writeVector(descriptor: number, buffers: readonly Uint8Array[], position: number): number {
+    this.writable(descriptor, 'EBADF');
     let done = 0;
     for (const buffer of buffers) done += this.write(descriptor, buffer, 0, buffer.length, position + done);
     return done;
   }
 
   truncate(descriptor: number, sizeBytes: number): void {
-    const file = this.writable(descriptor);
+    const file = this.writable(descriptor, 'EINVAL');
     const bytes = Buffer.alloc(sizeBytes);
     file.bytes.copy(bytes, 0, 0, Math.min(sizeBytes, file.sizeBytes));
     file.bytes = bytes;
@@ -186,7 +199,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   directorySync(path: string): void {
-    if (!this.directories.has(resolve(path))) throw errno('ENOENT', 'open', path);
+    this.requireDirectory(resolve(path), 'open');
   }
 
   async directorySyncAsync(path: string): Promise<void> {
@@ -194,7 +207,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   tryLock(descriptor: number): KernelLockResult {
-    const { file } = this.opened(descriptor, 'lock');
+    const file = this.writable(descriptor, 'EBADF');
     if (file.lockedBy !== undefined && file.lockedBy !== descriptor) return 'busy';
     file.lockedBy = descriptor;
     return 'locked';
@@ -202,26 +215,31 @@ export class MemoryFileSystem implements FileSystem {
 
   async holdLease(path: string): Promise<Lease> {
     const lease = `${resolve(path)}.lock`;
-    if (this.leases.has(lease))
-      throw Object.assign(new Error('Lock file is already being held'), { code: 'ELOCKED' });
+    this.requireDirectory(dirname(lease), 'mkdir');
+    if (this.stat(lease) !== undefined) throw leaseError('ELOCKED', 'Lock file is already being held');
+    this.directories.set(lease, this.nextInode++);
     this.leases.add(lease);
+    let released = false;
     return {
       ageMs: () => 0,
       release: async () => {
-        this.leases.delete(lease);
+        if (released) throw leaseError('ERELEASED', 'Lock is already released');
+        released = true;
+        this.breakLease(path);
       },
     };
   }
 
   breakLease(path: string): void {
-    this.leases.delete(`${resolve(path)}.lock`);
+    const lease = `${resolve(path)}.lock`;
+    this.leases.delete(lease);
+    this.directories.delete(lease);
   }
 
   private renameDirectory(source: string, target: string): void {
     if (this.files.has(target)) throw errno('ENOTDIR', 'rename', target);
     if (this.directories.has(target) && this.list(target).length > 0)
       throw errno('ENOTEMPTY', 'rename', target);
-    this.requireParent(target, 'rename');
     const moved = (path: string) =>
       path === source || path.startsWith(`${source}/`) ? target + path.slice(source.length) : path;
     for (const [path, file] of [...this.files]) {
@@ -229,14 +247,16 @@ export class MemoryFileSystem implements FileSystem {
       this.files.set(moved(path), file);
     }
     for (const [path, inode] of [...this.directories]) {
+      if (moved(path) === path) continue;
       this.directories.delete(path);
       this.directories.set(moved(path), inode);
     }
   }
 
   private newFile(path: string): MemoryFile {
-    this.requireParent(resolve(path), 'open');
+    this.requireDirectory(dirname(resolve(path)), 'open');
     return {
+      kind: 'file',
       inode: this.nextInode++,
       bytes: Buffer.alloc(0),
       sizeBytes: 0,
@@ -249,17 +269,19 @@ export class MemoryFileSystem implements FileSystem {
     const at = resolve(path);
     const file = this.files.get(at);
     if (file !== undefined) return file;
-    throw errno(
-      this.directories.has(at) ? 'EISDIR' : this.files.has(dirname(at)) ? 'ENOTDIR' : 'ENOENT',
-      'open',
-      at,
-    );
+    throw this.directories.has(at) ? errno('EISDIR', 'open', at) : this.absent(at, 'open');
   }
 
-  private requireParent(path: string, action: string): void {
-    const parent = dirname(path);
-    if (!this.directories.has(parent))
-      throw errno(this.files.has(parent) ? 'ENOTDIR' : 'ENOENT', action, path);
+  private requireDirectory(path: string, action: string): void {
+    if (this.directories.has(path)) return;
+    throw this.files.has(path) ? errno('ENOTDIR', action, path) : this.absent(path, action);
+  }
+
+  /** Why nothing is found at a path: one of its parents is a file, or something is missing. */
+  private absent(path: string, action: string): SystemError {
+    let parent = dirname(path);
+    while (!this.files.has(parent) && !this.directories.has(parent)) parent = dirname(parent);
+    return errno(this.files.has(parent) ? 'ENOTDIR' : 'ENOENT', action, path);
   }
 
   private opened(descriptor: number, action: string): { file: MemoryFile; mode: OpenMode } {
@@ -268,14 +290,15 @@ export class MemoryFileSystem implements FileSystem {
     return entry;
   }
 
-  private writable(descriptor: number): MemoryFile {
+  private writable(descriptor: number, refusal: 'EBADF' | 'EINVAL'): MemoryFile {
     const { file, mode } = this.opened(descriptor, 'write');
-    if (mode === 'read') throw errno('EBADF', 'write', String(descriptor));
+    if (mode === 'read') throw errno(refusal, 'write', String(descriptor));
     return file;
   }
 }
 
 interface MemoryFile {
+  readonly kind: 'file' | 'directory';
   readonly inode: number;
   /** May be longer than the file. */
   bytes: Buffer;
@@ -284,9 +307,21 @@ interface MemoryFile {
   lockedBy: number | undefined;
 }
 
+/** What an open directory is: it can be synced, and not read. */
+function directoryAsFile(inode: number): MemoryFile {
+  return {
+    kind: 'directory',
+    inode,
+    bytes: Buffer.alloc(0),
+    sizeBytes: 0,
+    modifiedMs: 0,
+    lockedBy: undefined,
+  };
+}
+
 function toStat(file: MemoryFile): FileStat {
   return {
-    kind: 'file',
+    kind: file.kind,
     sizeBytes: file.sizeBytes,
     device: 1,
     inode: file.inode,
@@ -294,6 +329,14 @@ function toStat(file: MemoryFile): FileStat {
   };
 }
 
-function errno(code: string, action: string, path: string): Error {
+interface SystemError extends Error {
+  readonly code: string;
+}
+
+function errno(code: string, action: string, path: string): SystemError {
   return Object.assign(new Error(`${code}: ${action} '${path}'`), { code });
+}
+
+function leaseError(code: string, message: string): SystemError {
+  return Object.assign(new Error(message), { code });
 }

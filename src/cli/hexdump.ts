@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type FrameInspection, type InspectedField, inspectFrame, MAX_FRAME_BYTES } from '../engine/index.ts';
@@ -21,7 +21,9 @@ export function addHexdump(program: Command): void {
           exitCode: ExitCode.usage,
         });
       }
-      const bytes = readFrom(join(directory, match[1] as string), Number(match[2]), MAX_FRAME_BYTES);
+      const segment = join(directory, match[1] as string);
+      if (!existsSync(segment)) program.error(`error: ${segment} does not exist`, { exitCode: ExitCode.usage });
+      const bytes = readFrom(segment, Number(match[2]), MAX_FRAME_BYTES);
       if (bytes.length === 0)
         program.error(`error: the segment ends before ${place}`, { exitCode: ExitCode.usage });
       const inspection = inspectFrame(bytes);

@@ -13,6 +13,12 @@ const program = new Command('tidemark')
   .showSuggestionAfterError()
   .exitOverride();
 
+// `| head` closes the pipe when it has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 addHexdump(program);
 addSalvage(program);
 

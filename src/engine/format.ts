@@ -33,6 +33,9 @@ export const RecordType = { Raw: 0, Put: 1, Delete: 2 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
 export const MAX_RECORD_TYPE = RecordType.Delete;
 
+/** Offsets beyond it are not addressed; only another program could write such a segment. */
+export const MAX_SEGMENT_FILE_BYTES = 2 ** 42;
+
 /** Eight decimal digits name a segment, so ids end here. */
 export const MAX_SEGMENT_ID = 99_999_999;
 export const FIRST_SEGMENT_ID = 1;

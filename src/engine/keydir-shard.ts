@@ -29,12 +29,11 @@ const KEY_LENGTH = 4;
 /** Set in the key length of an entry that was deleted and waits for the arena to be compacted. */
 const DEAD = 0x8000_0000;
 
-/** Segment ids and frame lengths both fit in 27 bits; the five above them extend the offset to 42. */
+/** Segment ids and frame lengths both fit in 27 bits; the five above them extend the offset to 42 (`MAX_SEGMENT_FILE_BYTES`). */
 const LOW_27 = 0x07ff_ffff;
 const FIVE_BITS = 0x1f;
 const TWO_TO_32 = 2 ** 32;
 const TWO_TO_37 = 2 ** 37;
-export const MAX_REF_OFFSET = 2 ** 42 - 1;
 
 const POSITION_BITS = 24;
 const POSITION_MASK = 2 ** POSITION_BITS - 1;

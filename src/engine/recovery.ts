@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DurableMark } from './durable-mark.ts';
 import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
+import { MAX_SEGMENT_FILE_BYTES } from './format.ts';
 import type { Probe } from './probe.ts';
 import type { Discarded } from './recovery-report.ts';
 import { type Damage, type DamageEvidence, judgeDamage, type Verdict } from './recovery-verdict.ts';
@@ -62,7 +63,18 @@ export function listSegments(fileSystem: FileSystem, directory: string): LogSegm
   const segments: LogSegment[] = [];
   for (const segmentId of segmentIds(fileSystem.list(directory))) {
     const stat = fileSystem.stat(segmentPath(directory, segmentId));
-    if (stat?.kind === 'file') segments.push({ segmentId, sizeBytes: stat.sizeBytes });
+    if (stat?.kind !== 'file') continue;
+    if (stat.sizeBytes > MAX_SEGMENT_FILE_BYTES) {
+      throw new StoreError(
+        'LOG_FULL',
+        `segment ${segmentId} is longer than the ${MAX_SEGMENT_FILE_BYTES} bytes addressed`,
+        {
+          path: directory,
+          segmentId,
+        },
+      );
+    }
+    segments.push({ segmentId, sizeBytes: stat.sizeBytes });
   }
   return segments;
 }

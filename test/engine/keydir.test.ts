@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MAX_SEGMENT_FILE_BYTES } from '../../src/engine/format.ts';
 import type { RecordRef } from '../../src/engine/frame.ts';
 import { hashKey } from '../../src/engine/key-hash.ts';
 import { Keydir } from '../../src/engine/keydir.ts';
-import { MAX_REF_OFFSET } from '../../src/engine/keydir-shard.ts';
 
 const key = fc.oneof(
   fc.uint8Array({ maxLength: 24 }),
@@ -12,7 +12,7 @@ const key = fc.oneof(
 );
 const ref = fc.record({
   segmentId: fc.integer({ min: 1, max: 99_999_999 }),
-  offset: fc.integer({ min: 0, max: MAX_REF_OFFSET }),
+  offset: fc.integer({ min: 0, max: MAX_SEGMENT_FILE_BYTES - 1 }),
   byteLength: fc.integer({ min: 28, max: 67_174_428 }),
 });
 const step = fc.oneof(
