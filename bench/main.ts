@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { openStore } from '../src/engine/index.ts';
 import { median } from './measure.ts';
 import { type Row, runDurableRows, runGetRows, runOpenRows, runPutRows } from './rows.ts';
+import { runTelemetryRows, type TelemetryRow } from './telemetry.ts';
 
 /** Magic number of tmpfs in statfs(2): a benchmark of syncs there would flatter. */
 const TMPFS_MAGIC = 0x01021994;
@@ -17,6 +18,18 @@ const program = new Command('bench')
   .option('--json', 'print JSON instead of a table')
   .option('--allow-tmpfs', 'measure on a memory file system all the same');
 
+program
+  .command('telemetry')
+  .description('what each kind of probe adds to a get')
+  .action(async () => {
+    const options = program.opts<BenchOptions>();
+    await inDirectory(options, async (directory) => {
+      const rows = await runTelemetryRows(directory, options.rounds);
+      if (options.json) print(JSON.stringify({ schema: 1, rows }, null, 2));
+      else printTelemetry(rows, options);
+    });
+  });
+
 interface BenchOptions {
   readonly dir: string;
   readonly rounds: number;
@@ -26,16 +39,7 @@ interface BenchOptions {
 }
 
 program.action(async (options: BenchOptions) => {
-  if (statfsSync(options.dir).type === TMPFS_MAGIC && !options.allowTmpfs) {
-    program.error(
-      `${options.dir} is on tmpfs: name a directory on a real file system, or give --allow-tmpfs`,
-      {
-        exitCode: 2,
-      },
-    );
-  }
-  const directory = mkdtempSync(join(options.dir, 'tidemark-bench-'));
-  try {
+  await inDirectory(options, async (directory) => {
     const rows = [
       ...(await runGetRows(join(directory, 'get'), options.keys, options.rounds)),
       ...(await runPutRows(join(directory, 'put'), options.rounds)),
@@ -46,10 +50,26 @@ program.action(async (options: BenchOptions) => {
     if (options.json)
       print(JSON.stringify({ schema: 1, ...host(checksum), keys: options.keys, rows }, null, 2));
     else printTable(rows, checksum, options);
+  });
+});
+
+/** Runs in a fresh directory on a real file system, and removes it. */
+async function inDirectory(options: BenchOptions, run: (directory: string) => Promise<void>): Promise<void> {
+  if (statfsSync(options.dir).type === TMPFS_MAGIC && !options.allowTmpfs) {
+    program.error(
+      `${options.dir} is on tmpfs: name a directory on a real file system, or give --allow-tmpfs`,
+      {
+        exitCode: 2,
+      },
+    );
+  }
+  const directory = mkdtempSync(join(options.dir, 'tidemark-bench-'));
+  try {
+    await run(directory);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-});
+}
 
 await program.parseAsync();
 
@@ -80,6 +100,18 @@ function printTable(rows: readonly Row[], checksum: string, options: BenchOption
       padLeft(target ?? '', 9),
     ];
     print(cells.join(''));
+  }
+}
+
+function printTelemetry(rows: readonly TelemetryRow[], { rounds }: BenchOptions): void {
+  print(`a get of a 100-byte value; medians of ${rounds} interleaved rounds`);
+  print('');
+  print(
+    `${pad('probe', 34)}${padLeft('ns', 10)}${padLeft('x none', 9)}${padLeft('added ns', 10)}${padLeft('target', 9)}`,
+  );
+  for (const { name, roundsNs, ratio, addedNs, target } of rows) {
+    const cells = [pad(name, 34), padLeft(median(roundsNs).toFixed(0), 10), padLeft(ratio.toFixed(2), 9)];
+    print([...cells, padLeft(addedNs.toFixed(0), 10), padLeft(target, 9)].join(''));
   }
 }
 

@@ -16,18 +16,20 @@ const BYTES_A_TURN = 1024 * 1024;
  */
 export async function compactTo(
   source: RecordLog,
-  pairs: Iterable<[Uint8Array, Uint8Array]>,
+  pairsFor: (operation: number) => Iterable<[Uint8Array, Uint8Array]>,
   outDirectory: string,
 ): Promise<void> {
   const { fileSystem, probe } = source;
   const target = resolve(outDirectory);
+  const operation = probe?.begin('compact') ?? 0;
+  const startNs = probe === undefined ? 0 : nowNs();
+  let copiedBytes = 0;
+  let failure: StoreError | undefined;
   try {
     checkEmpty(fileSystem, target);
     const unfinished = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
-    const startNs = nowNs();
-    let copiedBytes: number;
     try {
-      copiedBytes = await copyPairs(source, pairs, unfinished);
+      copiedBytes = await copyPairs(source, pairsFor(operation), unfinished);
       checkEmpty(fileSystem, target);
       fileSystem.rename(unfinished, target);
       fileSystem.directorySync(dirname(target));
@@ -35,9 +37,11 @@ export async function compactTo(
       removeFlatDirectory(fileSystem, unfinished);
       throw error;
     }
-    probe?.compacted?.(source.totalBytes, copiedBytes, startNs, nowNs() - startNs);
   } catch (error) {
-    throw wrapSystemError(error, 'compact', target);
+    failure = wrapSystemError(error, 'compact', target);
+    throw failure;
+  } finally {
+    probe?.compacted?.(operation, source.totalBytes, copiedBytes, startNs, nowNs() - startNs, failure);
   }
 }
 

@@ -1,5 +1,4 @@
 import type { FileSystem } from './file-system.ts';
-import type { Probe } from './probe.ts';
 import { segmentPath } from './segment-name.ts';
 
 export interface PooledDescriptor {
@@ -18,7 +17,10 @@ export class DescriptorPool {
   private readonly fileSystem: FileSystem;
   private readonly directory: string;
   private readonly capacity: number;
-  private readonly probe: Probe | undefined;
+  /** Reads that found their segment open, that had to open it, and descriptors closed for others. */
+  hits = 0;
+  misses = 0;
+  evictions = 0;
   private readonly verify: OpenCheck | undefined;
   /** In order of use: the first is the next to go. */
   private readonly pooled = new Map<number, PooledDescriptor>();
@@ -27,17 +29,10 @@ export class DescriptorPool {
   private onIdle: (() => void) | undefined;
   private closed = false;
 
-  constructor(
-    fileSystem: FileSystem,
-    directory: string,
-    capacity: number,
-    probe: Probe | undefined,
-    verify: OpenCheck | undefined,
-  ) {
+  constructor(fileSystem: FileSystem, directory: string, capacity: number, verify: OpenCheck | undefined) {
     this.fileSystem = fileSystem;
     this.directory = directory;
     this.capacity = capacity;
-    this.probe = probe;
     this.verify = verify;
   }
 
@@ -76,18 +71,18 @@ export class DescriptorPool {
   private find(segmentId: number): PooledDescriptor {
     // Reads come in runs on one segment: no need to move it in the order each time.
     if (this.latest?.segmentId === segmentId) {
-      this.probe?.descriptorPool?.('hit');
+      this.hits++;
       return this.latest;
     }
     const pooled = this.pooled.get(segmentId);
     if (pooled !== undefined) {
-      this.probe?.descriptorPool?.('hit');
+      this.hits++;
       this.pooled.delete(segmentId);
       this.pooled.set(segmentId, pooled);
       this.latest = pooled;
       return pooled;
     }
-    this.probe?.descriptorPool?.('miss');
+    this.misses++;
     const descriptor = this.fileSystem.open(segmentPath(this.directory, segmentId), 'read');
     try {
       this.verify?.(segmentId, descriptor);
@@ -111,7 +106,7 @@ export class DescriptorPool {
   private evictOldest(): void {
     const oldest = this.pooled.values().next().value as PooledDescriptor;
     this.pooled.delete(oldest.segmentId);
-    this.probe?.descriptorPool?.('eviction');
+    this.evictions++;
     this.retire(oldest);
   }
 

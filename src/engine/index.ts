@@ -12,7 +12,15 @@ export { type FrameInspection, type InspectedField, inspectFrame } from './frame
 export type { LogOptions } from './log-options.ts';
 export type { LogPosition } from './log-sync.ts';
 export { NodeFileSystem } from './node-file-system.ts';
-export type { Probe, ReadSite } from './probe.ts';
+export {
+  NOT_TIMED,
+  type OperationKind,
+  operationKey,
+  type Probe,
+  type ProbeGauges,
+  type ProbeSource,
+  type ReadSite,
+} from './probe.ts';
 export type { ReaderOptions, StoreReader } from './reader.ts';
 export type { LogStats, RecordLog } from './record-log.ts';
 export type { RecoveryMode } from './recovery.ts';

@@ -1,17 +1,19 @@
 import { type BytesLike, keyBytes } from './bytes.ts';
+import type { StoreError } from './errors.ts';
 import { CRC_BYTES, HEADER_BYTES, RecordType } from './format.ts';
 import { headerKeyLength, headerType, type RecordRef } from './frame.ts';
 import type { Keydir } from './keydir.ts';
-import { type GuardedProbe, nowNs } from './probe.ts';
+import { nowNs, type ReadSite } from './probe.ts';
+import type { ProbeSet } from './probe-set.ts';
 import { frameMismatch, type SegmentReader } from './segment-reader.ts';
 
 /** Reading by key, the same for the writer's store and for a lock-free reader. */
 export abstract class KeyValueView {
   protected readonly keydir: Keydir;
   private readonly segmentReader: SegmentReader;
-  private readonly readProbe: GuardedProbe | undefined;
+  private readonly readProbe: ProbeSet | undefined;
 
-  protected constructor(keydir: Keydir, segmentReader: SegmentReader, probe: GuardedProbe | undefined) {
+  protected constructor(keydir: Keydir, segmentReader: SegmentReader, probe: ProbeSet | undefined) {
     this.keydir = keydir;
     this.segmentReader = segmentReader;
     this.readProbe = probe;
@@ -32,12 +34,9 @@ export abstract class KeyValueView {
   get(key: BytesLike): Uint8Array | undefined {
     const keyed = keyBytes(key);
     this.checkOpen();
-    const probe = this.readProbe;
-    const startNs = probe?.got === undefined ? 0 : nowNs();
+    if (this.readProbe !== undefined) return this.observedGet(keyed, this.readProbe);
     const ref = this.keydir.locate(keyed);
-    const value = ref === undefined ? undefined : this.readValue(ref, keyed, 'get');
-    probe?.got?.(value !== undefined, startNs, nowNs() - startNs);
-    return value;
+    return ref === undefined ? undefined : this.readValue(ref, keyed, 'get', 0);
   }
 
   /** As `get`, with the pread off the event loop: for cold or large values. */
@@ -46,14 +45,51 @@ export abstract class KeyValueView {
     const keyed = Uint8Array.from(keyBytes(key));
     this.checkOpen();
     const probe = this.readProbe;
-    const startNs = probe?.got === undefined ? 0 : nowNs();
+    const operation = probe?.begin('get') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
     const ref = this.refOf(keyed);
     let value: Uint8Array | undefined;
-    if (ref !== undefined) {
-      const frame = await this.segmentReader.readAsync(ref, 'get');
-      value = frame.subarray(valueOffset(frame, ref, keyed), ref.byteLength - CRC_BYTES);
+    let failure: unknown;
+    try {
+      if (ref !== undefined) {
+        const frame = await this.segmentReader.readAsync(ref, 'get', operation);
+        value = frame.subarray(valueOffset(frame, ref, keyed), ref.byteLength - CRC_BYTES);
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      probe?.got?.(
+        operation,
+        value !== undefined,
+        startNs,
+        nowNs() - startNs,
+        failure as StoreError | undefined,
+      );
     }
-    probe?.got?.(value !== undefined, startNs, nowNs() - startNs);
+    return value;
+  }
+
+  private observedGet(key: Uint8Array, probe: ProbeSet): Uint8Array | undefined {
+    const operation = probe.begin('get');
+    const startNs = nowNs();
+    let value: Uint8Array | undefined;
+    let failure: unknown;
+    try {
+      const ref = this.keydir.locate(key);
+      if (ref !== undefined) value = this.readValue(ref, key, 'get', operation);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      probe.got?.(
+        operation,
+        value !== undefined,
+        startNs,
+        nowNs() - startNs,
+        failure as StoreError | undefined,
+      );
+    }
     return value;
   }
 
@@ -87,17 +123,17 @@ export abstract class KeyValueView {
   }
 
   /** The pairs that are live when they are reached, in byte order of the keys. */
-  protected *sortedPairs(): Generator<[Buffer, Buffer]> {
+  protected *sortedPairs(site: ReadSite, operation: number): Generator<[Buffer, Buffer]> {
     for (const key of this.keydir.sortedKeys()) {
       this.checkOpen();
       const ref = this.keydir.locate(key);
-      if (ref !== undefined) yield [key, this.readValue(ref, key, 'compact')];
+      if (ref !== undefined) yield [key, this.readValue(ref, key, site, operation)];
     }
   }
 
   /** The value at `ref`, which must be the Put of `key`; bytes of its own. */
-  private readValue(ref: RecordRef, key: Uint8Array, site: 'get' | 'compact'): Buffer {
-    const frame = this.segmentReader.read(ref, site);
+  private readValue(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
+    const frame = this.segmentReader.read(ref, site, operation);
     const start = valueOffset(frame, ref, key);
     const end = ref.byteLength - CRC_BYTES;
     if (!this.segmentReader.isShared(frame)) return frame.subarray(start, end);

@@ -82,9 +82,12 @@ export class KeydirShard {
       (this.words[at + OFFSET] as number) + (segment >>> 27) * TWO_TO_32 + (length >>> 27) * TWO_TO_37;
   }
 
-  /** Points the entry of a slot to another place. */
-  update(slot: number, ref: RecordRef): void {
-    this.place(this.positionAt(slot), ref);
+  /** Points the entry of a slot to another place; returns the length of the frame it pointed to. */
+  update(slot: number, ref: RecordRef): number {
+    const at = this.positionAt(slot);
+    const before = (this.words[at + LENGTH] as number) & LOW_27;
+    this.place(at, ref);
+    return before;
   }
 
   /** Makes room for one more entry, so that the next `insert` allocates nothing and cannot fail. */
@@ -110,13 +113,16 @@ export class KeydirShard {
     this.count++;
   }
 
-  remove(slot: number): void {
+  /** Returns the length of the frame that the entry pointed to. */
+  remove(slot: number): number {
     const at = this.positionAt(slot);
+    const before = (this.words[at + LENGTH] as number) & LOW_27;
     this.deadWords += entryWords(this.words[at + KEY_LENGTH] as number);
     this.words[at + KEY_LENGTH] = (this.words[at + KEY_LENGTH] as number) | DEAD;
     this.count--;
     this.vacate(slot);
     if (this.deadWords * 2 > this.usedWords && this.usedWords > FIRST_ARENA_WORDS) this.compactArena();
+    return before;
   }
 
   /**

@@ -20,6 +20,7 @@ export class Keydir {
   private readonly seed: HashSeed;
   private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
   private count = 0;
+  private frameBytes = 0;
   /** What `prepare` found, for the `commit` that follows. */
   private preparedHash = 0;
   private preparedSlot = -1;
@@ -31,6 +32,11 @@ export class Keydir {
 
   get size(): number {
     return this.count;
+  }
+
+  /** Bytes of the frames pointed to. */
+  get liveBytes(): number {
+    return this.frameBytes;
   }
 
   /** Bytes of memory held, spare room included. */
@@ -82,8 +88,9 @@ export class Keydir {
   /** Sets the key that was prepared; nothing else may have been called in between. */
   commit(bytes: Uint8Array, start: number, end: number, ref: RecordRef): void {
     const shard = this.shardOf(this.preparedHash);
+    this.frameBytes += ref.byteLength;
     if (this.preparedSlot !== -1) {
-      shard.update(this.preparedSlot, ref);
+      this.frameBytes -= shard.update(this.preparedSlot, ref);
       return;
     }
     shard.insert(this.preparedHash, bytes, start, end, ref);
@@ -129,7 +136,7 @@ export class Keydir {
     const shard = this.shardOf(hash);
     const slot = shard.find(hash, bytes, start, end);
     if (slot === -1) return false;
-    shard.remove(slot);
+    this.frameBytes -= shard.remove(slot);
     this.count--;
     return true;
   }

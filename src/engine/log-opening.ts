@@ -5,7 +5,8 @@ import { StoreError, wrapSystemError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
-import { nowNs, type Probe } from './probe.ts';
+import { nowNs } from './probe.ts';
+import type { ProbeSet } from './probe-set.ts';
 import { type LogScan, type LogSegment, listSegments, type ScanLogOptions, scanLog } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
@@ -34,7 +35,9 @@ export interface OpeningOptions {
   /** Absolute. */
   readonly directory: string;
   readonly resolved: ReturnType<typeof resolveLogOptions>;
-  readonly probe: Probe | undefined;
+  readonly probe: ProbeSet | undefined;
+  /** The number of this opening, for the probe. */
+  readonly operation: number;
   readonly visit: ScanLogOptions['visit'];
   readonly onOpenProgress: LogOptions['onOpenProgress'];
   readonly onLeaseLost: (error: Error, fatal: boolean) => void;
@@ -71,7 +74,7 @@ async function openLocked(
   previous: MarkOnDisk | undefined,
   damagedSlots: number,
 ): Promise<OpenedLog> {
-  const { fileSystem, directory, probe, resolved } = options;
+  const { fileSystem, directory, probe, operation, resolved } = options;
   const startNs = nowNs();
   const notes: string[] = [];
   if (damagedSlots > 0)
@@ -88,6 +91,7 @@ async function openLocked(
     mode: resolved.recovery,
     acceptAmbiguousTail: resolved.acceptAmbiguousTail,
     probe,
+    operation,
     visit: options.visit,
     onProgress: options.onOpenProgress,
   });
@@ -117,8 +121,6 @@ async function openLocked(
     }
     const durationNs = nowNs() - startNs;
     const outcome = created ? 'created' : clean ? 'clean' : 'recovered';
-    const truncatedBytes = discarded.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    probe?.recovered?.(outcome, truncatedBytes, startNs, durationNs);
     return {
       lock,
       mark,

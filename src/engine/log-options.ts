@@ -4,6 +4,8 @@ import type { Probe } from './probe.ts';
 import type { RecoveryMode } from './recovery.ts';
 
 export interface LogOptions {
+  /** What probes call this store. Default: the last part of the directory's path. */
+  readonly name?: string;
   /** A segment is sealed when the next frame would make it longer than this. Bytes; default 64 MiB. */
   readonly segmentBytes?: number;
   /** Read descriptors kept open; 0 opens one for every read. Default 16. */

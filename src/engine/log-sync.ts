@@ -1,8 +1,10 @@
 import type { DurableMarkWriter } from './durable-mark.ts';
+import type { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { PoisonLatch } from './poison-latch.ts';
-import { nowNs, type Probe } from './probe.ts';
+import { nowNs } from './probe.ts';
+import type { ProbeSet } from './probe-set.ts';
 import type { SegmentWriter } from './segment-writer.ts';
 import type { WriterLock } from './writer-lock.ts';
 
@@ -26,7 +28,7 @@ export interface LogSyncOptions {
   readonly mark: DurableMarkWriter;
   readonly lock: WriterLock;
   readonly latch: PoisonLatch;
-  readonly probe: Probe | undefined;
+  readonly probe: ProbeSet | undefined;
   /** The log's present end. */
   readonly end: () => LogPosition;
   /** The segment being appended to. */
@@ -152,7 +154,9 @@ export class LogSync {
     const active = this.options.active();
     const directoryChanges = this.directoryChanges;
     const unsyncedBytes = end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
+    const operation = probe?.begin('sync') ?? 0;
     const startNs = probe?.synced === undefined ? 0 : nowNs();
+    let failure: StoreError | undefined;
     this.inFlight = new Set([...sealed.map(({ writer }) => writer), active]);
     try {
       for (const segment of sealed) {
@@ -173,13 +177,14 @@ export class LogSync {
       if (sealed.length > 0) await mark.syncAsync();
       latch.check();
     } catch (error) {
-      if (latch.poisonedBy !== undefined) latch.check();
-      throw latch.close('SYNC_FAILED', 'the sync', error);
+      failure =
+        latch.poisonedBy === undefined ? latch.close('SYNC_FAILED', 'the sync', error) : latch.refusal();
+      throw failure;
     } finally {
       this.inFlight = new Set();
       this.closeDurable();
+      probe?.synced?.(operation, waiters, unsyncedBytes, startNs, nowNs() - startNs, failure);
     }
-    probe?.synced?.(waiters, unsyncedBytes, startNs, nowNs() - startNs);
   }
 
   /** Runs a sync on the caller's time, which is a stall that somebody will want to see. */

@@ -3,96 +3,172 @@ import type { StoreError } from './errors.ts';
 /** Why a frame is being read. */
 export type ReadSite = 'get' | 'scan' | 'compact' | 'verify';
 
+/** What a caller asked for. Everything read and checked on its behalf carries the operation's number. */
+export type OperationKind =
+  | 'get'
+  | 'put'
+  | 'delete'
+  | 'batch'
+  | 'append'
+  | 'sync'
+  | 'scan'
+  | 'open'
+  | 'compact';
+
 /**
- * The narrow interface through which the engine reports what it did. Every method is called after the
- * fact, with flat arguments, so that an adapter need not allocate and the engine need not wait. All
- * times are in nanoseconds of the monotonic clock (`performance.now() * 1e6`); the clock is read only
- * while a probe is set.
+ * The narrow interface through which the engine reports what it did. Every method but `attach` and `began` is called
+ * after the fact, with flat arguments, so that an adapter need not allocate and the engine need not wait.
+ *
+ * Times are nanoseconds of the monotonic clock (`performance.now() * 1e6`), read only while a probe is set. Parts of an
+ * operation (`read`, `crcValidated`) are timed only where some probe's `began` asked for it; where none
+ * did, their `durationNs` is `NOT_TIMED`. `operation` is 0 for a part that belongs to no operation; its lowest bit says
+ * whether parts are timed, the rest (`operationKey`) names it from `began` to its last event.
  *
  * A probe that throws never breaks a read or a write: the engine counts it (`stats().probeErrors`).
  */
 export interface Probe {
-  got?(hit: boolean, startNs: number, durationNs: number): void;
-  appended?(type: number, frameBytes: number, userBytes: number, startNs: number, durationNs: number): void;
-  pread?(
+  /** The store this probe will hear of, before it is opened; and when it is closed, or failed to open. */
+  attach?(source: ProbeSource): void;
+  detach?(): void;
+
+  /** An operation begins. True when its parts are to be timed. Without this method, none are. */
+  began?(operation: number, kind: OperationKind): boolean;
+
+  got?(
+    operation: number,
+    hit: boolean,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  /** A put, a delete or an append of a Raw record. */
+  appended?(
+    operation: number,
+    kind: 'put' | 'delete' | 'append',
+    frameBytes: number,
+    userBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  batched?(
+    operation: number,
+    puts: number,
+    deletes: number,
+    frameBytes: number,
+    userBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  /** One sync, for `waiters` callers. */
+  synced?(
+    operation: number,
+    waiters: number,
+    sizeBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  scanned?(
+    operation: number,
+    records: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  compacted?(
+    operation: number,
+    inputBytes: number,
+    outputBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  /** An opening, or an attempt at one (`snapshot`: of a lock-free reader). `truncatedBytes` were cut off. */
+  opened?(
+    operation: number,
+    outcome: 'created' | 'clean' | 'recovered' | 'snapshot' | 'failed',
+    truncatedBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  /** One segment of an opening. */
+  segmentScanned?(
+    operation: number,
+    segmentId: number,
+    sizeBytes: number,
+    startNs: number,
+    durationNs: number,
+  ): void;
+
+  read?(
+    operation: number,
     site: ReadSite,
     segmentId: number,
     offset: number,
     sizeBytes: number,
     startNs: number,
     durationNs: number,
+    error: StoreError | undefined,
   ): void;
-  crcValidated?(site: ReadSite, ok: boolean, sizeBytes: number, startNs: number, durationNs: number): void;
-  synced?(waiters: number, sizeBytes: number, startNs: number, durationNs: number): void;
+  /** One write call, or one vector of them. */
+  wrote?(operation: number, segmentId: number, offset: number, sizeBytes: number): void;
+  crcValidated?(
+    operation: number,
+    site: ReadSite,
+    ok: boolean,
+    sizeBytes: number,
+    startNs: number,
+    durationNs: number,
+  ): void;
+
   /** A write that had to wait for a sync before it could go on. */
   writeStalled?(reason: 'rotation' | 'unsynced-records', startNs: number, durationNs: number): void;
   rotated?(sealedSegmentId: number, newSegmentId: number): void;
-  recovered?(outcome: string, truncatedBytes: number, startNs: number, durationNs: number): void;
-  compacted?(inputBytes: number, outputBytes: number, startNs: number, durationNs: number): void;
-  descriptorPool?(event: 'hit' | 'miss' | 'eviction'): void;
   corrupted?(error: StoreError): void;
+  /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */
   leaseLost?(fatal: boolean): void;
   poisoned?(error: StoreError): void;
 }
 
-type ProbeMethod = keyof Probe;
-type ProbeArguments<M extends ProbeMethod> = Parameters<NonNullable<Probe[M]>>;
-
-/**
- * Several probes as one that cannot throw. Each method exists only when some probe has it, so that the
- * engine can tell by its absence that a clock need not be read.
- */
-export class GuardedProbe implements Probe {
-  errors = 0;
-  declare readonly got?: NonNullable<Probe['got']>;
-  declare readonly appended?: NonNullable<Probe['appended']>;
-  declare readonly pread?: NonNullable<Probe['pread']>;
-  declare readonly crcValidated?: NonNullable<Probe['crcValidated']>;
-  declare readonly synced?: NonNullable<Probe['synced']>;
-  declare readonly writeStalled?: NonNullable<Probe['writeStalled']>;
-  declare readonly rotated?: NonNullable<Probe['rotated']>;
-  declare readonly recovered?: NonNullable<Probe['recovered']>;
-  declare readonly compacted?: NonNullable<Probe['compacted']>;
-  declare readonly descriptorPool?: NonNullable<Probe['descriptorPool']>;
-  declare readonly corrupted?: NonNullable<Probe['corrupted']>;
-  declare readonly leaseLost?: NonNullable<Probe['leaseLost']>;
-  declare readonly poisoned?: NonNullable<Probe['poisoned']>;
-
-  constructor(probes: readonly Probe[]) {
-    for (const method of METHODS) this.guard(method, probes);
-  }
-
-  private guard<M extends ProbeMethod>(method: M, probes: readonly Probe[]): void {
-    const listeners = probes.filter((probe) => typeof probe[method] === 'function');
-    if (listeners.length === 0) return;
-    const call = (...values: ProbeArguments<M>): void => {
-      for (const listener of listeners) {
-        try {
-          (listener[method] as (...values: ProbeArguments<M>) => void)(...values);
-        } catch {
-          this.errors++;
-        }
-      }
-    };
-    Object.defineProperty(this, method, { value: call, enumerable: true });
-  }
+/** What a probe may ask of the store it is attached to. State is pulled, not pushed. */
+export interface ProbeSource {
+  /** The store's logical name. */
+  readonly name: string;
+  /** Undefined until the store is open. */
+  readonly gauges: () => ProbeGauges | undefined;
+  /** All probes of the store, this one included. */
+  readonly probes: readonly Probe[];
 }
 
-const METHODS: readonly ProbeMethod[] = [
-  'got',
-  'appended',
-  'pread',
-  'crcValidated',
-  'synced',
-  'writeStalled',
-  'rotated',
-  'recovered',
-  'compacted',
-  'descriptorPool',
-  'corrupted',
-  'leaseLost',
-  'poisoned',
-];
+export interface ProbeGauges {
+  readonly keys: number;
+  readonly keydirBytes: number;
+  readonly openDescriptors: number;
+  readonly poolHits: number;
+  readonly poolMisses: number;
+  readonly poolEvictions: number;
+  readonly poisoned: boolean;
+  readonly sealedSegments: number;
+  readonly segmentBytes: number;
+  /** Bytes of the frames that the keydir points to. */
+  readonly liveBytes: number;
+  readonly unsyncedBytes: number;
+  readonly unsyncedRecords: number;
+  readonly syncWaiters: number;
+  readonly lastSyncedAtMs: number | undefined;
+  readonly probeErrors: number;
+}
+
+/** What names an operation, whether or not its parts are timed. */
+export function operationKey(operation: number): number {
+  return operation - (operation & 1);
+}
+
+/** The duration of a part that nobody asked to have timed. */
+export const NOT_TIMED = -1;
 
 export function nowNs(): number {
   return performance.now() * 1e6;

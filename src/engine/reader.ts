@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { readMark } from './durable-mark.ts';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileStat, FileSystem } from './file-system.ts';
@@ -6,7 +6,8 @@ import { KeyValueView } from './key-value-view.ts';
 import { Keydir } from './keydir.ts';
 import { type LogOptions, resolveLogOptions } from './log-options.ts';
 import { NodeFileSystem } from './node-file-system.ts';
-import { GuardedProbe } from './probe.ts';
+import { nowNs, type ProbeGauges } from './probe.ts';
+import { ProbeSet } from './probe-set.ts';
 import { type LogSegment, listSegments, scanLog } from './recovery.ts';
 import { segmentPath } from './segment-name.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -15,7 +16,7 @@ import { lockCarriesNonce } from './writer-lock.ts';
 
 export type ReaderOptions = Pick<
   LogOptions,
-  'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
+  'name' | 'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
 >;
 
 interface SnapshotSegment extends LogSegment {
@@ -36,7 +37,7 @@ export class StoreReader extends KeyValueView {
   private readonly fileSystem: FileSystem;
   private readonly snapshot: Snapshot;
   private readonly reader: SegmentReader;
-  private readonly probe: GuardedProbe | undefined;
+  private readonly probe: ProbeSet | undefined;
   private closed = false;
 
   private constructor(
@@ -45,7 +46,7 @@ export class StoreReader extends KeyValueView {
     keydir: Keydir,
     snapshot: Snapshot,
     reader: SegmentReader,
-    probe: GuardedProbe | undefined,
+    probe: ProbeSet | undefined,
   ) {
     super(keydir, reader, probe);
     this.fileSystem = fileSystem;
@@ -59,10 +60,13 @@ export class StoreReader extends KeyValueView {
   static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
     const { descriptorPoolSize } = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
-    const probes = options.probe === undefined ? [] : [options.probe].flat();
-    const probe = probes.length === 0 ? undefined : new GuardedProbe(probes);
+    const probe = ProbeSet.of(options.probe);
     const directory = resolve(path);
     const keydir = new Keydir();
+    let opened: StoreReader | undefined;
+    probe?.attach({ name: options.name ?? basename(directory), gauges: () => opened?.gauges() });
+    const operation = probe?.begin('open') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
     try {
       // The mark first: it must not prove more than the listing shows.
       const mark = readMark(fileSystem, directory).newest?.mark;
@@ -76,6 +80,7 @@ export class StoreReader extends KeyValueView {
         mode: 'prefix',
         acceptAmbiguousTail: false,
         probe,
+        operation,
         visit: (segmentId, frame) => keydir.apply(segmentId, frame),
         onProgress: options.onOpenProgress,
       });
@@ -93,10 +98,17 @@ export class StoreReader extends KeyValueView {
       const check = (segmentId: number, descriptor: number) =>
         checkIdentity(snapshot.get(segmentId) as SnapshotSegment, fileSystem.statDescriptor(descriptor));
       const reader = new SegmentReader(fileSystem, directory, descriptorPoolSize, probe, check);
-      return new StoreReader(fileSystem, directory, keydir, snapshot, reader, probe);
+      opened = new StoreReader(fileSystem, directory, keydir, snapshot, reader, probe);
+      probe?.opened?.(operation, 'snapshot', 0, startNs, nowNs() - startNs, undefined);
+      return opened;
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') throw noStore(directory, error);
-      throw wrapSystemError(error, 'read the store', directory);
+      const failure =
+        errnoOf(error) === 'ENOENT'
+          ? noStore(directory, error)
+          : wrapSystemError(error, 'read the store', directory);
+      probe?.opened?.(operation, 'failed', 0, startNs, nowNs() - startNs, failure);
+      probe?.detach();
+      throw failure;
     }
   }
 
@@ -107,12 +119,33 @@ export class StoreReader extends KeyValueView {
   }
 
   async close(): Promise<void> {
+    if (this.closed) return;
     this.closed = true;
     await this.reader.close();
+    this.probe?.detach();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  private gauges(): ProbeGauges {
+    const segments = [...this.snapshot.values()];
+    return {
+      keys: this.keydir.size,
+      keydirBytes: this.keydir.sizeBytes,
+      liveBytes: this.keydir.liveBytes,
+      ...this.reader.poolStats,
+      openDescriptors: this.reader.poolStats.pooledDescriptors,
+      poisoned: false,
+      sealedSegments: segments.length - 1,
+      segmentBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      unsyncedBytes: 0,
+      unsyncedRecords: 0,
+      syncWaiters: 0,
+      lastSyncedAtMs: undefined,
+      probeErrors: this.probe?.errors ?? 0,
+    };
   }
 
   protected override checkOpen(): void {

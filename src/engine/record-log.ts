@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
 import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
@@ -16,15 +16,29 @@ import { type LogOptions, resolveLogOptions } from './log-options.ts';
 import { type LogPosition, LogSync } from './log-sync.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
-import { GuardedProbe, nowNs } from './probe.ts';
+import { nowNs, type ProbeGauges } from './probe.ts';
+import { ProbeSet } from './probe-set.ts';
 import type { LogSegment } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
-import { SegmentReader } from './segment-reader.ts';
+import { type PoolStats, SegmentReader } from './segment-reader.ts';
 import { type ScannedRecord, scanSegments } from './segment-records.ts';
+import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentWriter, WRITE_BUFFER_BYTES } from './segment-writer.ts';
 
 /** At most this many records are unsynced at any time, so that txids can be set aside for all of them. */
 export const MAX_UNSYNCED_RECORDS = 2 ** 19;
+
+const APPEND_KINDS = ['append', 'put', 'delete'] as const;
+
+/** What is built from the records of a log while it is opened: the keydir. */
+export interface LogView {
+  apply(segmentId: number, frame: SegmentScanner): void;
+  readonly size: number;
+  readonly sizeBytes: number;
+  readonly liveBytes: number;
+}
+
+const NO_VIEW: LogView = { apply: () => {}, size: 0, sizeBytes: 0, liveBytes: 0 };
 
 /** One record to append. */
 export interface Append {
@@ -33,13 +47,14 @@ export interface Append {
   readonly payload: Uint8Array;
 }
 
-export interface LogStats {
+export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
   readonly activeBytes: number;
   /** Files that this log holds open: lock, mark, two a segment being written or sealed, and the read pool. */
   readonly openDescriptors: number;
   readonly unsyncedRecords: number;
+  readonly unsyncedBytes: number;
   readonly syncWaiters: number;
   /** Wall-clock milliseconds; undefined before the first sync. */
   readonly lastSyncedAtMs: number | undefined;
@@ -56,7 +71,7 @@ export class RecordLog {
 
   readonly fileSystem: FileSystem;
   readonly segmentBytes: number;
-  readonly probe: GuardedProbe | undefined;
+  readonly probe: ProbeSet | undefined;
   readonly reader: SegmentReader;
 
   private readonly latch: PoisonLatch;
@@ -70,7 +85,7 @@ export class RecordLog {
 
   private constructor(
     options: OpeningOptions,
-    probe: GuardedProbe | undefined,
+    probe: ProbeSet | undefined,
     latch: PoisonLatch,
     opened: OpenedLog,
     reader: SegmentReader,
@@ -109,7 +124,7 @@ export class RecordLog {
   }
 
   /**
-   * Opens or creates the log in `directory`, taking the writer lock. `visit` sees every record that is kept.
+   * Opens or creates the log in `directory`, taking the writer lock. `view` is given every record that is kept.
    *
    * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only), `NOT_A_DIRECTORY`,
    * `PERMISSION_DENIED` or `IO_FAILED`, in each case without having changed a segment.
@@ -117,34 +132,54 @@ export class RecordLog {
   static async open(
     directory: string,
     options: LogOptions = {},
-    visit: OpeningOptions['visit'] = () => {},
+    view: LogView = NO_VIEW,
   ): Promise<RecordLog> {
     const resolved = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
-    const probes = options.probe === undefined ? [] : [options.probe].flat();
-    const probe = probes.length === 0 ? undefined : new GuardedProbe(probes);
+    const probe = ProbeSet.of(options.probe);
     const latch = new PoisonLatch((error) => probe?.poisoned?.(error));
+    const path = resolve(directory);
+    let log: RecordLog | undefined;
+    probe?.attach({ name: options.name ?? basename(path), gauges: () => log?.gauges(view) });
     const opening: OpeningOptions = {
       fileSystem,
-      directory: resolve(directory),
+      directory: path,
       resolved,
       probe,
-      visit,
+      operation: probe?.begin('open') ?? 0,
+      visit: (segmentId, frame) => view.apply(segmentId, frame),
       onOpenProgress: options.onOpenProgress,
       onLeaseLost: (error, fatal) => {
         probe?.leaseLost?.(fatal);
         if (fatal) latch.close('SYNC_FAILED', 'keeping the writer lock', error);
       },
     };
-    let opened: OpenedLog;
+    const startNs = probe === undefined ? 0 : nowNs();
     try {
-      opened = await openForWriting(opening);
+      log = await RecordLog.openReported(opening, probe, latch);
     } catch (error) {
-      if (error instanceof StoreError && error.segmentId !== undefined) probe?.corrupted?.(error);
+      if (error instanceof StoreError) {
+        if (error.segmentId !== undefined) probe?.corrupted?.(error);
+        probe?.opened?.(opening.operation, 'failed', 0, startNs, nowNs() - startNs, error);
+      }
+      probe?.detach();
       throw error;
     }
+    const { outcome, discarded } = log.recoveryReport;
+    const truncatedBytes = discarded.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    probe?.opened?.(opening.operation, outcome, truncatedBytes, startNs, nowNs() - startNs, undefined);
+    return log;
+  }
+
+  private static async openReported(
+    opening: OpeningOptions,
+    probe: ProbeSet | undefined,
+    latch: PoisonLatch,
+  ): Promise<RecordLog> {
+    const opened = await openForWriting(opening);
     try {
-      const reader = new SegmentReader(fileSystem, opening.directory, resolved.descriptorPoolSize, probe);
+      const { fileSystem, directory, resolved } = opening;
+      const reader = new SegmentReader(fileSystem, directory, resolved.descriptorPoolSize, probe);
       return new RecordLog(opening, probe, latch, opened, reader);
     } catch (error) {
       opened.mark.close();
@@ -181,17 +216,42 @@ export class RecordLog {
     const keyed = keyBytes(key);
     const loaded = payloadBytes(payload);
     this.checkWritable();
-    const startNs = this.probe?.appended === undefined ? 0 : nowNs();
+    const { probe } = this;
+    if (probe === undefined) return this.appendOne(type, keyed, loaded, 0);
+    const kind = APPEND_KINDS[type];
+    const operation = probe.begin(kind);
+    const startNs = nowNs();
+    const userBytes = keyed.length + loaded.length;
     const byteLength = frameBytes(keyed.length, loaded.length);
+    try {
+      const ref = this.appendOne(type, keyed, loaded, operation);
+      probe.appended?.(operation, kind, byteLength, userBytes, startNs, nowNs() - startNs, undefined);
+      return ref;
+    } catch (error) {
+      probe.appended?.(
+        operation,
+        kind,
+        byteLength,
+        userBytes,
+        startNs,
+        nowNs() - startNs,
+        error as StoreError,
+      );
+      throw error;
+    }
+  }
+
+  private appendOne(type: RecordType, key: Uint8Array, payload: Uint8Array, operation: number): RecordRef {
+    const byteLength = frameBytes(key.length, payload.length);
     this.makeRoom(byteLength);
     const { segmentId, sizeBytes: offset } = this.active;
     try {
-      this.active.append(type, this.nextTxid, keyed, loaded);
+      this.active.append(type, this.nextTxid, key, payload);
     } catch (error) {
       throw this.latch.close('WRITE_FAILED', 'the append', error);
     }
     this.nextTxid++;
-    this.probe?.appended?.(type, byteLength, keyed.length + loaded.length, startNs, nowNs() - startNs);
+    this.probe?.wrote?.(operation, segmentId, offset, byteLength);
     return { segmentId, offset, byteLength };
   }
 
@@ -201,24 +261,54 @@ export class RecordLog {
    */
   appendAll(appends: readonly Append[], written: (append: Append, ref: RecordRef) => void): void {
     this.checkWritable();
+    const { probe } = this;
+    if (probe === undefined) {
+      this.appendStaged(appends, written, 0);
+      return;
+    }
+    const operation = probe.begin('batch');
+    const startNs = nowNs();
+    let puts = 0;
+    let deletes = 0;
+    let bytes = 0;
+    let userBytes = 0;
+    let failure: unknown;
+    try {
+      this.appendStaged(
+        appends,
+        (append, ref) => {
+          if (append.type === RecordType.Delete) deletes++;
+          else puts++;
+          bytes += ref.byteLength;
+          userBytes += append.key.length + append.payload.length;
+          written(append, ref);
+        },
+        operation,
+      );
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      const error = failure as StoreError | undefined;
+      probe.batched?.(operation, puts, deletes, bytes, userBytes, startNs, nowNs() - startNs, error);
+    }
+  }
+
+  private appendStaged(
+    appends: readonly Append[],
+    written: (append: Append, ref: RecordRef) => void,
+    operation: number,
+  ): void {
     let staged: { append: Append; ref: RecordRef }[] = [];
     const flush = () => {
-      const startNs = this.probe?.appended === undefined ? 0 : nowNs();
+      const { segmentId, sizeBytes } = this.active;
       try {
         this.active.flush();
       } catch (error) {
         throw this.latch.close('WRITE_FAILED', 'the append of a batch', error);
       }
-      for (const { append, ref } of staged) {
-        written(append, ref);
-        this.probe?.appended?.(
-          append.type,
-          ref.byteLength,
-          append.key.length + append.payload.length,
-          startNs,
-          nowNs() - startNs,
-        );
-      }
+      this.probe?.wrote?.(operation, segmentId, sizeBytes, this.active.sizeBytes - sizeBytes);
+      for (const { append, ref } of staged) written(append, ref);
       staged = [];
     };
     for (const append of appends) {
@@ -242,7 +332,20 @@ export class RecordLog {
   /** The record at `ref`, its checksum verified. Throws `CRC_MISMATCH`, `FRAME_MISMATCH` or `READ_FAILED`. */
   read(ref: RecordRef): LogRecord {
     this.checkOpen();
-    return toRecord(Buffer.from(this.reader.read(ref, 'get').subarray(0, ref.byteLength)));
+    const { probe } = this;
+    const operation = probe?.begin('get') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let failure: unknown;
+    try {
+      const frame = this.reader.read(ref, 'get', operation);
+      return toRecord(Buffer.from(frame.subarray(0, ref.byteLength)));
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      const error = failure as StoreError | undefined;
+      probe?.got?.(operation, error === undefined, startNs, nowNs() - startNs, error);
+    }
   }
 
   /** Every record up to the present end, in log order. */
@@ -287,13 +390,16 @@ export class RecordLog {
   }
 
   stats(): LogStats {
+    const pool = this.reader.poolStats;
     return {
+      ...pool,
       segments: this.sealed.length + 1,
       sealedBytes: this.totalBytes - this.active.sizeBytes,
       activeBytes: this.active.sizeBytes,
       openDescriptors:
-        this.closing === undefined ? 4 + 2 * this.syncs.sealingCount + this.reader.openDescriptors : 0,
+        this.closing === undefined ? 4 + 2 * this.syncs.sealingCount + pool.pooledDescriptors : 0,
       unsyncedRecords: this.nextTxid - this.syncs.durable.nextTxid,
+      unsyncedBytes: this.bytesAfter(this.syncs.durable),
       syncWaiters: this.syncs.waiterCount,
       lastSyncedAtMs: this.syncs.lastSyncedAtMs,
       probeErrors: this.probe?.errors ?? 0,
@@ -319,11 +425,32 @@ export class RecordLog {
       await this.reader.close();
       this.opened.mark.close();
       await this.opened.lock.release();
+      this.probe?.detach();
     }
+  }
+
+  private gauges(view: LogView): ProbeGauges {
+    const stats = this.stats();
+    return {
+      ...stats,
+      keys: view.size,
+      keydirBytes: view.sizeBytes,
+      liveBytes: view.liveBytes,
+      poisoned: this.poisonedBy !== undefined,
+      sealedSegments: stats.segments - 1,
+      segmentBytes: this.totalBytes,
+    };
   }
 
   private segmentsNow(): LogSegment[] {
     return [...this.sealed, { segmentId: this.active.segmentId, sizeBytes: this.active.sizeBytes }];
+  }
+
+  private bytesAfter({ segmentId, offset }: LogPosition): number {
+    return this.segmentsNow().reduce((sum, segment) => {
+      if (segment.segmentId < segmentId) return sum;
+      return sum + segment.sizeBytes - (segment.segmentId === segmentId ? offset : 0);
+    }, 0);
   }
 
   private needsRoom(byteLength: number): boolean {

@@ -3,7 +3,8 @@ import type { DurableMark } from './durable-mark.ts';
 import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { MAX_SEGMENT_FILE_BYTES } from './format.ts';
-import type { Probe } from './probe.ts';
+import { nowNs } from './probe.ts';
+import type { ProbeSet } from './probe-set.ts';
 import type { Discarded } from './recovery-report.ts';
 import { type Damage, type DamageEvidence, judgeDamage, type Verdict } from './recovery-verdict.ts';
 import { placeName, segmentIds, segmentPath } from './segment-name.ts';
@@ -48,7 +49,9 @@ export interface ScanLogOptions {
   readonly witnessed: boolean;
   readonly mode: RecoveryMode;
   readonly acceptAmbiguousTail: boolean;
-  readonly probe: Probe | undefined;
+  readonly probe: ProbeSet | undefined;
+  /** The opening on whose behalf this scans. */
+  readonly operation: number;
   /** Called for every kept record, in log order. The cursor is only valid during the call. */
   readonly visit: (segmentId: number, frame: SegmentScanner) => void;
   /** Called every few megabytes. */
@@ -166,13 +169,15 @@ class LogScanner {
   }
 
   private async scanSegment({ segmentId, sizeBytes }: LogSegment): Promise<void> {
-    const { fileSystem, directory, probe, onProgress } = this.options;
+    const { fileSystem, directory, probe, operation, onProgress } = this.options;
+    const startNs = probe?.segmentScanned === undefined ? 0 : nowNs();
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
       const file: SegmentFile = { fileSystem, descriptor, sizeBytes };
       const frame = new SegmentScanner({
         fileSystem,
         probe,
+        operation,
         site: 'scan',
         descriptor,
         segmentId,
@@ -184,6 +189,7 @@ class LogScanner {
         await nextTurn();
       }
       this.scannedBytes += sizeBytes;
+      probe?.segmentScanned?.(operation, segmentId, sizeBytes, startNs, nowNs() - startNs);
     } finally {
       fileSystem.close(descriptor);
     }

@@ -1,9 +1,17 @@
-import { DescriptorPool, type OpenCheck, type PooledDescriptor } from './descriptor-pool.ts';
+import { DescriptorPool, type OpenCheck } from './descriptor-pool.ts';
 import { StoreError } from './errors.ts';
 import { type FileSystem, readFully } from './file-system.ts';
 import { crcHolds, headerFrameBytes, type RecordRef } from './frame.ts';
-import { nowNs, type Probe, type ReadSite } from './probe.ts';
+import type { ReadSite } from './probe.ts';
+import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
 import { placeName } from './segment-name.ts';
+
+export interface PoolStats {
+  readonly pooledDescriptors: number;
+  readonly poolHits: number;
+  readonly poolMisses: number;
+  readonly poolEvictions: number;
+}
 
 /** Frames up to this size are read into a buffer that is used again for the next read. */
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -12,43 +20,56 @@ const READ_BUFFER_BYTES = 64 * 1024;
 export class SegmentReader {
   private readonly fileSystem: FileSystem;
   private readonly pool: DescriptorPool;
-  private readonly probe: Probe | undefined;
+  private readonly probe: ProbeSet | undefined;
   private readonly buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
 
   constructor(
     fileSystem: FileSystem,
     directory: string,
     poolCapacity: number,
-    probe: Probe | undefined,
+    probe: ProbeSet | undefined,
     checkOpened?: OpenCheck,
   ) {
     this.fileSystem = fileSystem;
-    this.pool = new DescriptorPool(fileSystem, directory, poolCapacity, probe, checkOpened);
+    this.pool = new DescriptorPool(fileSystem, directory, poolCapacity, checkOpened);
     this.probe = probe;
   }
 
-  get openDescriptors(): number {
-    return this.pool.openCount;
+  /** What the descriptor pool holds open, and did so far. */
+  get poolStats(): PoolStats {
+    const { openCount, hits, misses, evictions } = this.pool;
+    return { pooledDescriptors: openCount, poolHits: hits, poolMisses: misses, poolEvictions: evictions };
   }
 
   /**
    * The valid frame at `ref`, from index 0 of the buffer returned. That buffer is used again for the next
    * read (`isShared`) unless the frame is large: copy what must outlive it.
    */
-  read(ref: RecordRef, site: ReadSite): Buffer {
+  read(ref: RecordRef, site: ReadSite, operation: number): Buffer {
     const target = ref.byteLength <= READ_BUFFER_BYTES ? this.buffer : Buffer.allocUnsafeSlow(ref.byteLength);
-    const startNs = this.probe?.pread === undefined ? 0 : nowNs();
-    const count = this.pread(ref, target);
-    this.probe?.pread?.(site, ref.segmentId, ref.offset, count, startNs, nowNs() - startNs);
-    this.validate(target, count, ref, site);
+    const startNs = partStart(operation);
+    let count = 0;
+    let failure: StoreError | undefined;
+    try {
+      const entry = this.pool.acquire(ref.segmentId);
+      try {
+        count = readFully(this.fileSystem, entry.descriptor, target, 0, ref.byteLength, ref.offset);
+      } finally {
+        this.pool.release(entry);
+      }
+    } catch (error) {
+      failure = readError(error, ref);
+    }
+    this.finishRead(target, count, ref, site, operation, startNs, failure);
     return target;
   }
 
   /** The same off the event loop, into a buffer of its own. */
-  async readAsync(ref: RecordRef, site: ReadSite): Promise<Buffer> {
+  async readAsync(ref: RecordRef, site: ReadSite, operation: number): Promise<Buffer> {
     const target = Buffer.allocUnsafeSlow(ref.byteLength);
-    const startNs = this.probe?.pread === undefined ? 0 : nowNs();
+    const startNs = partStart(operation);
     let done = 0;
+    let failure: StoreError | undefined;
     try {
       const entry = this.pool.acquire(ref.segmentId);
       try {
@@ -68,10 +89,9 @@ export class SegmentReader {
         this.pool.release(entry);
       }
     } catch (error) {
-      throw readError(error, ref);
+      failure = readError(error, ref);
     }
-    this.probe?.pread?.(site, ref.segmentId, ref.offset, done, startNs, nowNs() - startNs);
-    this.validate(target, done, ref, site);
+    this.finishRead(target, done, ref, site, operation, startNs, failure);
     return target;
   }
 
@@ -83,34 +103,42 @@ export class SegmentReader {
     return this.pool.close();
   }
 
-  private pread(ref: RecordRef, target: Buffer): number {
-    let entry: PooledDescriptor | undefined;
-    try {
-      entry = this.pool.acquire(ref.segmentId);
-      return readFully(this.fileSystem, entry.descriptor, target, 0, ref.byteLength, ref.offset);
-    } catch (error) {
-      throw readError(error, ref);
-    } finally {
-      if (entry !== undefined) this.pool.release(entry);
-    }
-  }
-
-  private validate(bytes: Buffer, count: number, ref: RecordRef, site: ReadSite): void {
+  /** Reports the pread, throws what it failed with, and checks what it brought. */
+  private finishRead(
+    bytes: Buffer,
+    count: number,
+    ref: RecordRef,
+    site: ReadSite,
+    operation: number,
+    startNs: number,
+    failure: StoreError | undefined,
+  ): void {
+    const { probe } = this;
+    probe?.read?.(
+      operation,
+      site,
+      ref.segmentId,
+      ref.offset,
+      count,
+      startNs,
+      partDuration(operation, startNs),
+      failure,
+    );
+    if (failure !== undefined) throw failure;
     if (count < ref.byteLength) {
       throw this.report(frameMismatch(ref, `the segment ends after ${count} of ${ref.byteLength} bytes`));
     }
-    const startNs = this.probe?.crcValidated === undefined ? 0 : nowNs();
+    const crcStartNs = partStart(operation);
     const ok = crcHolds(bytes, 0, ref.byteLength);
-    this.probe?.crcValidated?.(site, ok, ref.byteLength, startNs, nowNs() - startNs);
-    if (!ok) {
-      throw this.report(
-        new StoreError(
-          'CRC_MISMATCH',
-          `the checksum of the ${ref.byteLength} bytes at ${placeName(ref.segmentId, ref.offset)} does not hold; the bytes were not returned`,
-          { segmentId: ref.segmentId, offset: ref.offset, reason: 'crc-mismatch' },
-        ),
-      );
-    }
+    probe?.crcValidated?.(
+      operation,
+      site,
+      ok,
+      ref.byteLength,
+      crcStartNs,
+      partDuration(operation, crcStartNs),
+    );
+    if (!ok) throw this.report(crcMismatch(ref));
     if (headerFrameBytes(bytes, 0) !== ref.byteLength) {
       throw this.report(frameMismatch(ref, 'a frame of another length stands there'));
     }
@@ -120,6 +148,15 @@ export class SegmentReader {
     this.probe?.corrupted?.(error);
     return error;
   }
+}
+
+function crcMismatch({ segmentId, offset, byteLength }: RecordRef): StoreError {
+  const place = placeName(segmentId, offset);
+  return new StoreError(
+    'CRC_MISMATCH',
+    `the checksum of the ${byteLength} bytes at ${place} does not hold; the bytes were not returned`,
+    { segmentId, offset, reason: 'crc-mismatch' },
+  );
 }
 
 /** A frame that is not the one that was asked for. */

@@ -2,7 +2,8 @@ import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { CRC_BYTES, HEADER_BYTES } from './format.ts';
 import type { LogRecord, RecordRef } from './frame.ts';
-import type { Probe } from './probe.ts';
+import { nowNs } from './probe.ts';
+import type { ProbeSet } from './probe-set.ts';
 import type { LogSegment } from './recovery.ts';
 import { placeName, segmentPath } from './segment-name.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
@@ -16,7 +17,31 @@ export function* scanSegments(
   fileSystem: FileSystem,
   directory: string,
   segments: readonly LogSegment[],
-  probe: Probe | undefined,
+  probe: ProbeSet | undefined,
+): Generator<ScannedRecord> {
+  const operation = probe?.begin('scan') ?? 0;
+  const startNs = probe === undefined ? 0 : nowNs();
+  let records = 0;
+  let failure: StoreError | undefined;
+  try {
+    for (const record of scanFrames(fileSystem, directory, segments, probe, operation)) {
+      records++;
+      yield record;
+    }
+  } catch (error) {
+    if (error instanceof StoreError) failure = error;
+    throw error;
+  } finally {
+    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
+  }
+}
+
+function* scanFrames(
+  fileSystem: FileSystem,
+  directory: string,
+  segments: readonly LogSegment[],
+  probe: ProbeSet | undefined,
+  operation: number,
 ): Generator<ScannedRecord> {
   const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
   for (const { segmentId, sizeBytes } of segments) {
@@ -26,6 +51,7 @@ export function* scanSegments(
       const frame = new SegmentScanner({
         fileSystem,
         probe,
+        operation,
         site: 'scan',
         descriptor,
         segmentId,

@@ -1,4 +1,4 @@
-import { StoreError } from './errors.ts';
+import { StoreError, type StoreErrorCode } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { readFully } from './file-system.ts';
 import { HEADER_BYTES, type RecordType } from './format.ts';
@@ -11,7 +11,8 @@ import {
   headerTxid,
   headerType,
 } from './frame.ts';
-import { nowNs, type Probe, type ReadSite } from './probe.ts';
+import type { ReadSite } from './probe.ts';
+import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
 import { placeName } from './segment-name.ts';
 
 export const SCAN_CHUNK_BYTES = 1024 * 1024;
@@ -37,7 +38,8 @@ export class SegmentScanner {
   claimedBytes = 0;
 
   private readonly fileSystem: FileSystem;
-  private readonly probe: Probe | undefined;
+  private readonly probe: ProbeSet | undefined;
+  private readonly operation: number;
   private readonly site: ReadSite;
   private readonly descriptor: number;
   private readonly segmentId: number;
@@ -49,7 +51,9 @@ export class SegmentScanner {
 
   constructor(options: {
     readonly fileSystem: FileSystem;
-    readonly probe?: Probe | undefined;
+    readonly probe?: ProbeSet | undefined;
+    /** On whose behalf this reads; 0 for nobody's. */
+    readonly operation?: number;
     readonly site: ReadSite;
     readonly descriptor: number;
     readonly segmentId: number;
@@ -61,6 +65,7 @@ export class SegmentScanner {
   }) {
     this.fileSystem = options.fileSystem;
     this.probe = options.probe;
+    this.operation = options.operation ?? 0;
     this.site = options.site;
     this.descriptor = options.descriptor;
     this.segmentId = options.segmentId;
@@ -92,9 +97,16 @@ export class SegmentScanner {
       else this.bytes = this.readLarge(offset, byteLength);
       at = 0;
     }
-    const startNs = this.probe?.crcValidated === undefined ? 0 : nowNs();
+    const startNs = partStart(this.operation);
     const ok = crcHolds(this.bytes, at, byteLength);
-    this.probe?.crcValidated?.(this.site, ok, byteLength, startNs, nowNs() - startNs);
+    this.probe?.crcValidated?.(
+      this.operation,
+      this.site,
+      ok,
+      byteLength,
+      startNs,
+      partDuration(this.operation, startNs),
+    );
     if (!ok) return this.damaged('crc-mismatch', byteLength);
     this.frameAt = at;
     this.byteLength = byteLength;
@@ -130,27 +142,34 @@ export class SegmentScanner {
   }
 
   private pread(target: Buffer, sizeBytes: number, offset: number): void {
-    const startNs = this.probe?.pread === undefined ? 0 : nowNs();
-    let count: number;
+    const startNs = partStart(this.operation);
+    let count = 0;
+    let failure: StoreError | undefined;
     try {
       count = readFully(this.fileSystem, this.descriptor, target, 0, sizeBytes, offset);
+      if (count < sizeBytes)
+        failure = this.failure('SNAPSHOT_GONE', 'became shorter while it was read', offset);
     } catch (error) {
-      throw new StoreError('READ_FAILED', `cannot read ${placeName(this.segmentId, offset)}`, {
-        cause: error,
-        segmentId: this.segmentId,
-        offset,
-      });
+      failure = this.failure('READ_FAILED', 'cannot be read', offset, error);
     }
-    this.probe?.pread?.(this.site, this.segmentId, offset, count, startNs, nowNs() - startNs);
-    if (count < sizeBytes) {
-      throw new StoreError(
-        'SNAPSHOT_GONE',
-        `${placeName(this.segmentId, offset)} became shorter while it was read`,
-        {
-          segmentId: this.segmentId,
-          offset,
-        },
-      );
-    }
+    this.probe?.read?.(
+      this.operation,
+      this.site,
+      this.segmentId,
+      offset,
+      count,
+      startNs,
+      partDuration(this.operation, startNs),
+      failure,
+    );
+    if (failure !== undefined) throw failure;
+  }
+
+  private failure(code: StoreErrorCode, what: string, offset: number, cause?: unknown): StoreError {
+    return new StoreError(code, `${placeName(this.segmentId, offset)} ${what}`, {
+      cause,
+      segmentId: this.segmentId,
+      offset,
+    });
   }
 }

@@ -10,6 +10,7 @@ import { KeyValueView } from './key-value-view.ts';
 import { Keydir } from './keydir.ts';
 import type { LogOptions } from './log-options.ts';
 import type { LogPosition } from './log-sync.ts';
+import { nowNs } from './probe.ts';
 import { type Append, type LogStats, RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { ScannedRecord } from './segment-records.ts';
@@ -25,6 +26,8 @@ export interface StoreStats extends LogStats {
   readonly keys: number;
   /** Memory of the keydir, outside the V8 heap. */
   readonly keydirBytes: number;
+  /** Bytes of the frames of live keys; the rest of the segments is garbage. */
+  readonly liveBytes: number;
   /** Which CRC-32C implementation this process uses. */
   readonly checksum: string;
 }
@@ -52,9 +55,7 @@ export class Store extends KeyValueView {
    */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
     const keydir = new Keydir();
-    const log = await RecordLog.open(directory, options, (segmentId, frame) =>
-      keydir.apply(segmentId, frame),
-    );
+    const log = await RecordLog.open(directory, options, keydir);
     return new Store(log, keydir);
   }
 
@@ -139,13 +140,33 @@ export class Store extends KeyValueView {
    */
   async compactTo(outDirectory: string): Promise<void> {
     this.checkOpen();
-    await compactTo(this.log, this.sortedPairs(), outDirectory);
+    await compactTo(this.log, (operation) => this.sortedPairs('compact', operation), outDirectory);
   }
 
   /** Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole or not at all. */
   async exportJsonl(path: string): Promise<void> {
     this.checkOpen();
-    await exportJsonl(this.log.fileSystem, this.sortedPairs(), path);
+    await exportJsonl(this.log.fileSystem, this.scanPairs(), path);
+  }
+
+  /** All pairs in byte order of their keys, as one scan for the probe. */
+  private *scanPairs(): Generator<[Buffer, Buffer]> {
+    const { probe } = this.log;
+    const operation = probe?.begin('scan') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let pairs = 0;
+    let failure: unknown;
+    try {
+      for (const pair of this.sortedPairs('scan', operation)) {
+        pairs++;
+        yield pair;
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      probe?.scanned?.(operation, pairs, startNs, nowNs() - startNs, failure as StoreError | undefined);
+    }
   }
 
   /**
@@ -167,6 +188,8 @@ export class Store extends KeyValueView {
       ...this.log.stats(),
       keys: this.keydir.size,
       keydirBytes: this.keydir.sizeBytes,
+      liveBytes: this.keydir.liveBytes,
+
       checksum: checksumName,
     };
   }

@@ -1,0 +1,156 @@
+import { NOT_TIMED, nowNs, type OperationKind, type Probe, type ProbeSource } from './probe.ts';
+
+type ProbeMethod = Exclude<keyof Probe, 'attach' | 'detach' | 'began'>;
+type Report = (
+  a: unknown,
+  b: unknown,
+  c: unknown,
+  d: unknown,
+  e: unknown,
+  f: unknown,
+  g: unknown,
+  h: unknown,
+) => void;
+
+/** Set in the number of an operation whose parts are timed. */
+const TIMED = 1;
+
+/**
+ * The probes of one store as one that cannot throw. Each method exists only when some probe has it, so that what
+ * nobody listens to costs one look at an absent property.
+ */
+export class ProbeSet {
+  errors = 0;
+  declare readonly got?: NonNullable<Probe['got']>;
+  declare readonly appended?: NonNullable<Probe['appended']>;
+  declare readonly batched?: NonNullable<Probe['batched']>;
+  declare readonly synced?: NonNullable<Probe['synced']>;
+  declare readonly scanned?: NonNullable<Probe['scanned']>;
+  declare readonly compacted?: NonNullable<Probe['compacted']>;
+  declare readonly opened?: NonNullable<Probe['opened']>;
+  declare readonly segmentScanned?: NonNullable<Probe['segmentScanned']>;
+  declare readonly read?: NonNullable<Probe['read']>;
+  declare readonly wrote?: NonNullable<Probe['wrote']>;
+  declare readonly crcValidated?: NonNullable<Probe['crcValidated']>;
+  declare readonly writeStalled?: NonNullable<Probe['writeStalled']>;
+  declare readonly rotated?: NonNullable<Probe['rotated']>;
+  declare readonly corrupted?: NonNullable<Probe['corrupted']>;
+  declare readonly leaseLost?: NonNullable<Probe['leaseLost']>;
+  declare readonly poisoned?: NonNullable<Probe['poisoned']>;
+
+  private readonly probes: readonly Probe[];
+  private readonly beginners: readonly Probe[];
+  private operations = 0;
+
+  private constructor(probes: readonly Probe[]) {
+    this.probes = probes;
+    this.beginners = probes.filter((probe) => probe.began !== undefined);
+    for (const method of METHODS) this.guard(method);
+  }
+
+  /** Undefined for no probe at all, which is what makes an unobserved store free. */
+  static of(probes: Probe | readonly Probe[] | undefined): ProbeSet | undefined {
+    const list = probes === undefined ? [] : [probes].flat();
+    for (const probe of list) {
+      if (typeof probe !== 'object' || probe === null)
+        throw new TypeError(`a probe must be an object, not ${probe}`);
+    }
+    return list.length === 0 ? undefined : new ProbeSet(list);
+  }
+
+  /** Throws what a probe throws, with none attached. */
+  attach(source: Omit<ProbeSource, 'probes'>): void {
+    for (const [index, probe] of this.probes.entries()) {
+      try {
+        probe.attach?.({ ...source, probes: this.probes });
+      } catch (error) {
+        for (const before of this.probes.slice(0, index)) this.call(() => before.detach?.());
+        throw error;
+      }
+    }
+  }
+
+  detach(): void {
+    for (const probe of this.probes) this.call(() => probe.detach?.());
+  }
+
+  /** The number of a new operation. */
+  begin(kind: OperationKind): number {
+    this.operations += 2;
+    let operation = this.operations;
+    for (const probe of this.beginners) {
+      try {
+        if (probe.began?.(this.operations, kind)) operation = this.operations | TIMED;
+      } catch {
+        this.errors++;
+      }
+    }
+    return operation;
+  }
+
+  /**
+   * Eight fixed parameters, as many as any method has: gathering the arguments in an array would cost more than most
+   * listeners do.
+   */
+  private guard(method: ProbeMethod): void {
+    const listeners = this.probes.filter((probe) => typeof probe[method] === 'function');
+    const [only] = listeners;
+    if (only === undefined) return;
+    const report = only[method] as Report;
+    const tell: Report =
+      listeners.length === 1
+        ? (a, b, c, d, e, f, g, h) => {
+            try {
+              report.call(only, a, b, c, d, e, f, g, h);
+            } catch {
+              this.errors++;
+            }
+          }
+        : (a, b, c, d, e, f, g, h) => {
+            for (const listener of listeners) {
+              try {
+                (listener[method] as Report)(a, b, c, d, e, f, g, h);
+              } catch {
+                this.errors++;
+              }
+            }
+          };
+    Object.defineProperty(this, method, { value: tell, enumerable: true });
+  }
+
+  private call(use: () => void): void {
+    try {
+      use();
+    } catch {
+      this.errors++;
+    }
+  }
+}
+
+/** When a part of an operation began, or 0 when it is not to be timed. */
+export function partStart(operation: number): number {
+  return (operation & TIMED) === 0 ? 0 : nowNs();
+}
+
+export function partDuration(operation: number, startNs: number): number {
+  return (operation & TIMED) === 0 ? NOT_TIMED : nowNs() - startNs;
+}
+
+const METHODS: readonly ProbeMethod[] = [
+  'got',
+  'appended',
+  'batched',
+  'synced',
+  'scanned',
+  'compacted',
+  'opened',
+  'segmentScanned',
+  'read',
+  'wrote',
+  'crcValidated',
+  'writeStalled',
+  'rotated',
+  'corrupted',
+  'leaseLost',
+  'poisoned',
+];

@@ -1,0 +1,403 @@
+import {
+  type Attributes,
+  type AttributeValue,
+  type Context,
+  context,
+  type HrTime,
+  type Link,
+  ProxyTracerProvider,
+  type Span,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  type TracerProvider,
+  trace,
+} from '@opentelemetry/api';
+import {
+  type OperationKind,
+  operationKey,
+  type ProbeSource,
+  type ReadSite,
+  type StoreError,
+} from '../engine/index.ts';
+import { SpanBudget } from './span-budget.ts';
+import {
+  SPAN_KINDS,
+  type SpanCounting,
+  type SpanCounts,
+  type SpanDisposition,
+  type SpanKind,
+} from './span-counts.ts';
+
+export type { SpanCounting, SpanCounts, SpanDisposition, SpanKind } from './span-counts.ts';
+
+export interface OtelProbeOptions {
+  /**
+   * - `off`: no spans.
+   * - `parent`: only inside a sampled span of the caller.
+   * - `ratio`: this fraction of operations, each with all its parts.
+   * - `all`: every operation, pread and checksum, in recovery and compaction too.
+   *
+   * The SDK's own sampler has the last word in each.
+   */
+  readonly mode: 'off' | 'parent' | 'ratio' | 'all';
+  /** With `ratio`: from 0 to 1. */
+  readonly ratio?: number;
+  /** With `all`: spans a second; operations beyond it are counted instead. Default: no limit. */
+  readonly budgetPerSecond?: number;
+  /** Default: the global one. */
+  readonly tracerProvider?: TracerProvider;
+}
+
+const INSTRUMENTATION = 'tidemark';
+
+/** Links from a sync to the writes that it made durable, at most. */
+const MAX_LINKS = 32;
+
+/** A running operation that is recorded, or one whose parts are counted as over the budget. */
+type Running = Recorded | 'budget';
+
+interface Recorded {
+  readonly span: Span;
+  readonly context: Context;
+}
+
+interface SpanHead {
+  readonly name: string;
+  readonly attributes: Attributes;
+}
+
+/**
+ * Spans by OpenTelemetry's database conventions: one an operation, and under it one a pread and one a checksum, with the
+ * times that the engine took. Keys and values never stand in a span. Every span that could have been emitted is counted,
+ * with what became of it, in `spanCounts`.
+ */
+export function otelProbe(options: OtelProbeOptions): SpanCounting {
+  return new OtelProbe(options);
+}
+
+class OtelProbe implements SpanCounting {
+  readonly spanCounts: SpanCounts;
+  private readonly counts: Record<SpanKind, Record<SpanDisposition, number>>;
+  private readonly mode: OtelProbeOptions['mode'];
+  private readonly ratio: number;
+  private readonly budget: SpanBudget | undefined;
+  private readonly provider: TracerProvider;
+  private readonly tracer: Tracer;
+  private readonly heads = new Map<OperationKind, SpanHead>();
+  private latestKey = 0;
+  private latest: Running | undefined;
+  private readonly others = new Map<number, Running>();
+  /** The writes since the last sync, the latest ones. */
+  private unsynced: Link[] = [];
+  private storeName = '';
+
+  constructor({ mode, ratio, budgetPerSecond, tracerProvider }: OtelProbeOptions) {
+    if (!['off', 'parent', 'ratio', 'all'].includes(mode)) {
+      throw new RangeError(`mode must be 'off', 'parent', 'ratio' or 'all', not ${JSON.stringify(mode)}`);
+    }
+    if ((mode === 'ratio') !== (ratio !== undefined)) throw new TypeError("ratio goes with mode 'ratio'");
+    if (ratio !== undefined && !(ratio >= 0 && ratio <= 1))
+      throw new RangeError(`ratio must be from 0 to 1, not ${ratio}`);
+    if (budgetPerSecond !== undefined && mode !== 'all')
+      throw new TypeError("budgetPerSecond goes with mode 'all'");
+    this.mode = mode;
+    this.ratio = ratio ?? 1;
+    this.budget = budgetPerSecond === undefined ? undefined : new SpanBudget(budgetPerSecond);
+    this.provider = tracerProvider ?? trace.getTracerProvider();
+    this.tracer = this.provider.getTracer(INSTRUMENTATION);
+    const none = () => ({ emitted: 0, unsampled: 0, budget: 0 });
+    this.counts = Object.fromEntries(SPAN_KINDS.map((kind) => [kind, none()])) as typeof this.counts;
+    this.spanCounts = this.counts;
+  }
+
+  attach(source: ProbeSource): void {
+    this.storeName = source.name;
+    this.heads.clear();
+  }
+
+  began(operation: number, kind: OperationKind): boolean {
+    const parent = this.parentFor();
+    if (parent === undefined) {
+      this.counts.operation.unsampled++;
+      return false;
+    }
+    if (this.budget !== undefined && !this.budget.hasRoom()) {
+      this.counts.operation.budget++;
+      this.remember(operation, 'budget');
+      return false;
+    }
+    const { name, attributes } = this.headOf(kind);
+    const startTime = hrTime(performance.now() * 1e6);
+    const span = this.tracer.startSpan(
+      name,
+      kind === 'sync' ? { startTime, attributes, links: this.takeLinks() } : { startTime, attributes },
+      parent,
+    );
+    if (!span.isRecording()) {
+      this.counts.operation.unsampled++;
+      return false;
+    }
+    this.remember(operation, { span, context: trace.setSpan(parent, span) });
+    return true;
+  }
+
+  got(
+    operation: number,
+    hit: boolean,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, { 'tidemark.hit': hit });
+  }
+
+  appended(
+    operation: number,
+    _kind: 'put' | 'delete' | 'append',
+    frameBytes: number,
+    _userBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.endWrite(operation, startNs + durationNs, error, { 'tidemark.frame_bytes': frameBytes });
+  }
+
+  batched(
+    operation: number,
+    puts: number,
+    deletes: number,
+    frameBytes: number,
+    _userBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.endWrite(operation, startNs + durationNs, error, {
+      'db.operation.batch.size': puts + deletes,
+      'tidemark.frame_bytes': frameBytes,
+    });
+  }
+
+  synced(
+    operation: number,
+    waiters: number,
+    sizeBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, {
+      'tidemark.waiters': waiters,
+      'tidemark.synced_bytes': sizeBytes,
+    });
+  }
+
+  scanned(
+    operation: number,
+    records: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, { 'db.response.returned_rows': records });
+  }
+
+  compacted(
+    operation: number,
+    inputBytes: number,
+    outputBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, {
+      'tidemark.input_bytes': inputBytes,
+      'tidemark.output_bytes': outputBytes,
+    });
+  }
+
+  opened(
+    operation: number,
+    outcome: string,
+    truncatedBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, {
+      'tidemark.outcome': outcome,
+      'tidemark.truncated_bytes': truncatedBytes,
+    });
+  }
+
+  segmentScanned(
+    operation: number,
+    segmentId: number,
+    sizeBytes: number,
+    startNs: number,
+    durationNs: number,
+  ): void {
+    const running = this.recorded('segment', operation);
+    if (running === undefined) return;
+    const attributes = { 'tidemark.segment': segmentId, 'tidemark.bytes': sizeBytes };
+    this.part('segment', 'tidemark.segment_scan', running, startNs, durationNs, undefined, attributes);
+  }
+
+  read(
+    operation: number,
+    site: ReadSite,
+    segmentId: number,
+    offset: number,
+    sizeBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    const running = this.recorded('pread', operation);
+    if (running === undefined) return;
+    this.part('pread', 'tidemark.pread', running, startNs, durationNs, error?.code, {
+      'tidemark.site': site,
+      'tidemark.segment': segmentId,
+      'tidemark.offset': offset,
+      'tidemark.bytes': sizeBytes,
+    });
+  }
+
+  crcValidated(
+    operation: number,
+    site: ReadSite,
+    ok: boolean,
+    sizeBytes: number,
+    startNs: number,
+    durationNs: number,
+  ): void {
+    const running = this.recorded('crc_validate', operation);
+    if (running === undefined) return;
+    const errorType = ok ? undefined : 'CRC_MISMATCH';
+    this.part('crc_validate', 'tidemark.crc_validate', running, startNs, durationNs, errorType, {
+      'tidemark.site': site,
+      'tidemark.outcome': ok ? 'ok' : 'mismatch',
+      'tidemark.bytes': sizeBytes,
+    });
+  }
+
+  /** The context that a new operation's span has its parent in; undefined when there is to be none. */
+  private parentFor(): Context | undefined {
+    if (this.mode === 'off') return undefined;
+    if (this.mode === 'ratio' && Math.random() >= this.ratio) return undefined;
+    // With no SDK installed nothing can be recorded, and asking costs more than this.
+    if (this.provider instanceof ProxyTracerProvider && this.provider.getDelegate() === NO_SDK)
+      return undefined;
+    const active = context.active();
+    if (this.mode !== 'parent') return active;
+    const flags = trace.getSpanContext(active)?.traceFlags ?? TraceFlags.NONE;
+    return (flags & TraceFlags.SAMPLED) === 0 ? undefined : active;
+  }
+
+  /** Name and attributes of a kind of operation, made once: they are the same each time. INTERNAL is the default kind. */
+  private headOf(kind: OperationKind): SpanHead {
+    let head = this.heads.get(kind);
+    if (head === undefined) {
+      head = {
+        name: `${kind} ${this.storeName}`,
+        attributes: {
+          'db.system.name': 'tidemark',
+          'db.operation.name': kind,
+          'db.namespace': this.storeName,
+        },
+      };
+      this.heads.set(kind, head);
+    }
+    return head;
+  }
+
+  /** Nearly always the latest operation is the only one: asynchronous ones beside it are kept in a map. */
+  private remember(key: number, running: Running): void {
+    if (this.latestKey !== 0) this.others.set(this.latestKey, this.latest as Running);
+    this.latestKey = key;
+    this.latest = running;
+  }
+
+  private find(key: number): Running | undefined {
+    return key === this.latestKey && key !== 0 ? this.latest : this.others.get(key);
+  }
+
+  /** The recorded operation that a part belongs to; counts the part as suppressed when there is none. */
+  private recorded(kind: SpanKind, operation: number): Recorded | undefined {
+    const running = this.find(operationKey(operation));
+    if (running !== undefined && running !== 'budget') return running;
+    this.counts[kind][running ?? 'unsampled']++;
+    return undefined;
+  }
+
+  private part(
+    kind: SpanKind,
+    name: string,
+    parent: Recorded,
+    startNs: number,
+    durationNs: number,
+    errorType: string | undefined,
+    attributes: Attributes,
+  ): void {
+    const span = this.tracer.startSpan(name, { startTime: hrTime(startNs), attributes }, parent.context);
+    // A sampler may refuse a child of a sampled parent.
+    this.counts[kind][span.isRecording() ? 'emitted' : 'unsampled']++;
+    this.budget?.take();
+    if (errorType !== undefined) fail(span, errorType);
+    span.end(hrTime(startNs + durationNs));
+  }
+
+  private endWrite(
+    operation: number,
+    endNs: number,
+    error: StoreError | undefined,
+    attributes: Attributes,
+  ): void {
+    const running = this.find(operationKey(operation));
+    if (running !== undefined && running !== 'budget') {
+      if (this.unsynced.length === MAX_LINKS) this.unsynced.shift();
+      this.unsynced.push({ context: running.span.spanContext() });
+    }
+    this.end(operation, endNs, error, attributes);
+  }
+
+  private end(operation: number, endNs: number, error: StoreError | undefined, attributes: Attributes): void {
+    const key = operationKey(operation);
+    const running = this.find(key);
+    if (running === undefined) return;
+    if (key === this.latestKey) this.latestKey = 0;
+    else this.others.delete(key);
+    if (running === 'budget') return;
+    this.counts.operation.emitted++;
+    this.budget?.take();
+    for (const name in attributes) running.span.setAttribute(name, attributes[name] as AttributeValue);
+    if (error !== undefined) fail(running.span, error.code ?? error.name);
+    running.span.end(hrTime(endNs));
+  }
+
+  private takeLinks(): Link[] {
+    const links = this.unsynced;
+    this.unsynced = [];
+    return links;
+  }
+}
+
+/** What stands behind the global provider until an SDK is installed. */
+const NO_SDK = new ProxyTracerProvider().getDelegate();
+
+function fail(span: Span, errorType: string): void {
+  span.setAttribute('error.type', errorType);
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+const ORIGIN_SECONDS = Math.floor(performance.timeOrigin / 1000);
+const ORIGIN_NS = (performance.timeOrigin % 1000) * 1e6;
+
+/** Nanoseconds of the monotonic clock as seconds and nanoseconds since 1970. */
+function hrTime(ns: number): HrTime {
+  const total = ORIGIN_NS + ns;
+  const seconds = Math.floor(total / 1e9);
+  return [ORIGIN_SECONDS + seconds, Math.floor(total - seconds * 1e9)];
+}

@@ -1,0 +1,135 @@
+import type { Probe } from '../engine/index.ts';
+import { BOUNDS_NS, DurationHistogram } from './duration-histogram.ts';
+import { METRIC_FAMILIES, type MetricFamily } from './metric-table.ts';
+import { type Sample, StoreMetrics } from './store-metrics.ts';
+
+export { METRIC_FAMILIES, type MetricFamily } from './metric-table.ts';
+export { type MetricsServer, type ServeMetricsOptions, serveMetrics } from './serve-metrics.ts';
+
+/**
+ * What is needed of a registry: that of prom-client 15, or of its successor @prometheus-io/client. Metrics are handed to
+ * it ready, at scrape time.
+ */
+export interface MetricsRegistry {
+  // biome-ignore lint/suspicious/noExplicitAny: each library has a class of its own here, of which we are none.
+  registerMetric(metric: any): void;
+  getSingleMetric(name: string): unknown;
+  removeSingleMetric(name: string): void;
+  metrics(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface PrometheusProbeOptions {
+  readonly registry: MetricsRegistry;
+}
+
+export interface PrometheusProbe extends Probe {
+  /** Of the store this is attached to; undefined while none is open. */
+  readonly poisonedNow: boolean | undefined;
+}
+
+/** What prom-client calls a metric, as far as it looks at one. */
+interface RegistryMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  get(): Promise<{ name: string; help: string; type: string; values: RegistryValue[]; aggregator: string }>;
+}
+
+interface RegistryValue {
+  readonly labels: Record<string, string | number>;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+/** The stores whose metrics stand in a registry. */
+const attached = new WeakMap<MetricsRegistry, Set<StoreMetrics>>();
+
+/**
+ * A probe for one store that counts in typed arrays, and fills the caller's registry when it is scraped. The label
+ * `store` is the store's name: two stores in one registry need two names. Attaching throws when the registry holds
+ * one of the names already, from something else; the families leave the registry with the last store.
+ */
+export function prometheusProbe({ registry }: PrometheusProbeOptions): PrometheusProbe {
+  const metrics = new StoreMetrics();
+  const attach = metrics.attach.bind(metrics);
+  const detach = metrics.detach.bind(metrics);
+  return Object.assign(metrics, {
+    attach: (source: Parameters<typeof attach>[0]) => {
+      if (metrics.storeName !== undefined) {
+        throw new Error(
+          `this prometheusProbe is in use by the store ${metrics.storeName}; make one for each store`,
+        );
+      }
+      join(registry, metrics, source.name);
+      attach(source);
+    },
+    detach: () => {
+      leave(registry, metrics);
+      detach();
+    },
+  });
+}
+
+function join(registry: MetricsRegistry, metrics: StoreMetrics, name: string): void {
+  let stores = attached.get(registry);
+  if (stores === undefined) {
+    stores = new Set();
+    const members = stores;
+    const taken = METRIC_FAMILIES.find((family) => registry.getSingleMetric(family.name) !== undefined);
+    if (taken !== undefined) {
+      throw new Error(
+        `the registry already holds a metric ${taken.name} that is not tidemark's; use another registry`,
+      );
+    }
+    for (const family of METRIC_FAMILIES) registry.registerMetric(registryMetric(family, members));
+    attached.set(registry, stores);
+  }
+  if ([...stores].some((other) => other.storeName === name)) {
+    throw new Error(`the registry already has a store named ${name}; give this one another name`);
+  }
+  stores.add(metrics);
+}
+
+function leave(registry: MetricsRegistry, metrics: StoreMetrics): void {
+  const stores = attached.get(registry);
+  if (stores === undefined || !stores.delete(metrics) || stores.size > 0) return;
+  for (const { name } of METRIC_FAMILIES) registry.removeSingleMetric(name);
+  attached.delete(registry);
+}
+
+function registryMetric(
+  { name, help, kind }: MetricFamily,
+  stores: ReadonlySet<StoreMetrics>,
+): RegistryMetric {
+  const short = name.replace(/^tidemark_/, '');
+  return {
+    name,
+    help,
+    type: kind,
+    get: async () => ({
+      name,
+      help,
+      type: kind,
+      aggregator: 'sum',
+      values: [...stores].flatMap((metrics) =>
+        metrics.samplesOf(short).flatMap((sample) => registryValues(name, metrics.storeName ?? '', sample)),
+      ),
+    }),
+  };
+}
+
+function registryValues(name: string, store: string, { labels, value }: Sample): RegistryValue[] {
+  if (!(value instanceof DurationHistogram)) return [{ labels: { store, ...labels }, value }];
+  const buckets = value.cumulative().map((count, index) => ({
+    labels: { store, ...labels, le: (BOUNDS_NS[index] as number) / 1e9 },
+    value: count,
+    metricName: `${name}_bucket`,
+  }));
+  return [
+    ...buckets,
+    { labels: { store, ...labels, le: '+Inf' }, value: value.count, metricName: `${name}_bucket` },
+    { labels: { store, ...labels }, value: value.sumSeconds, metricName: `${name}_sum` },
+    { labels: { store, ...labels }, value: value.count, metricName: `${name}_count` },
+  ];
+}

@@ -1,0 +1,169 @@
+import { get } from 'node:http';
+import * as successor from '@prometheus-io/client';
+import * as promClient from 'prom-client';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { openStore } from '../../src/engine/index.ts';
+import { segmentPath } from '../../src/engine/segment-name.ts';
+import { BOUNDS_NS, DurationHistogram } from '../../src/telemetry/duration-histogram.ts';
+import {
+  METRIC_FAMILIES,
+  type MetricsRegistry,
+  prometheusProbe,
+  serveMetrics,
+} from '../../src/telemetry/prometheus.ts';
+
+const LIBRARIES: readonly [string, () => MetricsRegistry][] = [
+  ['prom-client', () => new promClient.Registry()],
+  ['@prometheus-io/client', () => new successor.Registry()],
+];
+
+/** The value of the sample whose line begins so; undefined when there is no such line. */
+function sample(text: string, start: string): number | undefined {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${start} `));
+  return line === undefined ? undefined : Number(line.slice(start.length + 1));
+}
+
+function open(registry: MetricsRegistry, name: string, fileSystem = new MemoryFileSystem()) {
+  return openStore(`/${name}`, { fileSystem, segmentBytes: 400, probe: prometheusProbe({ registry }) });
+}
+
+describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => {
+  test('what the store did is what a scrape shows', async () => {
+    const registry = newRegistry();
+    const fileSystem = new MemoryFileSystem();
+    const store = await open(registry, 'a', fileSystem);
+    for (let index = 0; index < 20; index++) store.put(`key-${index}`, 'value');
+    store.delete('key-0');
+    store.batch([
+      { type: 'put', key: 'batched', value: 'value' },
+      { type: 'del', key: 'key-1' },
+    ]);
+    await Promise.all([store.sync(), store.sync()]);
+    for (let index = 0; index < 40; index++) store.get(`key-${index % 30}`);
+    const ref = store.refOf('key-5');
+    fileSystem.mutate(segmentPath('/a', ref?.segmentId as number), (bytes) => {
+      bytes[ref?.offset as number] = 0;
+      return undefined;
+    });
+    expect(() => store.get('key-5')).toThrow(/CRC_MISMATCH/);
+    const text = await registry.metrics();
+    const of = (family: string, labels = '') => sample(text, `tidemark_${family}{store="a"${labels}}`);
+    expect(of('puts_total')).toBe(21);
+    expect(of('deletes_total')).toBe(2);
+    expect((of('gets_total', ',result="hit"') ?? 0) + (of('gets_total', ',result="miss"') ?? 0)).toBe(40);
+    expect(of('preads_total', ',site="get"')).toBe((of('gets_total', ',result="hit"') ?? 0) + 1);
+    expect(of('crc_validations_total', ',site="get",outcome="mismatch"')).toBe(1);
+    expect(of('operation_errors_total', ',operation="get",code="CRC_MISMATCH"')).toBe(1);
+    expect(of('corruptions_total', ',kind="CRC_MISMATCH"')).toBe(1);
+    expect(of('sync_waiters_total')).toBeGreaterThanOrEqual(2);
+    expect(of('keys')).toBe(store.size);
+    expect(of('open_fds')).toBe(store.stats().openDescriptors);
+    expect(of('poisoned')).toBe(0);
+    expect(of('segment_bytes', ',kind="live"')).toBe(store.stats().liveBytes);
+    expect(of('get_duration_seconds_count')).toBe(41);
+    expect(of('rotations_total')).toBe(store.stats().segments - 1);
+    expect(of('recoveries_total', ',outcome="created"')).toBe(1);
+    await store.close();
+    expect(await registry.metrics()).not.toContain('tidemark_');
+  });
+
+  test('every family of the table is exported, with its help and type, and no other', async () => {
+    const registry = newRegistry();
+    const store = await open(registry, 'a');
+    const text = await registry.metrics();
+    const exported = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+    expect(exported.sort()).toEqual(METRIC_FAMILIES.map(({ name, kind }) => `${name} ${kind}`).sort());
+    await store.close();
+  });
+
+  test('two stores share a registry under two names, and each takes only its own with it', async () => {
+    const registry = newRegistry();
+    const [a, b] = [await open(registry, 'a'), await open(registry, 'b')];
+    a.put('key', 'value');
+    const text = await registry.metrics();
+    expect(sample(text, 'tidemark_puts_total{store="a"}')).toBe(1);
+    expect(sample(text, 'tidemark_puts_total{store="b"}')).toBe(0);
+    await expect(open(registry, 'a')).rejects.toThrow(/already has a store named a/);
+    await a.close();
+    expect(sample(await registry.metrics(), 'tidemark_puts_total{store="b"}')).toBe(0);
+    await b.close();
+  });
+
+  test('a registry that holds one of the names is refused, and the store is not opened', async () => {
+    const registry = newRegistry();
+    const mine = { name: 'tidemark_keys', help: 'mine', type: 'gauge' };
+    registry.registerMetric({ ...mine, get: async () => ({ ...mine, values: [] }) });
+    const fileSystem = new MemoryFileSystem();
+    await expect(open(registry, 'a', fileSystem)).rejects.toThrow(/already holds a metric tidemark_keys/);
+    expect(fileSystem.stat('/a')).toBeUndefined();
+    expect(await registry.metrics()).not.toContain('tidemark_puts_total');
+  });
+});
+
+describe('serveMetrics', () => {
+  test('/metrics shows the store, /healthz turns 503 once it is poisoned, anything else is 404', async () => {
+    const registry = new promClient.Registry();
+    const fileSystem = new MemoryFileSystem();
+    const probe = prometheusProbe({ registry });
+    const store = await openStore('/store', { fileSystem, probe });
+    const server = await serveMetrics({ registry, probes: [probe], port: 0 });
+    onTestFinished(() => server.close());
+    expect(await fetched(`${server.url}/metrics`)).toMatchObject({
+      status: 200,
+      body: expect.stringMatching(/tidemark_keys\{store="store"\} 0/),
+    });
+    expect(await fetched(`${server.url}/healthz`)).toMatchObject({ status: 200 });
+    expect(await fetched(`${server.url}/<script>`)).toEqual({
+      status: 404,
+      body: 'there is /metrics and /healthz\n',
+    });
+    fileSystem.write = () => {
+      throw Object.assign(new Error('disk is gone'), { code: 'EIO' });
+    };
+    expect(() => store.put('key', 'value')).toThrow(/WRITE_FAILED/);
+    expect(await fetched(`${server.url}/healthz`)).toMatchObject({ status: 503 });
+    expect(await fetched(`${server.url}/metrics`)).toMatchObject({
+      body: expect.stringMatching(/tidemark_poisoned\{store="store"\} 1/),
+    });
+    await store.close();
+  });
+
+  test('a port in use and an address that is not loopback are refused with what to do', async () => {
+    const registry = new promClient.Registry();
+    const server = await serveMetrics({ registry, port: 0 });
+    onTestFinished(() => server.close());
+    await expect(serveMetrics({ registry, port: server.port })).rejects.toThrow(
+      `port ${server.port} on 127.0.0.1 is in use`,
+    );
+    await expect(serveMetrics({ registry, host: '0.0.0.0', port: 0 })).rejects.toThrow(/allowRemote: true/);
+  });
+});
+
+describe('duration histogram', () => {
+  test('every duration counts in the Prometheus buckets at and above it', () => {
+    for (let exponent = 0; exponent < 11; exponent++) {
+      for (const factor of [1.01, 1.5, 1.99, 2.01, 4.99, 5.01, 9.99]) {
+        const durationNs = factor * 10 ** exponent;
+        const histogram = new DurationHistogram();
+        histogram.observe(durationNs, 3);
+        expect(histogram.cumulative()).toEqual(BOUNDS_NS.map((bound) => (durationNs < bound ? 3 : 0)));
+        expect(histogram.count).toBe(3);
+        expect(histogram.sumSeconds).toBeCloseTo((3 * durationNs) / 1e9, 12);
+      }
+    }
+  });
+});
+
+function fetched(url: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    get(url, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        body += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode, body }));
+    }).on('error', reject);
+  });
+}
