@@ -12,6 +12,7 @@ export { type FrameInspection, type InspectedField, inspectFrame } from './frame
 export type { LogOptions } from './log-options.ts';
 export type { LogPosition } from './log-sync.ts';
 export { NodeFileSystem } from './node-file-system.ts';
+export type { OperationMessage } from './operation-channels.ts';
 export {
   NOT_TIMED,
   type OperationKind,

@@ -3,20 +3,33 @@ import type { StoreError } from './errors.ts';
 import { CRC_BYTES, HEADER_BYTES, RecordType } from './format.ts';
 import { headerKeyLength, headerType, type RecordRef } from './frame.ts';
 import type { Keydir } from './keydir.ts';
+import { getChannel, type OperationMessage } from './operation-channels.ts';
 import { nowNs, type ReadSite } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { frameMismatch, type SegmentReader } from './segment-reader.ts';
 
 /** Reading by key, the same for the writer's store and for a lock-free reader. */
 export abstract class KeyValueView {
+  readonly directory: string;
   protected readonly keydir: Keydir;
   private readonly segmentReader: SegmentReader;
   private readonly readProbe: ProbeSet | undefined;
 
-  protected constructor(keydir: Keydir, segmentReader: SegmentReader, probe: ProbeSet | undefined) {
+  protected constructor(
+    keydir: Keydir,
+    segmentReader: SegmentReader,
+    probe: ProbeSet | undefined,
+    directory: string,
+  ) {
     this.keydir = keydir;
     this.segmentReader = segmentReader;
     this.readProbe = probe;
+    this.directory = directory;
+  }
+
+  /** What the channels of an operation are told. */
+  protected message(): OperationMessage {
+    return { directory: this.directory };
   }
 
   /** Throws `STORE_CLOSED` after `close`. */
@@ -32,6 +45,11 @@ export abstract class KeyValueView {
    * and damage is thrown (`CRC_MISMATCH`, `FRAME_MISMATCH`, `READ_FAILED`), never returned.
    */
   get(key: BytesLike): Uint8Array | undefined {
+    if (getChannel.hasSubscribers) return getChannel.traceSync(this.getNow, this.message(), this, key);
+    return this.getNow(key);
+  }
+
+  private getNow(key: BytesLike): Uint8Array | undefined {
     const keyed = keyBytes(key);
     this.checkOpen();
     if (this.readProbe !== undefined) return this.observedGet(keyed, this.readProbe);
@@ -40,7 +58,12 @@ export abstract class KeyValueView {
   }
 
   /** As `get`, with the pread off the event loop: for cold or large values. */
-  async getAsync(key: BytesLike): Promise<Uint8Array | undefined> {
+  getAsync(key: BytesLike): Promise<Uint8Array | undefined> {
+    if (!getChannel.hasSubscribers) return this.getLater(key);
+    return getChannel.tracePromise(this.getLater, this.message(), this, key);
+  }
+
+  private async getLater(key: BytesLike): Promise<Uint8Array | undefined> {
     // A copy: the caller may change its key before the read ends.
     const keyed = Uint8Array.from(keyBytes(key));
     this.checkOpen();

@@ -33,7 +33,6 @@ type Snapshot = ReadonlyMap<number, SnapshotSegment>;
  * opened and changes nothing on disk. The unfinished end of a live log is in flight, not damage.
  */
 export class StoreReader extends KeyValueView {
-  readonly directory: string;
   private readonly fileSystem: FileSystem;
   private readonly snapshot: Snapshot;
   private readonly reader: SegmentReader;
@@ -48,9 +47,8 @@ export class StoreReader extends KeyValueView {
     reader: SegmentReader,
     probe: ProbeSet | undefined,
   ) {
-    super(keydir, reader, probe);
+    super(keydir, reader, probe, directory);
     this.fileSystem = fileSystem;
-    this.directory = directory;
     this.snapshot = snapshot;
     this.reader = reader;
     this.probe = probe;

@@ -10,6 +10,13 @@ import { KeyValueView } from './key-value-view.ts';
 import { Keydir } from './keydir.ts';
 import type { LogOptions } from './log-options.ts';
 import type { LogPosition } from './log-sync.ts';
+import {
+  batchChannel,
+  compactChannel,
+  deleteChannel,
+  putChannel,
+  syncChannel,
+} from './operation-channels.ts';
 import { nowNs } from './probe.ts';
 import { type Append, type LogStats, RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
@@ -43,7 +50,7 @@ export class Store extends KeyValueView {
   private readonly log: RecordLog;
 
   private constructor(log: RecordLog, keydir: Keydir) {
-    super(keydir, log.reader, log.probe);
+    super(keydir, log.reader, log.probe, log.directory);
     this.log = log;
   }
 
@@ -57,10 +64,6 @@ export class Store extends KeyValueView {
     const keydir = new Keydir();
     const log = await RecordLog.open(directory, options, keydir);
     return new Store(log, keydir);
-  }
-
-  get directory(): string {
-    return this.log.directory;
   }
 
   /** What opening found and did. */
@@ -90,6 +93,11 @@ export class Store extends KeyValueView {
 
   /** Survives the death of this process, not a power cut. */
   put(key: BytesLike, value: BytesLike): RecordRef {
+    if (putChannel.hasSubscribers) return putChannel.traceSync(this.putNow, this.message(), this, key, value);
+    return this.putNow(key, value);
+  }
+
+  private putNow(key: BytesLike, value: BytesLike): RecordRef {
     const keyed = keyBytes(key);
     const loaded = payloadBytes(value);
     this.log.checkWritable();
@@ -101,6 +109,12 @@ export class Store extends KeyValueView {
 
   /** Records the deletion, of an absent key too. Was the key live? Survives the death of this process. */
   delete(key: BytesLike): boolean {
+    if (deleteChannel.hasSubscribers)
+      return deleteChannel.traceSync(this.deleteNow, this.message(), this, key);
+    return this.deleteNow(key);
+  }
+
+  private deleteNow(key: BytesLike): boolean {
     const keyed = keyBytes(key);
     this.log.appendRecord(RecordType.Delete, keyed, NO_BYTES);
     return this.keydir.delete(keyed);
@@ -111,6 +125,11 @@ export class Store extends KeyValueView {
    * operation is checked before the first is written. Survives the death of this process, not a power cut.
    */
   batch(operations: readonly BatchOperation[]): void {
+    if (batchChannel.hasSubscribers) batchChannel.traceSync(this.batchNow, this.message(), this, operations);
+    else this.batchNow(operations);
+  }
+
+  private batchNow(operations: readonly BatchOperation[]): void {
     this.log.appendAll(operations.map(toAppend), ({ type, key }, ref) => {
       if (type === RecordType.Put) this.keydir.set(key, ref);
       else this.keydir.delete(key);
@@ -119,13 +138,14 @@ export class Store extends KeyValueView {
 
   /** Settles when everything written before the call survives a power cut. Concurrent callers share one sync. */
   sync(): Promise<void> {
-    return this.log.sync();
+    if (!syncChannel.hasSubscribers) return this.log.sync();
+    return syncChannel.tracePromise(() => this.log.sync(), this.message());
   }
 
   /** `put`, then `sync`. Survives a power cut once settled. */
   async putDurable(key: BytesLike, value: BytesLike): Promise<RecordRef> {
     const ref = this.put(key, value);
-    await this.log.sync();
+    await this.sync();
     return ref;
   }
 
@@ -140,7 +160,9 @@ export class Store extends KeyValueView {
    */
   async compactTo(outDirectory: string): Promise<void> {
     this.checkOpen();
-    await compactTo(this.log, (operation) => this.sortedPairs('compact', operation), outDirectory);
+    const run = () =>
+      compactTo(this.log, (operation) => this.sortedPairs('compact', operation), outDirectory);
+    await (compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run());
   }
 
   /** Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole or not at all. */
