@@ -23,6 +23,7 @@ import {
 import { SpanBudget } from './span-budget.ts';
 import {
   SPAN_KINDS,
+  SPAN_NAMES,
   type SpanCounting,
   type SpanCounts,
   type SpanDisposition,
@@ -242,7 +243,7 @@ class OtelProbe implements SpanCounting {
     const running = this.recorded('segment', operation);
     if (running === undefined) return;
     const attributes = { 'tidemark.segment': segmentId, 'tidemark.bytes': sizeBytes };
-    this.part('segment', 'tidemark.segment_scan', running, startNs, durationNs, undefined, attributes);
+    this.part('segment', running, startNs, durationNs, undefined, attributes);
   }
 
   read(
@@ -257,7 +258,7 @@ class OtelProbe implements SpanCounting {
   ): void {
     const running = this.recorded('pread', operation);
     if (running === undefined) return;
-    this.part('pread', 'tidemark.pread', running, startNs, durationNs, error?.code, {
+    this.part('pread', running, startNs, durationNs, error?.code, {
       'tidemark.site': site,
       'tidemark.segment': segmentId,
       'tidemark.offset': offset,
@@ -276,7 +277,7 @@ class OtelProbe implements SpanCounting {
     const running = this.recorded('crc_validate', operation);
     if (running === undefined) return;
     const errorType = ok ? undefined : 'CRC_MISMATCH';
-    this.part('crc_validate', 'tidemark.crc_validate', running, startNs, durationNs, errorType, {
+    this.part('crc_validate', running, startNs, durationNs, errorType, {
       'tidemark.site': site,
       'tidemark.outcome': ok ? 'ok' : 'mismatch',
       'tidemark.bytes': sizeBytes,
@@ -333,15 +334,18 @@ class OtelProbe implements SpanCounting {
   }
 
   private part(
-    kind: SpanKind,
-    name: string,
+    kind: keyof typeof SPAN_NAMES,
     parent: Recorded,
     startNs: number,
     durationNs: number,
     errorType: string | undefined,
     attributes: Attributes,
   ): void {
-    const span = this.tracer.startSpan(name, { startTime: hrTime(startNs), attributes }, parent.context);
+    const span = this.tracer.startSpan(
+      SPAN_NAMES[kind],
+      { startTime: hrTime(startNs), attributes },
+      parent.context,
+    );
     // A sampler may refuse a child of a sampled parent.
     this.counts[kind][span.isRecording() ? 'emitted' : 'unsampled']++;
     this.budget?.take();
