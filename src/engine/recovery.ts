@@ -7,7 +7,7 @@ import type { Probe } from './probe.ts';
 import type { Discarded } from './recovery-report.ts';
 import { type Damage, type DamageEvidence, judgeDamage, type Verdict } from './recovery-verdict.ts';
 import { placeName, segmentIds, segmentPath } from './segment-name.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
+import { SCAN_CHUNK_BYTES, SegmentScanner, scanChunk } from './segment-scanner.ts';
 import { findFrame, isUnfinishedStart, type SegmentFile } from './tail-evidence.ts';
 
 /**
@@ -92,7 +92,7 @@ class LogScanner {
   private readonly witnessed: boolean;
   private readonly segments: readonly LogSegment[];
   private readonly totalBytes: number;
-  private readonly chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
+  private readonly chunk: Buffer;
   private scannedBytes = 0;
   private recordCount = 0;
   private lastTxid = 0;
@@ -108,6 +108,7 @@ class LogScanner {
     this.witnessed = options.witnessed && options.mark !== undefined;
     this.segments = options.segments;
     this.totalBytes = this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    this.chunk = scanChunk(this.segments);
   }
 
   result(): LogScan {

@@ -5,7 +5,7 @@ import type { LogRecord, RecordRef } from './frame.ts';
 import type { Probe } from './probe.ts';
 import type { LogSegment } from './recovery.ts';
 import { placeName, segmentPath } from './segment-name.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
+import { SegmentScanner, scanChunk } from './segment-scanner.ts';
 
 export interface ScannedRecord extends LogRecord {
   readonly ref: RecordRef;
@@ -18,7 +18,7 @@ export function* scanSegments(
   segments: readonly LogSegment[],
   probe: Probe | undefined,
 ): Generator<ScannedRecord> {
-  const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
+  const chunk = scanChunk(segments);
   for (const { segmentId, sizeBytes } of segments) {
     if (sizeBytes === 0) continue;
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
