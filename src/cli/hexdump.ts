@@ -22,7 +22,8 @@ export function addHexdump(program: Command): void {
         });
       }
       const segment = join(directory, match[1] as string);
-      if (!existsSync(segment)) program.error(`error: ${segment} does not exist`, { exitCode: ExitCode.usage });
+      if (!existsSync(segment))
+        program.error(`error: ${segment} does not exist`, { exitCode: ExitCode.usage });
       const bytes = readFrom(segment, Number(match[2]), MAX_FRAME_BYTES);
       if (bytes.length === 0)
         program.error(`error: the segment ends before ${place}`, { exitCode: ExitCode.usage });
