@@ -1,5 +1,6 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from '../../src/engine/index.ts';
+import { MemoryFile } from './memory-file.ts';
 
 /**
  * A file system in memory with the semantics that the engine relies on: positional reads and writes, sparse growth,
@@ -30,21 +31,19 @@ export class MemoryFileSystem implements FileSystem {
       if (!this.leases.has(path)) copy.directories.set(path, inode);
     }
     for (const [path, file] of this.files) {
-      copy.files.set(path, { ...file, bytes: Buffer.from(file.bytes), lockedBy: undefined });
+      copy.files.set(path, file.unlockedCopy());
     }
     return copy;
   }
 
   readFile(path: string): Buffer {
-    const file = this.fileAt(path);
-    return Buffer.from(file.bytes.subarray(0, file.sizeBytes));
+    return this.fileAt(path).contents();
   }
 
   /** Creates or replaces a file, with a new inode. */
   writeFile(path: string, bytes: Uint8Array): void {
     const file = this.newFile(path);
-    file.bytes = Buffer.from(bytes);
-    file.sizeBytes = bytes.length;
+    file.replace(bytes);
     this.files.set(resolve(path), file);
   }
 
@@ -52,8 +51,7 @@ export class MemoryFileSystem implements FileSystem {
   mutate(path: string, change: (bytes: Buffer) => Buffer | undefined): void {
     const file = this.fileAt(path);
     const bytes = this.readFile(path);
-    file.bytes = change(bytes) ?? bytes;
-    file.sizeBytes = file.bytes.length;
+    file.replace(change(bytes) ?? bytes);
   }
 
   list(directory: string): string[] {
@@ -66,16 +64,16 @@ export class MemoryFileSystem implements FileSystem {
   stat(path: string): FileStat | undefined {
     const at = resolve(path);
     const file = this.files.get(at);
-    if (file !== undefined) return toStat(file);
+    if (file !== undefined) return file.stat();
     const inode = this.directories.get(at);
-    if (inode !== undefined) return toStat(directoryAsFile(inode));
+    if (inode !== undefined) return new MemoryFile('directory', inode, 0).stat();
     const error = this.absent(at, 'stat');
     if (error.code === 'ENOENT') return undefined;
     throw error;
   }
 
   statDescriptor(descriptor: number): FileStat {
-    return toStat(this.opened(descriptor, 'fstat').file);
+    return this.opened(descriptor, 'fstat').file.stat();
   }
 
   makeDirectory(path: string): string | undefined {
@@ -98,7 +96,10 @@ export class MemoryFileSystem implements FileSystem {
     if (source === target) return;
     if (target.startsWith(`${source}/`)) throw errno('EINVAL', 'rename', target);
     if (source.startsWith(`${target}/`)) throw errno('ENOTEMPTY', 'rename', target);
-    if (file === undefined) return this.renameDirectory(source, target);
+    if (file === undefined) {
+      this.renameDirectory(source, target);
+      return;
+    }
     if (this.directories.has(target)) throw errno('EISDIR', 'rename', target);
     this.files.delete(source);
     this.files.set(target, file);
@@ -122,7 +123,7 @@ export class MemoryFileSystem implements FileSystem {
     }
     let file: MemoryFile;
     if (directory !== undefined) {
-      file = directoryAsFile(directory);
+      file = new MemoryFile('directory', directory, 0);
     } else if (mode === 'create') {
       if (this.files.has(at)) throw errno('EEXIST', 'open', at);
       file = this.newFile(at);
@@ -144,9 +145,7 @@ export class MemoryFileSystem implements FileSystem {
   read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
     const { file } = this.opened(descriptor, 'read');
     if (file.kind === 'directory') throw errno('EISDIR', 'read', String(descriptor));
-    const count = Math.max(0, Math.min(length, file.sizeBytes - position));
-    buffer.set(file.bytes.subarray(position, position + count), offset);
-    return count;
+    return file.read(buffer, offset, length, position);
   }
 
   async readAsync(
@@ -162,14 +161,7 @@ export class MemoryFileSystem implements FileSystem {
   write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
     const file = this.writable(descriptor, 'EBADF');
     if (length === 0) return 0;
-    const end = position + length;
-    if (end > file.bytes.length) {
-      const grown = Buffer.alloc(Math.max(end, file.bytes.length * 2, 256));
-      file.bytes.copy(grown, 0, 0, file.sizeBytes);
-      file.bytes = grown;
-    }
-    file.bytes.set(buffer.subarray(offset, offset + length), position);
-    file.sizeBytes = Math.max(file.sizeBytes, end);
+    file.write(buffer.subarray(offset, offset + length), position);
     file.modifiedMs = this.clockMs++;
     return length;
   }
@@ -183,10 +175,7 @@ export class MemoryFileSystem implements FileSystem {
 
   truncate(descriptor: number, sizeBytes: number): void {
     const file = this.writable(descriptor, 'EINVAL');
-    const bytes = Buffer.alloc(sizeBytes);
-    file.bytes.copy(bytes, 0, 0, Math.min(sizeBytes, file.sizeBytes));
-    file.bytes = bytes;
-    file.sizeBytes = sizeBytes;
+    file.truncate(sizeBytes);
     file.modifiedMs = this.clockMs++;
   }
 
@@ -255,14 +244,7 @@ export class MemoryFileSystem implements FileSystem {
 
   private newFile(path: string): MemoryFile {
     this.requireDirectory(dirname(resolve(path)), 'open');
-    return {
-      kind: 'file',
-      inode: this.nextInode++,
-      bytes: Buffer.alloc(0),
-      sizeBytes: 0,
-      modifiedMs: this.clockMs++,
-      lockedBy: undefined,
-    };
+    return new MemoryFile('file', this.nextInode++, this.clockMs++);
   }
 
   private fileAt(path: string): MemoryFile {
@@ -295,38 +277,6 @@ export class MemoryFileSystem implements FileSystem {
     if (mode === 'read') throw errno(refusal, 'write', String(descriptor));
     return file;
   }
-}
-
-interface MemoryFile {
-  readonly kind: 'file' | 'directory';
-  readonly inode: number;
-  /** May be longer than the file. */
-  bytes: Buffer;
-  sizeBytes: number;
-  modifiedMs: number;
-  lockedBy: number | undefined;
-}
-
-/** What an open directory is: it can be synced, and not read. */
-function directoryAsFile(inode: number): MemoryFile {
-  return {
-    kind: 'directory',
-    inode,
-    bytes: Buffer.alloc(0),
-    sizeBytes: 0,
-    modifiedMs: 0,
-    lockedBy: undefined,
-  };
-}
-
-function toStat(file: MemoryFile): FileStat {
-  return {
-    kind: file.kind,
-    sizeBytes: file.sizeBytes,
-    device: 1,
-    inode: file.inode,
-    modifiedMs: file.modifiedMs,
-  };
 }
 
 interface SystemError extends Error {

@@ -11,12 +11,15 @@ const SHARDS = 256;
 /** The topmost byte of the hash. */
 const SHARD_SHIFT = 24;
 
+/** Stands where no key has been put yet, so that a small store does not pay for many shards. Holds nothing, ever. */
+const EMPTY_SHARD = new KeydirShard();
+
 /**
  * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves, in typed arrays
  * that the garbage collector does not scan.
  */
 export class Keydir {
-  private readonly shards = Array.from({ length: SHARDS }, () => new KeydirShard());
+  private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
   private readonly seed: HashSeed;
   private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
   private count = 0;
@@ -41,7 +44,7 @@ export class Keydir {
 
   /** Bytes of memory held, spare room included. */
   get sizeBytes(): number {
-    return this.shards.reduce((sum, shard) => sum + shard.sizeBytes, 0);
+    return this.shards.reduce((sum, shard) => sum + (shard === EMPTY_SHARD ? 0 : shard.sizeBytes), 0);
   }
 
   has(key: Uint8Array): boolean {
@@ -70,11 +73,10 @@ export class Keydir {
    */
   prepare(bytes: Uint8Array, start: number, end: number): void {
     const hash = hashKey(bytes, start, end, this.seed);
-    const shard = this.shardOf(hash);
-    const slot = shard.find(hash, bytes, start, end);
+    const slot = this.shardOf(hash).find(hash, bytes, start, end);
     if (slot === -1) {
       try {
-        shard.reserve(end - start);
+        this.ownShardOf(hash).reserve(end - start);
       } catch (error) {
         throw new StoreError('OUT_OF_MEMORY', `no memory for one more key beside ${this.count} others`, {
           cause: error,
@@ -120,6 +122,7 @@ export class Keydir {
   /** In no promised order. A key added or deleted while iterating may or may not be seen; none is seen twice. */
   *keys(): Generator<Buffer> {
     for (const shard of this.shards) {
+      if (shard === EMPTY_SHARD) continue;
       for (const key of shard.keys()) {
         if (this.has(key)) yield key;
       }
@@ -143,6 +146,15 @@ export class Keydir {
 
   private shardOf(hash: number): KeydirShard {
     return this.shards[hash >>> SHARD_SHIFT] as KeydirShard;
+  }
+
+  /** The shard that may be written to. */
+  private ownShardOf(hash: number): KeydirShard {
+    const shard = this.shardOf(hash);
+    if (shard !== EMPTY_SHARD) return shard;
+    const created = new KeydirShard();
+    this.shards[hash >>> SHARD_SHIFT] = created;
+    return created;
   }
 }
 

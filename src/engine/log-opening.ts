@@ -11,6 +11,7 @@ import { type LogScan, type LogSegment, listSegments, type ScanLogOptions, scanL
 import type { RecoveryReport } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
 import { segmentPath } from './segment-name.ts';
+import { highestTxid } from './tail-evidence.ts';
 import { WriterLock } from './writer-lock.ts';
 
 /**
@@ -97,12 +98,13 @@ async function openLocked(
   });
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
+  const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
   const discarded = cutDiscarded(fileSystem, directory, scan, notes);
   const durable = { segmentId: previous?.mark.segmentId ?? 0, offset: previous?.mark.offset ?? 0 };
   const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan, durable);
   const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
 
-  const highestTxid = Math.max(scan.lastTxid, scan.discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
+  const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
   const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
   const storeId = previous?.mark.storeId ?? randomBytes(NONCE_BYTES);
   const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce);
@@ -180,6 +182,21 @@ function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boo
     last?.segmentId === mark.segmentId &&
     last.sizeBytes === mark.offset
   );
+}
+
+/** What is cut off may hold records with txids that were given away. */
+function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: LogScan): number {
+  let highest = 0;
+  for (const { segmentId, offset, byteLength } of scan.discarded) {
+    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+    try {
+      const sizeBytes = offset + byteLength;
+      highest = Math.max(highest, highestTxid({ fileSystem, descriptor, sizeBytes }, offset, sizeBytes));
+    } finally {
+      fileSystem.close(descriptor);
+    }
+  }
+  return highest;
 }
 
 function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {

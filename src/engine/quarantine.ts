@@ -31,9 +31,14 @@ export function quarantine(
   const digest = digestRange(fileSystem, directory, range);
   const path = join(folder, `${segmentName(range.segmentId)}-${range.offset}-${digest}`);
   const where = `${range.byteLength} bytes discarded at ${segmentName(range.segmentId)}:${range.offset}`;
-  if (fileSystem.stat(path)?.sizeBytes === range.byteLength) return { ...range, quarantinePath: path };
   try {
-    if (fileSystem.makeDirectory(folder) !== undefined) fileSystem.directorySync(directory);
+    fileSystem.makeDirectory(folder);
+    // Also what was there: whoever made the folder or the copy may have been killed before its name was durable.
+    fileSystem.directorySync(directory);
+    if (fileSystem.stat(path)?.sizeBytes === range.byteLength) {
+      fileSystem.directorySync(folder);
+      return { ...range, quarantinePath: path };
+    }
     const temporary = join(folder, TEMPORARY);
     if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
     if (usedBytes(fileSystem, folder) + range.byteLength > QUARANTINE_LIMIT_BYTES) {
@@ -43,7 +48,7 @@ export function quarantine(
     try {
       copyRange(fileSystem, directory, range, temporary);
     } catch (error) {
-      fileSystem.remove(temporary);
+      if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
       throw error;
     }
     fileSystem.rename(temporary, path);

@@ -8,7 +8,7 @@ import type { ProbeSet } from './probe-set.ts';
 import type { Discarded } from './recovery-report.ts';
 import { type Damage, type DamageEvidence, judgeDamage, type Verdict } from './recovery-verdict.ts';
 import { placeName, segmentIds, segmentPath } from './segment-name.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
+import { SCAN_CHUNK_BYTES, SegmentScanner, scanChunk } from './segment-scanner.ts';
 import { findFrame, isUnfinishedStart, type SegmentFile } from './tail-evidence.ts';
 
 /**
@@ -31,8 +31,6 @@ export interface LogScan {
   readonly recordCount: number;
   /** 0 when there is no record. */
   readonly lastTxid: number;
-  /** Highest txid known to stand in discarded bytes, 0 when none is known. */
-  readonly discardedTxid: number;
   /** In log order; the first is the damaged one, the others lie behind it. */
   readonly discarded: readonly Discarded[];
   /** Ids that should be there and are not; only ever behind the damage. */
@@ -95,11 +93,10 @@ class LogScanner {
   private readonly witnessed: boolean;
   private readonly segments: readonly LogSegment[];
   private readonly totalBytes: number;
-  private readonly chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
+  private readonly chunk: Buffer;
   private scannedBytes = 0;
   private recordCount = 0;
   private lastTxid = 0;
-  private discardedTxid = 0;
   /** The txid that the next record must have, once the mark has been passed. */
   private expectedTxid: number | undefined;
   /** Where the valid log ends, when it ends before the last segment does. */
@@ -111,6 +108,7 @@ class LogScanner {
     this.witnessed = options.witnessed && options.mark !== undefined;
     this.segments = options.segments;
     this.totalBytes = this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    this.chunk = scanChunk(this.segments);
   }
 
   result(): LogScan {
@@ -146,7 +144,6 @@ class LogScanner {
       })),
       recordCount: this.recordCount,
       lastTxid: this.lastTxid,
-      discardedTxid: this.discardedTxid,
       discarded,
       missingIds,
     };
@@ -251,12 +248,15 @@ class LogScanner {
     const after = findFrame(file, claimEnd, file.sizeBytes, this.lastTxid);
     if (after.found !== undefined) return 'after-claim';
     const inside = findFrame(file, frame.offset + 1, claimEnd, this.lastTxid);
-    if (inside.found !== undefined) this.discardedTxid = inside.found.txid;
     // A search that gave up proves nothing either way.
     return inside.found !== undefined || after.exhausted || inside.exhausted ? 'inside-claim' : 'none';
   }
 
-  private placeOf(segmentId: number): DamageEvidence['place'] {
+  private placeOf(segmentId: number, damage?: Damage): DamageEvidence['place'] {
+    // A rotation waits until the name of the segment before it is durable: one that is missing while there is another,
+    // be it empty, two places further was not lost in a crash. (Filling the gap could take millions of files.)
+    const lastId = this.segments.at(-1)?.segmentId ?? 0;
+    if (damage === 'missing-segment' && lastId >= segmentId + 2) return 'two-behind';
     const behind = this.segments.filter((segment) => segment.segmentId > segmentId && segment.sizeBytes > 0);
     if (behind.length === 0) return 'last';
     return behind.some((segment) => segment.segmentId >= segmentId + 2) ? 'two-behind' : 'not-last';
@@ -283,7 +283,7 @@ class LogScanner {
       damage,
       position: this.isBeforeMark(segmentId, offset, damage) ? 'before-mark' : 'at-or-after-mark',
       witnessed: this.witnessed,
-      place: this.placeOf(segmentId),
+      place: this.placeOf(segmentId, damage),
       laterFrames,
     });
     const accepted = verdict === 'torn' || (verdict === 'ambiguous' && acceptAmbiguousTail);

@@ -6,7 +6,7 @@ import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import type { LogSegment } from './recovery.ts';
 import { placeName, segmentPath } from './segment-name.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
+import { SegmentScanner, scanChunk } from './segment-scanner.ts';
 
 export interface ScannedRecord extends LogRecord {
   readonly ref: RecordRef;
@@ -43,7 +43,7 @@ function* scanFrames(
   probe: ProbeSet | undefined,
   operation: number,
 ): Generator<ScannedRecord> {
-  const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
+  const chunk = scanChunk(segments);
   for (const { segmentId, sizeBytes } of segments) {
     if (sizeBytes === 0) continue;
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');

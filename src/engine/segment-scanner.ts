@@ -17,6 +17,12 @@ import { placeName } from './segment-name.ts';
 
 export const SCAN_CHUNK_BYTES = 1024 * 1024;
 
+/** A chunk to scan these segments through: no larger than the largest of them needs. */
+export function scanChunk(segments: readonly { readonly sizeBytes: number }[]): Buffer {
+  const largest = segments.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 0);
+  return Buffer.allocUnsafeSlow(Math.min(SCAN_CHUNK_BYTES, largest));
+}
+
 /**
  * Reads the frames of one segment in order, through a chunk that is refilled at a frame boundary. Holds at
  * most one chunk, or one frame where a frame is larger. It is a cursor: after `next()` returned `frame`, its
@@ -60,7 +66,7 @@ export class SegmentScanner {
     readonly startOffset?: number;
     /** Frames end here at the latest; what lies behind is not looked at. */
     readonly endOffset: number;
-    /** `SCAN_CHUNK_BYTES` long, given by the caller so that segments scanned in turn share it. */
+    /** From `scanChunk`, given by the caller so that segments scanned in turn share it. */
     readonly chunk: Buffer;
   }) {
     this.fileSystem = options.fileSystem;

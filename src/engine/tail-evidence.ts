@@ -77,6 +77,44 @@ export type FrameSearch =
 
 /** The first valid frame with a txid above `aboveTxid` that starts in `[from, to)`, at any byte. */
 export function findFrame(file: SegmentFile, from: number, to: number, aboveTxid: number): FrameSearch {
+  let found: FoundFrame | undefined;
+  const exhausted = searchFrames(
+    file,
+    from,
+    to,
+    (txid) => txid > aboveTxid,
+    (frame) => {
+      found = frame;
+      return 'stop';
+    },
+  );
+  return found === undefined ? { found, exhausted } : { found };
+}
+
+/** The highest txid of valid frames that start in `[from, to)`, at any byte; 0 when there is none. */
+export function highestTxid(file: SegmentFile, from: number, to: number): number {
+  let highest = 0;
+  searchFrames(
+    file,
+    from,
+    to,
+    (txid) => txid > highest,
+    (frame) => {
+      highest = frame.txid;
+      return 'go on';
+    },
+  );
+  return highest;
+}
+
+/** Looks at every valid frame whose txid is wanted; true when the effort ran out before the end. */
+function searchFrames(
+  file: SegmentFile,
+  from: number,
+  to: number,
+  isWanted: (txid: number) => boolean,
+  visit: (frame: FoundFrame) => 'stop' | 'go on',
+): boolean {
   const magic = Buffer.from(MAGIC_BYTES);
   const chunk = Buffer.alloc(CHUNK_BYTES + HEADER_BYTES);
   let effort = SEARCH_EFFORT * Math.max(to - from, CHUNK_BYTES);
@@ -87,17 +125,16 @@ export function findFrame(file: SegmentFile, from: number, to: number, aboveTxid
     for (let at = bytes.indexOf(magic); at !== -1 && at < CHUNK_BYTES; at = bytes.indexOf(magic, at + 1)) {
       const offset = base + at;
       if (offset >= to || at + HEADER_BYTES > count) break;
-      if (headerFault(bytes, at) !== undefined || headerTxid(bytes, at) <= aboveTxid) continue;
+      if (headerFault(bytes, at) !== undefined || !isWanted(headerTxid(bytes, at))) continue;
       const byteLength = headerFrameBytes(bytes, at);
       if (offset + byteLength > file.sizeBytes) continue;
       effort -= byteLength;
-      if (effort < 0) return { found: undefined, exhausted: true };
-      if (frameIsWhole(file, offset, byteLength)) {
-        return { found: { offset, byteLength, txid: headerTxid(bytes, at) } };
-      }
+      if (effort < 0) return true;
+      if (!frameIsWhole(file, offset, byteLength)) continue;
+      if (visit({ offset, byteLength, txid: headerTxid(bytes, at) }) === 'stop') return false;
     }
   }
-  return { found: undefined, exhausted: false };
+  return false;
 }
 
 /** Checks a frame of any size through a chunk. */

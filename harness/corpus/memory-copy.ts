@@ -1,0 +1,11 @@
+import { join } from 'node:path';
+import { MemoryFileSystem } from '../crash/memory-file-system.ts';
+import type { FixtureFiles } from './fixture.ts';
+
+/** A fixture as a directory of a file system in memory. */
+export function memoryCopy(files: FixtureFiles, directory: string): MemoryFileSystem {
+  const fileSystem = new MemoryFileSystem();
+  fileSystem.makeDirectory(directory);
+  for (const [name, bytes] of files) fileSystem.writeFile(join(directory, name), bytes);
+  return fileSystem;
+}
