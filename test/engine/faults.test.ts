@@ -320,6 +320,7 @@ describe('fault 7: opening reads whole segments into memory', () => {
         mode: 'prefix',
         acceptAmbiguousTail: false,
         probe: undefined,
+        operation: 0,
         visit: (_segmentId, frame) => buffers.add(frame.bytes.buffer.byteLength),
       });
       expect([...buffers]).toEqual([held]);
