@@ -4,8 +4,8 @@ import { CRC_BYTES, HEADER_BYTES, RecordType } from './format.ts';
 import { headerKeyLength, headerType, type RecordRef } from './frame.ts';
 import type { Keydir } from './keydir.ts';
 import { getChannel, type OperationMessage } from './operation-channels.ts';
-import { nowNs, type ReadSite } from './probe.ts';
-import type { ProbeSet } from './probe-set.ts';
+import type { ReadSite } from './probe.ts';
+import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
 import { frameMismatch, type SegmentReader } from './segment-reader.ts';
 
 /** Reading by key, the same for the writer's store and for a lock-free reader. */
@@ -69,7 +69,7 @@ export abstract class KeyValueView {
     this.checkOpen();
     const probe = this.readProbe;
     const operation = probe?.begin('get') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
+    const startNs = partStart(operation);
     const ref = this.refOf(keyed);
     let value: Uint8Array | undefined;
     let failure: unknown;
@@ -86,7 +86,7 @@ export abstract class KeyValueView {
         operation,
         value !== undefined,
         startNs,
-        nowNs() - startNs,
+        partDuration(operation, startNs),
         failure as StoreError | undefined,
       );
     }
@@ -95,7 +95,7 @@ export abstract class KeyValueView {
 
   private observedGet(key: Uint8Array, probe: ProbeSet): Uint8Array | undefined {
     const operation = probe.begin('get');
-    const startNs = nowNs();
+    const startNs = partStart(operation);
     let value: Uint8Array | undefined;
     let failure: unknown;
     try {
@@ -109,7 +109,7 @@ export abstract class KeyValueView {
         operation,
         value !== undefined,
         startNs,
-        nowNs() - startNs,
+        partDuration(operation, startNs),
         failure as StoreError | undefined,
       );
     }

@@ -19,9 +19,9 @@ export type OperationKind =
  * The narrow interface through which the engine reports what it did. Every method but `attach` and `began` is called
  * after the fact, with flat arguments, so that an adapter need not allocate and the engine need not wait.
  *
- * Times are nanoseconds of the monotonic clock (`performance.now() * 1e6`), read only while a probe is set. Parts of an
- * operation (`read`, `crcValidated`) are timed only where some probe's `began` asked for it; where none
- * did, their `durationNs` is `NOT_TIMED`. `operation` is 0 for a part that belongs to no operation; its lowest bit says
+ * Times are nanoseconds of the monotonic clock (`performance.now() * 1e6`), read only while a probe is set. Gets, and the
+ * parts of any operation (`read`, `crcValidated`), are timed only where some probe's `began` asked for it: they are
+ * so short that the clock would be felt. Where none did, their `durationNs` is `NOT_TIMED`. `operation` is 0 for a part that belongs to no operation; its lowest bit says
  * whether parts are timed, the rest (`operationKey`) names it from `began` to its last event.
  *
  * A probe that throws never breaks a read or a write: the engine counts it (`stats().probeErrors`).
@@ -31,7 +31,7 @@ export interface Probe {
   attach?(source: ProbeSource): void;
   detach?(): void;
 
-  /** An operation begins. True when its parts are to be timed. Without this method, none are. */
+  /** An operation begins. True when its parts, and a get itself, are to be timed. Without this method, they are not. */
   began?(operation: number, kind: OperationKind): boolean;
 
   got?(

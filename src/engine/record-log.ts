@@ -17,7 +17,7 @@ import { type LogPosition, LogSync } from './log-sync.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
-import { ProbeSet } from './probe-set.ts';
+import { ProbeSet, partDuration, partStart } from './probe-set.ts';
 import type { LogSegment } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import { type PoolStats, SegmentReader } from './segment-reader.ts';
@@ -334,7 +334,7 @@ export class RecordLog {
     this.checkOpen();
     const { probe } = this;
     const operation = probe?.begin('get') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
+    const startNs = partStart(operation);
     let failure: unknown;
     try {
       const frame = this.reader.read(ref, 'get', operation);
@@ -344,7 +344,7 @@ export class RecordLog {
       throw error;
     } finally {
       const error = failure as StoreError | undefined;
-      probe?.got?.(operation, error === undefined, startNs, nowNs() - startNs, error);
+      probe?.got?.(operation, error === undefined, startNs, partDuration(operation, startNs), error);
     }
   }
 

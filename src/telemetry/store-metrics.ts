@@ -15,8 +15,8 @@ export interface Sample {
   readonly value: number | DurationHistogram;
 }
 
-/** One get in so many has its parts timed. */
-const TIMED_ONE_IN = 16;
+/** One get in so many is timed, and its parts: it stands for those since the last. */
+const TIMED_ONE_IN = 8;
 
 const SITES: readonly ReadSite[] = ['get', 'scan', 'compact', 'verify'];
 const SITE_INDEX: Readonly<Record<ReadSite, number>> = { get: 0, scan: 1, compact: 2, verify: 3 };
@@ -59,7 +59,8 @@ export class StoreMetrics implements Probe {
   private readonly recoveryTime = new DurationHistogram();
   private readonly compactionTime = new DurationHistogram();
   private readonly stallTime = new DurationHistogram();
-  /** Parts of gets since the last that was timed, which stands for them. */
+  /** Since the last that was timed, which stands for them. */
+  private untimedGets = 0;
   private untimedPreads = 0;
   private untimedValidations = 0;
 
@@ -95,7 +96,10 @@ export class StoreMetrics implements Probe {
     if (hit) this.hits++;
     else if (error === undefined) this.misses++;
     else this.failures.add(1, 'get', codeOf(error));
-    this.getTime.observe(durationNs);
+    this.untimedGets++;
+    if (durationNs === NOT_TIMED) return;
+    this.getTime.observe(durationNs, this.untimedGets);
+    this.untimedGets = 0;
   }
 
   appended(
