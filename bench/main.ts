@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { openStore } from '../src/engine/index.ts';
 import { median } from './measure.ts';
+import { measureOpenMemory } from './open-memory.ts';
 import { type Row, runDurableRows, runGetRows, runOpenRows, runPutRows } from './rows.ts';
 import { runTelemetryRows, type TelemetryRow } from './telemetry.ts';
 
@@ -27,6 +28,23 @@ program
       const rows = await runTelemetryRows(directory, options.rounds);
       if (options.json) print(JSON.stringify({ schema: 1, rows }, null, 2));
       else printTelemetry(rows, options);
+    });
+  });
+
+program
+  .command('open-memory')
+  .description('what opening a log of 1.1 GB adds to the bare process')
+  .action(async () => {
+    const options = program.opts<BenchOptions>();
+    await inDirectory(options, async (directory) => {
+      const memory = await measureOpenMemory(directory, options.keys);
+      if (options.json) print(JSON.stringify({ schema: 1, ...memory }, null, 2));
+      else {
+        const { logBytes, records, keys, bareBytes, openBytes } = memory;
+        print(`a log of ${megabytes(logBytes)} with ${records} records of ${keys} keys`);
+        print(`bare process ${megabytes(bareBytes)}, opening it ${megabytes(openBytes)}`);
+        print(`added ${megabytes(openBytes - bareBytes)} (target: at most 64 MB)`);
+      }
     });
   });
 
@@ -113,6 +131,10 @@ function printTelemetry(rows: readonly TelemetryRow[], { rounds }: BenchOptions)
     const cells = [pad(name, 34), padLeft(median(roundsNs).toFixed(0), 10), padLeft(ratio.toFixed(2), 9)];
     print([...cells, padLeft(addedNs.toFixed(0), 10), padLeft(target, 9)].join(''));
   }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function print(line: string): void {
