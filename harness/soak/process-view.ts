@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import pidusage from 'pidusage';
+
+/** What can be seen of a process from outside. Numbers that this platform does not show are undefined. */
+export interface ProcessView {
+  readonly rssBytes?: number;
+  /** Of one core; 200 is two cores busy. */
+  readonly cpuPercent?: number;
+  readonly descriptors?: DescriptorCount;
+}
+
+export interface DescriptorCount {
+  readonly open: number;
+  /** Of those, files that have no name any more. */
+  readonly deleted: number;
+}
+
+/** Undefined for everything when the process has ended. */
+export async function viewProcess(pid: number): Promise<ProcessView> {
+  const descriptors = countDescriptors(pid);
+  try {
+    const { memory, cpu } = await pidusage(pid);
+    return { rssBytes: memory, cpuPercent: cpu, ...(descriptors === undefined ? {} : { descriptors }) };
+  } catch {
+    return {};
+  }
+}
+
+/** Undefined where there is no /proc, and for a process that has ended. */
+export function countDescriptors(pid: number): DescriptorCount | undefined {
+  const directory = `/proc/${pid}/fd`;
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch {
+    return undefined;
+  }
+  const deleted = names.filter((name) => {
+    try {
+      const target = readlinkSync(`${directory}/${name}`);
+      return target.startsWith('/') && target.endsWith(' (deleted)');
+    } catch {
+      // Closed since it was listed.
+      return false;
+    }
+  });
+  return { open: names.length, deleted: deleted.length };
+}
+
+/** The most that a process ever had resident, by the kernel's own account; undefined where there is no /proc. */
+export function peakRssBytes(pid: number): number | undefined {
+  try {
+    const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return match === null ? undefined : Number(match[1]) * 1024;
+  } catch {
+    return undefined;
+  }
+}

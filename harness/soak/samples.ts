@@ -1,0 +1,59 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import type { InsideSample } from './messages.ts';
+import type { ProcessView } from './process-view.ts';
+
+/** The store process at one moment, from outside and inside. */
+export interface Sample {
+  readonly elapsedS: number;
+  readonly outside: ProcessView;
+  /** Undefined when the process did not answer in time. */
+  readonly inside: InsideSample | undefined;
+}
+
+type Cell = number | string | undefined;
+
+/** The first ten are a promise to those who read the file by position; further ones are added at the end. */
+const COLUMNS: readonly (readonly [name: string, cell: (sample: Sample) => Cell])[] = [
+  ['elapsed_s', ({ elapsedS }) => elapsedS.toFixed(3)],
+  ['rss_kb', ({ outside }) => kilobytes(outside.rssBytes)],
+  ['fds', ({ outside }) => outside.descriptors?.open],
+  ['segments', ({ inside }) => inside?.stats?.segments],
+  ['live_keys', ({ inside }) => inside?.liveKeys],
+  ['puts', ({ inside }) => inside?.totals.puts],
+  ['deletes', ({ inside }) => inside?.totals.deletes],
+  ['rotates', ({ inside }) => inside?.totals.rotates],
+  ['compacts', ({ inside }) => inside?.totals.compacts],
+  ['bytes_written', ({ inside }) => inside?.totals.bytesWritten],
+  ['reads', ({ inside }) => inside?.totals.reads],
+  ['syncs', ({ inside }) => inside?.totals.syncs],
+  ['reopens', ({ inside }) => inside?.totals.reopens],
+  ['keys_checked', ({ inside }) => inside?.totals.keysChecked],
+  ['disk_bytes', ({ inside }) => inside?.stats?.diskBytes],
+  ['deleted_fds', ({ outside }) => outside.descriptors?.deleted],
+  ['cpu_percent', ({ outside }) => outside.cpuPercent?.toFixed(1)],
+  ['heap_used_kb', ({ inside }) => kilobytes(inside?.heapUsedBytes)],
+  ['external_kb', ({ inside }) => kilobytes(inside?.externalBytes)],
+  ['array_buffers_kb', ({ inside }) => kilobytes(inside?.arrayBuffersBytes)],
+  ['loop_delay_mean_ms', ({ inside }) => inside?.eventLoopDelayMs.mean.toFixed(2)],
+  ['loop_delay_p99_ms', ({ inside }) => inside?.eventLoopDelayMs.p99.toFixed(2)],
+  ['loop_delay_max_ms', ({ inside }) => inside?.eventLoopDelayMs.max.toFixed(2)],
+  ['phase', ({ inside }) => inside?.phase],
+];
+
+/** `samples.csv`: one line a sample; a cell is empty where nothing was measured. */
+export class SampleFile {
+  private readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+    writeFileSync(path, `${COLUMNS.map(([name]) => name).join(',')}\n`);
+  }
+
+  add(sample: Sample): void {
+    appendFileSync(this.path, `${COLUMNS.map(([, cell]) => cell(sample) ?? '').join(',')}\n`);
+  }
+}
+
+function kilobytes(bytes: number | undefined): number | undefined {
+  return bytes === undefined ? undefined : Math.round(bytes / 1024);
+}

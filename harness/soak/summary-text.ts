@@ -1,0 +1,106 @@
+import { formatBytes, formatCount, formatDuration } from '../units.ts';
+import { shown } from './directories.ts';
+import type { RunTotals } from './soak-run.ts';
+import type { Summary } from './summary.ts';
+
+const VERDICTS: Readonly<Record<Summary['verdict'], string>> = {
+  pass: 'PASS',
+  broken: 'BROKEN',
+  inconclusive: 'INCONCLUSIVE',
+  threshold: 'THRESHOLD CROSSED',
+  interrupted: 'INTERRUPTED',
+};
+
+type Row = readonly [name: string, text: string];
+
+/** The summary as a person reads it. `written` names the files. */
+export function describeSummary(summary: Summary, written: readonly string[]): string {
+  const rows: Row[] = [
+    ...(summary.totals === null ? [] : describeWork(summary, summary.totals)),
+    ...describeProcess(summary),
+    ['repeat', summary.command],
+    ...(summary.storeDirectory === null
+      ? []
+      : [['store', `kept in ${shown(summary.storeDirectory)}`] as const]),
+    ['report', written.join(', ')],
+  ];
+  return [
+    `${VERDICTS[summary.verdict]}: ${summary.reason}`,
+    ...listViolations(summary),
+    ...rows.map(([name, text]) => `  ${name.padEnd(12)}${text}`),
+  ].join('\n');
+}
+
+function describeWork(summary: Summary, totals: RunTotals): Row[] {
+  const rate = formatBytes(summary.userBytesPerSecond ?? 0);
+  const { fileSystem } = summary.host;
+  const where = fileSystem === 'tmpfs' ? 'tmpfs, where a sync costs nothing' : fileSystem;
+  return [
+    [
+      'written',
+      `${formatBytes(totals.bytesWritten)} in ${formatDuration(summary.durationMs)}: ${rate}/s, everything below included, on ${where}`,
+    ],
+    [
+      'operations',
+      list(
+        counted(totals.puts, 'put'),
+        counted(totals.deletes, 'delete'),
+        counted(totals.reads, 'read'),
+        counted(totals.syncs, 'sync'),
+      ),
+    ],
+    [
+      'events',
+      list(
+        counted(totals.reopens, 'reopen'),
+        counted(totals.compacts, 'compaction'),
+        counted(totals.rotates, 'rotation'),
+      ),
+    ],
+    [
+      'checked',
+      `${counted(summary.data.keyCount, 'key')} in ${counted(totals.keysChecked, 'comparison')}, besides the reads`,
+    ],
+  ];
+}
+
+function describeProcess({ peakRssBytes, descriptors, gates }: Summary): Row[] {
+  const { least, most, closedBefore, closedAfter } = descriptors;
+  const failed = gates
+    .filter(({ passed }) => !passed)
+    .map(({ name, value, limit }) => `${name} ${value} > ${limit}`);
+  return [
+    ['peak RSS', peakRssBytes === null ? 'unknown' : formatBytes(peakRssBytes)],
+    ...(closedBefore === null
+      ? []
+      : [
+          [
+            'descriptors',
+            `${least} to ${most}; with the store closed ${closedBefore} at first, ${closedAfter} at last`,
+          ] as const,
+        ]),
+    ...(gates.length === 0
+      ? []
+      : [
+          [
+            'gates',
+            failed.length === 0 ? `${gates.length} of ${gates.length} passed` : `failed: ${list(...failed)}`,
+          ] as const,
+        ]),
+  ];
+}
+
+function listViolations({ outcome }: Summary): string[] {
+  if (outcome?.kind !== 'violated') return [];
+  const lines = outcome.violations.map(({ kind, key, detail }) => `  ${kind.padEnd(12)}${key} ${detail}`);
+  const unlisted = outcome.count - outcome.violations.length;
+  return unlisted > 0 ? [...lines, `  … and ${formatCount(unlisted)} more`] : lines;
+}
+
+function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function list(...parts: string[]): string {
+  return parts.join(', ');
+}

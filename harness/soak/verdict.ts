@@ -1,0 +1,76 @@
+import { ExitCode } from '../exit-code.ts';
+import type { Gate } from './gates.ts';
+import type { Observation } from './observer.ts';
+
+export interface Verdict {
+  readonly word: 'pass' | 'broken' | 'inconclusive' | 'threshold' | 'interrupted';
+  readonly exitCode: ExitCode;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+/** The disk is full, which is nobody's fault that a soak could judge. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+/** A process does these to itself. */
+const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE', 'SIGTRAP']);
+
+type Ending = Pick<Observation, 'outcome' | 'processEnd' | 'interruptedBy' | 'killed'>;
+
+/** A lie of the store outweighs an interrupt, and that a threshold. */
+export function judge(ending: Ending, gates: readonly Gate[]): Verdict {
+  const { outcome } = ending;
+  if (outcome === undefined) return judgeDeath(ending);
+  switch (outcome.kind) {
+    case 'violated': {
+      const [first] = outcome.violations;
+      const more = outcome.count > 1 ? `, and ${outcome.count - 1} more` : '';
+      return broken(`${first?.kind}: key ${first?.key} ${first?.detail} (${outcome.doing}${more})`);
+    }
+    case 'failed': {
+      const reason = `the store failed (${outcome.doing}): ${outcome.message}`;
+      return NO_ROOM.has(outcome.errno ?? '')
+        ? inconclusive(`no room on the disk: ${reason}`)
+        : broken(reason);
+    }
+    case 'stopped':
+      return interrupted(ending.interruptedBy, 'stopped in order; nothing wrong was seen until then');
+    case 'completed':
+      return judgeThresholds(gates);
+  }
+}
+
+function judgeDeath({ processEnd, interruptedBy, killed }: Ending): Verdict {
+  if (interruptedBy !== undefined) return interrupted(interruptedBy, 'the store process was killed');
+  if (killed) return inconclusive('the store process hung: it did nothing for ten minutes, and was killed');
+  const { code, signal } = processEnd;
+  if (signal === null) return broken(`the store process ended in the middle, with exit status ${code}`);
+  return CRASHES.has(signal)
+    ? broken(`the store process crashed with ${signal}`)
+    : inconclusive(`the store process was killed from outside with ${signal}`);
+}
+
+function judgeThresholds(gates: readonly Gate[]): Verdict {
+  const failed = gates.filter(({ passed }) => !passed);
+  if (failed.length === 0) {
+    return {
+      word: 'pass',
+      exitCode: ExitCode.pass,
+      reason: 'every key was compared after a reopen; nothing was lost, wrong or invented',
+    };
+  }
+  const reason = failed.map(({ name, value, limit }) => `${name} is ${value}, its limit ${limit}`).join('; ');
+  return { word: 'threshold', exitCode: ExitCode.threshold, reason };
+}
+
+function broken(reason: string): Verdict {
+  return { word: 'broken', exitCode: ExitCode.broken, reason };
+}
+
+function inconclusive(reason: string): Verdict {
+  return { word: 'inconclusive', exitCode: ExitCode.inconclusive, reason };
+}
+
+function interrupted(signal: 'SIGINT' | 'SIGTERM' | undefined, reason: string): Verdict {
+  const exitCode = signal === 'SIGTERM' ? ExitCode.terminated : ExitCode.interrupted;
+  return { word: 'interrupted', exitCode, reason };
+}

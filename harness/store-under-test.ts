@@ -1,0 +1,112 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+export type MaybePromise<T> = T | PromiseLike<T>;
+
+/**
+ * Any store that a harness can be pointed at. Keys and values are bytes, and belong to the store once they are passed
+ * in; values that come out must not change later. A method may answer at once or with a promise; what it does has
+ * happened when the answer is there. Whatever it throws ends the run and counts against the store.
+ */
+export interface StoreUnderTest {
+  get(key: Uint8Array): MaybePromise<Uint8Array | undefined>;
+  /** A `RangeError` says that key or value is beyond the store's limits, which is no fault of the store. */
+  put(key: Uint8Array, value: Uint8Array): MaybePromise<unknown>;
+  delete(key: Uint8Array): MaybePromise<unknown>;
+  /** Everything before it survives a power cut. */
+  sync(): MaybePromise<unknown>;
+  entries(): Iterable<readonly [Uint8Array, Uint8Array]> | AsyncIterable<readonly [Uint8Array, Uint8Array]>;
+  /** Gives back the space of what was overwritten and deleted. Without it the harness never compacts. */
+  compact?(): MaybePromise<unknown>;
+  /** What only the inside knows; called once a sample, so it should be cheap. */
+  stats?(): MaybePromise<StoreUnderTestStats>;
+  /** Afterwards the directory can be opened again, in this process. */
+  close(): MaybePromise<unknown>;
+}
+
+/** Numbers that a store may tell of itself; all else in it goes into the summary as it is. */
+export interface StoreUnderTestStats {
+  /** Files that make up the data. */
+  readonly segments?: number;
+  /** How often a new segment was begun since this opening. */
+  readonly rotations?: number;
+  /** Bytes of all data files. */
+  readonly diskBytes?: number;
+  /**
+   * Descriptors that the store holds open when nothing is running. With it the soak demands that the descriptors
+   * counted from outside are exactly these, beside those of the process itself.
+   */
+  readonly openDescriptors?: number;
+  /** The most that it ever holds, work in flight included. */
+  readonly descriptorLimit?: number;
+  readonly [name: string]: unknown;
+}
+
+/** The default export of an adapter module: opens the store in `directory`, which exists, creating it when empty. */
+export type OpenStoreUnderTest = (directory: string) => Promise<StoreUnderTest>;
+
+/** An adapter that cannot be used, in words. */
+export class AdapterError extends Error {
+  override readonly name = 'AdapterError';
+}
+
+const READY_MADE: Readonly<Record<string, () => Promise<{ default: OpenStoreUnderTest }>>> = {
+  tidemark: () => import('./adapters/tidemark.ts'),
+};
+
+const METHODS = ['get', 'put', 'delete', 'sync', 'entries', 'close'] as const;
+const OPTIONAL_METHODS = ['compact', 'stats'] as const;
+
+/**
+ * The `open` of a ready-made adapter by its name, or of a module by its path (with a slash or an extension in it).
+ * What it opens is checked to have every method. Throws `AdapterError`.
+ */
+export async function loadAdapter(nameOrPath: string): Promise<OpenStoreUnderTest> {
+  const open = await importAdapter(nameOrPath);
+  return async (directory) => {
+    const store: unknown = await open(directory);
+    checkMethods(nameOrPath, store);
+    return store;
+  };
+}
+
+async function importAdapter(nameOrPath: string): Promise<OpenStoreUnderTest> {
+  const readyMade = READY_MADE[nameOrPath];
+  if (readyMade !== undefined) return (await readyMade()).default;
+  if (!/[/\\.]/.test(nameOrPath)) {
+    throw new AdapterError(
+      `there is no adapter ${JSON.stringify(nameOrPath)}: give ${Object.keys(READY_MADE).join(' or ')}, or the path of a module such as ./my-store.mjs`,
+    );
+  }
+  let module: { default?: unknown };
+  try {
+    module = await import(pathToFileURL(resolve(nameOrPath)).href);
+  } catch (error) {
+    throw new AdapterError(
+      `cannot load ${nameOrPath}: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (typeof module.default !== 'function') {
+    throw new AdapterError(`${nameOrPath} has no default export open(directory): Promise<StoreUnderTest>`);
+  }
+  return module.default as OpenStoreUnderTest;
+}
+
+function checkMethods(nameOrPath: string, store: unknown): asserts store is StoreUnderTest {
+  if (typeof store !== 'object' || store === null) {
+    throw new AdapterError(
+      `${nameOrPath}: open(directory) gave ${store === null ? 'null' : typeof store}, not a store`,
+    );
+  }
+  const methods = store as Record<string, unknown>;
+  const wrong = [
+    ...METHODS.filter((name) => typeof methods[name] !== 'function'),
+    ...OPTIONAL_METHODS.filter((name) => !['function', 'undefined'].includes(typeof methods[name])),
+  ];
+  if (wrong.length > 0) {
+    throw new AdapterError(`${nameOrPath}: the store has no method ${wrong.map((m) => `${m}()`).join(', ')}`);
+  }
+}
