@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Probe } from '../src/engine/index.ts';
 
 export type MaybePromise<T> = T | PromiseLike<T>;
 
@@ -43,7 +44,11 @@ export interface StoreUnderTestStats {
 }
 
 /** The default export of an adapter module: opens the store in `directory`, which exists, creating it when empty. */
-export type OpenStoreUnderTest = (directory: string) => Promise<StoreUnderTest>;
+export type OpenStoreUnderTest = (
+  directory: string,
+  /** For a store that takes tidemark's probes; others ignore them. */
+  options?: { readonly probes?: readonly Probe[] },
+) => Promise<StoreUnderTest>;
 
 /** An adapter that cannot be used, in words. */
 export class AdapterError extends Error {
@@ -63,8 +68,8 @@ const OPTIONAL_METHODS = ['compact', 'stats'] as const;
  */
 export async function loadAdapter(nameOrPath: string): Promise<OpenStoreUnderTest> {
   const open = await importAdapter(nameOrPath);
-  return async (directory) => {
-    const store: unknown = await open(directory);
+  return async (directory, options) => {
+    const store: unknown = await open(directory, options);
     checkMethods(nameOrPath, store);
     return store;
   };

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../src/engine/index.ts';
-import type { StoreUnderTest } from '../store-under-test.ts';
+import type { OpenStoreUnderTest } from '../store-under-test.ts';
 
 /** The engine's default: read descriptors kept open. */
 const READ_DESCRIPTORS = 16;
@@ -19,14 +19,15 @@ const GENERATION = /^generation-(\d+)$/;
  * goes on. Nothing is written between the last byte of the copy and the switch, so that the later of two whole
  * generations is always the right one.
  */
-export default async function open(root: string): Promise<StoreUnderTest> {
+const open: OpenStoreUnderTest = async (root, { probes = [] } = {}) => {
   mkdirSync(root, { recursive: true });
   let generation = takeLatestGeneration(root);
   let rotations = 0;
   const openGeneration = () =>
     openStore(join(root, nameOf(generation)), {
       descriptorPoolSize: READ_DESCRIPTORS,
-      probe: { rotated: () => rotations++ },
+      name: 'soak',
+      probe: [...probes, { rotated: () => rotations++ }],
     });
   let store = await openGeneration();
   return {
@@ -53,7 +54,9 @@ export default async function open(root: string): Promise<StoreUnderTest> {
       };
     },
   };
-}
+};
+
+export default open;
 
 /** The generation to go on with. Removes what a killed compaction left: its copy, or the generation it had replaced. */
 function takeLatestGeneration(root: string): number {

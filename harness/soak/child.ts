@@ -8,6 +8,7 @@ import { RowWorkload, SyntheticWorkload, type Workload } from '../workload.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { FromStoreProcess, InsideSample, ToStoreProcess } from './messages.ts';
 import { SoakRun } from './soak-run.ts';
+import type { StoreTelemetry, TelemetryConfiguration } from './store-telemetry.ts';
 
 /**
  * The store process: it does what the observer asks for, and nothing else, so that what is measured of it from outside
@@ -25,6 +26,7 @@ interface Material {
 interface Prepared extends Material {
   readonly open: OpenStoreUnderTest;
   readonly goalSeconds: number | undefined;
+  readonly telemetry: StoreTelemetry | undefined;
 }
 
 const DELAY_RESOLUTION_MS = 10;
@@ -82,8 +84,21 @@ async function refuseOnError(work: () => Promise<void>): Promise<void> {
 }
 
 async function prepare(configuration: SoakConfiguration): Promise<Prepared> {
-  const open = await loadAdapter(configuration.adapter);
-  return { open, goalSeconds: configuration.goal.seconds, ...(await materialOf(configuration)) };
+  const adapter = await loadAdapter(configuration.adapter);
+  const telemetry = await startTelemetry(configuration.telemetry);
+  const open: OpenStoreUnderTest = (directory) => adapter(directory, { probes: telemetry?.probes ?? [] });
+  return { open, telemetry, goalSeconds: configuration.goal.seconds, ...(await materialOf(configuration)) };
+}
+
+async function startTelemetry(
+  configuration: TelemetryConfiguration | undefined,
+): Promise<StoreTelemetry | undefined> {
+  if (configuration === undefined) return undefined;
+  // Loaded only when asked for: it must not weigh on the memory of a run without it.
+  const { StoreTelemetry } = await import('./store-telemetry.ts');
+  const telemetry = new StoreTelemetry(configuration);
+  if (configuration.metricsPort !== undefined) await telemetry.serve(configuration.metricsPort);
+  return telemetry;
 }
 
 async function materialOf({ seed, keyCount, input, goal }: SoakConfiguration): Promise<Material> {
@@ -107,7 +122,7 @@ async function materialOf({ seed, keyCount, input, goal }: SoakConfiguration): P
   };
 }
 
-async function runSoak({ goalSeconds, ...material }: Prepared, directory: string): Promise<void> {
+async function runSoak({ goalSeconds, telemetry, ...material }: Prepared, directory: string): Promise<void> {
   run = new SoakRun({
     ...material,
     directory,
@@ -119,6 +134,7 @@ async function runSoak({ goalSeconds, ...material }: Prepared, directory: string
   });
   eventLoopDelay.enable();
   const outcome = await run.run();
+  if (telemetry !== undefined) await send({ type: 'telemetry', report: await telemetry.finish() });
   await askAndWait({ type: 'ended', outcome, totals: run.totals });
   // An adapter may have left timers or sockets behind.
   process.exit();

@@ -6,6 +6,7 @@ import type { Summary } from './summary.ts';
 
 const SUMMARY_FILE = 'summary.json';
 const SAMPLES_FILE = 'samples.csv';
+const METRICS_FILE = 'metrics.prom';
 
 /** Throws `UsageError` unless `path` is nothing yet, or an empty directory. */
 export function checkEmpty(flag: string, path: string): void {
@@ -43,7 +44,7 @@ export class RunDirectories {
       return storeDirectory;
     });
     this.samples = attempt('--out', () => {
-      rmSync(join(outDirectory, SUMMARY_FILE), { force: true });
+      for (const name of [SUMMARY_FILE, METRICS_FILE]) rmSync(join(outDirectory, name), { force: true });
       return new SampleFile(join(outDirectory, SAMPLES_FILE));
     });
   }
@@ -57,6 +58,11 @@ export class RunDirectories {
     this.write(() => this.samples.add(sample));
   }
 
+  /** The last scrape of the store process. */
+  writeMetrics(text: string): void {
+    this.write(() => writeFileSync(join(this.out, METRICS_FILE), text));
+  }
+
   /** Whole or not at all. The names of what was written, as seen from here. */
   writeSummary(summary: Summary): string[] {
     const path = join(this.out, SUMMARY_FILE);
@@ -64,7 +70,9 @@ export class RunDirectories {
       writeFileSync(`${path}.tmp`, `${JSON.stringify(summary, undefined, 2)}\n`);
       renameSync(`${path}.tmp`, path);
     });
-    return [path, join(this.out, SAMPLES_FILE)].filter((written) => existsSync(written)).map(shown);
+    return [path, join(this.out, SAMPLES_FILE), join(this.out, METRICS_FILE)]
+      .filter((written) => existsSync(written))
+      .map(shown);
   }
 
   /** Removes the store that nobody needs any more, unless the user named its directory. True when it is gone. */

@@ -69,6 +69,7 @@ function conclude(
 ): ExitCode {
   const { samples, checkpoints, peakRssBytes } = observation;
   const gates = judgeGates({ samples, checkpoints, peakRssBytes, maxRssBytes: options.maxRssBytes });
+  if (observation.telemetry !== undefined) directories.writeMetrics(observation.telemetry.metricsText);
   const verdict = judge(observation, gates);
   // After an interrupt nobody will look at it; after anything else that is not a pass, somebody should.
   const discarded = ['pass', 'interrupted'].includes(verdict.word) && directories.discardStore();

@@ -1,6 +1,7 @@
 import type { StoreUnderTestStats } from '../store-under-test.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { Phase, RunOutcome, RunTotals } from './soak-run.ts';
+import type { TelemetryReport } from './store-telemetry.ts';
 
 /** What observer and store process say to each other, over the IPC channel of `child_process.fork`. */
 
@@ -25,7 +26,9 @@ export type FromStoreProcess =
   | { readonly type: 'refused'; readonly reason: string }
   | { readonly type: 'sampled'; readonly inside: InsideSample }
   | ({ readonly type: 'checkpoint' } & Checkpoint)
-  | { readonly type: 'ended'; readonly outcome: RunOutcome; readonly totals: RunTotals };
+  | { readonly type: 'ended'; readonly outcome: RunOutcome; readonly totals: RunTotals }
+  /** After the store was closed, when telemetry was asked for. */
+  | { readonly type: 'telemetry'; readonly report: TelemetryReport };
 
 /** A moment at which the store does nothing, so that descriptors counted from outside can be compared exactly. */
 export interface Checkpoint {

@@ -8,6 +8,7 @@ import type { Goal, Progress } from './progress.ts';
 import type { Sample } from './samples.ts';
 import type { RunOutcome, RunTotals } from './soak-run.ts';
 import { type ProcessEnd, StoreProcess } from './store-process.ts';
+import type { TelemetryReport } from './store-telemetry.ts';
 
 /** A store process that neither writes nor checks anything for so long is hung. */
 const STALLED_MS = 10 * 60 * 1000;
@@ -26,6 +27,8 @@ export interface Observation {
   readonly outcome: RunOutcome | undefined;
   /** As far as they are known. */
   readonly totals: RunTotals | undefined;
+  /** When it was asked for. */
+  readonly telemetry?: TelemetryReport;
   readonly processEnd: ProcessEnd;
   readonly interruptedBy?: 'SIGINT' | 'SIGTERM';
   /** The observer killed it: it hung, or was interrupted a second time. */
@@ -68,6 +71,7 @@ export class Observer {
   private goal: Goal = {};
   private outcome: RunOutcome | undefined;
   private totals: RunTotals | undefined;
+  private telemetry: TelemetryReport | undefined;
   private refusal: Refusal | undefined;
   private interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;
   private killed = false;
@@ -115,6 +119,7 @@ export class Observer {
       durationMs: performance.now() - this.startedAtMs,
       outcome: this.outcome,
       totals: this.totals,
+      ...(this.telemetry === undefined ? {} : { telemetry: this.telemetry }),
       processEnd,
       ...(this.interruptedBy === undefined ? {} : { interruptedBy: this.interruptedBy }),
       killed: this.killed,
@@ -151,6 +156,9 @@ export class Observer {
         break;
       case 'checkpoint':
         this.countAtRest(message);
+        break;
+      case 'telemetry':
+        this.telemetry = message.report;
         break;
       case 'ended':
         this.outcome = message.outcome;

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { parseBytes } from '../units.ts';
 import type { SoakConfiguration } from './configuration.ts';
+import type { TelemetryConfiguration } from './store-telemetry.ts';
 
 const DEFAULT_BYTES = 1024 ** 3;
 const DEFAULT_KEYS = 20_000;
@@ -36,6 +37,9 @@ interface Flags {
   readonly out: string;
   readonly sampleMs: number;
   readonly maxRssMb?: number;
+  readonly metricsPort?: number;
+  readonly otlp?: string;
+  readonly traceRatio?: number;
 }
 
 /** Undefined when help was asked for, and given. Throws `UsageError`. */
@@ -70,6 +74,9 @@ function toOptions(flags: Flags): SoakOptions {
   if (flags.dir !== undefined && resolve(flags.dir) === resolve(flags.out)) {
     throw new UsageError('--dir and --out are the same directory');
   }
+  if (flags.traceRatio !== undefined && flags.otlp === undefined)
+    throw new UsageError('--trace-ratio needs --otlp');
+  const telemetry = telemetryOf(flags);
   const seed = flags.seed ?? randomInt(2 ** 32);
   const bytes = flags.bytes ?? (seconds === undefined && passes === undefined ? DEFAULT_BYTES : undefined);
   const isPath = /[/\\.]/.test(flags.adapter);
@@ -81,6 +88,7 @@ function toOptions(flags: Flags): SoakOptions {
       ...(input === undefined
         ? {}
         : { input: { path: resolve(input), ...(keyField === undefined ? {} : { keyField }) } }),
+      ...(telemetry === undefined ? {} : { telemetry }),
       goal: {
         ...(bytes === undefined ? {} : { bytes }),
         ...(seconds === undefined ? {} : { seconds }),
@@ -92,6 +100,15 @@ function toOptions(flags: Flags): SoakOptions {
     sampleIntervalMs: flags.sampleMs,
     maxRssBytes: flags.maxRssMb === undefined ? undefined : flags.maxRssMb * 1_000_000,
     command: repeatCommand(flags, seed),
+  };
+}
+
+function telemetryOf({ metricsPort, otlp, traceRatio = 1 }: Flags): TelemetryConfiguration | undefined {
+  if (metricsPort === undefined && otlp === undefined) return undefined;
+  return {
+    traceRatio,
+    ...(metricsPort === undefined ? {} : { metricsPort }),
+    ...(otlp === undefined ? {} : { otlpUrl: otlp }),
   };
 }
 
@@ -150,13 +167,24 @@ function describeCommand(): Command {
       '--dir <directory>',
       'new or empty directory for the store; it is kept (default: one under --out, removed unless the run fails)',
     )
-    .option('--out <directory>', 'directory for summary.json and samples.csv', './tidemark-soak')
+    .option(
+      '--out <directory>',
+      'directory for summary.json, samples.csv and metrics.prom',
+      './tidemark-soak',
+    )
     .option('--sample-ms <n>', 'milliseconds between samples', sampleInterval, 1000)
     .option(
       '--max-rss-mb <n>',
       'fail with 99 when the store process was ever larger, in units of 1,000,000 bytes',
       positive,
     )
+    .option(
+      '--metrics-port <n>',
+      "serve the store process's Prometheus metrics on this port of loopback",
+      port,
+    )
+    .option('--otlp <url>', 'export spans over OTLP/HTTP, e.g. http://127.0.0.1:4318/v1/traces', httpUrl)
+    .option('--trace-ratio <n>', 'share of operations traced, from 0 to 1 (default: all)', ratio)
     .addHelpText('after', HELP)
     .showSuggestionAfterError()
     .exitOverride();
@@ -173,6 +201,19 @@ Exit status:
 
 An adapter is a module whose default export is open(directory), a promise of a store with get, put, delete, sync,
 entries and close, and, where it has them, compact and stats: see StoreUnderTest in harness/store-under-test.ts.`;
+
+function port(text: string): number {
+  return integerBetween(text, 1, 65_535);
+}
+
+function httpUrl(text: string): string {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : invalid('Give an http URL.');
+}
+
+function ratio(text: string): number {
+  const value = Number(text);
+  return text !== '' && value >= 0 && value <= 1 ? value : invalid('Give a number from 0 to 1.');
+}
 
 function sizeBytes(text: string): number {
   return parseBytes(text) ?? invalid('Give a size such as 512MB or 1GiB.');

@@ -10,6 +10,7 @@ export interface ProcessView {
 }
 
 export interface DescriptorCount {
+  /** Files and pipes; sockets are the telemetry's, and come and go with its peers. */
   readonly open: number;
   /** Of those, files that have no name any more. */
   readonly deleted: number;
@@ -35,16 +36,18 @@ export function countDescriptors(pid: number): DescriptorCount | undefined {
   } catch {
     return undefined;
   }
-  const deleted = names.filter((name) => {
+  const targets = names.map((name) => {
     try {
-      const target = readlinkSync(`${directory}/${name}`);
-      return target.startsWith('/') && target.endsWith(' (deleted)');
+      return readlinkSync(`${directory}/${name}`);
     } catch {
       // Closed since it was listed.
-      return false;
+      return '';
     }
   });
-  return { open: names.length, deleted: deleted.length };
+  return {
+    open: targets.filter((target) => !target.startsWith('socket:')).length,
+    deleted: targets.filter((target) => target.startsWith('/') && target.endsWith(' (deleted)')).length,
+  };
 }
 
 /** The most that a process ever had resident, by the kernel's own account; undefined where there is no /proc. */

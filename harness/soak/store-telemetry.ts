@@ -59,7 +59,9 @@ export class StoreTelemetry {
       detach?.();
     };
     if (otlpUrl !== undefined) {
-      this.exporter = new CountingExporter(new OTLPTraceExporter({ url: otlpUrl, timeoutMillis: FLUSH_TIMEOUT_MS }));
+      this.exporter = new CountingExporter(
+        new OTLPTraceExporter({ url: otlpUrl, timeoutMillis: FLUSH_TIMEOUT_MS }),
+      );
       this.provider = new BasicTracerProvider({
         resource: resourceFromAttributes({ 'service.name': 'tidemark-soak' }),
         spanProcessors: [new BatchSpanProcessor(this.exporter, { exportTimeoutMillis: FLUSH_TIMEOUT_MS })],

@@ -18,6 +18,7 @@ export function describeSummary(summary: Summary, written: readonly string[]): s
   const rows: Row[] = [
     ...(summary.totals === null ? [] : describeWork(summary, summary.totals)),
     ...describeProcess(summary),
+    ...describeSpans(summary),
     ['repeat', summary.command],
     ...(summary.storeDirectory === null
       ? []
@@ -87,6 +88,23 @@ function describeProcess({ peakRssBytes, descriptors, gates }: Summary): Row[] {
             failed.length === 0 ? `${gates.length} of ${gates.length} passed` : `failed: ${list(...failed)}`,
           ] as const,
         ]),
+  ];
+}
+
+function describeSpans({ spans }: Summary): Row[] {
+  if (spans === null) return [];
+  const total = (disposition: 'emitted' | 'unsampled' | 'budget') =>
+    Object.values(spans.counts).reduce((sum, counts) => sum + counts[disposition], 0);
+  const suppressed = total('unsampled') + total('budget');
+  return [
+    [
+      'spans',
+      list(
+        `${formatCount(total('emitted'))} emitted`,
+        `${formatCount(suppressed)} suppressed`,
+        `${formatCount(spans.dropped)} dropped on the way`,
+      ),
+    ],
   ];
 }
 

@@ -6,6 +6,7 @@ import type { Observation } from './observer.ts';
 import type { SoakOptions } from './options.ts';
 import type { RunOutcome, RunTotals } from './soak-run.ts';
 import type { ProcessEnd } from './store-process.ts';
+import type { TelemetryReport } from './store-telemetry.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Raised when a field changes its meaning or goes; new fields do not raise it. */
@@ -40,6 +41,8 @@ export interface Summary {
     readonly least: number | null;
     readonly most: number | null;
   };
+  /** Null when no spans were exported. */
+  readonly spans: (TelemetryReport['spans'] & { readonly preads: number }) | null;
   readonly sampleCount: number;
   /** What the adapter told of the store before it was closed for the last time. */
   readonly store: StoreUnderTestStats | null;
@@ -92,9 +95,14 @@ export function summarize(parts: SummaryParts): Summary {
       least: sampled.length === 0 ? null : Math.min(...sampled),
       most: sampled.length === 0 ? null : Math.max(...sampled),
     },
+    spans: spansOf(observation),
     sampleCount: samples.length,
     store: checkpoints.findLast(({ stats }) => stats !== undefined)?.stats ?? null,
     process: { pid: observation.pid, ...observation.processEnd },
     storeDirectory: parts.storeDirectory ?? null,
   };
+}
+
+function spansOf({ telemetry }: Observation): Summary['spans'] {
+  return telemetry?.spans === undefined ? null : { preads: telemetry.preads, ...telemetry.spans };
 }

@@ -14,7 +14,7 @@ const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** A process does these to itself. */
 const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE', 'SIGTRAP']);
 
-type Ending = Pick<Observation, 'outcome' | 'processEnd' | 'interruptedBy' | 'killed'>;
+type Ending = Pick<Observation, 'telemetry' | 'outcome' | 'processEnd' | 'interruptedBy' | 'killed'>;
 
 /** A lie of the store outweighs an interrupt, and that a threshold. */
 export function judge(ending: Ending, gates: readonly Gate[]): Verdict {
@@ -35,6 +35,9 @@ export function judge(ending: Ending, gates: readonly Gate[]): Verdict {
     case 'stopped':
       return interrupted(ending.interruptedBy, 'stopped in order; nothing wrong was seen until then');
     case 'completed':
+      if (ending.telemetry?.spans?.addsUp === false) {
+        return broken('spans emitted and suppressed do not add up to the preads');
+      }
       return judgeThresholds(gates);
   }
 }
