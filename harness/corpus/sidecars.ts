@@ -29,7 +29,9 @@ const LONG_GONE: OwnerRecord = {
   device: 0,
   inode: 0,
   kernelLock: true,
+  leaseInode: null,
   nonce: SESSION_NONCE.toString('hex'),
+  released: false,
 };
 
 /** A mark file holding the last two of the positions, the last one the newest. */

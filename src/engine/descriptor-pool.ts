@@ -1,4 +1,4 @@
-import type { FileSystem } from './file-system.ts';
+import { closeQuietly, type FileSystem } from './file-system.ts';
 import { segmentPath } from './segment-name.ts';
 
 export interface PooledDescriptor {
@@ -26,6 +26,7 @@ export class DescriptorPool {
   private readonly pooled = new Map<number, PooledDescriptor>();
   private latest: PooledDescriptor | undefined;
   private inUse = 0;
+  private opened = 0;
   private onIdle: (() => void) | undefined;
   private closed = false;
 
@@ -36,8 +37,9 @@ export class DescriptorPool {
     this.verify = verify;
   }
 
+  /** Open descriptors, those in use that are no longer in the pool included. */
   get openCount(): number {
-    return this.pooled.size;
+    return this.opened;
   }
 
   /** An open descriptor of the segment. Give it back with `release`, also after a failed read. */
@@ -51,7 +53,7 @@ export class DescriptorPool {
   release(entry: PooledDescriptor): void {
     entry.uses--;
     this.inUse--;
-    if (entry.retired && entry.uses === 0) this.fileSystem.close(entry.descriptor);
+    if (entry.retired && entry.uses === 0) this.closeEntry(entry);
     if (this.inUse === 0) this.onIdle?.();
   }
 
@@ -87,7 +89,7 @@ export class DescriptorPool {
     try {
       this.verify?.(segmentId, descriptor);
     } catch (error) {
-      this.fileSystem.close(descriptor);
+      closeQuietly(this.fileSystem, descriptor);
       throw error;
     }
     const entry: PooledDescriptor = {
@@ -96,6 +98,7 @@ export class DescriptorPool {
       uses: 0,
       retired: this.capacity === 0 || this.closed,
     };
+    this.opened++;
     if (entry.retired) return entry;
     this.pooled.set(segmentId, entry);
     this.latest = entry;
@@ -112,6 +115,11 @@ export class DescriptorPool {
 
   private retire(entry: PooledDescriptor): void {
     entry.retired = true;
-    if (entry.uses === 0) this.fileSystem.close(entry.descriptor);
+    if (entry.uses === 0) this.closeEntry(entry);
+  }
+
+  private closeEntry(entry: PooledDescriptor): void {
+    closeQuietly(this.fileSystem, entry.descriptor);
+    this.opened--;
   }
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type FileSystem, writeFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, writeFully } from './file-system.ts';
 import { readSlots, SLOT_BYTES, SLOT_COUNT, type Slot, SlotWriter } from './slot-file.ts';
 
 /**
@@ -100,7 +100,7 @@ export class DurableMarkWriter {
         fileSystem.dataSync(descriptor);
       }
     } catch (error) {
-      fileSystem.close(descriptor);
+      closeQuietly(fileSystem, descriptor);
       throw error;
     }
     return new DurableMarkWriter(fileSystem, descriptor, previous?.slot, storeId, sessionNonce);
@@ -136,6 +136,6 @@ export class DurableMarkWriter {
   }
 
   close(): void {
-    this.fileSystem.close(this.descriptor);
+    closeQuietly(this.fileSystem, this.descriptor);
   }
 }

@@ -44,8 +44,11 @@ export interface FileSystem {
   tryLock(descriptor: number): KernelLockResult;
   /** A lock kept alive by refreshing a directory beside `path`, for other hosts on a shared file system. */
   holdLease(path: string, onCompromised: (error: Error) => void): Promise<Lease>;
-  /** Removes the leftover lease of a holder that is proved dead. */
-  breakLease(path: string): void;
+  /**
+   * Sets aside the lease with this inode, the leftover of a holder that is proved dead; leaves another one alone. To be
+   * removed with what is returned once a new lease stands: until then its inode must not be given to that one.
+   */
+  breakLease(path: string, inode: number): () => void;
 }
 
 export type OpenMode = 'read' | 'write' | 'create';
@@ -69,6 +72,18 @@ export interface Lease {
 
 /** How old an unrefreshed lease must be before another host may take it. */
 export const LEASE_STALE_MS = 10_000;
+
+/**
+ * Closes a descriptor whose work is done. What it failed to write a sync has reported before, and on Linux it is gone
+ * whatever `close` says: an error here must not keep others from being closed.
+ */
+export function closeQuietly(fileSystem: FileSystem, descriptor: number): void {
+  try {
+    fileSystem.close(descriptor);
+  } catch {
+    // See above.
+  }
+}
 
 /** Reads until `length` bytes are there or the file ends; returns how many there are. */
 export function readFully(
@@ -143,6 +158,6 @@ export function readSmallFile(fileSystem: FileSystem, path: string, limitBytes: 
     const buffer = Buffer.alloc(limitBytes);
     return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, limitBytes, 0));
   } finally {
-    fileSystem.close(descriptor);
+    closeQuietly(fileSystem, descriptor);
   }
 }

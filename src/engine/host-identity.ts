@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { errnoOf } from './errors.ts';
 import { type FileSystem, readSmallFile } from './file-system.ts';
 
 /** What tells one process from every other, as far as this platform says; null where it does not say. */
@@ -23,8 +24,22 @@ export function currentProcess(fileSystem: FileSystem): ProcessIdentity {
   };
 }
 
-/** When the process started, or null when there is no such process (or no `/proc`). */
-export function processStart(fileSystem: FileSystem, pid: number): string | null {
+/** When the process started; null when there is no such process, undefined when that cannot be told. */
+export function startOfProcess(fileSystem: FileSystem, pid: number): string | null | undefined {
+  return processStart(fileSystem, pid) ?? (processExists(pid) ? undefined : null);
+}
+
+/** Signal 0 reaches nobody; failing to send it for lack of permission shows that there is somebody. */
+function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH';
+  }
+}
+
+function processStart(fileSystem: FileSystem, pid: number): string | null {
   const text = smallText(fileSystem, `/proc/${pid}/stat`);
   if (text === null) return null;
   // The second field is the command in parentheses and may itself hold spaces and parentheses.

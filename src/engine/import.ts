@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError, wrapSystemError } from './errors.ts';
-import { type FileSystem, readFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, readFully } from './file-system.ts';
 import { MAX_KEY_BYTES, MAX_PAYLOAD_BYTES } from './format.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -48,21 +48,21 @@ export async function importJsonl(
 }
 
 async function* readPairs(fileSystem: FileSystem, path: string): AsyncGenerator<Pair> {
-  let line = 0;
-  for await (const text of readLines(fileSystem, path)) {
-    line++;
-    if (text.trim() !== '') yield parsePair(text, line, path);
+  try {
+    let line = 0;
+    for await (const text of readLines(fileSystem, path)) {
+      line++;
+      if (text.trim() !== '') yield parsePair(text, line, path);
+    }
+  } catch (error) {
+    throw wrapSystemError(error, 'import', path);
   }
 }
 
 async function* readLines(fileSystem: FileSystem, path: string): AsyncGenerator<string> {
-  let descriptor: number;
+  const descriptor = fileSystem.open(path, 'read');
   try {
-    descriptor = fileSystem.open(path, 'read');
-  } catch (error) {
-    throw wrapSystemError(error, 'import', path);
-  }
-  try {
+    let line = 1;
     const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
     let pieces: Buffer[] = [];
     let pieceBytes = 0;
@@ -75,20 +75,19 @@ async function* readLines(fileSystem: FileSystem, path: string): AsyncGenerator<
         pieces = [];
         pieceBytes = 0;
         start = end + 1;
+        line++;
       }
       pieces.push(Buffer.from(chunk.subarray(start, count)));
       pieceBytes += count - start;
       if (pieceBytes > MAX_LINE_BYTES) {
-        throw new StoreError('IMPORT_MALFORMED', `${path} has a line of more than ${MAX_LINE_BYTES} bytes`, {
-          path,
-        });
+        throw malformed(path, line, `has more than ${MAX_LINE_BYTES} bytes`);
       }
       if (count < chunk.length) break;
       await nextTurn();
     }
     if (pieceBytes > 0) yield Buffer.concat(pieces).toString('utf8');
   } finally {
-    fileSystem.close(descriptor);
+    closeQuietly(fileSystem, descriptor);
   }
 }
 

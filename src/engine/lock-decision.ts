@@ -7,20 +7,25 @@ export interface OwnerRecord extends ProcessIdentity {
   readonly inode: number;
   /** Which locks the holder took. */
   readonly kernelLock: boolean;
+  /** Of the lease, where the record was written after it was taken; null where it was written before. */
+  readonly leaseInode: number | null;
   /** Names the opening, as the durable mark does. Hexadecimal. */
   readonly nonce: string;
+  /** Set by an orderly close: nobody is behind this record any more. */
+  readonly released: boolean;
 }
 
 export interface LeaseEvidence {
-  readonly leasePresent: boolean;
+  /** Undefined when nobody holds one. `stale` when it was not refreshed for the stale interval. */
+  readonly lease: { readonly inode: number; readonly stale: boolean } | undefined;
   readonly record: OwnerRecord | undefined;
   readonly self: ProcessIdentity;
   /** Of the `.lock` that is open now. */
   readonly sentinel: { readonly device: number; readonly inode: number };
   /** Do we hold the kernel lock on it? */
   readonly kernelLockHeld: boolean;
-  /** Start time of the process that now has the recorded pid here, null when there is none. */
-  readonly startOfRecordedPid: string | null;
+  /** Start time of the process that now has the recorded pid here; null: there is none; undefined: unknown. */
+  readonly startOfRecordedPid: string | null | undefined;
 }
 
 /**
@@ -32,8 +37,9 @@ export type LeaseDecision = 'free' | 'dead' | 'held';
 
 /** A pure function of the records, so that every case can be tested as one. */
 export function decideLease(evidence: LeaseEvidence): LeaseDecision {
-  const { record, self, sentinel } = evidence;
-  if (!evidence.leasePresent) return 'free';
+  const { record, self, sentinel, lease } = evidence;
+  if (lease === undefined) return 'free';
+  if (lease.stale) return 'dead';
   if (record === undefined) return 'held';
   const sameBoot = record.bootId !== null && record.bootId === self.bootId;
   // Device numbers mean something on one running kernel only; inodes are the file system's own.
@@ -41,9 +47,28 @@ export function decideLease(evidence: LeaseEvidence): LeaseDecision {
   if (isCopy) return 'dead';
   if (sameBoot && record.pidNamespace !== null && record.pidNamespace === self.pidNamespace) {
     if (record.kernelLock && evidence.kernelLockHeld) return 'dead';
-    const holderGone = record.processStart !== null && evidence.startOfRecordedPid !== record.processStart;
-    return holderGone ? 'dead' : 'held';
+    // A lease that is not the record's is of somebody who has not written a record yet.
+    const isItsLease = record.leaseInode === null || record.leaseInode === lease.inode;
+    return isItsLease && isGone(record, evidence.startOfRecordedPid) ? 'dead' : 'held';
   }
   const rebooted = record.bootId !== null && self.bootId !== null && record.bootId !== self.bootId;
   return rebooted && record.host === self.host ? 'dead' : 'held';
+}
+
+/** Does the process that wrote the record exist no more? Unknown is no. */
+export function isGone(record: OwnerRecord, startNow: string | null | undefined): boolean {
+  if (startNow === undefined) return false;
+  return startNow === null || (record.processStart !== null && startNow !== record.processStart);
+}
+
+/** The process to name as the holder of a lock that somebody holds; undefined when the record is of somebody before. */
+export function holderNamedBy(
+  record: OwnerRecord | undefined,
+  self: ProcessIdentity,
+  startOfRecordedPid: string | null | undefined,
+): OwnerRecord | undefined {
+  if (record === undefined || record.released) return undefined;
+  const isHere =
+    record.bootId === self.bootId && record.pidNamespace === self.pidNamespace && record.host === self.host;
+  return isHere && isGone(record, startOfRecordedPid) ? undefined : record;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
-import type { FileSystem } from './file-system.ts';
+import { closeQuietly, type FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
 import { nowNs } from './probe.ts';
@@ -114,6 +114,7 @@ async function openLocked(
     if (previous === undefined) fileSystem.directorySync(dirname(directory));
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
+    lock.marked();
     const removed = removeLeadingEmpty(fileSystem, directory, segments);
     if (removed.length > 0) {
       fileSystem.directorySync(directory);
@@ -193,7 +194,7 @@ function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: L
       const sizeBytes = offset + byteLength;
       highest = Math.max(highest, highestTxid({ fileSystem, descriptor, sizeBytes }, offset, sizeBytes));
     } finally {
-      fileSystem.close(descriptor);
+      closeQuietly(fileSystem, descriptor);
     }
   }
   return highest;
@@ -204,7 +205,7 @@ function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegme
   try {
     fileSystem.dataSync(descriptor);
   } finally {
-    fileSystem.close(descriptor);
+    closeQuietly(fileSystem, descriptor);
   }
   return { segmentId: FIRST_SEGMENT_ID, sizeBytes: 0 };
 }

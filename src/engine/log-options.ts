@@ -41,6 +41,15 @@ export function resolveLogOptions(options: LogOptions): {
   if (recovery !== 'prefix' && recovery !== 'strict') {
     throw new RangeError(`recovery must be 'prefix' or 'strict', not ${JSON.stringify(recovery)}`);
   }
+  const { acceptAmbiguousTail = false, onOpenProgress, name } = options;
+  if (typeof acceptAmbiguousTail !== 'boolean') {
+    throw new TypeError(`acceptAmbiguousTail must be true or false, not ${typeof acceptAmbiguousTail}`);
+  }
+  if (onOpenProgress !== undefined && typeof onOpenProgress !== 'function') {
+    throw new TypeError(`onOpenProgress must be a function, not ${typeof onOpenProgress}`);
+  }
+  if (name !== undefined && typeof name !== 'string')
+    throw new TypeError(`name must be a string, not ${typeof name}`);
   return {
     segmentBytes: integerOption(
       'segmentBytes',
@@ -55,7 +64,7 @@ export function resolveLogOptions(options: LogOptions): {
       MAX_DESCRIPTOR_POOL_SIZE,
     ),
     recovery,
-    acceptAmbiguousTail: options.acceptAmbiguousTail ?? false,
+    acceptAmbiguousTail,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { DurableMarkWriter } from './durable-mark.ts';
-import type { StoreError } from './errors.ts';
+import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { PoisonLatch } from './poison-latch.ts';
@@ -122,6 +122,7 @@ export class LogSync {
     await this.commits.join();
     const { mark, latch } = this.options;
     latch.check();
+    this.checkLock();
     const { segmentId, offset, nextTxid } = this.options.end();
     try {
       mark.write(segmentId, offset, nextTxid, true);
@@ -146,11 +147,14 @@ export class LogSync {
   }
 
   private async commit(waiters: number): Promise<void> {
-    const { fileSystem, directory, latch, lock, mark, probe } = this.options;
+    const { fileSystem, directory, latch, mark, probe } = this.options;
     latch.check();
     const end = this.options.end();
     const sealed = [...this.sealed];
-    if (sealed.length === 0 && samePosition(end, this.position)) return;
+    if (sealed.length === 0 && samePosition(end, this.position)) {
+      this.checkLock();
+      return;
+    }
     const active = this.options.active();
     const directoryChanges = this.directoryChanges;
     const unsyncedBytes = end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
@@ -171,20 +175,25 @@ export class LogSync {
       }
       // A write that failed in the meantime, or a lease that ran out: nothing is acknowledged any more.
       latch.check();
-      if (!lock.stillHeld())
-        throw new Error('the lock was not refreshed in time, another host may have taken it');
+      this.checkLock();
       this.advance(end);
       if (sealed.length > 0) await mark.syncAsync();
       latch.check();
     } catch (error) {
-      failure =
-        latch.poisonedBy === undefined ? latch.close('SYNC_FAILED', 'the sync', error) : latch.refusal();
+      failure = error instanceof StoreError ? error : latch.close('SYNC_FAILED', 'the sync', error);
       throw failure;
     } finally {
       this.inFlight = new Set();
       this.closeDurable();
       probe?.synced?.(operation, waiters, unsyncedBytes, startNs, nowNs() - startNs, failure);
     }
+  }
+
+  /** Closes the latch when the lock may be somebody else's by now: then nothing may be acknowledged. */
+  private checkLock(): void {
+    const { lock, latch } = this.options;
+    if (lock.stillHeld()) return;
+    throw latch.close('SYNC_FAILED', 'keeping the writer lock', new Error('it was not refreshed in time'));
   }
 
   /** Runs a sync on the caller's time, which is a stall that somebody will want to see. */

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import lockfile from 'proper-lockfile';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
 import { LEASE_STALE_MS } from './file-system.ts';
@@ -20,7 +22,20 @@ export class NodeFileSystem implements FileSystem {
   }
 
   makeDirectory(path: string): string | undefined {
-    return fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    // One by one: Node's own recursion does not end in a place such as /proc, where nothing can be made.
+    const missing: string[] = [];
+    for (let at = path; !fs.existsSync(at); at = dirname(at)) missing.unshift(at);
+    let topmost: string | undefined;
+    for (const directory of missing.length === 0 ? [path] : missing) {
+      try {
+        fs.mkdirSync(directory, { mode: 0o700 });
+        topmost ??= directory;
+      } catch (error) {
+        // It was there, or another process has just made it.
+        if (!fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw error;
+      }
+    }
+    return topmost;
   }
 
   rename(from: string, to: string): void {
@@ -143,8 +158,19 @@ export class NodeFileSystem implements FileSystem {
     };
   }
 
-  breakLease(path: string): void {
-    fs.rmSync(`${path}.lock`, { recursive: true, force: true });
+  breakLease(path: string, inode: number): () => void {
+    const lease = `${path}.lock`;
+    const aside = `${lease}.broken-${randomBytes(6).toString('hex')}`;
+    try {
+      fs.renameSync(lease, aside);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return () => {};
+      throw error;
+    }
+    // Somebody else may have broken it and taken their own in between.
+    if (fs.statSync(aside).ino === inode) return () => fs.rmSync(aside, { recursive: true });
+    fs.renameSync(aside, lease);
+    return () => {};
   }
 }
 

@@ -21,15 +21,14 @@ export class PoisonLatch {
 
   /** Throws `WRITER_POISONED` once the latch is closed. */
   check(): void {
-    if (this.first !== undefined) throw this.refusal();
+    if (this.first !== undefined) throw this.refusal(this.first);
   }
 
-  /** The error for whoever wants to write once the latch is closed. */
-  refusal(): StoreError {
+  private refusal(first: StoreError): StoreError {
     return new StoreError(
       'WRITER_POISONED',
-      `writing stopped after an earlier failure (${this.first?.message}); reads go on; close and reopen to write again`,
-      { cause: this.first },
+      `writing stopped after an earlier failure (${first.message}); reads go on; close and reopen to write again`,
+      { cause: first },
     );
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { errnoOf } from './errors.ts';
-import { type FileSystem, readFully, writeFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
 import type { Discarded, QuarantinedRange } from './recovery-report.ts';
 import { segmentName, segmentPath } from './segment-name.ts';
 
@@ -81,7 +81,7 @@ function copyRange(fileSystem: FileSystem, directory: string, range: Discarded, 
     });
     fileSystem.dataSync(descriptor);
   } finally {
-    fileSystem.close(descriptor);
+    closeQuietly(fileSystem, descriptor);
   }
 }
 
@@ -102,6 +102,6 @@ function forEachChunk(
       at += count;
     }
   } finally {
-    fileSystem.close(descriptor);
+    closeQuietly(fileSystem, descriptor);
   }
 }

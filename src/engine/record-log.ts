@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
-import { StoreError } from './errors.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_RECORD_TYPE, MAX_SEGMENT_ID, RecordType } from './format.ts';
 import {
@@ -51,7 +51,7 @@ export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
   readonly activeBytes: number;
-  /** Files that this log holds open: lock, mark, two a segment being written or sealed, and the read pool. */
+  /** Files that this log holds open: lock, mark, two a segment being written or sealed, the read pool, scans. */
   readonly openDescriptors: number;
   readonly unsyncedRecords: number;
   readonly unsyncedBytes: number;
@@ -81,6 +81,8 @@ export class RecordLog {
   private readonly sealed: LogSegment[];
   private active: SegmentWriter;
   private nextTxid: number;
+  /** Files that scans hold open. */
+  private scanDescriptors = 0;
   private closing: Promise<void> | undefined;
 
   private constructor(
@@ -184,7 +186,7 @@ export class RecordLog {
     } catch (error) {
       opened.mark.close();
       await opened.lock.release();
-      throw error;
+      throw wrapSystemError(error, 'open the log', opening.directory);
     }
   }
 
@@ -351,7 +353,9 @@ export class RecordLog {
   /** Every record up to the present end, in log order. */
   *scan(): Generator<ScannedRecord> {
     this.checkOpen();
-    yield* scanSegments(this.fileSystem, this.directory, this.segmentsNow(), this.probe);
+    yield* scanSegments(this.fileSystem, this.directory, this.segmentsNow(), this.probe, (change) => {
+      this.scanDescriptors += change;
+    });
   }
 
   /**
@@ -397,7 +401,9 @@ export class RecordLog {
       sealedBytes: this.totalBytes - this.active.sizeBytes,
       activeBytes: this.active.sizeBytes,
       openDescriptors:
-        this.closing === undefined ? 4 + 2 * this.syncs.sealingCount + pool.pooledDescriptors : 0,
+        this.closing === undefined
+          ? 4 + 2 * this.syncs.sealingCount + pool.pooledDescriptors + this.scanDescriptors
+          : 0,
       unsyncedRecords: this.nextTxid - this.syncs.durable.nextTxid,
       unsyncedBytes: this.bytesAfter(this.syncs.durable),
       syncWaiters: this.syncs.waiterCount,

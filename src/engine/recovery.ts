@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DurableMark } from './durable-mark.ts';
 import { StoreError } from './errors.ts';
-import type { FileSystem } from './file-system.ts';
+import { closeQuietly, type FileSystem } from './file-system.ts';
 import { MAX_SEGMENT_FILE_BYTES } from './format.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
@@ -188,7 +188,7 @@ class LogScanner {
       this.scannedBytes += sizeBytes;
       probe?.segmentScanned?.(operation, segmentId, sizeBytes, startNs, nowNs() - startNs);
     } finally {
-      fileSystem.close(descriptor);
+      closeQuietly(fileSystem, descriptor);
     }
   }
 

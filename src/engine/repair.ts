@@ -1,4 +1,4 @@
-import { type FileSystem, readFully, writeFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
 import { quarantine } from './quarantine.ts';
 import type { LogScan, LogSegment } from './recovery.ts';
 import type { QuarantinedRange } from './recovery-report.ts';
@@ -25,7 +25,7 @@ export function cutDiscarded(
   }
   // Ids stay gapless, and an id whose segment is gone is never used again.
   for (const segmentId of scan.missingIds) {
-    fileSystem.close(fileSystem.open(segmentPath(directory, segmentId), 'create'));
+    closeQuietly(fileSystem, fileSystem.open(segmentPath(directory, segmentId), 'create'));
   }
   return saved;
 }
@@ -83,6 +83,6 @@ function withSegment(
   try {
     use(descriptor);
   } finally {
-    fileSystem.close(descriptor);
+    closeQuietly(fileSystem, descriptor);
   }
 }

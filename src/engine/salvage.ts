@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError, wrapSystemError } from './errors.ts';
-import type { FileSystem } from './file-system.ts';
+import { closeQuietly, type FileSystem } from './file-system.ts';
 import { CRC_BYTES } from './format.ts';
 import type { FrameFault } from './frame.ts';
 import { NodeFileSystem } from './node-file-system.ts';
@@ -104,7 +104,7 @@ function salvageSegment(
     }
     return recordsKept;
   } finally {
-    fileSystem.close(descriptor);
+    closeQuietly(fileSystem, descriptor);
   }
 }
 

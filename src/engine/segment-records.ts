@@ -1,5 +1,5 @@
 import { StoreError } from './errors.ts';
-import type { FileSystem } from './file-system.ts';
+import { closeQuietly, type FileSystem } from './file-system.ts';
 import { CRC_BYTES, HEADER_BYTES } from './format.ts';
 import type { LogRecord, RecordRef } from './frame.ts';
 import { nowNs } from './probe.ts';
@@ -18,13 +18,15 @@ export function* scanSegments(
   directory: string,
   segments: readonly LogSegment[],
   probe: ProbeSet | undefined,
+  /** Told 1 for each file that is opened, and -1 when it is closed. */
+  onDescriptors: (change: 1 | -1) => void = () => {},
 ): Generator<ScannedRecord> {
   const operation = probe?.begin('scan') ?? 0;
   const startNs = probe === undefined ? 0 : nowNs();
   let records = 0;
   let failure: StoreError | undefined;
   try {
-    for (const record of scanFrames(fileSystem, directory, segments, probe, operation)) {
+    for (const record of scanFrames(fileSystem, directory, segments, probe, operation, onDescriptors)) {
       records++;
       yield record;
     }
@@ -42,11 +44,13 @@ function* scanFrames(
   segments: readonly LogSegment[],
   probe: ProbeSet | undefined,
   operation: number,
+  onDescriptors: (change: 1 | -1) => void,
 ): Generator<ScannedRecord> {
   const chunk = scanChunk(segments);
   for (const { segmentId, sizeBytes } of segments) {
     if (sizeBytes === 0) continue;
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+    onDescriptors(1);
     try {
       const frame = new SegmentScanner({
         fileSystem,
@@ -63,7 +67,8 @@ function* scanFrames(
         yield copyRecord(segmentId, frame);
       }
     } finally {
-      fileSystem.close(descriptor);
+      closeQuietly(fileSystem, descriptor);
+      onDescriptors(-1);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { crc32c } from './crc32c.ts';
-import { type FileSystem, writeFully, writeVectorFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, writeFully, writeVectorFully } from './file-system.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_KEY_BYTES, type RecordType } from './format.ts';
 import { encodeFrame, encodeHeader, frameBytes, writeUint32 } from './frame.ts';
 import { segmentPath } from './segment-name.ts';
@@ -63,7 +63,7 @@ export class SegmentWriter {
       const syncDescriptor = fileSystem.open(path, 'write');
       return new SegmentWriter(fileSystem, segmentId, appendDescriptor, syncDescriptor, sizeBytes, buffer);
     } catch (error) {
-      fileSystem.close(appendDescriptor);
+      closeQuietly(fileSystem, appendDescriptor);
       throw error;
     }
   }
@@ -99,8 +99,8 @@ export class SegmentWriter {
   }
 
   close(): void {
-    this.fileSystem.close(this.appendDescriptor);
-    this.fileSystem.close(this.syncDescriptor);
+    closeQuietly(this.fileSystem, this.appendDescriptor);
+    closeQuietly(this.fileSystem, this.syncDescriptor);
   }
 
   private appendVector(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
-import type { FileSystem, Lease } from './file-system.ts';
-import { LEASE_STALE_MS } from './file-system.ts';
-import { currentProcess, processStart } from './host-identity.ts';
-import { decideLease, type OwnerRecord } from './lock-decision.ts';
+import { closeQuietly, type FileSystem, LEASE_STALE_MS, type Lease } from './file-system.ts';
+import { currentProcess, startOfProcess } from './host-identity.ts';
+import { decideLease, holderNamedBy, type LeaseEvidence, type OwnerRecord } from './lock-decision.ts';
 import { readSlots, type Slot, SlotWriter } from './slot-file.ts';
 
 /**
@@ -35,20 +34,23 @@ export class WriterLock {
   readonly witnessed: boolean;
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
+  private readonly slots: SlotWriter;
   private readonly kernelLock: boolean;
-  private readonly lease: Lease;
+  private lease: Lease | undefined;
+  private record: OwnerRecord | undefined;
+  private isMarked = false;
 
   private constructor(
     fileSystem: FileSystem,
     descriptor: number,
+    slots: SlotWriter,
     kernelLock: boolean,
-    lease: Lease,
     witnessed: boolean,
   ) {
     this.fileSystem = fileSystem;
     this.descriptor = descriptor;
+    this.slots = slots;
     this.kernelLock = kernelLock;
-    this.lease = lease;
     this.witnessed = witnessed;
   }
 
@@ -57,69 +59,121 @@ export class WriterLock {
     const { fileSystem, directory } = options;
     const path = join(directory, LOCK_FILE);
     const { descriptor, created } = openSentinel(fileSystem, path);
+    let lease: Lease | undefined;
     try {
       const kernelLockResult = fileSystem.tryLock(descriptor);
       const records = readRecords(fileSystem, path);
-      if (kernelLockResult === 'busy') throw lockedError(directory, records.newest?.record);
+      const newest = records.newest?.record;
+      const self = currentProcess(fileSystem);
+      const startOfRecordedPid = newest === undefined ? null : startOfProcess(fileSystem, newest.pid);
+      const holder = holderNamedBy(newest, self, startOfRecordedPid);
+      if (kernelLockResult === 'busy') throw lockedError(directory, holder);
       const kernelLock = kernelLockResult === 'locked';
       const markNonce = options.readMarkNonce()?.toString('hex');
       const witness = records.all.find(({ record }) => record.nonce === markNonce);
 
-      const self = currentProcess(fileSystem);
       const sentinel = fileSystem.statDescriptor(descriptor);
-      const newest = records.newest?.record;
-      const leasePath = `${path}.lock`;
+      const leaseSeen = seeLease(fileSystem, path);
       const decision = decideLease({
-        leasePresent: fileSystem.stat(leasePath) !== undefined,
+        lease: leaseSeen,
         record: newest,
         self,
         sentinel,
         kernelLockHeld: kernelLock,
-        startOfRecordedPid: newest === undefined ? null : processStart(fileSystem, newest.pid),
+        startOfRecordedPid,
       });
-      const writeRecord = () => {
-        const { device, inode } = sentinel;
-        const record: OwnerRecord = {
-          ...self,
-          device,
-          inode,
-          kernelLock,
-          nonce: options.nonce.toString('hex'),
-        };
-        const newestSequence = records.newest?.slot.sequence ?? 0;
-        new SlotWriter(fileSystem, descriptor, LOCK_MAGIC, witness?.slot, newestSequence).write((block, at) =>
-          block.write(JSON.stringify(record), at),
-        );
-        fileSystem.dataSync(descriptor);
-        if (created) fileSystem.directorySync(directory);
+      const { device, inode } = sentinel;
+      const nonce = options.nonce.toString('hex');
+      const record: OwnerRecord = {
+        ...self,
+        device,
+        inode,
+        kernelLock,
+        leaseInode: null,
+        nonce,
+        released: false,
       };
-      // A lease that we may take gets its record first, so that dying in between leaves a lease whose dead
-      // holder can be proved. A lease that may be somebody's must not lose the record that names them.
-      if (decision !== 'held') writeRecord();
-      if (decision === 'dead') fileSystem.breakLease(path);
-      const lease = await takeLease(options, path, kernelLock, newest);
-      if (decision === 'held') writeRecord();
-      return new WriterLock(fileSystem, descriptor, kernelLock, lease, witness !== undefined);
+      const slots = new SlotWriter(
+        fileSystem,
+        descriptor,
+        LOCK_MAGIC,
+        witness?.slot,
+        records.newest?.slot.sequence ?? 0,
+      );
+      const lock = new WriterLock(fileSystem, descriptor, slots, kernelLock, witness !== undefined);
+      // With the kernel lock in hand a lease that is not somebody's on another host gets its record first: dying in
+      // between then leaves a lease whose dead holder can be proved. Without it another process may be doing the same
+      // right now, and writing over its record could make it look dead; so the record comes after the lease, and names it.
+      const recordFirst = kernelLock && decision !== 'held';
+      if (recordFirst) lock.writeRecord(record);
+      const removeBroken =
+        decision === 'dead' && leaseSeen !== undefined
+          ? fileSystem.breakLease(path, leaseSeen.inode)
+          : undefined;
+      try {
+        lease = await takeLease(options, path, kernelLock, holder);
+      } finally {
+        removeBroken?.();
+      }
+      if (!recordFirst) {
+        lock.writeRecord({ ...record, leaseInode: fileSystem.stat(leasePath(path))?.inode ?? null });
+      }
+      if (created) fileSystem.directorySync(directory);
+      lock.lease = lease;
+      return lock;
     } catch (error) {
-      fileSystem.close(descriptor);
+      await lease?.release().catch(() => {});
+      closeQuietly(fileSystem, descriptor);
       throw wrapSystemError(error, 'take the writer lock', path);
     }
   }
 
+  /** So that the next one to find the lock taken is not told that it was us. */
+  private writeReleased(): void {
+    const record = { ...this.record, released: true };
+    try {
+      this.slots.write((block, at) => block.write(JSON.stringify(record), at));
+    } catch {
+      // It only makes a message less exact.
+    }
+  }
+
+  private writeRecord(record: OwnerRecord): void {
+    this.slots.write((block, at) => block.write(JSON.stringify(record), at));
+    this.fileSystem.dataSync(this.descriptor);
+    this.record = record;
+  }
+
   /** False when, with no kernel lock, the lease is too old for anything to be acknowledged as durable. */
   stillHeld(): boolean {
-    return this.kernelLock || this.lease.ageMs() <= LEASE_STALE_MS;
+    return this.kernelLock || (this.lease !== undefined && this.lease.ageMs() <= LEASE_STALE_MS);
+  }
+
+  /** A mark with our nonce is on disk: no other slot has to be spared any more. */
+  marked(): void {
+    this.isMarked = true;
   }
 
   async release(): Promise<void> {
+    if (this.isMarked) this.writeReleased();
     try {
-      await this.lease.release();
+      await this.lease?.release();
     } catch {
       // A lease that was lost was reported when it was lost; there is nothing left to give back.
     } finally {
-      this.fileSystem.close(this.descriptor);
+      closeQuietly(this.fileSystem, this.descriptor);
     }
   }
+}
+
+function leasePath(path: string): string {
+  return `${path}.lock`;
+}
+
+function seeLease(fileSystem: FileSystem, path: string): LeaseEvidence['lease'] {
+  const stat = fileSystem.stat(leasePath(path));
+  if (stat === undefined) return undefined;
+  return { inode: stat.inode, stale: stat.modifiedMs < Date.now() - LEASE_STALE_MS };
 }
 
 /** Does a slot of `.lock` carry this nonce? For a reader, which takes no lock. */

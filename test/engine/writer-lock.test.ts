@@ -1,0 +1,352 @@
+import { cpSync, mkdirSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { readMark } from '../../src/engine/durable-mark.ts';
+import { LEASE_STALE_MS } from '../../src/engine/file-system.ts';
+import {
+  type FileSystem,
+  type Lease,
+  NodeFileSystem,
+  openStore,
+  type Store,
+} from '../../src/engine/index.ts';
+import { intercept, systemError } from '../support/intercepted-file-system.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { RemoteError, StoreProcess } from '../support/store-process.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const LEASE = '.lock.lock';
+
+/** Makes the lease look as if nobody had refreshed it for longer than the stale interval. */
+function ageLease(directory: string): void {
+  const then = new Date(Date.now() - 2 * LEASE_STALE_MS);
+  utimesSync(join(directory, LEASE), then, then);
+}
+
+/** A file system on which kernel locks do not exist, as some network ones are. */
+function withoutKernelLocks(onLease: (lease: Lease) => Lease = (lease) => lease): FileSystem {
+  return intercept(new NodeFileSystem(), ({ method }, proceed) => {
+    if (method === 'tryLock') return 'unsupported';
+    if (method === 'holdLease') return (proceed() as Promise<Lease>).then(onLease);
+    return proceed();
+  });
+}
+
+async function holderIn(directory: string, options = {}): Promise<StoreProcess> {
+  const holder = await StoreProcess.start();
+  await holder.open(directory, options);
+  return holder;
+}
+
+async function put(store: Store, key: string): Promise<void> {
+  await store.putDurable(key, key);
+  await store.close();
+}
+
+/** Lets the event loop turn until something has happened. */
+async function until(happened: () => boolean): Promise<void> {
+  while (!happened()) await new Promise(setImmediate);
+}
+
+describe('between processes', () => {
+  test('of two that open at once exactly one gets the store, and the other is told whom to ask', async () => {
+    const directory = temporaryDirectory();
+    const racers = await Promise.all([StoreProcess.start(), StoreProcess.start()]);
+    for (let round = 0; round < 60; round++) {
+      if (round % 2 === 1) racers.reverse();
+      const results = await Promise.allSettled(racers.map((racer) => racer.open(directory)));
+      const winners = racers.filter((_, index) => results[index]?.status === 'fulfilled');
+      expect(winners).toHaveLength(1);
+      const [winner] = winners as [StoreProcess];
+      const refusal = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
+      expect(refusal.reason).toMatchObject({ name: 'StoreError', code: 'STORE_LOCKED' });
+      // The winner may not have had the time to say who it is; nobody else may be named for it.
+      expect([winner.pid, undefined]).toContain((refusal.reason as RemoteError).holderPid);
+      const loser = racers.find((racer) => racer !== winner) as StoreProcess;
+      await expect(loser.open(directory)).rejects.toMatchObject({
+        code: 'STORE_LOCKED',
+        holderPid: winner.pid,
+      });
+      await winner.call('close');
+    }
+  });
+
+  test('a holder that has the lock and has not said so yet is not taken for the one before it', async () => {
+    const directory = temporaryDirectory();
+    const before = await holderIn(directory);
+    await before.call('close');
+    const holder = await StoreProcess.start();
+    const opening = holder.open(directory, { stopBefore: 'statDescriptor' });
+    await holder.stopped();
+    const error = await rejectionOf(openStore(directory));
+    expect(error).toMatchObject({ code: 'STORE_LOCKED' });
+    expect([holder.pid, undefined]).toContain((error as { holderPid?: number }).holderPid);
+    holder.signal('SIGCONT');
+    await opening;
+  });
+
+  test('a killed holder does not block, however fresh its lease is', async () => {
+    const directory = temporaryDirectory();
+    for (let round = 0; round < 3; round++) {
+      const holder = await holderIn(directory);
+      await holder.call('put', `key-${round}`, 'kept');
+      await holder.kill();
+      const store = await openStore(directory);
+      expect(store.size).toBe(round + 1);
+      await store.close();
+    }
+  });
+
+  test('a stopped holder is not robbed, however old its lease is, and goes on when it is continued', async () => {
+    const directory = temporaryDirectory();
+    const holder = await holderIn(directory);
+    holder.signal('SIGSTOP');
+    await holder.stopped();
+    ageLease(directory);
+    const refused = { code: 'STORE_LOCKED', holderPid: holder.pid };
+    expect(await rejectionOf(openStore(directory))).toMatchObject(refused);
+    holder.signal('SIGCONT');
+    await holder.call('put', 'after', 'the stop');
+    await holder.call('sync');
+    expect(await rejectionOf(openStore(directory))).toMatchObject(refused);
+    await holder.call('close');
+    const store = await openStore(directory);
+    expect(String(store.get('after'))).toBe('the stop');
+    expect(store.recoveryReport.outcome).toBe('clean');
+    await store.close();
+  });
+
+  test('an orderly close lets the next one in, in this process and in others', async () => {
+    const directory = temporaryDirectory();
+    await put(await openStore(directory), 'here');
+    const other = await holderIn(directory);
+    await other.call('put', 'there', 'x');
+    await other.call('close');
+    const store = await openStore(directory);
+    expect([store.size, store.recoveryReport.outcome]).toEqual([2, 'clean']);
+    await store.close();
+  });
+});
+
+describe('in one process', () => {
+  test('a second opening is refused and names this process; the first goes on', async () => {
+    const directory = temporaryDirectory();
+    for (const fileSystem of [new NodeFileSystem(), withoutKernelLocks()]) {
+      const store = await openStore(directory, { fileSystem });
+      const error = await rejectionOf(openStore(directory, { fileSystem }));
+      expect(error).toMatchObject({ code: 'STORE_LOCKED', holderPid: process.pid });
+      expect(String(error)).toContain('this one');
+      await put(store, 'first');
+    }
+  });
+
+  test('a copied directory opens at once, its locks copied with it, while the original is held', async () => {
+    const directory = temporaryDirectory();
+    const original = join(directory, 'original');
+    const store = await openStore(original);
+    await store.putDurable('key', 'value');
+    for (const [copy, fileSystem] of [
+      ['copy', new NodeFileSystem()],
+      ['copy-without-kernel-locks', withoutKernelLocks()],
+    ] as const) {
+      const target = join(directory, copy);
+      cpSync(original, target, { recursive: true });
+      const copied = await openStore(target, { fileSystem });
+      expect(String(copied.get('key'))).toBe('value');
+      await put(copied, 'new');
+    }
+    await store.close();
+  });
+
+  test('what datawal writes into .lock means that a foreign writer came, and does not keep anybody out', async () => {
+    const directory = temporaryDirectory();
+    await put(await openStore(directory), 'key');
+    writeFileSync(join(directory, '.lock'), '1234\n');
+    const store = await openStore(directory);
+    expect(store.recoveryReport.durableMark).toMatchObject({ witnessed: false });
+    expect(store.recoveryReport.outcome).toBe('recovered');
+    expect(store.size).toBe(1);
+    await put(store, 'next');
+    const again = await openStore(directory);
+    expect(again.recoveryReport).toMatchObject({ outcome: 'clean', durableMark: { witnessed: true } });
+    expect(again.size).toBe(2);
+    await again.close();
+  });
+});
+
+describe('killed while it opens the store', () => {
+  /** Kills an opening before each change that it would make, and opens the store again after each. */
+  async function killBeforeEachChange(kernelLocks: boolean, prepare: (directory: string) => Promise<void>) {
+    const fileSystem = kernelLocks ? new NodeFileSystem() : withoutKernelLocks();
+    const survives = async (dieAtChange: number): Promise<boolean> => {
+      const directory = join(temporaryDirectory(), 'store');
+      await prepare(directory);
+      const opener = await StoreProcess.start();
+      const died = await opener.open(directory, { kernelLocks, dieAtChange }).then(
+        () => false,
+        (error: unknown) => {
+          if (error instanceof RemoteError) throw error;
+          return true;
+        },
+      );
+      await opener.kill();
+      const store = await openStore(directory, { fileSystem }).catch((error: unknown) => {
+        throw new Error(`killed before change ${dieAtChange}, the next opening failed`, { cause: error });
+      });
+      await put(store, 'after');
+      return died;
+    };
+    let kills = 0;
+    while ((await Promise.all([survives(kills + 1), survives(kills + 2)])).every((died) => died)) kills += 2;
+    expect(kills).toBeGreaterThan(4);
+  }
+
+  test('a new store opens at the next try', () => killBeforeEachChange(true, async () => {}));
+
+  test('a store whose last holder was killed opens at the next try', () =>
+    killBeforeEachChange(true, async (directory) => {
+      // As a holder leaves it that dies after its last sync: its record and its lease, and no kernel lock.
+      await put(await openStore(directory), 'before');
+      mkdirSync(join(directory, LEASE));
+    }));
+
+  test('a store whose last holder was killed opens at the next try, without kernel locks too', () =>
+    killBeforeEachChange(false, async (directory) => (await holderIn(directory)).kill()));
+
+  test('a store with a stale lease of nobody knows whom opens at the next try', () =>
+    killBeforeEachChange(true, async (directory) => {
+      mkdirSync(join(directory, LEASE), { recursive: true });
+      ageLease(directory);
+    }));
+});
+
+describe('without kernel locks', () => {
+  test('the lease keeps others out, and a killed holder does not', async () => {
+    const directory = temporaryDirectory();
+    const fileSystem = withoutKernelLocks();
+    const holder = await holderIn(directory, { kernelLocks: false });
+    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({
+      code: 'STORE_LOCKED',
+      holderPid: holder.pid,
+    });
+    await holder.kill();
+    await put(await openStore(directory, { fileSystem }), 'next');
+  });
+
+  test('an opening that comes too late leaves the record of the holder alone', async () => {
+    const directory = temporaryDirectory();
+    await put(await openStore(directory), 'first');
+    const late = await StoreProcess.start();
+    // It has seen that nobody holds the lease, and is about to take it.
+    const lateOpening = late.open(directory, { kernelLocks: false, stopBefore: 'holdLease' });
+    await late.stopped();
+    const holder = await holderIn(directory, { kernelLocks: false });
+    late.signal('SIGCONT');
+    await expect(lateOpening).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+    await late.kill();
+    // Whoever believes that the late one holds the lease will find it dead, and rob the holder.
+    expect(await rejectionOf(openStore(directory, { fileSystem: withoutKernelLocks() }))).toMatchObject({
+      code: 'STORE_LOCKED',
+      holderPid: holder.pid,
+    });
+  });
+
+  test('of two that find the same dead holder only one takes its place', async () => {
+    const directory = temporaryDirectory();
+    await (await holderIn(directory, { kernelLocks: false })).kill();
+    const late = await StoreProcess.start();
+    // It has seen that the holder is dead, and is about to remove its lease.
+    const lateOpening = late.open(directory, { kernelLocks: false, stopBefore: 'breakLease' });
+    await late.stopped();
+    await holderIn(directory, { kernelLocks: false });
+    late.signal('SIGCONT');
+    await expect(lateOpening).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+  });
+
+  test('a holder whose process cannot be looked at is not taken for dead', async () => {
+    const directory = temporaryDirectory();
+    const holder = await holderIn(directory, { kernelLocks: false });
+    const fileSystem = intercept(withoutKernelLocks(), ({ method, args }, proceed) => {
+      if (method === 'open' && args[0] === `/proc/${holder.pid}/stat`) throw systemError('EMFILE');
+      return proceed();
+    });
+    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({ code: 'STORE_LOCKED' });
+  });
+
+  test('a lost lease ends writing', async () => {
+    const directory = temporaryDirectory();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const losses: boolean[] = [];
+    const store = await openStore(directory, {
+      fileSystem: withoutKernelLocks(),
+      probe: { leaseLost: (fatal) => losses.push(fatal) },
+    });
+    store.put('before', 'x');
+    rmdirSync(join(directory, LEASE));
+    vi.advanceTimersByTime(LEASE_STALE_MS);
+    await until(() => losses.length > 0);
+    expect(losses).toEqual([true]);
+    expect(store.poisoned).toMatchObject({ code: 'SYNC_FAILED' });
+    expect(() => store.put('after', 'x')).toThrow(expect.objectContaining({ code: 'WRITER_POISONED' }));
+    await expect(store.sync()).rejects.toMatchObject({ code: 'WRITER_POISONED' });
+    expect(String(store.get('before'))).toBe('x');
+    await store.close();
+  });
+
+  test.each([
+    ['put', (store: Store) => void store.put('key', 'value')],
+    ['nothing', () => {}],
+  ])('after %s no sync is acknowledged once the lease is older than the stale interval', async (_, write) => {
+    let ageMs = 0;
+    const store = await openStore(temporaryDirectory(), {
+      fileSystem: withoutKernelLocks((lease) => ({ ageMs: () => ageMs, release: () => lease.release() })),
+    });
+    ageMs = LEASE_STALE_MS;
+    await store.putDurable('key', 'in time');
+    write(store);
+    ageMs = LEASE_STALE_MS + 1;
+    await expect(store.sync()).rejects.toMatchObject({ code: 'SYNC_FAILED', indeterminate: true });
+    expect(() => store.put('key', 'x')).toThrow(expect.objectContaining({ code: 'WRITER_POISONED' }));
+    await store.close();
+  });
+
+  test('a close with a lease that is too old does not call the log closed in order', async () => {
+    const directory = temporaryDirectory();
+    let ageMs = 0;
+    const store = await openStore(directory, {
+      fileSystem: withoutKernelLocks((lease) => ({ ageMs: () => ageMs, release: () => lease.release() })),
+    });
+    await store.putDurable('key', 'value');
+    ageMs = LEASE_STALE_MS + 1;
+    await store.close().catch(() => {});
+    expect(readMark(new NodeFileSystem(), directory).newest?.mark.clean).toBe(false);
+  });
+});
+
+describe('with kernel locks', () => {
+  test('a lost lease is reported, and writing goes on', async () => {
+    const directory = temporaryDirectory();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const losses: boolean[] = [];
+    const store = await openStore(directory, { probe: { leaseLost: (fatal) => losses.push(fatal) } });
+    rmdirSync(join(directory, LEASE));
+    vi.advanceTimersByTime(LEASE_STALE_MS);
+    await until(() => losses.length > 0);
+    expect(losses).toEqual([false]);
+    await put(store, 'after');
+  });
+
+  test('an opening that fails after it took a lease gives the lease back', async () => {
+    const directory = temporaryDirectory();
+    mkdirSync(join(directory, LEASE));
+    ageLease(directory);
+    const fileSystem = intercept(new NodeFileSystem(), ({ method }, proceed) => {
+      if (method === 'write') throw systemError('ENOSPC');
+      return proceed();
+    });
+    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({ code: 'IO_FAILED' });
+    await put(await openStore(directory), 'next');
+  });
+});

@@ -1,0 +1,92 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+
+const PROGRAM = fileURLToPath(new URL('./store-process.mjs', import.meta.url));
+
+export interface OpenInProcessOptions {
+  readonly kernelLocks?: boolean;
+  readonly dieAtChange?: number;
+  readonly stopBefore?: string;
+}
+
+/** What a call in the other process threw. */
+export class RemoteError extends Error {
+  declare readonly code: string | undefined;
+  declare readonly holderPid: number | undefined;
+}
+
+/** A store in another process, which dies with the test at the latest. */
+export class StoreProcess {
+  private readonly child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+  }
+
+  static async start(): Promise<StoreProcess> {
+    const child = fork(PROGRAM, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const started = new StoreProcess(child);
+    onTestFinished(() => started.kill());
+    await started.reply();
+    return started;
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** How many changes of the file system the opening took. */
+  open(directory: string, options: OpenInProcessOptions = {}): Promise<number> {
+    return this.call('open', directory, options) as Promise<number>;
+  }
+
+  /** Makes a call there and settles as it does; rejects when the process dies first. */
+  call(name: string, ...args: unknown[]): Promise<unknown> {
+    const reply = this.reply();
+    // A test may kill the process before it looks at the answer.
+    reply.catch(() => {});
+    this.child.send({ call: name, args });
+    return reply;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Resolves when the process is stopped, as `ps` would show it. */
+  async stopped(): Promise<void> {
+    while (this.state() !== 'T') await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+
+  /** Kills it where it is, and resolves when it is gone. */
+  async kill(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await exited;
+  }
+
+  private state(): string | undefined {
+    const stat = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2)[0];
+  }
+
+  private reply(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const onMessage = (message: { value?: unknown; error?: object }) => {
+        this.child.off('exit', onExit);
+        if (message.error === undefined) resolve(message.value);
+        else reject(Object.assign(new RemoteError(), message.error));
+      };
+      const onExit = () => {
+        this.child.off('message', onMessage);
+        reject(new Error('the process ended before it answered'));
+      };
+      this.child.once('message', onMessage);
+      this.child.once('exit', onExit);
+    });
+  }
+}
