@@ -57,6 +57,9 @@ export class AdapterError extends Error {
 
 const READY_MADE: Readonly<Record<string, () => Promise<{ default: OpenStoreUnderTest }>>> = {
   tidemark: () => import('./adapters/tidemark.ts'),
+  lmdb: () => import('./adapters/lmdb.ts'),
+  'classic-level': () => import('./adapters/classic-level.ts'),
+  'better-sqlite3': () => import('./adapters/better-sqlite3.ts'),
 };
 
 const METHODS = ['get', 'put', 'delete', 'sync', 'entries', 'close'] as const;

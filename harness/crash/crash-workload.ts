@@ -1,122 +1,302 @@
-import { type BatchOperation, openStore, type Store } from '../../src/engine/index.ts';
-import type { Prng } from '../prng.ts';
-import { History } from './history.ts';
+import { dirname } from 'node:path';
+import { type BatchOperation, openStore, type Store, StoreError } from '../../src/engine/index.ts';
+import { CrashHistory } from './crash-history.ts';
+import { KEYS, type Step } from './crash-steps.ts';
+import type { DiskImage } from './disk-model.ts';
+import type { Expectation, Output } from './expectation.ts';
+import type { HistoryOperation } from './history.ts';
+import { brokenBy, InvariantBroken } from './invariants.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
+import { checkPoisoned } from './poisoned-check.ts';
 import { RecordingFileSystem } from './recording-file-system.ts';
 import type { TraceEvent } from './trace.ts';
 
-export const STORE_DIRECTORY = '/store';
+/** Both levels have to be made. */
+export const STORE_DIRECTORY = '/data/store';
 /** Small enough that a short workload rotates many times. */
 export const SEGMENT_BYTES = 400;
-const KEYS = 12;
 
 export interface RecordedWorkload {
   readonly trace: readonly TraceEvent[];
-  readonly history: History;
+  readonly history: CrashHistory;
+  /** What went wrong while it ran, which ended it, and the disk as it was then. */
+  readonly broken: { readonly by: InvariantBroken; readonly image: DiskImage } | undefined;
 }
 
-/** Runs a seeded workload on a store in memory and records what it did to the disk. */
-export async function recordWorkload(prng: Prng, operations: number): Promise<RecordedWorkload> {
-  const workload = new Workload(prng);
-  await workload.run(operations);
-  return { trace: workload.trace, history: workload.history };
+/**
+ * Takes the steps on a store in memory and records what it does to the disk. Processes die and calls fail on the way;
+ * what must hold in spite of that is checked at once.
+ */
+export async function recordWorkload(steps: readonly Step[]): Promise<RecordedWorkload> {
+  const workload = new Workload();
+  const { trace, history } = workload;
+  try {
+    for (const step of steps) await workload.take(step);
+    await workload.end();
+  } catch (error) {
+    return { trace, history, broken: { by: brokenBy(error), image: workload.image() } };
+  }
+  return { trace, history, broken: undefined };
 }
+
+/** Openings that may fail in a row: one at a time is told to die or to fail, and a write-back or two may have failed. */
+const MOST_OPENINGS = 10;
 
 class Workload {
   readonly trace: TraceEvent[] = [];
-  readonly history = new History(KEYS);
-  private readonly prng: Prng;
+  readonly history = new CrashHistory();
   private fileSystem = new RecordingFileSystem(new MemoryFileSystem(), this.trace);
-  private store!: Store;
+  private store: Store | undefined;
+  /** Operations that have returned: the death of a process does not undo them. */
+  private returned = 0;
+  private outputs: ReadonlyMap<string, Output> = new Map();
 
-  constructor(prng: Prng) {
-    this.prng = prng;
+  async take(step: Step): Promise<void> {
+    switch (step.kind) {
+      case 'makeDirectory':
+        this.makeDirectory();
+        break;
+      case 'die':
+        this.die();
+        break;
+      case 'dieIn':
+        this.fileSystem.dieIn(step.calls);
+        break;
+      case 'failIn':
+        this.fileSystem.failIn(step.calls);
+        break;
+      case 'failWriteback':
+        this.fileSystem.failWriteback(step.pick);
+        break;
+      default:
+        await this.use(step, this.store ?? (await this.open()));
+    }
   }
 
-  async run(operations: number): Promise<void> {
-    await this.open();
-    for (let step = 0; step < operations; step++) await this.step();
-    await this.store.close();
-    this.acknowledge();
+  image(): DiskImage {
+    return this.fileSystem.image();
   }
 
-  private async step(): Promise<void> {
-    const choice = this.prng.below(100);
-    if (choice < 45) this.put();
-    else if (choice < 55) this.delete();
-    else if (choice < 65) this.batch();
-    else if (choice < 78) await this.sync();
-    else if (choice < 84) this.store.rotate();
-    // Let a sync that a rotation asked for run beside what follows.
-    else if (choice < 92) await Promise.resolve();
-    else if (choice < 96) await this.reopen();
-    else await this.dieAndReopen();
+  /** The parent has long been there; the store's own directory is new, and nobody has synced that. */
+  private makeDirectory(): void {
+    const parent = dirname(STORE_DIRECTORY);
+    this.fileSystem.makeDirectory(parent);
+    this.fileSystem.directorySync(dirname(parent));
+    this.fileSystem.makeDirectory(STORE_DIRECTORY);
   }
 
-  private async open(): Promise<void> {
-    this.store = await openStore(STORE_DIRECTORY, {
-      fileSystem: this.fileSystem,
-      segmentBytes: SEGMENT_BYTES,
-    });
-    // What an opening kept, it made durable.
-    this.appended();
-    this.acknowledge();
+  /** An orderly close, and one more opening that must find it. */
+  async end(): Promise<void> {
+    this.fileSystem.calmDown();
+    await this.close(this.store ?? (await this.open()));
+    await this.close(await this.open());
   }
 
-  private put(): void {
-    const key = this.pickKey();
-    this.store.put(this.history.keyName(key), this.history.valueOf(this.history.length));
-    this.history.append({ key, kind: 'put' });
-    this.appended();
+  private async use(step: Step, store: Store): Promise<void> {
+    const failuresBefore = this.fileSystem.failures;
+    try {
+      await this.perform(step, store);
+    } catch (error) {
+      if (error instanceof InvariantBroken) throw error;
+      if (!this.fileSystem.isDead) await this.giveUp(store, step, error, failuresBefore);
+    }
+    // It may have died in a sync that runs beside the steps.
+    if (this.fileSystem.isDead) this.die();
   }
 
-  private delete(): void {
-    const key = this.pickKey();
-    this.store.delete(this.history.keyName(key));
-    this.history.append({ key, kind: 'delete' });
-    this.appended();
+  private async perform(step: Step, store: Store): Promise<void> {
+    switch (step.kind) {
+      case 'write':
+        return this.write(store, [step.operation], () => this.writeOne(store, step.operation));
+      case 'batch':
+        return this.write(store, step.operations, () => store.batch(this.batchOf(step.operations)));
+      case 'read':
+        return this.read(store, step.key);
+      case 'sync':
+        return this.sync(store);
+      case 'beginSync':
+        // Its failure poisons the writer, and whoever writes next hears of it.
+        this.sync(store).catch(() => {});
+        return;
+      case 'rotate':
+        store.rotate();
+        return;
+      case 'turn':
+        return;
+      case 'reopen':
+        return this.close(store);
+      case 'compactTo':
+        return this.output('copy', { state: this.history.state() }, (path) => store.compactTo(path));
+      case 'exportJsonl':
+        return this.output('export', { text: this.exportedText() }, (path) => store.exportJsonl(path));
+    }
   }
 
-  private batch(): void {
-    const keys = Array.from({ length: 1 + this.prng.below(5) }, () => this.pickKey());
-    const operations = keys.map((key, index): BatchOperation => {
+  /** Opens, again and again while processes die in it or calls fail. */
+  private async open(): Promise<Store> {
+    for (let attempt = 0; attempt < MOST_OPENINGS; attempt++) {
+      const { fileSystem } = this;
+      const failuresBefore = fileSystem.failures;
+      try {
+        this.store = await openStore(STORE_DIRECTORY, { fileSystem, segmentBytes: SEGMENT_BYTES });
+      } catch (error) {
+        if (fileSystem.isDead) this.fileSystem = fileSystem.afterProcessDeath();
+        else this.checkFailure('opening', error, failuresBefore);
+        continue;
+      }
+      this.checkOpened(this.store);
+      return this.store;
+    }
+    throw new InvariantBroken('I1', `the store did not open in ${MOST_OPENINGS} attempts`);
+  }
+
+  /** A process that was killed has lost nothing that had returned; what an opening keeps, it makes durable. */
+  private checkOpened(store: Store): void {
+    const state = this.history.stateOf(store.entries());
+    const kept = this.history.longestPrefix(state);
+    if (kept === undefined) throw new InvariantBroken('I1', `the state ${state} is the result of no prefix`);
+    if (kept < this.returned) {
+      throw new InvariantBroken(
+        'I2',
+        `after the death of a process the state of ${kept} operations, although ${this.returned} had returned`,
+      );
+    }
+    if (kept < this.history.length) this.history.rollBack(kept);
+    this.returned = this.history.length;
+    const { segmentId, offset, nextTxid } = store.end;
+    this.expect({ acknowledged: this.returned, begun: this.returned, nextTxid, mark: { segmentId, offset } });
+  }
+
+  private die(): void {
+    this.fileSystem = this.fileSystem.afterProcessDeath();
+    this.store = undefined;
+  }
+
+  private async close(store: Store): Promise<void> {
+    const failuresBefore = this.fileSystem.failures;
+    const { segmentId, offset } = store.end;
+    this.store = undefined;
+    try {
+      await store.close();
+      // A poisoned store is only given back.
+      if (store.poisoned === undefined && !this.fileSystem.isDead) {
+        this.expect({ acknowledged: this.history.length, mark: { segmentId, offset }, closed: true });
+      }
+    } catch (error) {
+      if (!this.fileSystem.isDead) this.checkFailure('closing', error, failuresBefore);
+    }
+    if (this.fileSystem.isDead) this.die();
+    else this.checkDescriptors('closing');
+  }
+
+  private async giveUp(store: Store, step: Step, error: unknown, failuresBefore: number): Promise<void> {
+    if (store.poisoned === undefined) {
+      // What is written elsewhere may fail for itself.
+      const isElsewhere = step.kind === 'compactTo' || step.kind === 'exportJsonl';
+      if (isElsewhere && this.fileSystem.failures > failuresBefore) return;
+      throw new InvariantBroken('I9', `${step.kind} threw '${error}', and the store is not poisoned`);
+    }
+    await checkPoisoned(store, this.history, this.returned);
+    await this.close(store);
+  }
+
+  private checkFailure(what: string, error: unknown, failuresBefore: number): void {
+    if (!(error instanceof StoreError)) throw new InvariantBroken('I9', `${what} threw '${error}'`);
+    if (this.fileSystem.failures === failuresBefore)
+      throw new InvariantBroken('I1', `${what} failed although no call had: ${error.message}`);
+    this.checkDescriptors(`${what} in vain`);
+  }
+
+  private checkDescriptors(after: string): void {
+    const count = this.fileSystem.openDescriptorCount;
+    if (count > 0) throw new InvariantBroken('I10', `${count} descriptors are open after ${after}`);
+  }
+
+  private write(store: Store, operations: readonly HistoryOperation[], act: () => void): void {
+    if (store.poisoned === undefined) this.expect({ begun: this.history.length + operations.length });
+    try {
+      act();
+    } catch (error) {
+      // Refused, so that none of it may ever be seen; anything else may have happened in part.
+      if ((error as { code?: unknown }).code !== 'WRITER_POISONED') this.append(operations);
+      throw error;
+    }
+    this.append(operations);
+    this.returned = this.history.length;
+    this.expect({ nextTxid: store.end.nextTxid });
+  }
+
+  private append(operations: readonly HistoryOperation[]): void {
+    for (const operation of operations) this.history.append(operation);
+  }
+
+  private writeOne(store: Store, { key, kind }: HistoryOperation): void {
+    const name = this.history.keyName(key);
+    if (kind === 'put') store.put(name, this.history.valueOf(this.history.length));
+    else store.delete(name);
+  }
+
+  private batchOf(operations: readonly HistoryOperation[]): BatchOperation[] {
+    return operations.map(({ key, kind }, index) => {
       const name = this.history.keyName(key);
-      if (this.prng.below(5) === 0) return { type: 'del', key: name };
+      if (kind === 'delete') return { type: 'del', key: name };
       return { type: 'put', key: name, value: this.history.valueOf(this.history.length + index) };
     });
-    this.store.batch(operations);
-    for (const [index, { type }] of operations.entries()) {
-      this.history.append({ key: keys[index] as number, kind: type === 'put' ? 'put' : 'delete' });
+  }
+
+  private read(store: Store, key: number): void {
+    const name = this.history.keyName(key);
+    const operation = this.history.liveOperation(key);
+    const expected = operation === undefined ? undefined : this.history.valueOf(operation);
+    let found: string | undefined;
+    try {
+      found = store.get(name)?.toString();
+    } catch (error) {
+      throw new InvariantBroken('I3', `${name} cannot be read: ${error}`);
     }
-    this.appended();
+    if (found !== expected) throw new InvariantBroken('I3', `${name} has '${found}', and not '${expected}'`);
   }
 
-  private async sync(): Promise<void> {
-    const { length } = this.history;
-    await this.store.sync();
-    this.trace.push({ kind: 'acknowledged', operations: length });
+  private async sync(store: Store): Promise<void> {
+    const acknowledged = this.history.length;
+    // A sync that covers a rotation syncs the mark as well.
+    const mark = { segmentId: store.end.segmentId, offset: 0 };
+    await store.sync();
+    this.expect({ acknowledged, mark });
   }
 
-  private async reopen(): Promise<void> {
-    await this.store.close();
-    this.acknowledge();
-    await this.open();
+  private async output(
+    name: string,
+    holds: Output['holds'],
+    make: (path: string) => Promise<void>,
+  ): Promise<void> {
+    const path = `/data/${name}-${this.outputs.size}`;
+    this.expectOutput(path, { holds, isComplete: false });
+    await make(path);
+    this.expectOutput(path, { holds, isComplete: true });
   }
 
-  private async dieAndReopen(): Promise<void> {
-    this.fileSystem = this.fileSystem.afterProcessDeath();
-    await this.open();
+  private expectOutput(path: string, output: Output): void {
+    this.outputs = new Map(this.outputs).set(path, output);
+    this.expect({ outputs: this.outputs });
   }
 
-  private acknowledge(): void {
-    this.trace.push({ kind: 'acknowledged', operations: this.history.length });
+  private exportedText(): string {
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    const lines = Array.from({ length: KEYS }, (_, key) => ({
+      name: this.history.keyName(key),
+      operation: this.history.liveOperation(key),
+    }))
+      .filter(({ operation }) => operation !== undefined)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(
+        ({ name, operation }) =>
+          `{"key_b64":"${base64(name)}","value_b64":"${base64(this.history.valueOf(operation as number))}"}\n`,
+      );
+    return lines.join('');
   }
 
-  private appended(): void {
-    this.trace.push({ kind: 'appended', operations: this.history.length, nextTxid: this.store.end.nextTxid });
-  }
-
-  private pickKey(): number {
-    return this.prng.below(KEYS);
+  private expect(more: Partial<Expectation>): void {
+    this.trace.push({ kind: 'expect', more });
   }
 }

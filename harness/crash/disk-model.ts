@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MemoryFileSystem } from './memory-file-system.ts';
 import type { TraceEvent } from './trace.ts';
 
@@ -19,6 +19,16 @@ export interface Piece {
   readonly event: NameEvent | DataEvent;
 }
 
+/** A piece, and what syncs mean to it. */
+interface PendingPiece extends Piece {
+  /** The kernel failed to write it back and takes it for clean: no sync covers it any more. */
+  isAbandoned: boolean;
+  /** Covered by a sync, and kept in its place only because an abandoned piece lies under it. */
+  isSettled: boolean;
+  /** What was last written at each position of the file before this, cut off since or not. */
+  readonly stale: Buffer;
+}
+
 /** What became of a piece. A torn write kept `[keepFrom, keepTo)` of its bytes; what else it covers holds `fill`. */
 export type Fate =
   | 'lost'
@@ -26,9 +36,14 @@ export type Fate =
   | {
       readonly keepFrom: number;
       readonly keepTo: number;
-      /** Of the bytes by which it made the file longer: not there, zeros, or what the disk held before. */
-      readonly fill: 'short' | 'zeros' | 'garbage';
+      readonly fill: Fill;
     };
+
+/**
+ * What stands where a torn write made the file longer: nothing, zeros, foreign bytes, or those that once stood there
+ * before the file was cut.
+ */
+export type Fill = 'short' | 'zeros' | 'garbage' | 'stale';
 
 interface Names {
   readonly files: Map<string, number>;
@@ -46,7 +61,10 @@ export const EMPTY_DISK: DiskImage = { files: new Map(), directories: new Set(['
 export class DiskModel {
   private readonly durableNames: Names;
   private readonly durableData = new Map<number, Buffer>();
-  private pending: Piece[] = [];
+  /** Of each inode, the bytes last written at every position that it ever had. */
+  private readonly staleData = new Map<number, Buffer>();
+  private pending: PendingPiece[] = [];
+  private choices: readonly Piece[] | undefined;
 
   /** `inodes` says which inode each file of the first image has in the trace. */
   constructor(first: DiskImage, inodes: (path: string) => number) {
@@ -54,15 +72,18 @@ export class DiskModel {
     for (const [path, bytes] of first.files) {
       this.durableNames.files.set(path, inodes(path));
       this.durableData.set(inodes(path), bytes);
+      this.staleData.set(inodes(path), bytes);
     }
   }
 
   /** Pieces that no sync covers, in the order in which they were made. */
   get pieces(): readonly Piece[] {
-    return this.pending;
+    this.choices ??= this.pending.filter(({ isSettled }) => !isSettled);
+    return this.choices;
   }
 
   advance(event: TraceEvent, at: number): void {
+    this.choices = undefined;
     switch (event.kind) {
       case 'dataSync':
         this.settle(
@@ -74,53 +95,98 @@ export class DiskModel {
           (piece) => !isData(piece.event) && parentOf(piece.event) === event.path && piece.at < event.since,
         );
         break;
-      case 'acknowledged':
-      case 'appended':
+      case 'writebackFailed':
+        for (const piece of this.pending) {
+          if (isData(piece.event) && piece.event.inode === event.inode) piece.isAbandoned = !piece.isSettled;
+        }
         break;
+      case 'expect':
+        break;
+      case 'write': {
+        const stale = this.staleData.get(event.inode) ?? NO_BYTES;
+        this.staleData.set(event.inode, applyData(stale, event, 'kept', NO_BYTES));
+        this.pending.push({ at, event, isAbandoned: false, isSettled: false, stale });
+        break;
+      }
       default:
-        this.pending.push({ at, event });
+        this.pending.push({ at, event, isAbandoned: false, isSettled: false, stale: NO_BYTES });
     }
   }
 
-  /** The image in which each pending piece met its fate. */
+  /** The image in which each of `pieces` met its fate. */
   image(fateOf: (index: number) => Fate): DiskImage {
     const names: Names = {
       files: new Map(this.durableNames.files),
       directories: new Set(this.durableNames.directories),
     };
     const changed = new Map<number, Buffer>();
-    this.pending.forEach(({ event }, index) => {
-      const fate = fateOf(index);
-      if (fate === 'lost') return;
+    let choice = 0;
+    for (const { event, isSettled, stale } of this.pending) {
+      const fate = isSettled ? 'kept' : fateOf(choice++);
+      if (fate === 'lost') continue;
       if (!isData(event)) applyName(names, event);
-      else
-        changed.set(
-          event.inode,
-          applyData(changed.get(event.inode) ?? this.dataOf(event.inode), event, fate),
-        );
-    });
+      else {
+        const before = changed.get(event.inode) ?? this.dataOf(event.inode);
+        changed.set(event.inode, applyData(before, event, fate, stale));
+      }
+    }
+    const directories = reachable(names.directories);
     const files = new Map<string, Buffer>();
     for (const [path, inode] of names.files) {
-      // A file whose directory did not survive is not found.
-      if (names.directories.has(dirname(path))) files.set(path, changed.get(inode) ?? this.dataOf(inode));
+      if (directories.has(dirname(path))) files.set(path, changed.get(inode) ?? this.dataOf(inode));
     }
-    return { files, directories: names.directories };
+    return { files, directories };
   }
 
   private dataOf(inode: number): Buffer {
-    return this.durableData.get(inode) ?? Buffer.alloc(0);
+    return this.durableData.get(inode) ?? NO_BYTES;
   }
 
   private settle(isCovered: (piece: Piece) => boolean): void {
-    this.pending = this.pending.filter((piece) => {
-      if (!isCovered(piece)) return true;
-      const { event } = piece;
+    for (const piece of this.pending) {
+      if (!piece.isAbandoned && isCovered(piece)) piece.isSettled = true;
+    }
+    this.pending = this.pending.filter((piece) => !piece.isAbandoned || !this.isOverwritten(piece));
+    const abandoned = new Set<number>();
+    this.pending = this.pending.filter(({ event, isAbandoned, isSettled }) => {
+      if (isAbandoned && isData(event)) abandoned.add(event.inode);
+      if (!isSettled) return true;
       if (!isData(event)) applyName(this.durableNames, event);
-      else this.durableData.set(event.inode, applyData(this.dataOf(event.inode), event, 'kept'));
+      else if (abandoned.has(event.inode)) return true;
+      else this.durableData.set(event.inode, applyData(this.dataOf(event.inode), event, 'kept', NO_BYTES));
       return false;
     });
   }
+
+  /** Did a later piece that is durable replace all of it? */
+  private isOverwritten({ at, event }: Piece): boolean {
+    return this.pending.some(
+      (later) => later.isSettled && later.at > at && isData(later.event) && covers(later.event, event),
+    );
+  }
 }
+
+/** Is nothing left of `earlier` once `later` has happened? */
+function covers(later: DataEvent, earlier: NameEvent | DataEvent): boolean {
+  if (earlier.kind !== 'write' || earlier.inode !== later.inode) return false;
+  if (later.kind === 'truncate') return later.sizeBytes <= earlier.position;
+  return (
+    later.position <= earlier.position &&
+    later.position + later.bytes.length >= earlier.position + earlier.bytes.length
+  );
+}
+
+/** Those whose parents survived too. */
+function reachable(directories: ReadonlySet<string>): Set<string> {
+  const found = new Set<string>();
+  // A parent's path is shorter than its children's.
+  for (const path of [...directories].sort((a, b) => a.length - b.length)) {
+    if (path === '/' || found.has(dirname(path))) found.add(path);
+  }
+  return found;
+}
+
+const NO_BYTES = Buffer.alloc(0);
 
 function isData(event: NameEvent | DataEvent): event is DataEvent {
   return event.kind === 'write' || event.kind === 'truncate';
@@ -145,19 +211,18 @@ function applyName({ files, directories }: Names, event: NameEvent): void {
       files.delete(event.path);
       break;
     case 'rename':
-      renameName({ files, directories }, event.from, event.to);
+      renameName({ files, directories }, event);
   }
 }
 
-/** A rename is atomic: of a file, or of a directory with everything in it. Its source may itself have been lost. */
-function renameName({ files, directories }: Names, from: string, to: string): void {
-  const inode = files.get(from);
+/** A rename is atomic, and it is about one file (or directory), whatever became of the entry that this once had. */
+function renameName({ files, directories }: Names, { from, to, inode }: Extract<NameEvent, { kind: 'rename' }>): void {
   if (inode !== undefined) {
-    files.delete(from);
+    if (files.get(from) === inode) files.delete(from);
     files.set(to, inode);
     return;
   }
-  if (!directories.delete(from)) return;
+  directories.delete(from);
   directories.add(to);
   for (const [path, moved] of [...files]) {
     if (!path.startsWith(`${from}/`)) continue;
@@ -166,7 +231,7 @@ function renameName({ files, directories }: Names, from: string, to: string): vo
   }
 }
 
-function applyData(before: Buffer, event: DataEvent, fate: Exclude<Fate, 'lost'>): Buffer {
+function applyData(before: Buffer, event: DataEvent, fate: Exclude<Fate, 'lost'>, stale: Buffer): Buffer {
   if (event.kind === 'truncate') {
     const after = Buffer.alloc(event.sizeBytes);
     before.copy(after, 0, 0, event.sizeBytes);
@@ -178,8 +243,11 @@ function applyData(before: Buffer, event: DataEvent, fate: Exclude<Fate, 'lost'>
   const end = position + (fill === 'short' ? keepTo : bytes.length);
   const after = Buffer.alloc(Math.max(before.length, end));
   before.copy(after);
-  if (fill === 'garbage' && end > before.length)
-    fillWithGarbage(after, Math.max(before.length, position), end);
+  if (end > before.length) {
+    const from = Math.max(before.length, position);
+    if (fill === 'garbage' || fill === 'stale') fillWithGarbage(after, from, end);
+    if (fill === 'stale' && from < stale.length) stale.copy(after, from, from, Math.min(end, stale.length));
+  }
   bytes.copy(after, position + keepFrom, keepFrom, keepTo);
   return after;
 }
@@ -189,9 +257,25 @@ function fillWithGarbage(target: Buffer, from: number, to: number): void {
   for (let at = from; at < to; at++) target[at] = 1 + ((at * 167 + 13) % 255);
 }
 
+/** What a file system in memory holds now. */
+export function imageOf(fileSystem: MemoryFileSystem): DiskImage {
+  const files = new Map<string, Buffer>();
+  const directories = new Set<string>();
+  const visit = (directory: string) => {
+    directories.add(directory);
+    for (const name of fileSystem.list(directory)) {
+      const path = join(directory, name);
+      if (fileSystem.stat(path)?.kind === 'directory') visit(path);
+      else files.set(path, fileSystem.readFile(path));
+    }
+  };
+  visit('/');
+  return { files, directories };
+}
+
 export function fileSystemOf(image: DiskImage): MemoryFileSystem {
   const fileSystem = new MemoryFileSystem();
   for (const path of image.directories) fileSystem.makeDirectory(path);
-  for (const [path, bytes] of image.files) fileSystem.writeFile(path, bytes);
+  for (const [path, bytes] of image.files) fileSystem.shareFile(path, bytes);
   return fileSystem;
 }

@@ -1,4 +1,4 @@
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, resolve as resolvePath } from 'node:path';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from '../../src/engine/index.ts';
 import { MemoryFile } from './memory-file.ts';
 
@@ -47,6 +47,13 @@ export class MemoryFileSystem implements FileSystem {
     this.files.set(resolve(path), file);
   }
 
+  /** As `writeFile`, without a copy: the bytes must not change any more. */
+  shareFile(path: string, bytes: Buffer): void {
+    const file = this.newFile(path);
+    file.share(bytes);
+    this.files.set(resolve(path), file);
+  }
+
   /** Changes a file in place, as bit rot does. */
   mutate(path: string, change: (bytes: Buffer) => Buffer | undefined): void {
     const file = this.fileAt(path);
@@ -66,7 +73,9 @@ export class MemoryFileSystem implements FileSystem {
     const file = this.files.get(at);
     if (file !== undefined) return file.stat();
     const inode = this.directories.get(at);
-    if (inode !== undefined) return new MemoryFile('directory', inode, 0).stat();
+    // A lease is refreshed all the time.
+    const modifiedMs = this.leases.has(at) ? Date.now() : 0;
+    if (inode !== undefined) return new MemoryFile('directory', inode, modifiedMs).stat();
     const error = this.absent(at, 'stat');
     if (error.code === 'ENOENT') return undefined;
     throw error;
@@ -214,15 +223,19 @@ export class MemoryFileSystem implements FileSystem {
       release: async () => {
         if (released) throw leaseError('ERELEASED', 'Lock is already released');
         released = true;
-        this.breakLease(path);
+        this.leases.delete(lease);
+        this.directories.delete(lease);
       },
     };
   }
 
-  breakLease(path: string): void {
+  breakLease(path: string, inode: number): () => void {
     const lease = `${resolve(path)}.lock`;
-    this.leases.delete(lease);
-    this.directories.delete(lease);
+    if (this.directories.get(lease) === inode) {
+      this.leases.delete(lease);
+      this.directories.delete(lease);
+    }
+    return () => {};
   }
 
   private renameDirectory(source: string, target: string): void {
@@ -283,8 +296,28 @@ interface SystemError extends Error {
   readonly code: string;
 }
 
+/** Every opening meets some, and taking down where costs more than all the rest of a call: they have no stack. */
 function errno(code: string, action: string, path: string): SystemError {
-  return Object.assign(new Error(`${code}: ${action} '${path}'`), { code });
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = Object.assign(new Error(`${code}: ${action} '${path}'`), { code });
+  Error.stackTraceLimit = stackTraceLimit;
+  return error;
+}
+
+/** The few absolute paths of a store come again and again. */
+const resolvedPaths = new Map<string, string>();
+const MOST_RESOLVED_PATHS = 10_000;
+
+function resolve(path: string): string {
+  let resolved = resolvedPaths.get(path);
+  if (resolved === undefined) {
+    if (!path.startsWith('/')) return resolvePath(path);
+    if (resolvedPaths.size === MOST_RESOLVED_PATHS) resolvedPaths.clear();
+    resolved = resolvePath(path);
+    resolvedPaths.set(path, resolved);
+  }
+  return resolved;
 }
 
 function leaseError(code: string, message: string): SystemError {

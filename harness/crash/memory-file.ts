@@ -10,6 +10,8 @@ export class MemoryFile {
   /** May be longer than the file; zeros behind its end. */
   private bytes: Buffer = Buffer.alloc(0);
   private sizeBytes = 0;
+  /** The bytes belong to somebody else as well: they are copied before the first change. */
+  private isShared = false;
 
   constructor(kind: 'file' | 'directory', inode: number, modifiedMs: number) {
     this.kind = kind;
@@ -20,7 +22,8 @@ export class MemoryFile {
   /** The same file on a machine where nobody holds it. */
   unlockedCopy(): MemoryFile {
     const copy = new MemoryFile(this.kind, this.inode, this.modifiedMs);
-    copy.replace(this.contents());
+    copy.share(this.bytes, this.sizeBytes);
+    this.isShared = true;
     return copy;
   }
 
@@ -31,6 +34,14 @@ export class MemoryFile {
   replace(bytes: Uint8Array): void {
     this.bytes = Buffer.from(bytes);
     this.sizeBytes = bytes.length;
+    this.isShared = false;
+  }
+
+  /** As `replace`, without a copy: the bytes must not change any more. */
+  share(bytes: Buffer, sizeBytes = bytes.length): void {
+    this.bytes = bytes;
+    this.sizeBytes = sizeBytes;
+    this.isShared = true;
   }
 
   stat(): FileStat {
@@ -51,19 +62,22 @@ export class MemoryFile {
 
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length;
-    if (end > this.bytes.length) {
-      const grown = Buffer.alloc(Math.max(end, this.bytes.length * 2, 256));
-      this.bytes.copy(grown, 0, 0, this.sizeBytes);
-      this.bytes = grown;
-    }
+    if (end > this.bytes.length) this.copyInto(Buffer.alloc(Math.max(end, this.bytes.length * 2, 256)));
+    else if (this.isShared) this.copyInto(Buffer.alloc(this.bytes.length));
     this.bytes.set(bytes, position);
     this.sizeBytes = Math.max(this.sizeBytes, end);
   }
 
   truncate(sizeBytes: number): void {
-    const bytes = Buffer.alloc(sizeBytes);
-    this.bytes.copy(bytes, 0, 0, Math.min(sizeBytes, this.sizeBytes));
-    this.bytes = bytes;
+    this.sizeBytes = Math.min(sizeBytes, this.sizeBytes);
+    this.copyInto(Buffer.alloc(sizeBytes));
     this.sizeBytes = sizeBytes;
+  }
+
+  /** Goes on in zeroed memory of its own. */
+  private copyInto(memory: Buffer): void {
+    this.bytes.copy(memory, 0, 0, this.sizeBytes);
+    this.bytes = memory;
+    this.isShared = false;
   }
 }

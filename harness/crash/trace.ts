@@ -1,3 +1,5 @@
+import type { Expectation } from './expectation.ts';
+
 /**
  * What a program did to the disk, in order. Indexes into the list of events are the times at which the power can go.
  */
@@ -6,13 +8,22 @@ export type TraceEvent =
   | { readonly kind: 'truncate'; readonly inode: number; readonly sizeBytes: number }
   /** A sync that has returned. It covers what was done to the file before event number `since`, when it began. */
   | { readonly kind: 'dataSync'; readonly inode: number; readonly since: number }
+  /**
+   * The kernel could not write the unsynced bytes of a file back, keeps them in its cache, and takes them for clean:
+   * no later sync covers them any more. Only writing them once more does.
+   */
+  | { readonly kind: 'writebackFailed'; readonly inode: number }
   | { readonly kind: 'makeDirectory'; readonly path: string }
   | { readonly kind: 'removeDirectory'; readonly path: string }
   | { readonly kind: 'create'; readonly path: string; readonly inode: number }
   | { readonly kind: 'remove'; readonly path: string }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  /** `inode` of the file that got another name; undefined for a directory, which takes along what is in it. */
+  | {
+      readonly kind: 'rename';
+      readonly from: string;
+      readonly to: string;
+      readonly inode: number | undefined;
+    }
   | { readonly kind: 'directorySync'; readonly path: string; readonly since: number }
-  /** The first `operations` of the workload were acknowledged as durable. */
-  | { readonly kind: 'acknowledged'; readonly operations: number }
-  /** The workload is done with its first `operations`, and the next record gets this txid. */
-  | { readonly kind: 'appended'; readonly operations: number; readonly nextTxid: number };
+  /** From here on the store must recover to more than before. */
+  | { readonly kind: 'expect'; readonly more: Partial<Expectation> };

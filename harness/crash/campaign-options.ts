@@ -1,0 +1,169 @@
+import { randomInt } from 'node:crypto';
+import { resolve } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+
+/** Seconds that each part of a campaign may take. */
+export const PROFILES = {
+  quick: { states: 25 },
+  default: { states: 120 },
+  nightly: { states: 3600 },
+} as const;
+export type Profile = keyof typeof PROFILES;
+
+/** Seconds that one mutant may live before it counts as a survivor. */
+export const MUTANT_SECONDS: Readonly<Record<Profile, number>> = { quick: 30, default: 60, nightly: 300 };
+
+export interface CampaignOptions {
+  readonly profile: Profile;
+  readonly seed: number;
+  readonly statesSeconds: number;
+  readonly workers: number;
+  /** Absolute. */
+  readonly outDirectory: string;
+  readonly mutants: boolean;
+  /** Undefined for all of the list. */
+  readonly onlyMutant: string | undefined;
+  /** Instead of a campaign, one workload. */
+  readonly only: { readonly steps: readonly number[] | undefined } | undefined;
+  /** Does the same again. */
+  readonly command: string;
+}
+
+/** The command line asked for something impossible; the message names the flag. */
+export class CampaignUsageError extends Error {}
+
+interface Flags {
+  readonly profile: Profile;
+  readonly seed?: number;
+  readonly seconds?: number;
+  readonly workers: number;
+  readonly out: string;
+  readonly mutants?: true;
+  readonly onlyMutant?: string;
+  readonly onlySeed?: number;
+  readonly onlySteps?: readonly number[];
+}
+
+/** Undefined when help was asked for, and given. Throws `CampaignUsageError`. */
+export function parseCampaignOptions(words: readonly string[]): CampaignOptions | undefined {
+  const command = describeCommand();
+  let complaint = '';
+  command.configureOutput({
+    outputError: (text) => {
+      complaint = text;
+    },
+  });
+  try {
+    command.parse(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw new CampaignUsageError(
+      complaint
+        .replace(/^error: /, '')
+        .trim()
+        .replace(/\s*\n\s*/g, ' '),
+    );
+  }
+  return toOptions(command.opts<Flags>());
+}
+
+function toOptions(flags: Flags): CampaignOptions {
+  const { profile, onlySeed, onlySteps, onlyMutant } = flags;
+  const mutants = flags.mutants ?? false;
+  if (onlySteps !== undefined && onlySeed === undefined)
+    throw new CampaignUsageError('--only-steps needs --only-seed');
+  if (onlyMutant !== undefined && !mutants) throw new CampaignUsageError('--only-mutant needs --mutants');
+  if (onlySeed !== undefined) {
+    const other = mutants ? '--mutants' : flags.seed !== undefined ? '--seed' : undefined;
+    if (other !== undefined) throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
+  }
+  // Mutants are compared from one run to the next.
+  const seed = onlySeed ?? flags.seed ?? (mutants ? 1 : randomInt(2 ** 32));
+  return {
+    profile,
+    seed,
+    statesSeconds: flags.seconds ?? PROFILES[profile].states,
+    workers: flags.workers,
+    outDirectory: resolve(flags.out),
+    mutants,
+    onlyMutant,
+    only: onlySeed === undefined ? undefined : { steps: onlySteps },
+    command: repeatCommand(flags, seed),
+  };
+}
+
+function repeatCommand(flags: Flags, seed: number): string {
+  const { profile, seconds, mutants, onlyMutant, onlySeed, onlySteps } = flags;
+  return [
+    'npm run crash --',
+    ...(mutants ? ['--mutants'] : []),
+    ...(onlyMutant === undefined ? [] : [`--only-mutant ${onlyMutant}`]),
+    ...(profile === 'default' ? [] : [`--profile ${profile}`]),
+    ...(onlySeed === undefined ? [`--seed ${seed}`] : [`--only-seed ${seed}`]),
+    ...(onlySteps === undefined ? [] : [`--only-steps '${onlySteps.join(',')}'`]),
+    ...(seconds === undefined ? [] : [`--seconds ${seconds}`]),
+  ].join(' ');
+}
+
+function describeCommand(): Command {
+  return new Command('npm run crash --')
+    .description(
+      'Cuts the power of a store at every moment of seeded workloads, opens every disk image that this may leave, and ' +
+        'holds what recovery comes to against what had been promised.',
+    )
+    .addOption(
+      new Option('--profile <name>', 'how long it may take')
+        .choices(Object.keys(PROFILES))
+        .default('default'),
+    )
+    .option('--seed <n>', 'seed of the first workload (default: random, and printed)', seedNumber)
+    .option('--seconds <n>', 'time for the crash states, or for each mutant, instead of the profile', positive)
+    .option('--workers <n>', 'processes that check', workerCount, 2)
+    .option('--out <directory>', 'directory for the report and for what failed', './tidemark-crash')
+    .option('--only-seed <n>', 'check the one workload of this seed', seedNumber)
+    .option('--only-steps <list>', 'of that workload only these steps, by their numbers: 0,3,8', numberList)
+    .option('--mutants', 'plant known mistakes into copies of the engine, one by one; each must be caught')
+    .option('--only-mutant <name>', 'of these only one')
+    .addHelpText('after', HELP)
+    .showSuggestionAfterError()
+    .exitOverride();
+}
+
+const HELP = `
+Exit status:
+  0        no invariant was broken; with --mutants: every mutant was caught
+  1        an invariant was broken; with --mutants: one survived
+  2        a wrong option, or a directory that cannot be used
+  3        inconclusive: too little was seen to judge
+  130 143  interrupted (Ctrl-C, SIGTERM), after an orderly stop and a report
+
+The report: summary.json, junit.xml and, for each failure, failures/N with the store as real files and report.txt.`;
+
+function positive(text: string): number {
+  const value = Number(text);
+  return Number.isFinite(value) && value > 0 ? value : invalid('Give a number above 0.');
+}
+
+function seedNumber(text: string): number {
+  return integerBetween(text, 0, 2 ** 32 - 1);
+}
+
+function workerCount(text: string): number {
+  return integerBetween(text, 1, 256);
+}
+
+function numberList(text: string): number[] {
+  if (text === '') return [];
+  const numbers = text.split(',').map((word) => (/^\d{1,6}$/.test(word) ? Number(word) : Number.NaN));
+  return numbers.some(Number.isNaN) ? invalid('Give numbers with commas between them.') : numbers;
+}
+
+function integerBetween(text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  return value >= least && value <= most ? value : invalid(`Give an integer from ${least} to ${most}.`);
+}
+
+function invalid(advice: string): never {
+  throw new InvalidArgumentError(advice);
+}

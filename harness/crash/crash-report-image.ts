@@ -1,0 +1,52 @@
+import { basename, dirname } from 'node:path';
+import { inspectFrame } from '../../src/engine/index.ts';
+import { headerFrameBytes } from '../../src/engine/frame.ts';
+import { STORE_DIRECTORY } from './crash-workload.ts';
+import type { DiskImage } from './disk-model.ts';
+
+const BYTES_A_LINE = 16;
+/** Shown on either side of damage. */
+const AROUND_BYTES = 64;
+
+/** The files of an image, segments frame by frame, and the bytes around whatever is no frame. */
+export function describeImage({ files }: DiskImage): string[] {
+  const lines: string[] = [];
+  for (const [path, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    lines.push(`${path}: ${bytes.length} bytes`);
+    if (!path.endsWith('.dwal')) continue;
+    // A copy of the store is as a rule not what is wrong.
+    if (dirname(path) === STORE_DIRECTORY) lines.push(...describeSegment(bytes, basename(path)));
+  }
+  return lines;
+}
+
+function describeSegment(bytes: Buffer, name: string): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const { fields, verdict } = inspectFrame(bytes.subarray(at));
+    if (verdict !== 'valid') {
+      lines.push(`  ${name}:${at}  ${verdict}`);
+      lines.push(...hexLines(bytes, Math.max(0, at - AROUND_BYTES), at + AROUND_BYTES, at));
+      break;
+    }
+    const told = fields
+      .filter((field) => ['type', 'txid', 'key'].includes(field.name))
+      .map((field) => (field.name === 'key' ? Buffer.from(field.bytes).toString() : field.meaning));
+    lines.push(`  ${name}:${at}  ${told.join(', ')}`);
+    at += headerFrameBytes(bytes, at);
+  }
+  return lines;
+}
+
+/** As `hexdump -C` writes it, with a mark at the line that holds `marked`. */
+export function hexLines(bytes: Buffer, from: number, to: number, marked: number): string[] {
+  const lines: string[] = [];
+  for (let at = from - (from % BYTES_A_LINE); at < Math.min(to, bytes.length); at += BYTES_A_LINE) {
+    const row = bytes.subarray(at, at + BYTES_A_LINE);
+    const hex = [...row].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+    const text = [...row].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
+    const mark = marked >= at && marked < at + BYTES_A_LINE ? '>' : ' ';
+    lines.push(`  ${mark} ${String(at).padStart(6)}  ${hex.padEnd(BYTES_A_LINE * 3)} ${text}`);
+  }
+  return lines;
+}

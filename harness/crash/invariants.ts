@@ -1,0 +1,37 @@
+/** What the crash harness holds the store to. I1 to I10 are those of the design; the others follow from its text. */
+export const INVARIANTS = {
+  I1: 'the recovered state is the result of a prefix of the operations',
+  I2: 'what was acknowledged is in that prefix',
+  I3: 'no pair is invented, and every read gives what was put last',
+  I5: 'damage to what is durable is an error, never wrong bytes',
+  I6: 'recovery cut short and begun again comes to the same store',
+  I7: 'txids are never reused',
+  I8: 'the durable mark never lags behind what a seal, an opening or a close has promised',
+  I9: 'after a failure nothing is written or acknowledged until the store is reopened',
+  I10: 'no descriptor is left open after a close or a failed opening',
+  clean: 'a store that was closed in order opens clean',
+  reader: 'a reader sees what recovery keeps, and changes nothing',
+  outputs: 'what compactTo and exportJsonl make is there whole, or not at all',
+  quarantine: 'discarded bytes are kept durably before they are cut off',
+  disk: 'an image on the real file system recovers as it does in memory',
+  alive: 'recovery ends, and the process survives it',
+} as const;
+export type Invariant = keyof typeof INVARIANTS;
+
+/** An invariant does not hold. */
+export class InvariantBroken extends Error {
+  override readonly name = 'InvariantBroken';
+  readonly invariant: Invariant;
+
+  constructor(invariant: Invariant, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.invariant = invariant;
+  }
+}
+
+/** What an error says about invariants: whatever the harness does not expect keeps the store from recovering. */
+export function brokenBy(error: unknown): InvariantBroken {
+  if (error instanceof InvariantBroken) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new InvariantBroken('I1', `the store fails: ${message}`, error);
+}

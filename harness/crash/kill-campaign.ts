@@ -1,0 +1,169 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { mix32, Prng } from '../prng.ts';
+import { adapterSubject } from './kill-adapter.ts';
+import type { KillPlan } from './kill-plan.ts';
+import { type Kill, KillFailure, killStore } from './kill-store.ts';
+import type { KillSubject } from './kill-subject.ts';
+import { tidemarkSubject } from './kill-tidemark.ts';
+
+export interface KillOptions {
+  /** Where the stores lie while they are killed; those with findings stay there. */
+  readonly directory: string;
+  /** Kills, at least one, after which it ends; or it ends after so many seconds. */
+  readonly kills?: number;
+  readonly seconds?: number;
+  /** An integer from 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** Stores at a time. Default 2. */
+  readonly parallel?: number;
+  /** Another store than tidemark; see `loadAdapter`. */
+  readonly adapter?: string;
+  readonly onProgress?: (report: KillReport) => void;
+}
+
+export interface KillReport {
+  readonly seed: number;
+  readonly adapter: string;
+  readonly kills: number;
+  readonly durationMs: number;
+  readonly killsAMinute: number;
+  /** Kills by how they were done: `time`, `line`, `recovery fdatasync` and so on. */
+  readonly killsByKind: Readonly<Record<string, number>>;
+  /** Kills that came before the process had opened the store. */
+  readonly killsWhileOpening: number;
+  readonly reopensChecked: number;
+  readonly operationsAcknowledged: number;
+  /** The longest that an opening after a kill took, its recovery included. */
+  readonly slowestOpenMs: number;
+  readonly findings: readonly KillFinding[];
+}
+
+export interface KillFinding {
+  /** I1 to I12, or a word where the design has no number. */
+  readonly invariant: string;
+  readonly message: string;
+  readonly store: number;
+  readonly round: number;
+  readonly plan: KillPlan;
+  /** As the failed check left it. */
+  readonly directory: string;
+  readonly reproduce: string;
+}
+
+/** So that no log grows long, and everything is found soon. */
+const KILLS_A_STORE = 16;
+
+/** Kills stores until the time or the number is up, several at a time. Throws `AdapterError`. */
+export async function runKills(options: KillOptions): Promise<KillReport> {
+  const subject =
+    options.adapter === undefined ? tidemarkSubject() : await adapterSubject(options.adapter);
+  const campaign = new Campaign(options, subject);
+  await campaign.run();
+  return campaign.report();
+}
+
+class Campaign {
+  private readonly options: KillOptions;
+  private readonly subject: KillSubject;
+  private readonly startMs = performance.now();
+  private readonly killsByKind: Record<string, number> = {};
+  private readonly findings: KillFinding[] = [];
+  private nextStore = 0;
+  private started = 0;
+  private kills = 0;
+  private killsWhileOpening = 0;
+  private operations = 0;
+  private slowestOpenMs = 0;
+
+  constructor(options: KillOptions, subject: KillSubject) {
+    this.options = options;
+    this.subject = subject;
+  }
+
+  async run(): Promise<void> {
+    mkdirSync(this.options.directory, { recursive: true });
+    const lanes = Array.from({ length: this.options.parallel ?? 2 }, async () => {
+      while (!this.isOver()) await this.runStore(this.nextStore++);
+    });
+    await Promise.all(lanes);
+  }
+
+  report(): KillReport {
+    const durationMs = performance.now() - this.startMs;
+    return {
+      seed: this.options.seed,
+      adapter: this.options.adapter ?? 'tidemark',
+      kills: this.kills,
+      durationMs,
+      killsAMinute: (this.kills * 60_000) / durationMs,
+      killsByKind: this.killsByKind,
+      killsWhileOpening: this.killsWhileOpening,
+      reopensChecked: this.kills,
+      operationsAcknowledged: this.operations,
+      slowestOpenMs: this.slowestOpenMs,
+      findings: this.findings,
+    };
+  }
+
+  private isOver(): boolean {
+    const { kills = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY } = this.options;
+    return this.started >= kills || performance.now() - this.startMs >= seconds * 1000;
+  }
+
+  private async runStore(store: number): Promise<void> {
+    const { seed } = this.options;
+    const directory = join(this.options.directory, `store-${store}`);
+    rmSync(directory, { recursive: true, force: true });
+    const storeSeed = mix32((seed + mix32(store)) >>> 0);
+    const kills = killStore(this.subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+    try {
+      this.started++;
+      for await (const kill of kills) {
+        this.count(kill);
+        if (this.isOver()) break;
+        this.started++;
+      }
+      rmSync(directory, { recursive: true, force: true });
+    } catch (error) {
+      if (!(error instanceof KillFailure)) throw error;
+      this.findings.push(this.findingOf(error, store, directory));
+    }
+  }
+
+  private count({ plan, run, openMs }: Kill): void {
+    const kind = run.diedIn === undefined ? plan.kind : `${plan.kind} ${run.diedIn}`;
+    this.killsByKind[kind] = (this.killsByKind[kind] ?? 0) + 1;
+    this.kills++;
+    if (!run.opened) this.killsWhileOpening++;
+    this.operations += run.acknowledgements.length;
+    this.slowestOpenMs = Math.max(this.slowestOpenMs, openMs);
+    this.options.onProgress?.(this.report());
+  }
+
+  private findingOf(failure: KillFailure, store: number, directory: string): KillFinding {
+    const { invariant, message, round, plan } = failure;
+    const { seed, adapter } = this.options;
+    const other = adapter === undefined ? '' : ` --adapter ${adapter}`;
+    const reproduce = `node dist/harness/crash/kill-reproduce.js --seed ${seed} --store ${store}${other}`;
+    return { invariant, message, store, round, plan, directory, reproduce };
+  }
+}
+
+/** The kills of one store of a campaign again, for `kill-reproduce`. What depends on time may come otherwise. */
+export async function repeatStore(options: KillOptions, store: number): Promise<Kill[]> {
+  const subject =
+    options.adapter === undefined ? tidemarkSubject() : await adapterSubject(options.adapter);
+  const storeSeed = mix32((options.seed + mix32(store)) >>> 0);
+  const kills: Kill[] = [];
+  for await (const kill of killStore(
+    subject,
+    options.directory,
+    storeSeed,
+    Prng.seeded(storeSeed),
+    KILLS_A_STORE,
+  )) {
+    kills.push(kill);
+  }
+  return kills;
+}

@@ -1,0 +1,35 @@
+import { type FileSystem, NodeFileSystem } from '../../src/engine/index.ts';
+import { type Call, intercept, isChange } from './fault-interception.ts';
+
+/**
+ * The real file system, for a process that kills itself in its n-th change: a write after half of it, anything else
+ * before it has begun. `onDeath` is told the method right before. Dying after a change is dying before the next.
+ */
+export function dyingFileSystem(dieAtChange: number, onDeath: (method: string) => void): FileSystem {
+  const real = new NodeFileSystem();
+  let changesLeft = dieAtChange;
+  return intercept(real, (call) => {
+    if (!isChange(call) || --changesLeft > 0) return call.proceed();
+    writeHalf(real, call);
+    onDeath(call.method);
+    process.kill(process.pid, 'SIGKILL');
+    throw new Error('a killed process went on');
+  });
+}
+
+function writeHalf(fileSystem: FileSystem, { method, args }: Call): void {
+  if (method === 'write') {
+    const [descriptor, buffer, offset, length, position] = args as [
+      number,
+      Uint8Array,
+      number,
+      number,
+      number,
+    ];
+    fileSystem.write(descriptor, buffer, offset, length >>> 1, position);
+  } else if (method === 'writeVector') {
+    const [descriptor, buffers, position] = args as [number, readonly Uint8Array[], number];
+    const bytes = Buffer.concat(buffers);
+    fileSystem.write(descriptor, bytes, 0, bytes.length >>> 1, position);
+  }
+}

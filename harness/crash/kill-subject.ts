@@ -1,0 +1,71 @@
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Prng } from '../prng.ts';
+import { KillBroken, type KillKind, type KillPlan } from './kill-plan.ts';
+import type { KillHistory, KillStep } from './kill-workload.ts';
+
+/** A kind of store that can be killed. */
+export interface KillSubject {
+  /** Of kills that it can take part in. */
+  readonly kinds: readonly KillKind[];
+  /** The compiled child. */
+  readonly program: string;
+  args(directory: string, round: KillRound, plan: KillPlan): string[];
+  steps(round: KillRound): Generator<KillStep, never>;
+  /** Opens what a killed process left and checks it; returns how long the first opening took. Throws `KillBroken`. */
+  check(directory: string, left: LeftStore, prng: Prng): Promise<number>;
+  /** Called while a child holds the store and answers nobody. */
+  checkBlocked(directory: string, child: ChildProcess): Promise<void>;
+}
+
+export interface KillRound {
+  readonly seed: number;
+  readonly round: number;
+  /** Of the history at its beginning. */
+  readonly length: number;
+}
+
+/** What a killed process should have left. */
+export interface LeftStore {
+  /** All operations that the process began, which may be more than it finished. */
+  readonly history: KillHistory;
+  /** Operations that it acknowledged. */
+  readonly acknowledged: number;
+  readonly outputs: readonly LeftOutput[];
+}
+
+export interface LeftOutput {
+  readonly kind: 'compactTo' | 'export';
+  readonly name: string;
+  /** The state that it must hold. */
+  readonly state: string;
+  /** It is there; one that was being made may be absent, but not half done. */
+  readonly isComplete: boolean;
+}
+
+/** A program of the compiled harness, by its path from here. */
+export function harnessProgram(name: string): string {
+  return fileURLToPath(new URL(`../../dist/harness/crash/${name}`, compiledFrom()));
+}
+
+/** Tests run the sources; the children of both are compiled. */
+function compiledFrom(): URL {
+  const here = new URL(import.meta.url);
+  const source = new URL('../../', here).pathname.endsWith('/dist/') ? new URL('../', here) : here;
+  return source;
+}
+
+/** I1 to I3. From here on the history is what the store shows. */
+export function adoptState(
+  pairs: Iterable<[Uint8Array, Uint8Array]>,
+  history: KillHistory,
+  acknowledged: number,
+): void {
+  const kept = history.longestPrefix(history.stateOf(pairs));
+  if (kept === undefined)
+    throw new KillBroken('I1', `the state is that of no prefix of ${history.length} operations`);
+  if (kept < acknowledged) {
+    throw new KillBroken('I2', `the state is that of ${kept} operations, and ${acknowledged} were acknowledged`);
+  }
+  if (kept !== history.length) history.rollBack(kept);
+}

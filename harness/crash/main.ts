@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+import { ExitCode } from '../exit-code.ts';
+import { describeHost, describeVersions } from '../soak/host.ts';
+import { type CampaignPart, runCampaign } from './campaign.ts';
+import { type CampaignOptions, CampaignUsageError, parseCampaignOptions } from './campaign-options.ts';
+import { campaignProgress } from './campaign-progress.ts';
+import { statesPart } from './campaign-states.ts';
+import { describeCampaign, junitCases, summarizeCampaign } from './crash-report.ts';
+import { CrashReportFiles } from './crash-report-files.ts';
+import { junitXml } from './crash-report-junit.ts';
+
+const SUMMARY_FILE = 'summary.json';
+const JUNIT_FILE = 'junit.xml';
+
+// A pipe that was closed, as `| head` does, is no reason to end a campaign.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+
+try {
+  const options = parseCampaignOptions(process.argv.slice(2));
+  if (options !== undefined) process.exitCode = await crash(options);
+} catch (error) {
+  if (!(error instanceof CampaignUsageError)) throw error;
+  process.stderr.write(`crash: ${error.message}\n`);
+  process.exitCode = ExitCode.usage;
+}
+
+/** What a campaign consists of, in the order in which it runs. */
+function partsOf({ seed, workers, outDirectory, statesSeconds, only }: CampaignOptions): CampaignPart[] {
+  const goal = only === undefined ? { seconds: statesSeconds } : { onlySteps: only.steps };
+  return [statesPart({ seed, workers, outDirectory, goal })];
+}
+
+async function crash(options: CampaignOptions): Promise<ExitCode> {
+  const files = new CrashReportFiles(options.outDirectory, [SUMMARY_FILE, JUNIT_FILE]);
+  const startedAt = new Date();
+  const startMs = performance.now();
+  const progress = campaignProgress(process.stderr);
+  progress.print(`crash: ${options.command}`);
+  const interrupt = listenForInterrupts();
+  const finished = await runCampaign(partsOf(options), { signal: interrupt.signal, progress }).finally(() =>
+    progress.end(),
+  );
+  const failures = finished.flatMap(({ part, result }) =>
+    result.failures.map((failure) => {
+      const { invariant, message, seed, command } = failure;
+      return { part: part.name, invariant, message, seed, command, directory: files.keepFailure(failure) };
+    }),
+  );
+  const durationMs = performance.now() - startMs;
+  const summary = summarizeCampaign({
+    options,
+    finished,
+    failures,
+    interruptedBy: interrupt.by(),
+    startedAt,
+    durationMs,
+    versions: describeVersions(),
+    host: describeHost(options.outDirectory),
+  });
+  const written = [
+    files.write(SUMMARY_FILE, `${JSON.stringify(summary, undefined, 2)}\n`),
+    files.write(JUNIT_FILE, junitXml('tidemark-crash', junitCases(finished), durationMs)),
+  ];
+  process.stdout.write(`${describeCampaign(summary, finished, written)}\n`);
+  return summary.exitCode;
+}
+
+/** The first signal asks for an orderly end; a second one ends the process as signals do. */
+function listenForInterrupts() {
+  const controller = new AbortController();
+  let by: 'SIGINT' | 'SIGTERM' | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      by ??= signal;
+      controller.abort();
+    });
+  }
+  return { signal: controller.signal, by: () => by };
+}
