@@ -139,7 +139,7 @@ class OtelProbe implements SpanCounting {
       this.counts.operation.unsampled++;
       return false;
     }
-    this.remember(operation, { span, context: trace.setSpan(parent, span) });
+    this.remember(operation, { span, context: new SpanContextView(parent, span) });
     return true;
   }
 
@@ -248,7 +248,7 @@ class OtelProbe implements SpanCounting {
 
   read(
     operation: number,
-    site: ReadSite,
+    _site: ReadSite,
     segmentId: number,
     offset: number,
     sizeBytes: number,
@@ -259,7 +259,6 @@ class OtelProbe implements SpanCounting {
     const running = this.recorded('pread', operation);
     if (running === undefined) return;
     this.part('pread', running, startNs, durationNs, error?.code, {
-      'tidemark.site': site,
       'tidemark.segment': segmentId,
       'tidemark.offset': offset,
       'tidemark.bytes': sizeBytes,
@@ -268,7 +267,7 @@ class OtelProbe implements SpanCounting {
 
   crcValidated(
     operation: number,
-    site: ReadSite,
+    _site: ReadSite,
     ok: boolean,
     sizeBytes: number,
     startNs: number,
@@ -278,7 +277,6 @@ class OtelProbe implements SpanCounting {
     if (running === undefined) return;
     const errorType = ok ? undefined : 'CRC_MISMATCH';
     this.part('crc_validate', running, startNs, durationNs, errorType, {
-      'tidemark.site': site,
       'tidemark.outcome': ok ? 'ok' : 'mismatch',
       'tidemark.bytes': sizeBytes,
     });
@@ -385,6 +383,44 @@ class OtelProbe implements SpanCounting {
     const links = this.unsynced;
     this.unsynced = [];
     return links;
+  }
+}
+
+/** The key under which a context holds its span, learned from the API by letting it look. */
+const SPAN_KEY = ((): symbol => {
+  let seen: symbol | undefined;
+  const observer: Context = {
+    getValue: (key) => {
+      seen = key;
+      return undefined;
+    },
+    setValue: () => observer,
+    deleteValue: () => observer,
+  };
+  trace.getSpan(observer);
+  return seen as symbol;
+})();
+
+/** `trace.setSpan(parent, span)` without the copy of the whole context that it makes. */
+class SpanContextView implements Context {
+  private readonly parent: Context;
+  private readonly span: Span;
+
+  constructor(parent: Context, span: Span) {
+    this.parent = parent;
+    this.span = span;
+  }
+
+  getValue(key: symbol): unknown {
+    return key === SPAN_KEY ? this.span : this.parent.getValue(key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return trace.setSpan(this.parent, this.span).setValue(key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return trace.setSpan(this.parent, this.span).deleteValue(key);
   }
 }
 
