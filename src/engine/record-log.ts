@@ -303,6 +303,7 @@ export class RecordLog {
   ): void {
     let staged: { append: Append; ref: RecordRef }[] = [];
     const flush = () => {
+      if (staged.length === 0) return;
       const { segmentId, sizeBytes } = this.active;
       try {
         this.active.flush();
@@ -314,18 +315,19 @@ export class RecordLog {
       staged = [];
     };
     for (const append of appends) {
-      const byteLength = frameBytes(append.key.length, append.payload.length);
-      if (this.needsRoom(byteLength)) {
+      const { type, key, payload } = append;
+      const byteLength = frameBytes(key.length, payload.length);
+      if (this.needsRoom(byteLength) || !this.active.canStage(key, payload)) {
         flush();
         this.makeRoom(byteLength);
       }
+      if (!this.active.canStage(key, payload)) {
+        written(append, this.appendOne(type, key, payload, operation));
+        continue;
+      }
       const offset = this.active.sizeBytes + this.active.stagedBytes;
       staged.push({ append, ref: { segmentId: this.active.segmentId, offset, byteLength } });
-      try {
-        this.active.stage(append.type, this.nextTxid, append.key, append.payload);
-      } catch (error) {
-        throw this.latch.close('WRITE_FAILED', 'the append of a batch', error);
-      }
+      this.active.stage(type, this.nextTxid, key, payload);
       this.nextTxid++;
     }
     flush();

@@ -79,14 +79,14 @@ export class SegmentWriter {
     this.sizeBytes += byteLength;
   }
 
-  /** Adds a frame to the next write. Flushes first when it would not fit; large payloads are written at once. */
+  /** Can this frame go into the next write, with what is staged? Large payloads never can. */
+  canStage(key: Uint8Array, payload: Uint8Array): boolean {
+    const stagedBytes = this.stagedBytes + frameBytes(key.length, payload.length);
+    return payload.length < VECTOR_PAYLOAD_BYTES && stagedBytes <= this.buffer.length;
+  }
+
+  /** Adds a frame that `canStage` to the next write. */
   stage(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
-    if (payload.length >= VECTOR_PAYLOAD_BYTES) {
-      this.flush();
-      this.appendVector(type, txid, key, payload);
-      return;
-    }
-    if (this.stagedBytes + frameBytes(key.length, payload.length) > this.buffer.length) this.flush();
     this.stagedBytes += encodeFrame(this.buffer, this.stagedBytes, type, txid, key, payload);
   }
 

@@ -39,6 +39,7 @@ export class WriterLock {
   private lease: Lease | undefined;
   private record: OwnerRecord | undefined;
   private isMarked = false;
+  private isLost = false;
 
   private constructor(
     fileSystem: FileSystem,
@@ -111,7 +112,10 @@ export class WriterLock {
           ? fileSystem.breakLease(path, leaseSeen.inode)
           : undefined;
       try {
-        lease = await takeLease(options, path, kernelLock, holder);
+        lease = await takeLease(options, path, holder, (error) => {
+          lock.isLost = !kernelLock;
+          options.onLeaseLost(error, lock.isLost);
+        });
       } finally {
         removeBroken?.();
       }
@@ -155,7 +159,8 @@ export class WriterLock {
   }
 
   async release(): Promise<void> {
-    if (this.isMarked) this.writeReleased();
+    // Without the lock the slot may be the next holder's by now.
+    if (this.isMarked && !this.isLost && this.stillHeld()) this.writeReleased();
     try {
       await this.lease?.release();
     } catch {
@@ -221,11 +226,11 @@ function readRecords(
 async function takeLease(
   options: AcquireOptions,
   path: string,
-  kernelLock: boolean,
   record: OwnerRecord | undefined,
+  onLost: (error: Error) => void,
 ): Promise<Lease> {
   try {
-    return await options.fileSystem.holdLease(path, (error) => options.onLeaseLost(error, !kernelLock));
+    return await options.fileSystem.holdLease(path, onLost);
   } catch (error) {
     if (errnoOf(error) === 'ELOCKED') throw lockedError(options.directory, record);
     throw error;
