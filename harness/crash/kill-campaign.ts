@@ -56,9 +56,7 @@ const KILLS_A_STORE = 16;
 
 /** Kills stores until the time or the number is up, several at a time. Throws `AdapterError`. */
 export async function runKills(options: KillOptions): Promise<KillReport> {
-  const subject =
-    options.adapter === undefined ? tidemarkSubject() : await adapterSubject(options.adapter);
-  const campaign = new Campaign(options, subject);
+  const campaign = new Campaign(options, await subjectOf(options));
   await campaign.run();
   return campaign.report();
 }
@@ -112,11 +110,9 @@ class Campaign {
   }
 
   private async runStore(store: number): Promise<void> {
-    const { seed } = this.options;
     const directory = join(this.options.directory, `store-${store}`);
     rmSync(directory, { recursive: true, force: true });
-    const storeSeed = mix32((seed + mix32(store)) >>> 0);
-    const kills = killStore(this.subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+    const kills = killsOf(this.subject, directory, this.options.seed, store);
     try {
       this.started++;
       for await (const kill of kills) {
@@ -152,18 +148,18 @@ class Campaign {
 
 /** The kills of one store of a campaign again, for `kill-reproduce`. What depends on time may come otherwise. */
 export async function repeatStore(options: KillOptions, store: number): Promise<Kill[]> {
-  const subject =
-    options.adapter === undefined ? tidemarkSubject() : await adapterSubject(options.adapter);
-  const storeSeed = mix32((options.seed + mix32(store)) >>> 0);
   const kills: Kill[] = [];
-  for await (const kill of killStore(
-    subject,
-    options.directory,
-    storeSeed,
-    Prng.seeded(storeSeed),
-    KILLS_A_STORE,
-  )) {
+  for await (const kill of killsOf(await subjectOf(options), options.directory, options.seed, store)) {
     kills.push(kill);
   }
   return kills;
+}
+
+function killsOf(subject: KillSubject, directory: string, seed: number, store: number): AsyncGenerator<Kill> {
+  const storeSeed = mix32((seed + mix32(store)) >>> 0);
+  return killStore(subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+}
+
+async function subjectOf({ adapter }: KillOptions): Promise<KillSubject> {
+  return adapter === undefined ? tidemarkSubject() : adapterSubject(adapter);
 }

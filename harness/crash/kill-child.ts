@@ -55,7 +55,9 @@ function checkDescriptors(expected: number, when: string): void {
   const open = storeDescriptors(resolve(directory));
   if (open === undefined) return;
   if (open.length !== expected || open.some((target) => target.endsWith(' (deleted)')))
-    throw new Error(`I10: ${expected} descriptors are expected ${when}, and these are open: ${open.join(', ')}`);
+    throw new Error(
+      `I10: ${expected} descriptors are expected ${when}, and these are open: ${open.join(', ')}`,
+    );
 }
 
 let length = Number(firstLength);

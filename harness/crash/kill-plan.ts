@@ -44,14 +44,3 @@ export function planKill(prng: Prng, kinds: readonly KillKind[]): KillPlan {
       return { kind, steps: prng.below(BLOCK_STEPS) };
   }
 }
-
-/** What was promised does not hold; `invariant` is I1 to I12 of the design, or a word. */
-export class KillBroken extends Error {
-  override readonly name = 'KillBroken';
-  readonly invariant: string;
-
-  constructor(invariant: string, message: string) {
-    super(message);
-    this.invariant = invariant;
-  }
-}

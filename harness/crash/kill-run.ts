@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { KillBroken, type KillPlan } from './kill-plan.ts';
+import { PromiseBroken } from './fault-broken.ts';
+import type { KillPlan } from './kill-plan.ts';
 
 /** What a child told before it died. */
 export interface KilledRun {
@@ -50,10 +51,10 @@ export async function runUntilKilled(
   const [code, signal] = await once(child, 'close');
   clearTimeout(watchdog);
   await blocked;
-  if (hung) throw new KillBroken('alive', `the process did not end within ${HANG_MS} ms`);
+  if (hung) throw new PromiseBroken('alive', `the process did not end within ${HANG_MS} ms`);
   if (signal !== 'SIGKILL') {
     const invariant = /\bI10\b/.test(errors) ? 'I10' : 'alive';
-    throw new KillBroken(
+    throw new PromiseBroken(
       invariant,
       `the process ended by itself (${code ?? signal}): ${errors.trim().slice(0, MOST_ERROR_CHARACTERS)}`,
     );

@@ -1,5 +1,6 @@
 import type { Prng } from '../prng.ts';
-import { KillBroken, type KillPlan, planKill } from './kill-plan.ts';
+import { invariantOf, PromiseBroken } from './fault-broken.ts';
+import { type KillPlan, planKill } from './kill-plan.ts';
 import { type KilledRun, runUntilKilled } from './kill-run.ts';
 import type { KillRound, KillSubject, LeftOutput, LeftStore } from './kill-subject.ts';
 import { stateOfOutput } from './kill-tidemark.ts';
@@ -25,7 +26,7 @@ export class KillFailure extends Error {
   }
 
   get invariant(): string {
-    return (this.cause as { invariant?: string }).invariant ?? 'alive';
+    return invariantOf(this.cause);
   }
 }
 
@@ -55,7 +56,11 @@ export async function* killStore(
 }
 
 /** Repeats what the child did, as far as it told and one step further, since it may have died inside that one. */
-function follow(history: KillHistory, steps: Generator<KillStep, never>, run: KilledRun): LeftStore {
+export function follow(
+  history: KillHistory,
+  steps: Generator<KillStep, never>,
+  run: Pick<KilledRun, 'opened' | 'acknowledgements'>,
+): LeftStore {
   const outputs: LeftOutput[] = [];
   const take = (step: KillStep, isComplete: boolean) => {
     for (const operation of operationsOf(step)) history.append(operation);
@@ -71,7 +76,7 @@ function follow(history: KillHistory, steps: Generator<KillStep, never>, run: Ki
     const step = steps.next().value;
     take(step, true);
     const expected = `${step.kind} ${history.length}`;
-    if (line !== expected) throw new KillBroken('harness', `the child says ${line}, and not ${expected}`);
+    if (line !== expected) throw new PromiseBroken('harness', `the child says ${line}, and not ${expected}`);
   }
   const acknowledged = history.length;
   if (run.opened) take(steps.next().value, false);

@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { Prng } from '../prng.ts';
-import { KillBroken, type KillKind, type KillPlan } from './kill-plan.ts';
+import { PromiseBroken } from './fault-broken.ts';
+import type { KillKind, KillPlan } from './kill-plan.ts';
 import type { KillHistory, KillStep } from './kill-workload.ts';
 
 /** A kind of store that can be killed. */
@@ -12,7 +14,7 @@ export interface KillSubject {
   readonly program: string;
   args(directory: string, round: KillRound, plan: KillPlan): string[];
   steps(round: KillRound): Generator<KillStep, never>;
-  /** Opens what a killed process left and checks it; returns how long the first opening took. Throws `KillBroken`. */
+  /** Opens what a killed process left and checks it; returns how long the first opening took. Throws `PromiseBroken`. */
   check(directory: string, left: LeftStore, prng: Prng): Promise<number>;
   /** Called while a child holds the store and answers nobody. */
   checkBlocked(directory: string, child: ChildProcess): Promise<void>;
@@ -43,16 +45,10 @@ export interface LeftOutput {
   readonly isComplete: boolean;
 }
 
-/** A program of the compiled harness, by its path from here. */
+/** A program of the compiled harness, which runs whether this is compiled or not. */
 export function harnessProgram(name: string): string {
-  return fileURLToPath(new URL(`../../dist/harness/crash/${name}`, compiledFrom()));
-}
-
-/** Tests run the sources; the children of both are compiled. */
-function compiledFrom(): URL {
-  const here = new URL(import.meta.url);
-  const source = new URL('../../', here).pathname.endsWith('/dist/') ? new URL('../', here) : here;
-  return source;
+  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
+  return join(dirname(packageFile), 'dist', 'harness', 'crash', name);
 }
 
 /** I1 to I3. From here on the history is what the store shows. */
@@ -63,9 +59,12 @@ export function adoptState(
 ): void {
   const kept = history.longestPrefix(history.stateOf(pairs));
   if (kept === undefined)
-    throw new KillBroken('I1', `the state is that of no prefix of ${history.length} operations`);
+    throw new PromiseBroken('I1', `the state is that of no prefix of ${history.length} operations`);
   if (kept < acknowledged) {
-    throw new KillBroken('I2', `the state is that of ${kept} operations, and ${acknowledged} were acknowledged`);
+    throw new PromiseBroken(
+      'I2',
+      `the state is that of ${kept} operations, and ${acknowledged} were acknowledged`,
+    );
   }
   if (kept !== history.length) history.rollBack(kept);
 }

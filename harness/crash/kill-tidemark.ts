@@ -4,8 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openReader, openStore, type Store, StoreError, type StoreReader } from '../../src/engine/index.ts';
 import type { Prng } from '../prng.ts';
-import { KILL_KINDS, KillBroken } from './kill-plan.ts';
-import { adoptState, harnessProgram, type KillSubject, type LeftOutput, type LeftStore } from './kill-subject.ts';
+import { PromiseBroken } from './fault-broken.ts';
+import { KILL_KINDS } from './kill-plan.ts';
+import {
+  adoptState,
+  harnessProgram,
+  type KillSubject,
+  type LeftOutput,
+  type LeftStore,
+} from './kill-subject.ts';
 import { KILL_SEGMENT_BYTES, KillHistory, killSteps, OUTPUTS_DIRECTORY } from './kill-workload.ts';
 
 /** tidemark itself, with everything that it promises beyond the adapter interface. */
@@ -27,7 +34,7 @@ export function tidemarkSubject(): KillSubject {
 async function checkLeft(directory: string, left: LeftStore, prng: Prng): Promise<number> {
   const { history, acknowledged } = left;
   if (!holdsSegments(directory)) {
-    if (acknowledged > 0) throw new KillBroken('I2', 'the store is gone');
+    if (acknowledged > 0) throw new PromiseBroken('I2', 'the store is gone');
     return 0;
   }
   // A reader repairs nothing: what it says must be what every later recovery comes to, killed or not (I6).
@@ -65,7 +72,7 @@ async function openAfterKill(directory: string): Promise<Store> {
     return await openStore(directory, { segmentBytes: KILL_SEGMENT_BYTES });
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'STORE_LOCKED') throw error;
-    throw new KillBroken('I11', `a dead holder blocks: ${error.message}`);
+    throw new PromiseBroken('I11', `a dead holder blocks: ${error.message}`);
   }
 }
 
@@ -74,7 +81,7 @@ function checkTxids(view: Store | StoreReader): void {
   let last = 0;
   for (const { txid, ref } of view.scan()) {
     if (txid <= last) {
-      throw new KillBroken('I7', `txid ${txid} at ${ref.segmentId}:${ref.offset} follows ${last}`);
+      throw new PromiseBroken('I7', `txid ${txid} at ${ref.segmentId}:${ref.offset} follows ${last}`);
     }
     last = txid;
   }
@@ -87,9 +94,9 @@ async function checkOutputs(directory: string, { outputs }: LeftStore): Promise<
     const path = join(place, output.name);
     const state = await outputState(path, output.kind);
     if (state === undefined) {
-      if (output.isComplete) throw new KillBroken('outputs', `${path} was acknowledged, and is not there`);
+      if (output.isComplete) throw new PromiseBroken('outputs', `${path} was acknowledged, and is not there`);
     } else if (state !== output.state) {
-      throw new KillBroken('outputs', `${path} holds ${state}, and not ${output.state}`);
+      throw new PromiseBroken('outputs', `${path} holds ${state}, and not ${output.state}`);
     }
   }
   rmSync(place, { recursive: true, force: true });
@@ -148,8 +155,8 @@ async function expectLocked(directory: string, child: ChildProcess): Promise<voi
     robbed = await openStore(directory, { segmentBytes: KILL_SEGMENT_BYTES });
   } catch (error) {
     if (error instanceof StoreError && error.code === 'STORE_LOCKED' && error.holderPid === child.pid) return;
-    throw new KillBroken('I11', `a second writer gets: ${error instanceof Error ? error.message : error}`);
+    throw new PromiseBroken('I11', `a second writer gets: ${error instanceof Error ? error.message : error}`);
   }
   await robbed.close();
-  throw new KillBroken('I11', 'a second writer opened a store whose holder lives');
+  throw new PromiseBroken('I11', 'a second writer opened a store whose holder lives');
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
-import { StoreError, wrapSystemError } from './errors.ts';
+import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
@@ -111,7 +111,7 @@ async function openLocked(
   try {
     // Every name in the directory, the mark's own included, before the first mark that relies on them.
     fileSystem.directorySync(directory);
-    if (previous === undefined) fileSystem.directorySync(dirname(directory));
+    if (previous === undefined) syncParent(fileSystem, directory);
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
@@ -161,13 +161,27 @@ function prepareDirectory(fileSystem: FileSystem, directory: string): void {
       });
     }
     if (stat !== undefined) return;
-    const topmost = fileSystem.makeDirectory(directory);
-    if (topmost === undefined) return;
-    for (let path = directory; path !== dirname(topmost); path = dirname(path)) {
-      fileSystem.directorySync(dirname(path));
+    // One level after the other, each made durable before the next: whoever finds a directory, made by an opening that
+    // was killed or that failed here, knows that at most its own name is not durable yet.
+    const missing: string[] = [];
+    let present = directory;
+    for (; fileSystem.stat(present) === undefined; present = dirname(present)) missing.unshift(present);
+    syncParent(fileSystem, present);
+    for (const path of missing) {
+      fileSystem.makeDirectory(path);
+      syncParent(fileSystem, path);
     }
   } catch (error) {
     throw wrapSystemError(error, 'create the store', directory);
+  }
+}
+
+/** A parent that may be passed through but not read was made by somebody else, who answers for its names. */
+function syncParent(fileSystem: FileSystem, path: string): void {
+  try {
+    fileSystem.directorySync(dirname(path));
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error;
   }
 }
 

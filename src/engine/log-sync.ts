@@ -166,9 +166,12 @@ export class LogSync {
       for (const segment of sealed) {
         if (segment.durable) continue;
         await fileSystem.dataSyncAsync(segment.writer.syncDescriptor);
+        latch.check();
         segment.durable = true;
       }
       await fileSystem.dataSyncAsync(active.syncDescriptor);
+      // A sync that the writer waited for may have failed in the meantime: what it should have covered is not synced again.
+      latch.check();
       if (this.directoryChangesSynced < directoryChanges) {
         await fileSystem.directorySyncAsync(directory);
         this.directoryChangesSynced = directoryChanges;

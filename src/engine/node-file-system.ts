@@ -6,6 +6,12 @@ import lockfile from 'proper-lockfile';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
 import { LEASE_STALE_MS } from './file-system.ts';
 
+/**
+ * proper-lockfile (by signal-exit) listens to every signal that ends a process, and ends it when nobody else listens. Node
+ * ignores SIGXFSZ, so that a write beyond the limit on file sizes fails with EFBIG: with a second listener it still does.
+ */
+if (process.platform !== 'win32') process.on('SIGXFSZ', () => {});
+
 /** The real file system. The only engine file that imports `node:fs`. */
 export class NodeFileSystem implements FileSystem {
   list(directory: string): string[] {

@@ -31,10 +31,20 @@ export function quarantine(
   const digest = digestRange(fileSystem, directory, range);
   const path = join(folder, `${segmentName(range.segmentId)}-${range.offset}-${digest}`);
   const where = `${range.byteLength} bytes discarded at ${segmentName(range.segmentId)}:${range.offset}`;
+  const noRoom = (error: unknown) => {
+    if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
+    notes.push(`${where} were not kept: no room in ${folder} (${errnoOf(error)})`);
+    return { ...range, quarantinePath: null };
+  };
   try {
     fileSystem.makeDirectory(folder);
-    // Also what was there: whoever made the folder or the copy may have been killed before its name was durable.
-    fileSystem.directorySync(directory);
+  } catch (error) {
+    return noRoom(error);
+  }
+  // Also what was there: whoever made the folder or the copy may have been killed before its name was durable. That it
+  // fails is no lack of room: the opening relies on the same directory.
+  fileSystem.directorySync(directory);
+  try {
     if (fileSystem.stat(path)?.sizeBytes === range.byteLength) {
       fileSystem.directorySync(folder);
       return { ...range, quarantinePath: path };
@@ -55,9 +65,7 @@ export function quarantine(
     fileSystem.directorySync(folder);
     return { ...range, quarantinePath: path };
   } catch (error) {
-    if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
-    notes.push(`${where} were not kept: no room in ${folder} (${errnoOf(error)})`);
-    return { ...range, quarantinePath: null };
+    return noRoom(error);
   }
 }
 

@@ -18,15 +18,12 @@ import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet, partDuration, partStart } from './probe-set.ts';
-import type { LogSegment } from './recovery.ts';
+import { type LogSegment, MAX_UNSYNCED_RECORDS } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import { type PoolStats, SegmentReader } from './segment-reader.ts';
 import { type ScannedRecord, scanSegments } from './segment-records.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentWriter, WRITE_BUFFER_BYTES } from './segment-writer.ts';
-
-/** At most this many records are unsynced at any time, so that txids can be set aside for all of them. */
-export const MAX_UNSYNCED_RECORDS = 2 ** 19;
 
 const APPEND_KINDS = ['append', 'put', 'delete'] as const;
 

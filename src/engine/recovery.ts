@@ -56,6 +56,9 @@ export interface ScanLogOptions {
   readonly onProgress?: ((scannedBytes: number, totalBytes: number) => void) | undefined;
 }
 
+/** A writer never has more records than these unsynced, so that txids can be set aside for all of them. */
+export const MAX_UNSYNCED_RECORDS = 2 ** 19;
+
 /** How much is scanned between two turns of the event loop. */
 const BYTES_A_TURN = 8 * SCAN_CHUNK_BYTES;
 
@@ -229,6 +232,9 @@ class LogScanner {
     }
     if (frame.txid <= this.lastTxid) return 'txid-not-increasing';
     if (this.expectedTxid === undefined || frame.txid === this.expectedTxid) return undefined;
+    // No more records than that are ever unsynced: a crash leaves no wider gap, so a later opening wrote this one, and the
+    // mark is of an earlier time.
+    if (frame.txid >= this.expectedTxid + MAX_UNSYNCED_RECORDS) return 'contradicts-mark';
     // datawal goes on from the last record it sees, not from the txids that our mark has set aside.
     const continuesElsewhere = !this.witnessed && frame.txid === this.lastTxid + 1;
     return continuesElsewhere ? undefined : 'txid-not-next';

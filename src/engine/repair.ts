@@ -55,6 +55,8 @@ export function rewriteFrom(
         at += count;
         rewritten += count;
       }
+      // A cut that an earlier opening made, and whose sync failed, is made again.
+      fileSystem.truncate(descriptor, sizeBytes);
       fileSystem.dataSync(descriptor);
     });
   }

@@ -49,7 +49,7 @@ function* scanFrames(
   const chunk = scanChunk(segments);
   for (const { segmentId, sizeBytes } of segments) {
     if (sizeBytes === 0) continue;
-    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+    const descriptor = openToScan(fileSystem, directory, segmentId);
     onDescriptors(1);
     try {
       const frame = new SegmentScanner({
@@ -70,6 +70,15 @@ function* scanFrames(
       closeQuietly(fileSystem, descriptor);
       onDescriptors(-1);
     }
+  }
+}
+
+function openToScan(fileSystem: FileSystem, directory: string, segmentId: number): number {
+  const path = segmentPath(directory, segmentId);
+  try {
+    return fileSystem.open(path, 'read');
+  } catch (error) {
+    throw new StoreError('READ_FAILED', `cannot open ${path}`, { cause: error, path, segmentId });
   }
 }
 

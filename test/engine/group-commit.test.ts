@@ -9,7 +9,7 @@ import { Prng } from '../../harness/prng.ts';
 import { RecordType } from '../../src/engine/format.ts';
 import { GroupCommit } from '../../src/engine/group-commit.ts';
 import { openLog, openStore } from '../../src/engine/index.ts';
-import { MAX_UNSYNCED_RECORDS } from '../../src/engine/record-log.ts';
+import { MAX_UNSYNCED_RECORDS } from '../../src/engine/recovery.ts';
 import { type FileSystemCall, intercept } from '../support/intercepted-file-system.ts';
 
 const DIRECTORY = '/store';
