@@ -40,6 +40,7 @@ export function markFile(positions: readonly MarkPosition[]): Buffer {
   const mark = DurableMarkWriter.open(fileSystem, '/', undefined, STORE_ID, SESSION_NONCE);
   for (const { segmentId, offset, nextTxid, clean } of positions) {
     mark.write(segmentId, offset, nextTxid, clean ?? false);
+    mark.sync();
   }
   mark.close();
   return fileSystem.readFile(`/${MARK_FILE}`);

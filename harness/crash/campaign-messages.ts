@@ -7,7 +7,9 @@ import type { Invariant } from './invariants.ts';
 export type ToStatesWorker =
   | { readonly type: 'check'; readonly task: StatesTask }
   /** Answer soon, with what there is. */
-  | { readonly type: 'stop' };
+  | { readonly type: 'stop' }
+  /** There is nothing more to do. */
+  | { readonly type: 'end' };
 
 export type FromStatesWorker =
   /** Of the present task, up to now. Comes at least once a second unless something hangs. */

@@ -21,6 +21,8 @@ export interface CampaignOptions {
   /** Absolute. */
   readonly outDirectory: string;
   readonly mutants: boolean;
+  /** For each. */
+  readonly mutantSeconds: number;
   /** Undefined for all of the list. */
   readonly onlyMutant: string | undefined;
   /** Instead of a campaign, one workload. */
@@ -87,6 +89,7 @@ function toOptions(flags: Flags): CampaignOptions {
     workers: flags.workers,
     outDirectory: resolve(flags.out),
     mutants,
+    mutantSeconds: flags.seconds ?? MUTANT_SECONDS[profile],
     onlyMutant,
     only: onlySeed === undefined ? undefined : { steps: onlySteps },
     command: repeatCommand(flags, seed),
@@ -118,7 +121,11 @@ function describeCommand(): Command {
         .default('default'),
     )
     .option('--seed <n>', 'seed of the first workload (default: random, and printed)', seedNumber)
-    .option('--seconds <n>', 'time for the crash states, or for each mutant, instead of the profile', positive)
+    .option(
+      '--seconds <n>',
+      'time for the crash states, or for each mutant, instead of the profile',
+      positive,
+    )
     .option('--workers <n>', 'processes that check', workerCount, 2)
     .option('--out <directory>', 'directory for the report and for what failed', './tidemark-crash')
     .option('--only-seed <n>', 'check the one workload of this seed', seedNumber)

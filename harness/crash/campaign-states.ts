@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCount, formatSeconds } from '../units.ts';
 import type { CampaignPart, Failure, PartContext, PartResult } from './campaign.ts';
+import { STEPS } from './campaign-budget.ts';
 import type { ReportedFinding, StatesAnswer, StatesTask } from './campaign-messages.ts';
 import { CampaignWorker, WorkerLost } from './campaign-worker.ts';
 import { describeImage } from './crash-report-image.ts';
@@ -10,8 +11,6 @@ import { writeImage } from './image-files.ts';
 import { INVARIANTS, type Invariant } from './invariants.ts';
 import { noCounts } from './workload-check.ts';
 
-/** Steps of one workload. */
-export const STEPS = 60;
 /** More workloads that fail would only say the same. */
 const MOST_FAILURES = 3;
 const PROGRESS_INTERVAL_MS = 500;
@@ -115,7 +114,12 @@ class StatesCampaign {
     if (finding !== undefined) this.fail(seed, finding.invariant, finding.message, finding);
   }
 
-  private fail(seed: number, invariant: Invariant, message: string, finding: ReportedFinding | undefined): void {
+  private fail(
+    seed: number,
+    invariant: Invariant,
+    message: string,
+    finding: ReportedFinding | undefined,
+  ): void {
     this.context.progress.print(`seed ${seed}: ${invariant} is broken: ${firstLine(message)}`);
     this.failures.push({
       invariant,
@@ -146,7 +150,8 @@ class StatesCampaign {
     const { states, images } = this.counts;
     const { goal, seed } = this.options;
     const seconds = (performance.now() - this.startMs) / 1000;
-    const left = 'seconds' in goal ? [`${formatSeconds(Math.max(0, Math.ceil(goal.seconds - seconds)))} left`] : [];
+    const left =
+      'seconds' in goal ? [`${formatSeconds(Math.max(0, Math.ceil(goal.seconds - seconds)))} left`] : [];
     this.context.progress.update(
       [
         `states ${formatCount(states)} distinct`,

@@ -68,7 +68,7 @@ export class CampaignWorker {
 
   /** Resolves when the process is gone. */
   async end(): Promise<void> {
-    if (this.child.connected) this.child.disconnect();
+    this.send({ type: 'end' });
     await this.ended;
   }
 

@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
-import { inspectFrame } from '../../src/engine/index.ts';
 import { headerFrameBytes } from '../../src/engine/frame.ts';
+import { inspectFrame } from '../../src/engine/index.ts';
 import { STORE_DIRECTORY } from './crash-workload.ts';
 import type { DiskImage } from './disk-model.ts';
 
@@ -44,7 +44,9 @@ export function hexLines(bytes: Buffer, from: number, to: number, marked: number
   for (let at = from - (from % BYTES_A_LINE); at < Math.min(to, bytes.length); at += BYTES_A_LINE) {
     const row = bytes.subarray(at, at + BYTES_A_LINE);
     const hex = [...row].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    const text = [...row].map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
+    const text = [...row]
+      .map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.'))
+      .join('');
     const mark = marked >= at && marked < at + BYTES_A_LINE ? '>' : ' ';
     lines.push(`  ${mark} ${String(at).padStart(6)}  ${hex.padEnd(BYTES_A_LINE * 3)} ${text}`);
   }

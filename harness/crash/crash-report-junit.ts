@@ -30,7 +30,10 @@ function caseLines(className: string, { name, failures }: JunitCase): string[] {
   if (failures.length === 0) return [`${head}/>`];
   return [
     `${head}>`,
-    ...failures.map((text) => `      <failure message="${escaped(text.split('\n', 1)[0] as string)}">${escaped(text)}</failure>`),
+    ...failures.map(
+      (text) =>
+        `      <failure message="${escaped(text.split('\n', 1)[0] as string)}">${escaped(text)}</failure>`,
+    ),
     '    </testcase>',
   ];
 }

@@ -31,8 +31,8 @@ export interface CrashStateOptions {
   /** Decides on the samples, an integer from 0 to 2^32 - 1. */
   readonly seed: number;
   readonly budget: ImageBudget;
-  /** One state in so many is crashed again while it recovers. */
-  readonly nestOneIn: number;
+  /** One state in so many is crashed again while it recovers: of those in which something is cut off, and of the others. */
+  readonly nestOneIn: { readonly cut: number; readonly whole: number };
   /** One state in so many is also opened by a reader, and closed in order. */
   readonly otherwiseOneIn: number;
   /** One state in so many is also opened as real files, in a directory of its own under this one. */
@@ -95,7 +95,9 @@ async function* enumerate(
       entry.recovered = await check.recover(image);
       await check.judge(entry.recovered, image, expected);
       await checkOtherwise(check, image, entry.recovered, prng, options);
-      if (crashedAt === undefined && prng.below(options.nestOneIn) === 0) {
+      const { cut, whole } = options.nestOneIn;
+      const nestOneIn = entry.recovered.hasDiscarded ? cut : whole;
+      if (crashedAt === undefined && prng.below(nestOneIn) === 0) {
         const recovery = await recordRecovery(image, entry.recovered.state, checkOptions.history, prng);
         const { history, quarantined, inodes } = recovery;
         yield* enumerate(

@@ -29,20 +29,24 @@ export type Step =
   /** The kernel cannot write back a file with unsynced bytes. */
   | { readonly kind: 'failWriteback'; readonly pick: number };
 
-/** One workload in so many meets I/O errors. */
-const FAULTY_ONE_IN = 2;
 const MADE_BY_USER_ONE_IN = 4;
 
-/** The first `count` steps that belong to a stream: fewer are a prefix of more. */
-export function planSteps(prng: Prng, count: number): Step[] {
-  const isFaulty = prng.below(FAULTY_ONE_IN) === 0;
+/** One workload in so many is short: beginnings are where much goes wrong, and many can be tried. */
+const SHORT_ONE_IN = 2;
+const SHORT_LEAST = 4;
+const SHORT_MOST = 20;
+
+/** The steps that belong to a stream, at most `most`. */
+export function planSteps(prng: Prng, most: number): Step[] {
+  const isShort = prng.below(SHORT_ONE_IN) === 0;
+  const count = isShort ? Math.min(most, SHORT_LEAST + prng.below(SHORT_MOST - SHORT_LEAST + 1)) : most;
+  const mood = MOODS[prng.below(MOODS.length)] as Mood;
   const steps: Step[] = prng.below(MADE_BY_USER_ONE_IN) === 0 ? [{ kind: 'makeDirectory' }] : [];
-  const choices = isFaulty ? [...CHOICES, ...FAULTS] : CHOICES;
-  const total = choices.reduce((sum, { weight }) => sum + weight, 0);
+  const total = CHOICES.reduce((sum, { weights }) => sum + weights[mood], 0);
   while (steps.length < count) {
     let ticket = prng.below(total);
-    const choice = choices.find(({ weight }) => {
-      ticket -= weight;
+    const choice = CHOICES.find(({ weights }) => {
+      ticket -= weights[mood];
       return ticket < 0;
     }) as Choice;
     steps.push(choice.make(prng));
@@ -50,31 +54,40 @@ export function planSteps(prng: Prng, count: number): Step[] {
   return steps;
 }
 
+/** `calm` mostly writes and syncs; `restless` rotates, reopens and dies all the time; `faulty` meets I/O errors. */
+const MOODS = ['calm', 'restless', 'faulty'] as const;
+type Mood = (typeof MOODS)[number];
+
 interface Choice {
-  readonly weight: number;
+  /** How often, among all. */
+  readonly weights: Readonly<Record<Mood, number>>;
   readonly make: (prng: Prng) => Step;
 }
 
-const CHOICES: readonly Choice[] = [
-  { weight: 35, make: (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } }) },
-  { weight: 9, make: (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'delete' } }) },
-  { weight: 9, make: (prng) => ({ kind: 'batch', operations: planBatch(prng) }) },
-  { weight: 3, make: (prng) => ({ kind: 'read', key: prng.below(KEYS) }) },
-  { weight: 8, make: () => ({ kind: 'sync' }) },
-  { weight: 5, make: () => ({ kind: 'beginSync' }) },
-  { weight: 7, make: () => ({ kind: 'rotate' }) },
-  { weight: 9, make: () => ({ kind: 'turn' }) },
-  { weight: 4, make: () => ({ kind: 'reopen' }) },
-  { weight: 1, make: () => ({ kind: 'compactTo' }) },
-  { weight: 1, make: () => ({ kind: 'exportJsonl' }) },
-  { weight: 4, make: () => ({ kind: 'die' }) },
-  // An opening makes some fifteen such calls.
-  { weight: 4, make: (prng) => ({ kind: 'dieIn', calls: 1 + prng.below(24) }) },
-];
+function choice(calm: number, restless: number, faulty: number, make: Choice['make']): Choice {
+  return { weights: { calm, restless, faulty }, make };
+}
 
-const FAULTS: readonly Choice[] = [
-  { weight: 4, make: (prng) => ({ kind: 'failIn', calls: 1 + prng.below(24) }) },
-  { weight: 5, make: (prng) => ({ kind: 'failWriteback', pick: prng.below(64) }) },
+/** An opening makes some twenty calls that change the disk, an append one. */
+const MOST_CALLS = 24;
+
+const CHOICES: readonly Choice[] = [
+  choice(36, 22, 30, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } })),
+  choice(9, 6, 8, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'delete' } })),
+  choice(9, 6, 9, (prng) => ({ kind: 'batch', operations: planBatch(prng) })),
+  choice(3, 1, 3, (prng) => ({ kind: 'read', key: prng.below(KEYS) })),
+  choice(8, 5, 6, () => ({ kind: 'sync' })),
+  choice(5, 6, 6, () => ({ kind: 'beginSync' })),
+  choice(7, 20, 7, () => ({ kind: 'rotate' })),
+  choice(9, 6, 6, () => ({ kind: 'turn' })),
+  choice(4, 6, 3, () => ({ kind: 'reopen' })),
+  choice(2, 1, 1, () => ({ kind: 'compactTo' })),
+  choice(2, 1, 1, () => ({ kind: 'exportJsonl' })),
+  choice(3, 9, 3, () => ({ kind: 'die' })),
+  choice(3, 11, 3, (prng) => ({ kind: 'dieIn', calls: 1 + prng.below(MOST_CALLS) })),
+  choice(0, 0, 4, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(3) })),
+  choice(0, 0, 4, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(MOST_CALLS) })),
+  choice(0, 0, 6, (prng) => ({ kind: 'failWriteback', pick: prng.below(64) })),
 ];
 
 function planBatch(prng: Prng): HistoryOperation[] {

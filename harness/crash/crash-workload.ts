@@ -47,6 +47,8 @@ class Workload {
   readonly history = new CrashHistory();
   private fileSystem = new RecordingFileSystem(new MemoryFileSystem(), this.trace);
   private store: Store | undefined;
+  /** Failures that calls had been told of when the store was opened. */
+  private failuresBefore = 0;
   /** Operations that have returned: the death of a process does not undo them. */
   private returned = 0;
   private outputs: ReadonlyMap<string, Output> = new Map();
@@ -93,12 +95,11 @@ class Workload {
   }
 
   private async use(step: Step, store: Store): Promise<void> {
-    const failuresBefore = this.fileSystem.failures;
     try {
       await this.perform(step, store);
     } catch (error) {
       if (error instanceof InvariantBroken) throw error;
-      if (!this.fileSystem.isDead) await this.giveUp(store, step, error, failuresBefore);
+      if (!this.fileSystem.isDead) await this.giveUp(store, step, error);
     }
     // It may have died in a sync that runs beside the steps.
     if (this.fileSystem.isDead) this.die();
@@ -136,12 +137,12 @@ class Workload {
   private async open(): Promise<Store> {
     for (let attempt = 0; attempt < MOST_OPENINGS; attempt++) {
       const { fileSystem } = this;
-      const failuresBefore = fileSystem.failures;
+      this.failuresBefore = fileSystem.failures;
       try {
         this.store = await openStore(STORE_DIRECTORY, { fileSystem, segmentBytes: SEGMENT_BYTES });
       } catch (error) {
         if (fileSystem.isDead) this.fileSystem = fileSystem.afterProcessDeath();
-        else this.checkFailure('opening', error, failuresBefore);
+        else this.checkFailure('opening', error);
         continue;
       }
       this.checkOpened(this.store);
@@ -173,7 +174,6 @@ class Workload {
   }
 
   private async close(store: Store): Promise<void> {
-    const failuresBefore = this.fileSystem.failures;
     const { segmentId, offset } = store.end;
     this.store = undefined;
     try {
@@ -183,26 +183,26 @@ class Workload {
         this.expect({ acknowledged: this.history.length, mark: { segmentId, offset }, closed: true });
       }
     } catch (error) {
-      if (!this.fileSystem.isDead) this.checkFailure('closing', error, failuresBefore);
+      if (!this.fileSystem.isDead) this.checkFailure('closing', error);
     }
     if (this.fileSystem.isDead) this.die();
     else this.checkDescriptors('closing');
   }
 
-  private async giveUp(store: Store, step: Step, error: unknown, failuresBefore: number): Promise<void> {
+  private async giveUp(store: Store, step: Step, error: unknown): Promise<void> {
     if (store.poisoned === undefined) {
       // What is written elsewhere may fail for itself.
       const isElsewhere = step.kind === 'compactTo' || step.kind === 'exportJsonl';
-      if (isElsewhere && this.fileSystem.failures > failuresBefore) return;
+      if (isElsewhere && this.fileSystem.failures > this.failuresBefore) return;
       throw new InvariantBroken('I9', `${step.kind} threw '${error}', and the store is not poisoned`);
     }
     await checkPoisoned(store, this.history, this.returned);
     await this.close(store);
   }
 
-  private checkFailure(what: string, error: unknown, failuresBefore: number): void {
+  private checkFailure(what: string, error: unknown): void {
     if (!(error instanceof StoreError)) throw new InvariantBroken('I9', `${what} threw '${error}'`);
-    if (this.fileSystem.failures === failuresBefore)
+    if (this.fileSystem.failures === this.failuresBefore)
       throw new InvariantBroken('I1', `${what} failed although no call had: ${error.message}`);
     this.checkDescriptors(`${what} in vain`);
   }

@@ -97,7 +97,8 @@ export class DiskModel {
         break;
       case 'writebackFailed':
         for (const piece of this.pending) {
-          if (isData(piece.event) && piece.event.inode === event.inode) piece.isAbandoned = !piece.isSettled;
+          if (!isData(piece.event) || piece.event.inode !== event.inode || piece.at < event.since) continue;
+          piece.isAbandoned = !piece.isSettled;
         }
         break;
       case 'expect':
@@ -216,7 +217,10 @@ function applyName({ files, directories }: Names, event: NameEvent): void {
 }
 
 /** A rename is atomic, and it is about one file (or directory), whatever became of the entry that this once had. */
-function renameName({ files, directories }: Names, { from, to, inode }: Extract<NameEvent, { kind: 'rename' }>): void {
+function renameName(
+  { files, directories }: Names,
+  { from, to, inode }: Extract<NameEvent, { kind: 'rename' }>,
+): void {
   if (inode !== undefined) {
     if (files.get(from) === inode) files.delete(from);
     files.set(to, inode);

@@ -74,7 +74,10 @@ export class History {
         this.keyName(operation.key) !== name ||
         this.valueOf(index) !== value
       ) {
-        throw new InvariantBroken('I3', `${name} has ${JSON.stringify(value)}, which was never written for it`);
+        throw new InvariantBroken(
+          'I3',
+          `${name} has ${JSON.stringify(value)}, which was never written for it`,
+        );
       }
       live[operation.key] = index;
     }

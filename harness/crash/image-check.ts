@@ -17,6 +17,8 @@ export interface Recovered {
   readonly nextTxid: number;
   readonly mark: Expectation['mark'];
   readonly outcome: Store['recoveryReport']['outcome'];
+  /** Was anything cut off? */
+  readonly hasDiscarded: boolean;
 }
 
 export interface ImageCheckOptions {
@@ -44,12 +46,13 @@ export class ImageCheck {
       if (fileSystem.stat(path) === undefined || !fileSystem.readFile(path).equals(bytes))
         throw new InvariantBroken('quarantine', `what a recovery discarded is not in ${path}`);
     }
-    const { durableMark, outcome } = store.recoveryReport;
+    const { durableMark, outcome, discarded } = store.recoveryReport;
     return {
       state: this.options.history.stateOf(store.entries()),
       nextTxid: store.end.nextTxid,
       mark: durableMark ?? { segmentId: 0, offset: 0 },
       outcome,
+      hasDiscarded: discarded.length > 0,
     };
   }
 
@@ -75,7 +78,9 @@ export class ImageCheck {
       );
     }
     if (isBehind(mark, expected.mark)) {
-      const [found, promised] = [mark, expected.mark].map(({ segmentId, offset }) => `${segmentId}:${offset}`);
+      const [found, promised] = [mark, expected.mark].map(
+        ({ segmentId, offset }) => `${segmentId}:${offset}`,
+      );
       throw new InvariantBroken('I8', `the mark is at ${found}, although ${promised} had been promised`);
     }
     if (expected.closed && outcome !== 'clean') {

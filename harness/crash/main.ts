@@ -8,16 +8,21 @@ import { statesPart } from './campaign-states.ts';
 import { describeCampaign, junitCases, summarizeCampaign } from './crash-report.ts';
 import { CrashReportFiles } from './crash-report-files.ts';
 import { junitXml } from './crash-report-junit.ts';
+import { describeMutants, mutantsExitCode, mutantsJson, mutantsMarkdown } from './crash-report-mutants.ts';
+import { MUTANTS } from './mutants.ts';
+import { type MutantResult, NO_MUTATION, runMutants } from './mutants-run.ts';
 
 const SUMMARY_FILE = 'summary.json';
 const JUNIT_FILE = 'junit.xml';
+const MUTANTS_JSON_FILE = 'mutants.json';
+const MUTANTS_MARKDOWN_FILE = 'mutants.md';
 
 // A pipe that was closed, as `| head` does, is no reason to end a campaign.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 try {
   const options = parseCampaignOptions(process.argv.slice(2));
-  if (options !== undefined) process.exitCode = await crash(options);
+  if (options !== undefined) process.exitCode = await (options.mutants ? hunt(options) : crash(options));
 } catch (error) {
   if (!(error instanceof CampaignUsageError)) throw error;
   process.stderr.write(`crash: ${error.message}\n`);
@@ -63,6 +68,40 @@ async function crash(options: CampaignOptions): Promise<ExitCode> {
   ];
   process.stdout.write(`${describeCampaign(summary, finished, written)}\n`);
   return summary.exitCode;
+}
+
+/** Plants known mistakes, to see whether the checks find them. */
+async function hunt(options: CampaignOptions): Promise<ExitCode> {
+  const mutants = MUTANTS.filter(({ name }) => (options.onlyMutant ?? name) === name);
+  if (mutants.length === 0)
+    throw new CampaignUsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
+  const files = new CrashReportFiles(options.outDirectory, [MUTANTS_JSON_FILE, MUTANTS_MARKDOWN_FILE]);
+  const startMs = performance.now();
+  const progress = campaignProgress(process.stderr);
+  progress.print(`crash: ${options.command}`);
+  const interrupt = listenForInterrupts();
+  const { seed, mutantSeconds, workers } = options;
+  const run = { seed, seconds: mutantSeconds, workers, signal: interrupt.signal, progress };
+  const [baseline] = await runMutants([NO_MUTATION], run);
+  const results: readonly MutantResult[] =
+    baseline?.fate === 'survived' ? await runMutants(mutants, run) : [];
+  progress.end();
+  const end = {
+    seed,
+    secondsEach: mutantSeconds,
+    command: options.command,
+    versions: describeVersions(),
+    durationMs: performance.now() - startMs,
+    interruptedBy: interrupt.by(),
+    baseline,
+    results,
+  };
+  const written = [
+    files.write(MUTANTS_JSON_FILE, mutantsJson(end)),
+    files.write(MUTANTS_MARKDOWN_FILE, mutantsMarkdown(end)),
+  ];
+  process.stdout.write(`${describeMutants(end)}\n  report     ${written.join(', ')}\n`);
+  return mutantsExitCode(end);
 }
 
 /** The first signal asks for an orderly end; a second one ends the process as signals do. */

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from '../../src/engine/index.ts';
 import { Prng } from '../prng.ts';
+import { ON_DISK_ONE_IN, STATES_BUDGET } from './campaign-budget.ts';
 import type {
   FromStatesWorker,
   ReportedFinding,
@@ -15,11 +16,6 @@ import { checkWorkload, noCounts, type WorkloadFinding } from './workload-check.
 
 /** A process of the campaign: checks one workload after the other. */
 
-const BUDGET = { subsets: 60, tearsAWrite: 8 } as const;
-const NEST_ONE_IN = 100;
-const OTHERWISE_ONE_IN = 50;
-const ON_DISK_ONE_IN = 500;
-
 const REPORT_INTERVAL_MS = 250;
 const SHRINK_MS = 20_000;
 
@@ -31,8 +27,16 @@ process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 process.on('disconnect', () => process.exit());
 process.on('message', (message: ToStatesWorker) => {
-  if (message.type === 'stop') isStopped = true;
-  else void check(message.task).then((answer) => send({ type: 'checked', answer }));
+  switch (message.type) {
+    case 'check':
+      void check(message.task).then((answer) => send({ type: 'checked', answer }));
+      break;
+    case 'stop':
+      isStopped = true;
+      break;
+    case 'end':
+      process.exit();
+  }
 });
 
 async function check(task: StatesTask): Promise<StatesAnswer> {
@@ -40,10 +44,8 @@ async function check(task: StatesTask): Promise<StatesAnswer> {
   const planned = planSteps(Prng.seeded(task.seed), task.stepCount);
   const numbers = task.onlySteps ?? firstNumbers(planned.length);
   const options: CrashStateOptions = {
+    ...STATES_BUDGET,
     seed: task.seed,
-    budget: BUDGET,
-    nestOneIn: NEST_ONE_IN,
-    otherwiseOneIn: OTHERWISE_ONE_IN,
     onDisk: { oneIn: ON_DISK_ONE_IN, parent: task.diskDirectory },
     counts: noCounts(),
   };

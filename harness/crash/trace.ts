@@ -9,10 +9,10 @@ export type TraceEvent =
   /** A sync that has returned. It covers what was done to the file before event number `since`, when it began. */
   | { readonly kind: 'dataSync'; readonly inode: number; readonly since: number }
   /**
-   * The kernel could not write the unsynced bytes of a file back, keeps them in its cache, and takes them for clean:
-   * no later sync covers them any more. Only writing them once more does.
+   * The kernel could not write back the bytes that a file got from event `since` on, keeps them in its cache, and takes
+   * them for clean: no later sync covers them any more. Only writing them once more does.
    */
-  | { readonly kind: 'writebackFailed'; readonly inode: number }
+  | { readonly kind: 'writebackFailed'; readonly inode: number; readonly since: number }
   | { readonly kind: 'makeDirectory'; readonly path: string }
   | { readonly kind: 'removeDirectory'; readonly path: string }
   | { readonly kind: 'create'; readonly path: string; readonly inode: number }

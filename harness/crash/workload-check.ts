@@ -1,4 +1,9 @@
-import { type CrashFinding, type CrashStateCounts, type CrashStateOptions, crashStates } from './crash-states.ts';
+import {
+  type CrashFinding,
+  type CrashStateCounts,
+  type CrashStateOptions,
+  crashStates,
+} from './crash-states.ts';
 import type { Step } from './crash-steps.ts';
 import { recordWorkload } from './crash-workload.ts';
 

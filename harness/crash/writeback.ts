@@ -6,6 +6,8 @@
 export class Writeback {
   /** Inodes with bytes that no sync has covered. */
   private readonly dirty = new Set<number>();
+  /** Of each inode, the event of the trace before which a sync has covered everything. */
+  private readonly coveredUntil = new Map<number, number>();
   private readonly failures = new Map<number, { count: number; isHeard: boolean }>();
   private readonly opened = new Map<number, { readonly inode: number; failuresHeard: number }>();
 
@@ -13,6 +15,7 @@ export class Writeback {
   afterProcessDeath(): Writeback {
     const next = new Writeback();
     for (const inode of this.dirty) next.dirty.add(inode);
+    for (const [inode, until] of this.coveredUntil) next.coveredUntil.set(inode, until);
     for (const [inode, { count }] of this.failures) next.failures.set(inode, { count, isHeard: true });
     return next;
   }
@@ -36,14 +39,16 @@ export class Writeback {
     return [...this.dirty][pick % this.dirty.size];
   }
 
-  fail(inode: number): void {
+  /** Returns the event from which on the bytes of the file are lost. */
+  fail(inode: number): number {
     const failure = this.failures.get(inode);
     this.failures.set(inode, { count: (failure?.count ?? 0) + 1, isHeard: false });
     this.dirty.delete(inode);
+    return this.coveredUntil.get(inode) ?? 0;
   }
 
-  /** A sync ends. False when this descriptor must hear of a failure. */
-  sync(descriptor: number): boolean {
+  /** A sync of everything before event number `until`. False when this descriptor must hear of a failure. */
+  sync(descriptor: number, until: number): boolean {
     const entry = this.opened.get(descriptor);
     const failure = entry === undefined ? undefined : this.failures.get(entry.inode);
     if (entry === undefined) return true;
@@ -53,6 +58,7 @@ export class Writeback {
       return false;
     }
     this.dirty.delete(entry.inode);
+    this.coveredUntil.set(entry.inode, until);
     return true;
   }
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { closeQuietly, type FileSystem, writeFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
 import { readSlots, SLOT_BYTES, SLOT_COUNT, type Slot, SlotWriter } from './slot-file.ts';
 
 /**
@@ -24,6 +24,8 @@ export const MARK_FILE = 'durable-mark';
 const MARK_MAGIC = 0x4b4d4454;
 export const NONCE_BYTES = 16;
 const MARK_BODY_BYTES = NONCE_BYTES * 2 + 4 + 8 + 8 + 1;
+
+type MarkValue = Pick<DurableMark, 'segmentId' | 'offset' | 'nextTxid' | 'clean'>;
 
 export interface MarkOnDisk {
   readonly mark: DurableMark;
@@ -59,6 +61,12 @@ function decodeMark(body: Buffer): DurableMark | undefined {
   };
 }
 
+function rewriteSlot(fileSystem: FileSystem, descriptor: number, index: number): void {
+  const block = Buffer.alloc(SLOT_BYTES);
+  const length = readFully(fileSystem, descriptor, block, 0, SLOT_BYTES, index * SLOT_BYTES);
+  writeFully(fileSystem, descriptor, block, 0, length, index * SLOT_BYTES);
+}
+
 /** Keeps the mark of one opening. Its file is preallocated, so that later writes change no metadata. */
 export class DurableMarkWriter {
   private readonly fileSystem: FileSystem;
@@ -66,6 +74,9 @@ export class DurableMarkWriter {
   private readonly slots: SlotWriter;
   private readonly storeId: Buffer;
   private readonly sessionNonce: Buffer;
+  private pooledSyncs = 0;
+  private turns = 0;
+  private deferred: MarkValue | undefined;
 
   private constructor(
     fileSystem: FileSystem,
@@ -97,8 +108,11 @@ export class DurableMarkWriter {
       if (sizeBytes < SLOT_BYTES * SLOT_COUNT) {
         const zeros = Buffer.alloc(SLOT_BYTES * SLOT_COUNT - sizeBytes);
         writeFully(fileSystem, descriptor, zeros, 0, zeros.length, sizeBytes);
-        fileSystem.dataSync(descriptor);
       }
+      // The slot that we read must be on disk before the other is written: whoever wrote it may have died before its sync,
+      // and after a failed one only writing it again puts it there.
+      if (previous !== undefined) rewriteSlot(fileSystem, descriptor, previous.slot.index);
+      fileSystem.dataSync(descriptor);
     } catch (error) {
       closeQuietly(fileSystem, descriptor);
       throw error;
@@ -106,17 +120,13 @@ export class DurableMarkWriter {
     return new DurableMarkWriter(fileSystem, descriptor, previous?.slot, storeId, sessionNonce);
   }
 
-  /** Writes the next slot. Durable only after `sync`. */
+  /**
+   * Writes the mark. Durable only after a sync. While one runs in the thread pool the write waits for its end: the slot
+   * that is being synced must not be written over, and the other one must not be written before this one is durable.
+   */
   write(segmentId: number, offset: number, nextTxid: number, clean: boolean): void {
-    this.slots.write((block, at) => {
-      this.storeId.copy(block, at);
-      this.sessionNonce.copy(block, at + NONCE_BYTES);
-      block.writeUInt32LE(segmentId, at + 32);
-      block.writeBigUInt64LE(BigInt(offset), at + 36);
-      block.writeBigUInt64LE(BigInt(nextTxid), at + 44);
-      block[at + 52] = clean ? 1 : 0;
-      return MARK_BODY_BYTES;
-    });
+    if (this.pooledSyncs > 0) this.deferred = { segmentId, offset, nextTxid, clean };
+    else this.writeSlot({ segmentId, offset, nextTxid, clean });
   }
 
   /** Both slots, each synced: nothing older can be read again. */
@@ -128,11 +138,52 @@ export class DurableMarkWriter {
   }
 
   sync(): void {
-    this.fileSystem.dataSync(this.descriptor);
+    this.syncSlot();
+    if (this.deferred === undefined) return;
+    this.writeDeferred();
+    this.syncSlot();
   }
 
-  syncAsync(): Promise<void> {
-    return this.fileSystem.dataSyncAsync(this.descriptor);
+  async syncAsync(): Promise<void> {
+    const { turns } = this;
+    this.pooledSyncs++;
+    try {
+      await this.fileSystem.dataSyncAsync(this.descriptor);
+    } finally {
+      this.pooledSyncs--;
+    }
+    // A blocking sync may have come in between, and turned already.
+    if (this.turns === turns) this.turn();
+    this.writeDeferred();
+  }
+
+  private syncSlot(): void {
+    this.fileSystem.dataSync(this.descriptor);
+    this.turn();
+  }
+
+  private turn(): void {
+    this.slots.turn();
+    this.turns++;
+  }
+
+  private writeDeferred(): void {
+    const { deferred } = this;
+    if (deferred === undefined) return;
+    this.deferred = undefined;
+    this.writeSlot(deferred);
+  }
+
+  private writeSlot({ segmentId, offset, nextTxid, clean }: MarkValue): void {
+    this.slots.write((block, at) => {
+      this.storeId.copy(block, at);
+      this.sessionNonce.copy(block, at + NONCE_BYTES);
+      block.writeUInt32LE(segmentId, at + 32);
+      block.writeBigUInt64LE(BigInt(offset), at + 36);
+      block.writeBigUInt64LE(BigInt(nextTxid), at + 44);
+      block[at + 52] = clean ? 1 : 0;
+      return MARK_BODY_BYTES;
+    });
   }
 
   close(): void {

@@ -117,7 +117,6 @@ async function openLocked(
     lock.marked();
     const removed = removeLeadingEmpty(fileSystem, directory, segments);
     if (removed.length > 0) {
-      fileSystem.directorySync(directory);
       notes.push(
         `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
       );

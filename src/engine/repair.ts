@@ -63,7 +63,10 @@ export function rewriteFrom(
   return rewritten;
 }
 
-/** Removes the empty segments in front of the first that holds bytes; the directory is synced by the caller. */
+/**
+ * Removes the empty segments in front of the first that holds bytes, one after the other: of two removals that nothing
+ * orders a power cut may keep the second alone, which leaves a gap.
+ */
 export function removeLeadingEmpty(
   fileSystem: FileSystem,
   directory: string,
@@ -71,7 +74,10 @@ export function removeLeadingEmpty(
 ): number[] {
   const firstWithBytes = segments.findIndex(({ sizeBytes }) => sizeBytes > 0);
   const empty = segments.slice(0, Math.max(firstWithBytes, 0)).map(({ segmentId }) => segmentId);
-  for (const segmentId of empty) fileSystem.remove(segmentPath(directory, segmentId));
+  for (const segmentId of empty) {
+    fileSystem.remove(segmentPath(directory, segmentId));
+    fileSystem.directorySync(directory);
+  }
   return empty;
 }
 

@@ -3,8 +3,9 @@ import { type FileSystem, readSmallFile, writeFully } from './file-system.ts';
 import { readUint32, writeUint32 } from './frame.ts';
 
 /**
- * A small value in a file that is never renamed: two slots in separate 4 KiB blocks, written in turn, in
- * place. A torn write can only hurt the slot being written; the other still holds the value before it.
+ * A small value in a file that is never renamed: two slots in separate 4 KiB blocks, written in turn, in place. Writes
+ * that no sync separates go to the same slot, so that a power cut can hurt only one; the other is on stable storage and
+ * holds the value of the sync before.
  *
  *     magic(4) version(2) bodyLength(2) sequence(8) body crc32c(4), padded to the block
  */
@@ -56,7 +57,7 @@ function decodeSlot(block: Buffer, index: number, magic: number): Slot | undefin
   };
 }
 
-/** Writes slots in turn. Reuses one block, so that a write after every sync allocates nothing. */
+/** Writes slots. Reuses one block, so that writing allocates nothing. */
 export class SlotWriter {
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
@@ -97,7 +98,11 @@ export class SlotWriter {
       crcAt + SLOT_CRC_BYTES,
       this.nextIndex * SLOT_BYTES,
     );
-    this.nextIndex = (this.nextIndex + 1) % SLOT_COUNT;
     this.nextSequence++;
+  }
+
+  /** After a sync that covered every write: the next one goes to the other slot. */
+  turn(): void {
+    this.nextIndex = (this.nextIndex + 1) % SLOT_COUNT;
   }
 }

@@ -71,7 +71,8 @@ export class WriterLock {
       if (kernelLockResult === 'busy') throw lockedError(directory, holder);
       const kernelLock = kernelLockResult === 'locked';
       const markNonce = options.readMarkNonce()?.toString('hex');
-      const witness = records.all.find(({ record }) => record.nonce === markNonce);
+      // The older of two: the newer one is the note of a release, which nobody has synced.
+      const witness = records.all.findLast(({ record }) => record.nonce === markNonce);
 
       const sentinel = fileSystem.statDescriptor(descriptor);
       const leaseSeen = seeLease(fileSystem, path);
@@ -145,6 +146,7 @@ export class WriterLock {
   private writeRecord(record: OwnerRecord): void {
     this.slots.write((block, at) => block.write(JSON.stringify(record), at));
     this.fileSystem.dataSync(this.descriptor);
+    this.slots.turn();
     this.record = record;
   }
 
