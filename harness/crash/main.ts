@@ -2,7 +2,13 @@
 import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/host.ts';
 import { type CampaignPart, runCampaign } from './campaign.ts';
-import { type CampaignOptions, CampaignUsageError, parseCampaignOptions } from './campaign-options.ts';
+import {
+  type CampaignOptions,
+  CampaignUsageError,
+  PROFILES,
+  parseCampaignOptions,
+} from './campaign-options.ts';
+import { faultsPart, killsPart, rotPart } from './campaign-other-parts.ts';
 import { campaignProgress } from './campaign-progress.ts';
 import { statesPart } from './campaign-states.ts';
 import { describeCampaign, junitCases, summarizeCampaign } from './crash-report.ts';
@@ -30,9 +36,16 @@ try {
 }
 
 /** What a campaign consists of, in the order in which it runs. */
-function partsOf({ seed, workers, outDirectory, statesSeconds, only }: CampaignOptions): CampaignPart[] {
-  const goal = only === undefined ? { seconds: statesSeconds } : { onlySteps: only.steps };
-  return [statesPart({ seed, workers, outDirectory, goal })];
+function partsOf(options: CampaignOptions): CampaignPart[] {
+  const { only, profile, statesSeconds } = options;
+  if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
+  const { kills, whole } = PROFILES[profile];
+  return [
+    statesPart({ ...options, goal: { seconds: statesSeconds } }),
+    killsPart(options, kills),
+    faultsPart(options, whole ? 'whole' : 'tiny'),
+    rotPart(options, whole ? undefined : [0, 7]),
+  ];
 }
 
 async function crash(options: CampaignOptions): Promise<ExitCode> {

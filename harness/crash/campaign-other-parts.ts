@@ -1,0 +1,147 @@
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatCount } from '../units.ts';
+import type { CampaignPart, Failure, PartResult } from './campaign.ts';
+import { runFaults } from './fault-campaign.ts';
+import { runOutside } from './fault-outside.ts';
+import { INVARIANTS } from './invariants.ts';
+import { runKills } from './kill-campaign.ts';
+import { runRot } from './rot-campaign.ts';
+
+/** The parts of a campaign beside the crash states: processes that are killed, faults, and bit rot. */
+
+/** Some hold to invariants of the design that the crash states cannot break. */
+const ALL_INVARIANTS: Readonly<Record<string, string>> = {
+  ...INVARIANTS,
+  I11: 'at most one writer; a dead one never blocks, a stopped one is never robbed',
+};
+
+interface PartOptions {
+  readonly seed: number;
+  readonly workers: number;
+  readonly outDirectory: string;
+}
+
+export function killsPart({ seed, workers, outDirectory }: PartOptions, seconds: number): CampaignPart {
+  return {
+    name: 'kills',
+    invariants: only('I1', 'I2', 'I3', 'I6', 'I10', 'I11'),
+    run: async ({ progress }) => {
+      const directory = join(outDirectory, 'kills');
+      const report = await runKills({
+        directory,
+        seed,
+        seconds,
+        parallel: workers,
+        onProgress: ({ kills, killsAMinute }) =>
+          progress.update(`kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`),
+      });
+      const { kills, killsAMinute, killsWhileOpening, slowestOpenMs, operationsAcknowledged } = report;
+      return {
+        figures: { kills, killsAMinute, killsWhileOpening, slowestOpenMs, operationsAcknowledged },
+        rows: [
+          [
+            'kills',
+            `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; slowest opening after one ${Math.round(slowestOpenMs)} ms`,
+          ],
+        ],
+        failures: report.findings.map(({ invariant, message, reproduce, directory: kept }) =>
+          failure(invariant, message, seed, reproduce, [], (to) => cpSync(kept, to, { recursive: true })),
+        ),
+        isConclusive: kills > 0,
+      };
+    },
+  };
+}
+
+export function faultsPart({ seed, outDirectory }: PartOptions, size: 'tiny' | 'whole'): CampaignPart {
+  return {
+    name: 'faults',
+    invariants: ALL_INVARIANTS,
+    run: async ({ progress }) => {
+      const inside = await runFaults({
+        size,
+        onProgress: ({ rows, runs }) => progress.update(`faults ${formatCount(runs)} in ${rows.length} rows`),
+      });
+      const directory = join(outDirectory, 'faults');
+      mkdirSync(directory, { recursive: true });
+      const outside = await runOutside({
+        directory,
+        seed,
+        onCase: ({ name, status }) => progress.update(`faults from outside: ${name} ${status}`),
+      });
+      const skipped = outside.filter(({ status }) => status === 'skipped');
+      for (const { name, detail } of skipped) progress.print(`skipped: ${name}: ${detail}`);
+      const failed = outside.filter(({ status }) => status === 'failed');
+      return {
+        figures: {
+          rows: inside.rows.length,
+          runs: inside.runs,
+          outside: outside.length,
+          skipped: skipped.length,
+        },
+        rows: [
+          [
+            'faults',
+            `${formatCount(inside.runs)} in ${inside.rows.length} rows; ${outside.length - skipped.length} from outside, ${skipped.length} skipped`,
+          ],
+        ],
+        failures: [
+          ...inside.findings.map(({ invariant, message, story, fault }) =>
+            failure(invariant, `${message} (${story}, ${JSON.stringify(fault)})`, seed, REPEAT_FAULTS),
+          ),
+          ...failed.map(({ name, detail, invariant }) =>
+            failure(invariant ?? 'alive', `${name}: ${detail}`, seed, REPEAT_FAULTS),
+          ),
+        ],
+        isConclusive: inside.runs > 0,
+      };
+    },
+  };
+}
+
+export function rotPart({ seed }: PartOptions, bits: readonly number[] | undefined): CampaignPart {
+  return {
+    name: 'rot',
+    invariants: ALL_INVARIANTS,
+    run: async ({ progress }): Promise<PartResult> => {
+      const report = await runRot({
+        seed,
+        ...(bits === undefined ? {} : { bits }),
+        onProgress: ({ cases }) => progress.update(`rot ${formatCount(cases)} cases`),
+      });
+      const needSeals = report.rows.reduce((sum, row) => sum + row.needSeals, 0);
+      return {
+        figures: { cases: report.cases, needSeals },
+        rows: [
+          [
+            'rot',
+            `${formatCount(report.cases)} cases of damage at rest; ${formatCount(needSeals)} that only seal files could tell`,
+          ],
+        ],
+        failures: report.findings.map(({ invariant, message, subject, row, what }) =>
+          failure(invariant, `${message} (${subject}, ${row}, ${what})`, seed, REPEAT_FAULTS),
+        ),
+        isConclusive: report.cases > 0,
+      };
+    },
+  };
+}
+
+/** Faults and rot are the same at every run with the same seed. */
+const REPEAT_FAULTS = 'the same command with the same seed';
+
+function failure(
+  invariant: string,
+  message: string,
+  seed: number,
+  command: string,
+  details: readonly string[] = [],
+  keepStore: Failure['keepStore'] = () => {},
+): Failure {
+  return { invariant, message, seed, command, details, keepStore };
+}
+
+function only(...names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, ALL_INVARIANTS[name] as string]));
+}
