@@ -5,7 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 /** Seconds of crash states and of kills; whether every fault and every flipped bit is tried, or a choice. */
 export const PROFILES = {
   quick: { states: 20, kills: 10, whole: false },
-  default: { states: 75, kills: 180, whole: true },
+  default: { states: 75, kills: 210, whole: true },
   nightly: { states: 3600, kills: 3600, whole: true },
 } as const;
 export type Profile = keyof typeof PROFILES;
