@@ -22,7 +22,10 @@ interface PartOptions {
   readonly outDirectory: string;
 }
 
-export function killsPart({ seed, workers, outDirectory }: PartOptions, seconds: number): CampaignPart {
+export function killsPart(
+  { seed, workers, outDirectory }: PartOptions,
+  budget: { readonly seconds: number } | { readonly kills: number },
+): CampaignPart {
   return {
     name: 'kills',
     invariants: only('I1', 'I2', 'I3', 'I6', 'I10', 'I11'),
@@ -31,7 +34,7 @@ export function killsPart({ seed, workers, outDirectory }: PartOptions, seconds:
       const report = await runKills({
         directory,
         seed,
-        seconds,
+        ...budget,
         parallel: workers,
         onProgress: ({ kills, killsAMinute }) =>
           progress.update(`kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`),
