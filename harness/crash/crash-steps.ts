@@ -6,14 +6,11 @@ export const KEYS = 12;
 
 /** A workload as data, so that a failing one can be cut down step by step. */
 export type Step =
-  | { readonly kind: 'write'; readonly operation: HistoryOperation }
-  | { readonly kind: 'batch'; readonly operations: readonly HistoryOperation[] }
-  | { readonly kind: 'read'; readonly key: number }
+  | ImmediateStep
+  /** Several without a turn of the event loop in between. */
+  | { readonly kind: 'burst'; readonly steps: readonly ImmediateStep[] }
   /** Settles before the next step. */
   | { readonly kind: 'sync' }
-  /** Runs beside the next steps. */
-  | { readonly kind: 'beginSync' }
-  | { readonly kind: 'rotate' }
   /** Lets a sync that was begun get one step further. */
   | { readonly kind: 'turn' }
   | { readonly kind: 'reopen' }
@@ -28,6 +25,15 @@ export type Step =
   | { readonly kind: 'failIn'; readonly calls: number }
   /** The kernel cannot write back a file with unsynced bytes. */
   | { readonly kind: 'failWriteback'; readonly pick: number };
+
+/** What a caller does in one go. */
+export type ImmediateStep =
+  | { readonly kind: 'write'; readonly operation: HistoryOperation }
+  | { readonly kind: 'batch'; readonly operations: readonly HistoryOperation[] }
+  | { readonly kind: 'read'; readonly key: number }
+  /** Runs beside the next steps. */
+  | { readonly kind: 'beginSync' }
+  | { readonly kind: 'rotate' };
 
 const MADE_BY_USER_ONE_IN = 4;
 
@@ -72,22 +78,23 @@ function choice(calm: number, restless: number, faulty: number, make: Choice['ma
 const MOST_CALLS = 24;
 
 const CHOICES: readonly Choice[] = [
-  choice(36, 22, 30, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } })),
+  choice(36, 22, 27, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } })),
   choice(9, 6, 8, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'delete' } })),
   choice(9, 6, 9, (prng) => ({ kind: 'batch', operations: planBatch(prng) })),
   choice(3, 1, 3, (prng) => ({ kind: 'read', key: prng.below(KEYS) })),
+  choice(4, 6, 4, (prng) => ({ kind: 'burst', steps: planBurst(prng) })),
   choice(8, 5, 6, () => ({ kind: 'sync' })),
   choice(5, 6, 6, () => ({ kind: 'beginSync' })),
-  choice(7, 20, 7, () => ({ kind: 'rotate' })),
+  choice(7, 20, 16, () => ({ kind: 'rotate' })),
   choice(9, 6, 6, () => ({ kind: 'turn' })),
   choice(4, 6, 3, () => ({ kind: 'reopen' })),
   choice(2, 1, 1, () => ({ kind: 'compactTo' })),
   choice(2, 1, 1, () => ({ kind: 'exportJsonl' })),
   choice(3, 9, 3, () => ({ kind: 'die' })),
   choice(3, 11, 3, (prng) => ({ kind: 'dieIn', calls: 1 + prng.below(MOST_CALLS) })),
-  choice(0, 0, 4, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(3) })),
+  choice(0, 0, 8, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(3) })),
   choice(0, 0, 4, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(MOST_CALLS) })),
-  choice(0, 0, 6, (prng) => ({ kind: 'failWriteback', pick: prng.below(64) })),
+  choice(0, 0, 8, (prng) => ({ kind: 'failWriteback', pick: prng.below(64) })),
 ];
 
 function planBatch(prng: Prng): HistoryOperation[] {
@@ -95,6 +102,14 @@ function planBatch(prng: Prng): HistoryOperation[] {
     key: prng.below(KEYS),
     kind: prng.below(5) === 0 ? 'delete' : 'put',
   }));
+}
+
+function planBurst(prng: Prng): ImmediateStep[] {
+  return Array.from({ length: 2 + prng.below(4) }, (): ImmediateStep => {
+    const ticket = prng.below(10);
+    if (ticket < 4) return { kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } };
+    return { kind: ticket < 7 ? 'rotate' : 'beginSync' };
+  });
 }
 
 /** A step as a report shows it. */
@@ -107,6 +122,8 @@ export function describeStep(step: Step): string {
       return `batch (${step.operations.map(name).join(', ')})`;
     case 'read':
       return `get key-${step.key}`;
+    case 'burst':
+      return `in one turn: ${step.steps.map(describeStep).join('; ')}`;
     case 'beginSync':
       return 'sync, not awaited';
     case 'turn':

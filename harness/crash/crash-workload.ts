@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { type BatchOperation, openStore, type Store, StoreError } from '../../src/engine/index.ts';
 import { CrashHistory } from './crash-history.ts';
-import { KEYS, type Step } from './crash-steps.ts';
+import { type ImmediateStep, KEYS, type Step } from './crash-steps.ts';
 import type { DiskImage } from './disk-model.ts';
 import type { Expectation, Output } from './expectation.ts';
 import type { HistoryOperation } from './history.ts';
@@ -108,20 +108,16 @@ class Workload {
   private async perform(step: Step, store: Store): Promise<void> {
     switch (step.kind) {
       case 'write':
-        return this.write(store, [step.operation], () => this.writeOne(store, step.operation));
       case 'batch':
-        return this.write(store, step.operations, () => store.batch(this.batchOf(step.operations)));
       case 'read':
-        return this.read(store, step.key);
+      case 'beginSync':
+      case 'rotate':
+        return this.performNow(step, store);
+      case 'burst':
+        for (const one of step.steps) this.performNow(one, store);
+        return;
       case 'sync':
         return this.sync(store);
-      case 'beginSync':
-        // Its failure poisons the writer, and whoever writes next hears of it.
-        this.sync(store).catch(() => {});
-        return;
-      case 'rotate':
-        store.rotate();
-        return;
       case 'turn':
         return;
       case 'reopen':
@@ -130,6 +126,23 @@ class Workload {
         return this.output('copy', { state: this.history.state() }, (path) => store.compactTo(path));
       case 'exportJsonl':
         return this.output('export', { text: this.exportedText() }, (path) => store.exportJsonl(path));
+    }
+  }
+
+  private performNow(step: ImmediateStep, store: Store): void {
+    switch (step.kind) {
+      case 'write':
+        return this.write(store, [step.operation], () => this.writeOne(store, step.operation));
+      case 'batch':
+        return this.write(store, step.operations, () => store.batch(this.batchOf(step.operations)));
+      case 'read':
+        return this.read(store, step.key);
+      case 'beginSync':
+        // Its failure poisons the writer, and whoever writes next hears of it.
+        this.sync(store).catch(() => {});
+        return;
+      case 'rotate':
+        store.rotate();
     }
   }
 
