@@ -7,6 +7,7 @@ import {
   type Link,
   ProxyTracerProvider,
   type Span,
+  type SpanOptions,
   SpanStatusCode,
   TraceFlags,
   type Tracer,
@@ -65,7 +66,22 @@ interface Recorded {
 
 interface SpanHead {
   readonly name: string;
+  readonly options: OperationOptions;
+}
+
+/** Options of a span that starts now. The SDK asks for the time only when it records, and INTERNAL is its default kind. */
+class OperationOptions implements SpanOptions {
   readonly attributes: Attributes;
+  readonly links: Link[];
+
+  constructor(attributes: Attributes, links: Link[] = []) {
+    this.attributes = attributes;
+    this.links = links;
+  }
+
+  get startTime(): HrTime {
+    return hrTime(performance.now() * 1e6);
+  }
 }
 
 /**
@@ -128,11 +144,10 @@ class OtelProbe implements SpanCounting {
       this.remember(operation, 'budget');
       return false;
     }
-    const { name, attributes } = this.headOf(kind);
-    const startTime = hrTime(performance.now() * 1e6);
+    const { name, options } = this.headOf(kind);
     const span = this.tracer.startSpan(
       name,
-      kind === 'sync' ? { startTime, attributes, links: this.takeLinks() } : { startTime, attributes },
+      kind === 'sync' ? new OperationOptions(options.attributes, this.takeLinks()) : options,
       parent,
     );
     if (!span.isRecording()) {
@@ -295,18 +310,16 @@ class OtelProbe implements SpanCounting {
     return (flags & TraceFlags.SAMPLED) === 0 ? undefined : active;
   }
 
-  /** Name and attributes of a kind of operation, made once: they are the same each time. INTERNAL is the default kind. */
+  /** What the spans of a kind of operation begin with, made once: it is the same each time. */
   private headOf(kind: OperationKind): SpanHead {
     let head = this.heads.get(kind);
     if (head === undefined) {
-      head = {
-        name: `${kind} ${this.storeName}`,
-        attributes: {
-          'db.system.name': 'tidemark',
-          'db.operation.name': kind,
-          'db.namespace': this.storeName,
-        },
+      const attributes = {
+        'db.system.name': 'tidemark',
+        'db.operation.name': kind,
+        'db.namespace': this.storeName,
       };
+      head = { name: `${kind} ${this.storeName}`, options: new OperationOptions(attributes) };
       this.heads.set(kind, head);
     }
     return head;
