@@ -53,8 +53,8 @@ async function crash(options: CampaignOptions): Promise<ExitCode> {
   const startedAt = new Date();
   const startMs = performance.now();
   const progress = campaignProgress(process.stderr);
-  progress.print(`crash: ${options.command}`);
   const interrupt = listenForInterrupts();
+  progress.print(`crash: ${options.command}`);
   const finished = await runCampaign(partsOf(options), { signal: interrupt.signal, progress }).finally(() =>
     progress.end(),
   );
@@ -91,8 +91,8 @@ async function hunt(options: CampaignOptions): Promise<ExitCode> {
   const files = new CrashReportFiles(options.outDirectory, [MUTANTS_JSON_FILE, MUTANTS_MARKDOWN_FILE]);
   const startMs = performance.now();
   const progress = campaignProgress(process.stderr);
-  progress.print(`crash: ${options.command}`);
   const interrupt = listenForInterrupts();
+  progress.print(`crash: ${options.command}`);
   const { seed, mutantSeconds, workers } = options;
   const run = { seed, seconds: mutantSeconds, workers, signal: interrupt.signal, progress };
   const [baseline] = await runMutants([NO_MUTATION], run);

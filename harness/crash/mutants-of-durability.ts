@@ -284,8 +284,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'compaction',
-        find: "const unfinished = `${target}.unfinished-${randomBytes(6).toString('hex')}`;",
-        replace: 'const unfinished = target;',
+        find: 'const unfinished =',
+        replace: 'const unfinished = target; void',
       },
       {
         file: 'compaction',

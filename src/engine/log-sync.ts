@@ -98,7 +98,8 @@ export class LogSync {
    * active one must be durable. Recovery relies on it: a segment with bytes two places further proves this one synced.
    */
   waitForSealed(): void {
-    if (this.sealed.every(({ durable }) => durable) && !this.directoryIsBehind) return;
+    // A sealed segment stays in the list until the mark that follows its sync is durable, too.
+    if (this.sealed.length === 0 && !this.directoryIsBehind) return;
     this.block('rotation', () => {
       this.syncSealed();
       const last = this.sealed.at(-1);
