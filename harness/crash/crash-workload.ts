@@ -132,11 +132,14 @@ class Workload {
   private performNow(step: ImmediateStep, store: Store): void {
     switch (step.kind) {
       case 'write':
-        return this.write(store, [step.operation], () => this.writeOne(store, step.operation));
+        this.write(store, [step.operation], () => this.writeOne(store, step.operation));
+        break;
       case 'batch':
-        return this.write(store, step.operations, () => store.batch(this.batchOf(step.operations)));
+        this.write(store, step.operations, () => store.batch(this.batchOf(step.operations)));
+        break;
       case 'read':
-        return this.read(store, step.key);
+        this.read(store, step.key);
+        break;
       case 'beginSync':
         // Its failure poisons the writer, and whoever writes next hears of it.
         this.sync(store).catch(() => {});
