@@ -64,6 +64,8 @@ export class SlotWriter {
   private readonly block = Buffer.alloc(SLOT_BYTES);
   private nextIndex: number;
   private nextSequence: number;
+  /** Since the last turn. */
+  private isWritten = false;
 
   /** The first write spares the slot `keep` and is newer than `newestSequence`. */
   constructor(
@@ -99,10 +101,16 @@ export class SlotWriter {
       this.nextIndex * SLOT_BYTES,
     );
     this.nextSequence++;
+    this.isWritten = true;
   }
 
-  /** After a sync that covered every write: the next one goes to the other slot. */
+  /**
+   * After a sync that covered every write: the next one goes to the other slot. A sync that covered none changes nothing:
+   * the other slot is the one that holds the last value.
+   */
   turn(): void {
+    if (!this.isWritten) return;
+    this.isWritten = false;
     this.nextIndex = (this.nextIndex + 1) % SLOT_COUNT;
   }
 }
