@@ -191,7 +191,7 @@ class StatesCampaign {
         ],
         [
           'workloads',
-          `${formatCount(this.complete)} of ${STEPS} steps from seed ${this.options.seed}${cutShort > 0 ? `; ${cutShort} more cut short` : ''}`,
+          `${formatCount(this.complete)} of at most ${STEPS} steps from seed ${this.options.seed}${cutShort > 0 ? `; ${cutShort} more cut short` : ''}`,
         ],
       ],
       failures: this.failures,

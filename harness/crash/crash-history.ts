@@ -23,6 +23,22 @@ export class CrashHistory extends History {
     if (index % LONG_ONE_IN === 5) return value.padEnd(LONG_CHARACTERS, '-');
     return index % FRAME_ONE_IN === 3 ? value + EMBEDDED_FRAME : value;
   }
+
+  /** What `exportJsonl` writes of the present state. */
+  exportedText(): string {
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    return Array.from({ length: KEYS }, (_, key) => ({
+      name: this.keyName(key),
+      operation: this.liveOperation(key),
+    }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap(({ name, operation }) =>
+        operation === undefined
+          ? []
+          : [`{"key_b64":"${base64(name)}","value_b64":"${base64(this.valueOf(operation))}"}\n`],
+      )
+      .join('');
+  }
 }
 
 /** A valid frame with a high txid that nobody ever appended. Where it is taken for a record, a pair was invented. */

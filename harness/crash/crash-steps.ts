@@ -7,8 +7,8 @@ export const KEYS = 12;
 /** A workload as data, so that a failing one can be cut down step by step. */
 export type Step =
   | ImmediateStep
-  /** Several without a turn of the event loop in between. */
-  | { readonly kind: 'burst'; readonly steps: readonly ImmediateStep[] }
+  /** Several in one go; at a tick a sync that runs beside them gets one microtask further. */
+  | { readonly kind: 'burst'; readonly steps: readonly (ImmediateStep | Tick)[] }
   /** Settles before the next step. */
   | { readonly kind: 'sync' }
   /** Lets a sync that was begun get one step further. */
@@ -25,6 +25,10 @@ export type Step =
   | { readonly kind: 'failIn'; readonly calls: number }
   /** The kernel cannot write back a file with unsynced bytes. */
   | { readonly kind: 'failWriteback'; readonly pick: number };
+
+export interface Tick {
+  readonly kind: 'tick';
+}
 
 /** What a caller does in one go. */
 export type ImmediateStep =
@@ -82,7 +86,7 @@ const CHOICES: readonly Choice[] = [
   choice(9, 6, 8, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'delete' } })),
   choice(9, 6, 9, (prng) => ({ kind: 'batch', operations: planBatch(prng) })),
   choice(3, 1, 3, (prng) => ({ kind: 'read', key: prng.below(KEYS) })),
-  choice(4, 6, 4, (prng) => ({ kind: 'burst', steps: planBurst(prng) })),
+  choice(4, 14, 6, (prng) => ({ kind: 'burst', steps: planBurst(prng) })),
   choice(8, 5, 6, () => ({ kind: 'sync' })),
   choice(5, 6, 6, () => ({ kind: 'beginSync' })),
   choice(7, 20, 16, () => ({ kind: 'rotate' })),
@@ -104,16 +108,16 @@ function planBatch(prng: Prng): HistoryOperation[] {
   }));
 }
 
-function planBurst(prng: Prng): ImmediateStep[] {
-  return Array.from({ length: 2 + prng.below(4) }, (): ImmediateStep => {
+function planBurst(prng: Prng): (ImmediateStep | Tick)[] {
+  return Array.from({ length: 2 + prng.below(7) }, (): ImmediateStep | Tick => {
     const ticket = prng.below(10);
-    if (ticket < 4) return { kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } };
-    return { kind: ticket < 7 ? 'rotate' : 'beginSync' };
+    if (ticket < 2) return { kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } };
+    return { kind: ticket < 5 ? 'rotate' : ticket < 7 ? 'beginSync' : 'tick' };
   });
 }
 
 /** A step as a report shows it. */
-export function describeStep(step: Step): string {
+export function describeStep(step: Step | Tick): string {
   const name = ({ kind, key }: HistoryOperation) => `${kind} key-${key}`;
   switch (step.kind) {
     case 'write':
@@ -123,7 +127,7 @@ export function describeStep(step: Step): string {
     case 'read':
       return `get key-${step.key}`;
     case 'burst':
-      return `in one turn: ${step.steps.map(describeStep).join('; ')}`;
+      return `in one go: ${step.steps.map(describeStep).join('; ')}`;
     case 'beginSync':
       return 'sync, not awaited';
     case 'turn':

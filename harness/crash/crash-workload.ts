@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { type BatchOperation, openStore, type Store, StoreError } from '../../src/engine/index.ts';
 import { CrashHistory } from './crash-history.ts';
-import { type ImmediateStep, KEYS, type Step } from './crash-steps.ts';
+import type { ImmediateStep, Step } from './crash-steps.ts';
 import type { DiskImage } from './disk-model.ts';
 import type { Expectation, Output } from './expectation.ts';
 import type { HistoryOperation } from './history.ts';
@@ -114,7 +114,10 @@ class Workload {
       case 'rotate':
         return this.performNow(step, store);
       case 'burst':
-        for (const one of step.steps) this.performNow(one, store);
+        for (const one of step.steps) {
+          if (one.kind === 'tick') await undefined;
+          else this.performNow(one, store);
+        }
         return;
       case 'sync':
         return this.sync(store);
@@ -125,7 +128,9 @@ class Workload {
       case 'compactTo':
         return this.output('copy', { state: this.history.state() }, (path) => store.compactTo(path));
       case 'exportJsonl':
-        return this.output('export', { text: this.exportedText() }, (path) => store.exportJsonl(path));
+        return this.output('export', { text: this.history.exportedText() }, (path) =>
+          store.exportJsonl(path),
+        );
     }
   }
 
@@ -143,7 +148,7 @@ class Workload {
       case 'beginSync':
         // Its failure poisons the writer, and whoever writes next hears of it.
         this.sync(store).catch(() => {});
-        return;
+        break;
       case 'rotate':
         store.rotate();
     }
@@ -295,21 +300,6 @@ class Workload {
   private expectOutput(path: string, output: Output): void {
     this.outputs = new Map(this.outputs).set(path, output);
     this.expect({ outputs: this.outputs });
-  }
-
-  private exportedText(): string {
-    const base64 = (text: string) => Buffer.from(text).toString('base64');
-    const lines = Array.from({ length: KEYS }, (_, key) => ({
-      name: this.history.keyName(key),
-      operation: this.history.liveOperation(key),
-    }))
-      .filter(({ operation }) => operation !== undefined)
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
-      .map(
-        ({ name, operation }) =>
-          `{"key_b64":"${base64(name)}","value_b64":"${base64(this.history.valueOf(operation as number))}"}\n`,
-      );
-    return lines.join('');
   }
 
   private expect(more: Partial<Expectation>): void {

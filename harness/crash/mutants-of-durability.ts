@@ -9,6 +9,8 @@ import type { Mutant } from './mutants.ts';
  * - The sync of the directory for a new `.lock`: the directory is synced again before the first mark.
  * - The sync of the mark by a rotation that had to wait: the commit that the rotation asks for syncs it again before
  *   anything is acknowledged, and a mark may lag until then.
+ * - That a mark waits while another is being synced. Whoever writes one meanwhile blocks until it is synced, too, except
+ *   at the limit of unsynced records.
  */
 export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
@@ -86,6 +88,18 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     checks: ['states'],
   },
   {
+    name: 'higher-directories-not-synced',
+    mistake: 'of several directories that a store makes only the name of the last is synced',
+    edits: [
+      {
+        file: 'log-opening',
+        find: 'fileSystem.makeDirectory(path); syncParent(fileSystem, path);',
+        replace: 'fileSystem.makeDirectory(path);',
+      },
+    ],
+    checks: ['states'],
+  },
+  {
     name: 'lock-record-not-synced',
     mistake: 'the record in .lock is not synced, so that the mark outlives the nonce that witnesses it',
     edits: [{ file: 'writer-lock', find: 'this.fileSystem.dataSync(this.descriptor);', replace: '' }],
@@ -95,6 +109,38 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     name: 'lock-slot-not-spared',
     mistake: 'an opening writes over the slot of .lock that witnesses the present mark',
     edits: [{ file: 'writer-lock', find: 'LOCK_MAGIC, witness?.slot,', replace: 'LOCK_MAGIC, undefined,' }],
+    checks: ['states'],
+  },
+  {
+    name: 'release-note-as-witness',
+    mistake: 'of two slots of .lock that witness the mark the newer one is spared, which was never synced',
+    edits: [{ file: 'writer-lock', find: 'records.all.findLast(', replace: 'records.all.find(' }],
+    checks: ['states'],
+  },
+  {
+    name: 'both-mark-slots-unsynced',
+    mistake: 'the slots of the mark take turns at every write, so that a power cut can hurt both',
+    edits: [
+      {
+        file: 'slot-file',
+        find: 'this.nextSequence++;',
+        replace: 'this.nextSequence++; this.nextIndex = (this.nextIndex + 1) % SLOT_COUNT;',
+      },
+      { file: 'durable-mark', find: 'this.slots.turn();', replace: '' },
+      { file: 'writer-lock', find: 'this.slots.turn();', replace: '' },
+    ],
+    checks: ['states'],
+  },
+  {
+    name: 'read-mark-not-secured',
+    mistake: 'the mark that an opening has read need not be on disk before its other slot is written',
+    edits: [
+      {
+        file: 'durable-mark',
+        find: 'rewriteSlot(fileSystem, descriptor, previous.slot.index); fileSystem.dataSync(descriptor);',
+        replace: ';',
+      },
+    ],
     checks: ['states'],
   },
   {
@@ -133,9 +179,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'latch.check(); const end = this.options.end(); const sealed',
-        replace:
-          'latch.check(); const end = this.options.end(); mark.write(end.segmentId, end.offset, end.nextTxid, false); const sealed',
+        find: 'active]); try {',
+        replace: 'active]); try { mark.write(end.segmentId, end.offset, end.nextTxid, false);',
       },
     ],
     checks: ['states'],

@@ -102,6 +102,18 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     checks: ['states'],
   },
   {
+    name: 'empty-segments-removed-at-once',
+    mistake: 'of several empty segments in front a power cut may remove the second alone',
+    edits: [
+      {
+        file: 'repair',
+        find: 'fileSystem.remove(segmentPath(directory, segmentId)); fileSystem.directorySync(directory);',
+        replace: 'fileSystem.remove(segmentPath(directory, segmentId));',
+      },
+    ],
+    checks: ['states'],
+  },
+  {
     name: 'empty-segments-removed-before-mark',
     mistake: 'empty segments in front are removed before the mark has moved past them',
     edits: [
