@@ -6,10 +6,10 @@ import type { OpenStoreUnderTest } from '../store-under-test.ts';
 /** The engine's default: read descriptors kept open. */
 const READ_DESCRIPTORS = 16;
 /**
- * The lock, the mark, two each of the active segment, of a sealed one whose sync is running and of one that waits for
+ * The lock, two of the mark, two each of the active segment, of a sealed one whose sync is running and of one that waits for
  * it, and a directory while it is synced; a compaction writes a second log beside the first.
  */
-const WRITE_DESCRIPTORS = 2 + 3 * 2 + 1;
+const WRITE_DESCRIPTORS = 3 + 3 * 2 + 1;
 const DESCRIPTOR_LIMIT = 2 * WRITE_DESCRIPTORS + READ_DESCRIPTORS;
 
 const GENERATION = /^generation-(\d+)$/;

@@ -1,4 +1,4 @@
-import { MARK_FILE } from '../../src/engine/durable-mark.ts';
+import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from '../../src/engine/durable-mark.ts';
 import { HEADER_BYTES, RecordType } from '../../src/engine/format.ts';
 import { encodeFrame, frameBytes } from '../../src/engine/frame.ts';
 import { openLog, openStore, type RecordRef, StoreError } from '../../src/engine/index.ts';
@@ -18,6 +18,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   readLongHeaderAcrossChunks,
   keepIdsGapless,
   keepUnsyncedWithinLimit,
+  hearOfFailedMark,
   tellKeysWithOneHashApart,
   refuseFlippedBits,
   refuseFrameOfAnotherKey,
@@ -112,6 +113,41 @@ class SyncCountingFileSystem extends MemoryFileSystem {
     super.dataSync(descriptor);
     const { inode, sizeBytes } = this.statDescriptor(descriptor);
     this.syncedBytes.set(inode, sizeBytes);
+  }
+}
+
+/** A write-back fails, and each descriptor hears of it once: so must a blocking sync of the mark beside one in the thread pool. */
+async function hearOfFailedMark(): Promise<void> {
+  const fileSystem = new FailedWriteBackFileSystem();
+  const id = Buffer.alloc(NONCE_BYTES);
+  const mark = DurableMarkWriter.open(fileSystem, '/', undefined, id, id);
+  mark.write(1, 0, 1, false);
+  fileSystem.failed = true;
+  const pooled = mark.syncAsync().catch(() => {});
+  try {
+    mark.sync();
+  } catch {
+    return;
+  } finally {
+    await pooled;
+  }
+  throw new InvariantBroken('I8', 'a blocking sync of the mark succeeds although its bytes were lost');
+}
+
+class FailedWriteBackFileSystem extends MemoryFileSystem {
+  failed = false;
+  private readonly told = new Set<number>();
+
+  override dataSync(descriptor: number): void {
+    if (this.failed && !this.told.has(descriptor)) {
+      this.told.add(descriptor);
+      throw Object.assign(new Error('EIO: a write-back failed'), { code: 'EIO' });
+    }
+    super.dataSync(descriptor);
+  }
+
+  override async dataSyncAsync(descriptor: number): Promise<void> {
+    this.dataSync(descriptor);
   }
 }
 

@@ -248,6 +248,18 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     checks: ['states'],
   },
   {
+    name: 'one-descriptor-of-the-mark',
+    mistake: 'the mark has one descriptor for both kinds of sync, so that a blocking one may miss a failure',
+    edits: [
+      {
+        file: 'durable-mark',
+        find: 'this.fileSystem.dataSyncAsync(this.pooledDescriptor)',
+        replace: 'this.fileSystem.dataSyncAsync(this.descriptor)',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
     name: 'poison-latch-ignored',
     mistake: 'writing goes on after a failure',
     edits: [

@@ -67,10 +67,15 @@ function rewriteSlot(fileSystem: FileSystem, descriptor: number, index: number):
   writeFully(fileSystem, descriptor, block, 0, length, index * SLOT_BYTES);
 }
 
-/** Keeps the mark of one opening. Its file is preallocated, so that later writes change no metadata. */
+/**
+ * Keeps the mark of one opening. Its file is preallocated, so that later writes change no metadata. It has two
+ * descriptors, because the kernel reports a failed write-back once to each: a blocking sync must not succeed only because
+ * the one in the thread pool has been told already.
+ */
 export class DurableMarkWriter {
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
+  private readonly pooledDescriptor: number;
   private readonly slots: SlotWriter;
   private readonly storeId: Buffer;
   private readonly sessionNonce: Buffer;
@@ -81,12 +86,14 @@ export class DurableMarkWriter {
   private constructor(
     fileSystem: FileSystem,
     descriptor: number,
+    pooledDescriptor: number,
     after: Slot | undefined,
     storeId: Buffer,
     sessionNonce: Buffer,
   ) {
     this.fileSystem = fileSystem;
     this.descriptor = descriptor;
+    this.pooledDescriptor = pooledDescriptor;
     this.slots = new SlotWriter(fileSystem, descriptor, MARK_MAGIC, after, after?.sequence ?? 0);
     this.storeId = storeId;
     this.sessionNonce = sessionNonce;
@@ -113,11 +120,12 @@ export class DurableMarkWriter {
       // and after a failed one only writing it again puts it there.
       if (previous !== undefined) rewriteSlot(fileSystem, descriptor, previous.slot.index);
       fileSystem.dataSync(descriptor);
+      const pooled = fileSystem.open(path, 'write');
+      return new DurableMarkWriter(fileSystem, descriptor, pooled, previous?.slot, storeId, sessionNonce);
     } catch (error) {
       closeQuietly(fileSystem, descriptor);
       throw error;
     }
-    return new DurableMarkWriter(fileSystem, descriptor, previous?.slot, storeId, sessionNonce);
   }
 
   /**
@@ -148,7 +156,7 @@ export class DurableMarkWriter {
     const { turns } = this;
     this.pooledSyncs++;
     try {
-      await this.fileSystem.dataSyncAsync(this.descriptor);
+      await this.fileSystem.dataSyncAsync(this.pooledDescriptor);
     } finally {
       this.pooledSyncs--;
     }
@@ -188,5 +196,6 @@ export class DurableMarkWriter {
 
   close(): void {
     closeQuietly(this.fileSystem, this.descriptor);
+    closeQuietly(this.fileSystem, this.pooledDescriptor);
   }
 }

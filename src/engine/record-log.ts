@@ -48,7 +48,7 @@ export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
   readonly activeBytes: number;
-  /** Files that this log holds open: lock, mark, two a segment being written or sealed, the read pool, scans. */
+  /** Files that this log holds open: lock, two of the mark, two a segment being written or sealed, the read pool, scans. */
   readonly openDescriptors: number;
   readonly unsyncedRecords: number;
   readonly unsyncedBytes: number;
@@ -401,7 +401,7 @@ export class RecordLog {
       activeBytes: this.active.sizeBytes,
       openDescriptors:
         this.closing === undefined
-          ? 4 + 2 * this.syncs.sealingCount + pool.pooledDescriptors + this.scanDescriptors
+          ? 5 + 2 * this.syncs.sealingCount + pool.pooledDescriptors + this.scanDescriptors
           : 0,
       unsyncedRecords: this.nextTxid - this.syncs.durable.nextTxid,
       unsyncedBytes: this.bytesAfter(this.syncs.durable),
