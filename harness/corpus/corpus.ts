@@ -6,6 +6,7 @@ import { DATAWAL_FIXTURES } from './datawal-fixtures.ts';
 import type { Expected, Fixture, FixtureFiles } from './fixture.ts';
 import { digests, type FileDigest, writeFiles } from './fixture-files.ts';
 import { MARKED_FIXTURES } from './marked-fixtures.ts';
+import { SEALED_FIXTURES } from './sealed-fixtures.ts';
 import { UNDAMAGED_FIXTURES } from './undamaged-fixtures.ts';
 import { UNMARKED_FIXTURES } from './unmarked-fixtures.ts';
 
@@ -14,6 +15,7 @@ export const FIXTURES: readonly Fixture[] = [
   ...UNDAMAGED_FIXTURES,
   ...MARKED_FIXTURES,
   ...UNMARKED_FIXTURES,
+  ...SEALED_FIXTURES,
 ];
 
 export const MANIFEST_FILE = 'manifest.json';

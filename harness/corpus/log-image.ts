@@ -1,13 +1,19 @@
+import { basename } from 'node:path';
 import { MARK_FILE } from '../../src/engine/durable-mark.ts';
-import { SEGMENT_SUFFIX } from '../../src/engine/format.ts';
+import { FIRST_SEGMENT_ID, SEGMENT_SUFFIX } from '../../src/engine/format.ts';
 import { encodeFrame, frameBytes } from '../../src/engine/frame.ts';
 import { type BytesLike, openLog, type RecordLog, RecordType } from '../../src/engine/index.ts';
+import { PoisonLatch } from '../../src/engine/poison-latch.ts';
+import { sealPath } from '../../src/engine/seal-file.ts';
+import { SealSet } from '../../src/engine/seal-set.ts';
+import { listSegments } from '../../src/engine/segment-list.ts';
 import { segmentName } from '../../src/engine/segment-name.ts';
+import { SegmentSealer } from '../../src/engine/segment-sealer.ts';
 import { SLOT_BYTES } from '../../src/engine/slot-file.ts';
 import { LOCK_FILE } from '../../src/engine/writer-lock.ts';
 import { MemoryFileSystem } from '../crash/memory-file-system.ts';
 import type { FixtureFiles } from './fixture.ts';
-import { datawalLockFile, type MarkPosition, markFile, witnessingLockFile } from './sidecars.ts';
+import { datawalLockFile, type MarkPosition, markFile, STORE_ID, witnessingLockFile } from './sidecars.ts';
 
 /** A log written by the engine, to be damaged in memory. Every change returns the same image, so that they chain. */
 export class LogImage {
@@ -52,6 +58,45 @@ export class LogImage {
   file(name: string, bytes: Uint8Array): this {
     this.contents.set(name, Buffer.from(bytes));
     return this;
+  }
+
+  /** Seal files of all segments but the last, as they are now. */
+  async sealed(storeId = STORE_ID): Promise<this> {
+    const fileSystem = new MemoryFileSystem();
+    fileSystem.makeDirectory('/log');
+    for (const [name, bytes] of this.contents) fileSystem.shareFile(`/log/${name}`, bytes);
+    const segments = listSegments(fileSystem, '/log').slice(0, -1);
+    const sealer = new SegmentSealer(
+      {
+        fileSystem,
+        directory: '/log',
+        storeId,
+        latch: new PoisonLatch(() => {}),
+        probe: undefined,
+        seals: SealSet.read(fileSystem, '/log', storeId),
+        lowestId: segments[0]?.segmentId ?? FIRST_SEGMENT_ID,
+      },
+      segments,
+    );
+    sealer.start();
+    await sealer.finish();
+    for (const { segmentId } of segments) {
+      const path = sealPath('/log', segmentId);
+      this.file(basename(path), fileSystem.readFile(path));
+    }
+    return this;
+  }
+
+  removeSeal(segmentId: number): this {
+    this.contents.delete(basename(sealPath('/', segmentId)));
+    return this;
+  }
+
+  flipSeal(segmentId: number, offset: number): this {
+    const name = basename(sealPath('/', segmentId));
+    const bytes = Buffer.from(this.contents.get(name) as Buffer);
+    bytes.writeUInt8(bytes.readUInt8(offset) ^ 0xff, offset);
+    return this.file(name, bytes);
   }
 
   /** A durable mark at the last of the positions, and a lock file that says nobody came after it. */

@@ -16,7 +16,7 @@ export interface MarkPosition {
   readonly clean?: boolean;
 }
 
-const STORE_ID = Buffer.alloc(16, 0x11);
+export const STORE_ID = Buffer.alloc(16, 0x11);
 const SESSION_NONCE = Buffer.alloc(16, 0x22);
 const LOCK_MAGIC = Buffer.from('TDLK').readUInt32LE();
 /** Names no process of this machine, and no inode: the record in a copied directory, never a holder. */

@@ -200,7 +200,7 @@ async function refuseFlippedBits(): Promise<void> {
     for (let bit = 0; bit < sizeBytes * 8; bit++) {
       const damaged = fileSystem.afterProcessDeath();
       flipBit(damaged, segmentId, bit);
-      const code = await openStore(DIRECTORY, { fileSystem: damaged }).then(
+      const code = await openStore(DIRECTORY, { fileSystem: damaged, open: 'full' }).then(
         () => 'no error',
         (error) => error.code,
       );

@@ -124,9 +124,9 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'log-opening',
-        find: 'const removed = removeLeadingEmpty(fileSystem, directory, segments);',
+        find: 'const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals);',
         replace:
-          'const removed = removeLeadingEmpty(fileSystem, directory, segments); fileSystem.directorySync(directory); mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);',
+          'const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals); fileSystem.directorySync(directory); mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);',
       },
     ],
     checks: ['states'],
@@ -173,8 +173,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'recovery',
-        find: "this.isBeforeMark(segmentId, offset, damage) ? 'before-mark'",
-        replace: "false ? 'before-mark'",
+        find: "this.isDurable(segmentId, offset, damage) ? 'durable'",
+        replace: "false ? 'durable'",
       },
     ],
     checks: ['corners', 'corpus'],
@@ -305,8 +305,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'recovery',
-        find: 'finally { closeQuietly(fileSystem, descriptor); }',
-        replace: 'finally { }',
+        find: 'nowNs() - startNs); } finally { closeQuietly(fileSystem, descriptor); }',
+        replace: 'nowNs() - startNs); } finally { }',
       },
     ],
     checks: ['states'],

@@ -141,7 +141,13 @@ class RotCampaign {
     const key = `${subject} ${row}`;
     let counted = this.rows.get(key);
     if (counted === undefined) {
-      const outcomes = { detected: 0, unharmed: 0, prefix: 0, undetected: 0 };
+      const outcomes = {
+        detected: 0,
+        'detected when read': 0,
+        unharmed: 0,
+        prefix: 0,
+        undetected: 0,
+      };
       counted = { subject, row, cases: 0, outcomes, needSeals: 0, findings: 0 };
       this.rows.set(key, counted);
     }

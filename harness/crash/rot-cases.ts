@@ -1,4 +1,5 @@
 import { MARK_FILE } from '../../src/engine/durable-mark.ts';
+import { SEAL_SUFFIX } from '../../src/engine/seal-file.ts';
 import { segmentName } from '../../src/engine/segment-name.ts';
 import { SLOT_BYTES, SLOT_COUNT } from '../../src/engine/slot-file.ts';
 import { LOCK_FILE } from '../../src/engine/writer-lock.ts';
@@ -28,7 +29,7 @@ export interface RotCase {
   readonly least: number;
   /** The data is whole: it must open. */
   readonly mustOpen: boolean;
-  /** Only a seal file could tell, and there are none yet: what is shown need not be a prefix. */
+  /** Only a seal file could tell, and there is none: what is shown need not be a prefix. */
   readonly needsSeal: boolean;
 }
 
@@ -59,7 +60,7 @@ export function* cuts(subject: RotSubject): Generator<RotCase> {
     const row = name === last ? 'last segment cut at a frame' : 'sealed segment cut at a frame';
     const cut = damaged(subject, row, `${name} at ${offset}`, name, bytes.subarray(0, offset));
     // The txids that are missing then may as well have been set aside by an opening.
-    yield { ...cut, needsSeal: name !== last };
+    yield { ...cut, needsSeal: name !== last && !isSealed(subject.files, name) };
   }
 }
 
@@ -80,7 +81,9 @@ export function* misplacements(subject: RotSubject, other: RotSubject): Generato
     // A log begins at the lowest id that is there, whichever that is.
     const isFirstOfMore = index === 0 && names.length > 1;
     const removedRow = isFirstOfMore ? 'first segment removed' : 'segment removed';
-    yield change(removedRow, name, without(subject.files, name), isFirstOfMore);
+    const second = names[1];
+    const tells = second !== undefined && isSealed(subject.files, second);
+    yield change(removedRow, name, without(subject.files, name), isFirstOfMore && !tells);
     const next = segmentName(Number.parseInt(names.at(-1) as string, 10) + 1);
     yield change('segment copied behind the last', name, withFile(subject.files, next, bytes));
     for (const target of names) {
@@ -98,7 +101,12 @@ export function* misplacements(subject: RotSubject, other: RotSubject): Generato
     }
     const foreign = other.files.get(name);
     if (foreign === undefined) continue;
-    yield change('segment of another store', name, withFile(subject.files, name, foreign), true);
+    const replaced = withFile(subject.files, name, foreign);
+    yield change('segment of another store', name, replaced, !isSealed(subject.files, name));
+    const seal = other.files.get(sealName(name));
+    if (seal === undefined) continue;
+    const both = withFile(replaced, sealName(name), seal);
+    yield change('segment of another store, with its seal', name, both, true);
   }
 }
 
@@ -117,9 +125,9 @@ export function* sidecarDamage(
     mustOpen: true,
     needsSeal: false,
   });
-  for (const name of SIDECARS) {
+  for (const name of sidecarNames(subject.files)) {
     const bytes = subject.files.get(name) as Buffer;
-    for (const offset of worthFlipping(bytes)) {
+    for (const offset of name.endsWith(SEAL_SUFFIX) ? bytes.keys() : worthFlipping(bytes)) {
       for (const bit of bits) {
         const files = withFile(subject.files, name, flipped(bytes, offset, bit));
         yield whole('sidecar bit flipped', `${name}:${offset} bit ${bit}`, files);
@@ -131,10 +139,15 @@ export function* sidecarDamage(
     }
     yield whole('sidecar removed', name, without(subject.files, name));
     yield whole('sidecar all zeros', name, withFile(subject.files, name, Buffer.alloc(bytes.length)));
-    const lied = withFile(subject.files, name, other.files.get(name) as Buffer);
+    const theirs = other.files.get(name);
+    if (theirs === undefined) continue;
+    const lied = withFile(subject.files, name, theirs);
     yield { ...whole('sidecar of another store', name, lied), mustOpen: false };
   }
-  yield whole('sidecars removed', 'both', without(without(subject.files, MARK_FILE), LOCK_FILE));
+  yield whole('sidecars removed', 'mark and lock', without(without(subject.files, MARK_FILE), LOCK_FILE));
+  const segments = segmentNames(subject.files);
+  const bare = new Map([...subject.files].filter(([name]) => segments.includes(name)));
+  yield whole('sidecars removed', 'all', bare);
 }
 
 /**
@@ -276,6 +289,18 @@ function hasShortSealed(files: FixtureFiles, whole: FixtureFiles): boolean {
   return segmentNames(files)
     .slice(0, -1)
     .some((name) => files.get(name)?.length !== whole.get(name)?.length);
+}
+
+function sealName(segment: string): string {
+  return segment.slice(0, 8) + SEAL_SUFFIX;
+}
+
+function isSealed(files: FixtureFiles, segment: string): boolean {
+  return files.has(sealName(segment));
+}
+
+function sidecarNames(files: FixtureFiles): string[] {
+  return [...SIDECARS, ...[...files.keys()].filter((name) => name.endsWith(SEAL_SUFFIX))];
 }
 
 function withFile(files: FixtureFiles, name: string, bytes: Uint8Array): FixtureFiles {

@@ -13,6 +13,8 @@ import {
 export type RotOutcome =
   /** A typed error. */
   | 'detected'
+  /** It opens, and whatever reads the damage gets a typed error; the rest is right. */
+  | 'detected when read'
   /** It opens, with everything that was there. */
   | 'unharmed'
   /** It opens with less, all of it unmarked, and says so. */
@@ -35,7 +37,15 @@ export async function judgeRot(damage: RotCase): Promise<RotOutcome> {
       throw new PromiseBroken('I10', `${fileSystem.openDescriptorCount} descriptors are left open`);
     return 'detected';
   }
-  const shown = recordsOf(store);
+  let shown: string[];
+  try {
+    shown = recordsOf(store);
+  } catch (error) {
+    checkDamagedReads(error, store, damage);
+    await store.close();
+    await checkFullOpening(fileSystem);
+    return 'detected when read';
+  }
   checkPairs(store, shown);
   const outcome = judgeRecords(shown, damage);
   if (outcome === 'prefix' && store.recoveryReport.outcome === 'clean' && damage.least > 0)
@@ -49,6 +59,36 @@ function checkRefusal(error: unknown, { mustOpen }: RotCase): void {
   if (!(error instanceof StoreError) || !TELLING.has(error.code))
     throw new PromiseBroken('typed', `opening throws ${error instanceof Error ? error.stack : error}`);
   if (mustOpen) throw new PromiseBroken('I2', `whole data is refused: ${error.message}`);
+}
+
+/** A segment that a seal speaks for is not read by an opening, so that damage in it shows where it is read, and only there. */
+function checkDamagedReads(error: unknown, store: Store, { records, mustOpen }: RotCase): void {
+  if (!(error instanceof StoreError) || !/_MISMATCH$/.test(error.code) || mustOpen) throw error;
+  const put = new Map<string, Set<string>>();
+  for (const { text } of records) {
+    const [, type, pair] = text.split(' ') as [string, string, string];
+    const [key, value] = pair.split('=') as [string, string];
+    if (type === '1') put.set(key, (put.get(key) ?? new Set()).add(value));
+  }
+  for (const key of store.keys()) {
+    try {
+      const value = store.get(key);
+      if (value !== undefined && put.get(hex(key))?.has(hex(value))) continue;
+      throw new PromiseBroken('I3', `${hex(key)} reads as ${value === undefined ? 'absent' : hex(value)}`);
+    } catch (failure) {
+      if (!(failure instanceof StoreError) || !/_MISMATCH$/.test(failure.code)) throw failure;
+    }
+  }
+}
+
+async function checkFullOpening(fileSystem: ReturnType<typeof fileSystemWith>): Promise<void> {
+  try {
+    await openStore(ROT_DIRECTORY, { fileSystem, open: 'full' });
+  } catch (error) {
+    if (error instanceof StoreError && TELLING.has(error.code)) return;
+    throw error;
+  }
+  throw new PromiseBroken('I5', 'a full opening takes damaged bytes for whole');
 }
 
 function recordsOf(view: Store | StoreReader): string[] {

@@ -4,6 +4,19 @@
  */
 export type HashSeed = readonly [number, number];
 
+/** A power of two. Growing one shard of the keydir moves this fraction of the keys, which bounds how long a put can take. */
+export const SHARDS = 256;
+
+/** The shard is the topmost byte of the hash. */
+export function shardOf(hash: number): number {
+  return hash >>> 24;
+}
+
+/** The seed of a store: random, the same at every opening, so that seal files can hold hashes. */
+export function seedOf(storeId: Buffer): HashSeed {
+  return [storeId.readInt32LE(0), storeId.readInt32LE(4)];
+}
+
 export function hashKey(bytes: Uint8Array, start: number, end: number, seed: HashSeed): number {
   const length = end - start;
   let v0 = seed[0];

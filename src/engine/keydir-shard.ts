@@ -42,6 +42,8 @@ const FIRST_SLOTS = 8;
 const FIRST_ARENA_WORDS = 64;
 /** Slots in use of 8, at most. */
 const FULL_EIGHTHS = 7;
+/** An arena doubles while it is small, and then grows by a quarter: less to copy first, and less spare room later. */
+const SMALL_ARENA_WORDS = 1024;
 const ARENA_GROWTH = 1.25;
 
 export class KeydirShard {
@@ -198,7 +200,8 @@ export class KeydirShard {
   private growArena(wantedWords: number): void {
     if (wantedWords > POSITION_MASK)
       throw new RangeError(`the keys of one shard fill ${POSITION_MASK * 4} bytes`);
-    const words = new Uint32Array(Math.max(wantedWords, Math.ceil(this.words.length * ARENA_GROWTH)));
+    const growth = this.words.length < SMALL_ARENA_WORDS ? 2 : ARENA_GROWTH;
+    const words = new Uint32Array(Math.max(wantedWords, Math.ceil(this.words.length * growth)));
     words.set(this.words.subarray(0, this.usedWords));
     this.words = words;
     this.bytes = new Uint8Array(words.buffer);

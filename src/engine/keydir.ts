@@ -2,14 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { StoreError } from './errors.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
-import { type HashSeed, hashKey } from './key-hash.ts';
+import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from './key-hash.ts';
 import { KeydirShard, type MutableRef } from './keydir-shard.ts';
+import type { HintReader } from './seal-hints.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
-
-/** A power of two. Growing one shard moves this fraction of the keys, which bounds how long a put can take. */
-const SHARDS = 256;
-/** The topmost byte of the hash. */
-const SHARD_SHIFT = 24;
 
 /** Stands where no key has been put yet, so that a small store does not pay for many shards. Holds nothing, ever. */
 const EMPTY_SHARD = new KeydirShard();
@@ -20,7 +16,7 @@ const EMPTY_SHARD = new KeydirShard();
  */
 export class Keydir {
   private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
-  private readonly seed: HashSeed;
+  private seed: HashSeed;
   private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
   private count = 0;
   private frameBytes = 0;
@@ -72,7 +68,10 @@ export class Keydir {
    * be found. Throws `OUT_OF_MEMORY`.
    */
   prepare(bytes: Uint8Array, start: number, end: number): void {
-    const hash = hashKey(bytes, start, end, this.seed);
+    this.prepareHashed(hashKey(bytes, start, end, this.seed), bytes, start, end);
+  }
+
+  private prepareHashed(hash: number, bytes: Uint8Array, start: number, end: number): void {
     const slot = this.shardOf(hash).find(hash, bytes, start, end);
     if (slot === -1) {
       try {
@@ -102,6 +101,26 @@ export class Keydir {
   /** Was it there? */
   delete(key: Uint8Array): boolean {
     return this.deleteAt(key, 0, key.length);
+  }
+
+  /** Before the first key: keys are hashed as all openings of this store hash them. */
+  identify(storeId: Buffer): void {
+    this.seed = seedOf(storeId);
+  }
+
+  /** Replays one hint of a seal file, whose hashes are of the same store. */
+  applyHint(segmentId: number, hint: HintReader): void {
+    const { hash, bytes, keyAt } = hint;
+    const end = keyAt + hint.keyLength;
+    if (hint.isDelete) {
+      this.deleteHashed(hash, bytes, keyAt, end);
+      return;
+    }
+    this.found.segmentId = segmentId;
+    this.found.offset = hint.offset;
+    this.found.byteLength = hint.byteLength;
+    this.prepareHashed(hash, bytes, keyAt, end);
+    this.commit(bytes, keyAt, end, this.found);
   }
 
   /** Replays one record of the log: a Put or a Delete; Raw records are not part of the view. */
@@ -135,7 +154,10 @@ export class Keydir {
   }
 
   private deleteAt(bytes: Uint8Array, start: number, end: number): boolean {
-    const hash = hashKey(bytes, start, end, this.seed);
+    return this.deleteHashed(hashKey(bytes, start, end, this.seed), bytes, start, end);
+  }
+
+  private deleteHashed(hash: number, bytes: Uint8Array, start: number, end: number): boolean {
     const shard = this.shardOf(hash);
     const slot = shard.find(hash, bytes, start, end);
     if (slot === -1) return false;
@@ -145,7 +167,7 @@ export class Keydir {
   }
 
   private shardOf(hash: number): KeydirShard {
-    return this.shards[hash >>> SHARD_SHIFT] as KeydirShard;
+    return this.shards[shardOf(hash)] as KeydirShard;
   }
 
   /** The shard that may be written to. */
@@ -153,7 +175,7 @@ export class Keydir {
     const shard = this.shardOf(hash);
     if (shard !== EMPTY_SHARD) return shard;
     const created = new KeydirShard();
-    this.shards[hash >>> SHARD_SHIFT] = created;
+    this.shards[shardOf(hash)] = created;
     return created;
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
@@ -7,9 +7,12 @@ import { FIRST_SEGMENT_ID } from './format.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
-import { type LogScan, type LogSegment, listSegments, type ScanLogOptions, scanLog } from './recovery.ts';
+import { type LogScan, type ScanLogOptions, scanLog } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
+import { SEAL_TEMPORARY_SUFFIX, sealPath } from './seal-file.ts';
+import { SealSet } from './seal-set.ts';
+import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { highestTxid } from './tail-evidence.ts';
 import { WriterLock } from './writer-lock.ts';
@@ -25,8 +28,11 @@ export const TXID_JUMP = 2 ** 20;
 export interface OpenedLog {
   readonly lock: WriterLock;
   readonly mark: DurableMarkWriter;
+  readonly storeId: Buffer;
   /** Ascending; the last is the active one. */
   readonly segments: readonly LogSegment[];
+  /** The valid ones. */
+  readonly seals: SealSet;
   readonly nextTxid: number;
   readonly report: RecoveryReport;
 }
@@ -39,7 +45,10 @@ export interface OpeningOptions {
   readonly probe: ProbeSet | undefined;
   /** The number of this opening, for the probe. */
   readonly operation: number;
+  /** Told before anything is visited. */
+  readonly identify: (storeId: Buffer) => void;
   readonly visit: ScanLogOptions['visit'];
+  readonly visitHint: ScanLogOptions['visitHint'];
   readonly onOpenProgress: LogOptions['onOpenProgress'];
   readonly onLeaseLost: (error: Error, fatal: boolean) => void;
 }
@@ -83,30 +92,35 @@ async function openLocked(
   if (previous !== undefined && !lock.witnessed) {
     notes.push('another program, or a copy, came between: the durable mark proves only what lies before it');
   }
+  const seals = SealSet.read(fileSystem, directory, previous?.mark.storeId);
+  notes.push(...seals.notes);
+  const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
+  options.identify(storeId);
   const scan = await scanLog({
     fileSystem,
     directory,
     segments: listSegments(fileSystem, directory),
     mark: previous?.mark,
+    seals,
+    full: resolved.open === 'full',
     witnessed: lock.witnessed,
     mode: resolved.recovery,
     acceptAmbiguousTail: resolved.acceptAmbiguousTail,
     probe,
     operation,
     visit: options.visit,
+    visitHint: options.visitHint,
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
   const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
   const discarded = cutDiscarded(fileSystem, directory, scan, notes);
-  const durable = { segmentId: previous?.mark.segmentId ?? 0, offset: previous?.mark.offset ?? 0 };
-  const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan, durable);
+  const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan);
   const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
 
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
   const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
-  const storeId = previous?.mark.storeId ?? randomBytes(NONCE_BYTES);
   const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce);
   try {
     // Every name in the directory, the mark's own included, before the first mark that relies on them.
@@ -115,7 +129,8 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    const removed = removeLeadingEmpty(fileSystem, directory, segments);
+    removeUnfinishedSeals(fileSystem, directory, segments);
+    const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals);
     if (removed.length > 0) {
       notes.push(
         `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
@@ -126,15 +141,23 @@ async function openLocked(
     return {
       lock,
       mark,
+      storeId,
       segments: segments.slice(removed.length),
+      seals: sealsLeft,
       nextTxid,
       report: {
         outcome,
         durableMark:
           previous === undefined
             ? null
-            : { ...durable, nextTxid: previous.mark.nextTxid, witnessed: lock.witnessed },
-        segmentsScanned: scan.segments.length,
+            : {
+                segmentId: previous.mark.segmentId,
+                offset: previous.mark.offset,
+                nextTxid: previous.mark.nextTxid,
+                witnessed: lock.witnessed,
+              },
+        segmentsScanned: scan.segments.length - scan.segmentsFromSeals,
+        segmentsFromSeals: scan.segmentsFromSeals,
         recordsKept: scan.recordCount,
         bytesKept: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
         discarded,
@@ -211,6 +234,19 @@ function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: L
     }
   }
   return highest;
+}
+
+/** What an earlier writer had begun and did not live to finish. */
+function removeUnfinishedSeals(
+  fileSystem: FileSystem,
+  directory: string,
+  segments: readonly LogSegment[],
+): void {
+  const names = new Set(fileSystem.list(directory));
+  for (const { segmentId } of segments) {
+    const path = sealPath(directory, segmentId, SEAL_TEMPORARY_SUFFIX);
+    if (names.has(basename(path))) fileSystem.remove(path);
+  }
 }
 
 function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {

@@ -18,6 +18,11 @@ export interface LogOptions {
    * (and kept in `quarantine/`).
    */
   readonly acceptAmbiguousTail?: boolean;
+  /**
+   * `seals` takes a sealed segment that has a valid seal file from that, unread; damage in it is found when it is read.
+   * `full` reads and checks every byte. Default `seals`.
+   */
+  readonly open?: 'seals' | 'full';
   /** Called every few megabytes while the log is scanned. */
   readonly onOpenProgress?: (scannedBytes: number, totalBytes: number) => void;
   readonly probe?: Probe | readonly Probe[];
@@ -35,11 +40,16 @@ export function resolveLogOptions(options: LogOptions): {
   segmentBytes: number;
   descriptorPoolSize: number;
   recovery: RecoveryMode;
+  open: 'seals' | 'full';
   acceptAmbiguousTail: boolean;
 } {
   const recovery = options.recovery ?? 'prefix';
   if (recovery !== 'prefix' && recovery !== 'strict') {
     throw new RangeError(`recovery must be 'prefix' or 'strict', not ${JSON.stringify(recovery)}`);
+  }
+  const open = options.open ?? 'seals';
+  if (open !== 'seals' && open !== 'full') {
+    throw new RangeError(`open must be 'seals' or 'full', not ${JSON.stringify(open)}`);
   }
   const { acceptAmbiguousTail = false, onOpenProgress, name } = options;
   if (typeof acceptAmbiguousTail !== 'boolean') {
@@ -64,6 +74,7 @@ export function resolveLogOptions(options: LogOptions): {
       MAX_DESCRIPTOR_POOL_SIZE,
     ),
     recovery,
+    open,
     acceptAmbiguousTail,
   };
 }

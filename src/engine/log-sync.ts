@@ -34,6 +34,8 @@ export interface LogSyncOptions {
   /** The segment being appended to. */
   readonly active: () => SegmentWriter;
   readonly start: LogPosition;
+  /** Told of a segment once it, its name, the name of the next one and the mark behind it are durable. */
+  readonly onSealed: (segmentId: number, sizeBytes: number) => void;
 }
 
 /**
@@ -112,9 +114,11 @@ export class LogSync {
   syncNow(): void {
     this.block('unsynced-records', () => {
       const end = this.options.end();
+      const sealing = this.sealed.length > 0;
       this.syncSealed();
       this.options.fileSystem.dataSync(this.options.active().appendDescriptor);
       this.advance(end);
+      if (sealing) this.options.mark.sync();
     });
   }
 
@@ -188,7 +192,7 @@ export class LogSync {
       throw failure;
     } finally {
       this.inFlight = new Set();
-      this.closeDurable();
+      this.closeDurable(failure === undefined);
       probe?.synced?.(operation, waiters, unsyncedBytes, startNs, nowNs() - startNs, failure);
     }
   }
@@ -204,12 +208,14 @@ export class LogSync {
   private block(reason: 'rotation' | 'unsynced-records', sync: () => void): void {
     const { probe, latch } = this.options;
     const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
+    let done = false;
     try {
       sync();
+      done = true;
     } catch (error) {
       throw latch.close('SYNC_FAILED', 'the sync before a write', error);
     } finally {
-      this.closeDurable();
+      this.closeDurable(done);
     }
     probe?.writeStalled?.(reason, startNs, nowNs() - startNs);
   }
@@ -235,10 +241,11 @@ export class LogSync {
     this.options.mark.write(to.segmentId, to.offset, to.nextTxid, false);
   }
 
-  private closeDurable(): void {
+  private closeDurable(marked: boolean): void {
     this.sealed = this.sealed.filter(({ writer, durable }) => {
       if (!durable || this.inFlight.has(writer)) return true;
       writer.close();
+      if (marked) this.options.onSealed(writer.segmentId, writer.sizeBytes);
       return false;
     });
   }

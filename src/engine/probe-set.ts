@@ -33,6 +33,7 @@ export class ProbeSet {
   declare readonly wrote?: NonNullable<Probe['wrote']>;
   declare readonly crcValidated?: NonNullable<Probe['crcValidated']>;
   declare readonly writeStalled?: NonNullable<Probe['writeStalled']>;
+  declare readonly sealed?: NonNullable<Probe['sealed']>;
   declare readonly rotated?: NonNullable<Probe['rotated']>;
   declare readonly corrupted?: NonNullable<Probe['corrupted']>;
   declare readonly leaseLost?: NonNullable<Probe['leaseLost']>;
@@ -149,6 +150,7 @@ const METHODS: readonly ProbeMethod[] = [
   'wrote',
   'crcValidated',
   'writeStalled',
+  'sealed',
   'rotated',
   'corrupted',
   'leaseLost',

@@ -1,7 +1,7 @@
 import type { StoreError } from './errors.ts';
 
 /** Why a frame is being read. */
-export type ReadSite = 'get' | 'scan' | 'compact' | 'verify';
+export type ReadSite = 'get' | 'scan' | 'compact' | 'verify' | 'seal';
 
 /** What a caller asked for. Everything read and checked on its behalf carries the operation's number. */
 export type OperationKind =
@@ -13,7 +13,8 @@ export type OperationKind =
   | 'sync'
   | 'scan'
   | 'open'
-  | 'compact';
+  | 'compact'
+  | 'seal';
 
 /**
  * The narrow interface through which the engine reports what it did. Every method but `attach` and `began` is called
@@ -126,6 +127,15 @@ export interface Probe {
 
   /** A write that had to wait for a sync before it could go on. */
   writeStalled?(reason: 'rotation' | 'unsynced-records', startNs: number, durationNs: number): void;
+  /** A seal file was written, or could not be; `sealBytes` is 0 where it was given up for a close. */
+  sealed?(
+    operation: number,
+    segmentId: number,
+    sealBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
   rotated?(sealedSegmentId: number, newSegmentId: number): void;
   corrupted?(error: StoreError): void;
   /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */

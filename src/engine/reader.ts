@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { basename, resolve } from 'node:path';
-import { readMark } from './durable-mark.ts';
+import { NONCE_BYTES, readMark } from './durable-mark.ts';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileStat, FileSystem } from './file-system.ts';
 import { KeyValueView } from './key-value-view.ts';
@@ -8,7 +9,9 @@ import { type LogOptions, resolveLogOptions } from './log-options.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet } from './probe-set.ts';
-import { type LogSegment, listSegments, scanLog } from './recovery.ts';
+import { scanLog } from './recovery.ts';
+import { SealSet } from './seal-set.ts';
+import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { type ScannedRecord, scanSegments } from './segment-records.ts';
@@ -16,7 +19,7 @@ import { lockCarriesNonce } from './writer-lock.ts';
 
 export type ReaderOptions = Pick<
   LogOptions,
-  'name' | 'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
+  'name' | 'open' | 'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
 >;
 
 interface SnapshotSegment extends LogSegment {
@@ -66,20 +69,25 @@ export class StoreReader extends KeyValueView {
     const operation = probe?.begin('open') ?? 0;
     const startNs = probe === undefined ? 0 : nowNs();
     try {
-      // The mark first: it must not prove more than the listing shows.
+      // The mark and the seals first: they must not prove more than the listing shows.
       const mark = readMark(fileSystem, directory).newest?.mark;
+      const seals = SealSet.read(fileSystem, directory, mark?.storeId);
+      keydir.identify(mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES));
       const listed = listIdentities(fileSystem, directory);
       const scan = await scanLog({
         fileSystem,
         directory,
         segments: listed.map(({ segmentId, sizeBytes }) => ({ segmentId, sizeBytes })),
         mark,
+        seals,
+        full: options.open === 'full',
         witnessed: mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce),
         mode: 'prefix',
         acceptAmbiguousTail: false,
         probe,
         operation,
         visit: (segmentId, frame) => keydir.apply(segmentId, frame),
+        visitHint: (segmentId, hint) => keydir.applyHint(segmentId, hint),
         onProgress: options.onOpenProgress,
       });
       const kept = new Map(scan.segments.map(({ segmentId, sizeBytes }) => [segmentId, sizeBytes]));

@@ -18,24 +18,31 @@ import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet, partDuration, partStart } from './probe-set.ts';
-import { type LogSegment, MAX_UNSYNCED_RECORDS } from './recovery.ts';
+import { MAX_UNSYNCED_RECORDS } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
+import type { HintReader } from './seal-hints.ts';
+import type { LogSegment } from './segment-list.ts';
 import { type PoolStats, SegmentReader } from './segment-reader.ts';
 import { type ScannedRecord, scanSegments } from './segment-records.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
+import { SegmentSealer } from './segment-sealer.ts';
 import { SegmentWriter, WRITE_BUFFER_BYTES } from './segment-writer.ts';
+
+/** The lock, two of the mark, two of the active segment. */
+const OWN_DESCRIPTORS = 5;
 
 const APPEND_KINDS = ['append', 'put', 'delete'] as const;
 
 /** What is built from the records of a log while it is opened: the keydir. */
 export interface LogView {
+  /** The store's id, before the first record. */
+  identify(storeId: Buffer): void;
   apply(segmentId: number, frame: SegmentScanner): void;
+  applyHint(segmentId: number, hint: HintReader): void;
   readonly size: number;
   readonly sizeBytes: number;
   readonly liveBytes: number;
 }
-
-const NO_VIEW: LogView = { apply: () => {}, size: 0, sizeBytes: 0, liveBytes: 0 };
 
 /** One record to append. */
 export interface Append {
@@ -48,8 +55,10 @@ export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
   readonly activeBytes: number;
-  /** Files that this log holds open: lock, two of the mark, two a segment being written or sealed, the read pool, scans. */
+  /** Files that this log holds open: lock, two of the mark, two a segment being written or synced, a seal being written and its segment, the read pool, scans. */
   readonly openDescriptors: number;
+  /** Sealed segments whose seal files are not written yet. */
+  readonly unwrittenSeals: number;
   readonly unsyncedRecords: number;
   readonly unsyncedBytes: number;
   readonly syncWaiters: number;
@@ -74,6 +83,7 @@ export class RecordLog {
   private readonly latch: PoisonLatch;
   private readonly opened: OpenedLog;
   private readonly syncs: LogSync;
+  private readonly sealer: SegmentSealer;
   private readonly writeBuffer = Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
   private readonly sealed: LogSegment[];
   private active: SegmentWriter;
@@ -119,7 +129,15 @@ export class RecordLog {
       start: this.end,
       end: () => this.end,
       active: () => this.active,
+      onSealed: (segmentId, sizeBytes) => this.sealer.add({ segmentId, sizeBytes }),
     });
+    const { storeId, seals } = opened;
+    const lowestId = (opened.segments[0] as LogSegment).segmentId;
+    this.sealer = new SegmentSealer(
+      { fileSystem, directory, storeId, latch, probe, seals, lowestId },
+      this.sealed.filter((segment) => seals.of(segment.segmentId)?.byteLength !== segment.sizeBytes),
+    );
+    this.sealer.start();
   }
 
   /**
@@ -128,11 +146,7 @@ export class RecordLog {
    * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only), `NOT_A_DIRECTORY`,
    * `PERMISSION_DENIED` or `IO_FAILED`, in each case without having changed a segment.
    */
-  static async open(
-    directory: string,
-    options: LogOptions = {},
-    view: LogView = NO_VIEW,
-  ): Promise<RecordLog> {
+  static async open(directory: string, options: LogOptions = {}, view?: LogView): Promise<RecordLog> {
     const resolved = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
@@ -146,7 +160,9 @@ export class RecordLog {
       resolved,
       probe,
       operation: probe?.begin('open') ?? 0,
-      visit: (segmentId, frame) => view.apply(segmentId, frame),
+      identify: (storeId) => view?.identify(storeId),
+      visit: (segmentId, frame) => view?.apply(segmentId, frame),
+      visitHint: view === undefined ? undefined : (segmentId, hint) => view.applyHint(segmentId, hint),
       onOpenProgress: options.onOpenProgress,
       onLeaseLost: (error, fatal) => {
         probe?.leaseLost?.(fatal);
@@ -401,8 +417,13 @@ export class RecordLog {
       activeBytes: this.active.sizeBytes,
       openDescriptors:
         this.closing === undefined
-          ? 5 + 2 * this.syncs.sealingCount + pool.pooledDescriptors + this.scanDescriptors
+          ? OWN_DESCRIPTORS +
+            2 * this.syncs.sealingCount +
+            this.sealer.descriptorCount +
+            pool.pooledDescriptors +
+            this.scanDescriptors
           : 0,
+      unwrittenSeals: this.syncs.sealingCount + this.sealer.pendingCount,
       unsyncedRecords: this.nextTxid - this.syncs.durable.nextTxid,
       unsyncedBytes: this.bytesAfter(this.syncs.durable),
       syncWaiters: this.syncs.waiterCount,
@@ -422,9 +443,14 @@ export class RecordLog {
 
   private async shutDown(): Promise<void> {
     try {
-      if (this.latch.poisonedBy === undefined) await this.syncs.finish();
+      if (this.latch.poisonedBy === undefined) {
+        await this.syncs.sync();
+        await this.sealer.finish();
+        await this.syncs.finish();
+      }
     } finally {
       await this.syncs.idle();
+      await this.sealer.stop();
       this.syncs.closeDescriptors();
       this.active.close();
       await this.reader.close();
@@ -434,13 +460,13 @@ export class RecordLog {
     }
   }
 
-  private gauges(view: LogView): ProbeGauges {
+  private gauges(view: LogView | undefined): ProbeGauges {
     const stats = this.stats();
     return {
       ...stats,
-      keys: view.size,
-      keydirBytes: view.sizeBytes,
-      liveBytes: view.liveBytes,
+      keys: view?.size ?? 0,
+      keydirBytes: view?.sizeBytes ?? 0,
+      liveBytes: view?.liveBytes ?? 0,
       poisoned: this.poisonedBy !== undefined,
       sealedSegments: stats.segments - 1,
       segmentBytes: this.totalBytes,

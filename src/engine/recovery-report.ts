@@ -30,7 +30,10 @@ export interface RecoveryReport {
     readonly nextTxid: number;
     readonly witnessed: boolean;
   } | null;
+  /** Read from end to end. */
   readonly segmentsScanned: number;
+  /** Taken from their seal files, unread. */
+  readonly segmentsFromSeals: number;
   readonly recordsKept: number;
   readonly bytesKept: number;
   readonly discarded: readonly QuarantinedRange[];

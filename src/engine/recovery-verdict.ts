@@ -11,7 +11,11 @@ export type Damage =
   | 'missing-segment'
   | 'ends-before-mark'
   /** The mark lies inside a valid frame, or names a txid that older records have: not this log's mark. */
-  | 'contradicts-mark';
+  | 'contradicts-mark'
+  /** A segment is shorter than its valid seal says. */
+  | 'ends-before-seal'
+  /** A segment is not the one that its valid seal is about, or the seals do not follow each other. */
+  | 'contradicts-seal';
 
 export const DAMAGES: readonly Damage[] = [
   'truncated',
@@ -29,12 +33,14 @@ export const DAMAGES: readonly Damage[] = [
   'missing-segment',
   'ends-before-mark',
   'contradicts-mark',
+  'ends-before-seal',
+  'contradicts-seal',
 ];
 
 export interface DamageEvidence {
   readonly damage: Damage;
-  /** With no mark, everything lies at or after it. */
-  readonly position: 'before-mark' | 'at-or-after-mark';
+  /** By the mark or a seal, whichever proves more. With neither, nothing is durable. */
+  readonly position: 'durable' | 'not-durable';
   /** Is there a mark, and does `.lock` show that no foreign writer came after it? */
   readonly witnessed: boolean;
   /** Of the damaged (or missing) segment N: does a segment N+2 or later hold bytes? Is it the last with bytes? */
@@ -60,9 +66,9 @@ const TEARS: ReadonlySet<Damage> = new Set<Damage>(['truncated', 'crc-mismatch',
 /** Read from the top: the first row that matches decides. The last one matches everything. */
 const TABLE: readonly Row[] = [
   {
-    matches: ({ position }) => position === 'before-mark',
+    matches: ({ position }) => position === 'durable',
     verdict: 'corrupt',
-    because: 'the durable mark proves that these bytes were on stable storage',
+    because: 'the durable mark or a seal proves that these bytes were on stable storage',
   },
   {
     matches: ({ witnessed, place }) => witnessed && place === 'two-behind',

@@ -1,13 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DurableMark } from './durable-mark.ts';
-import { StoreError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
-import { MAX_SEGMENT_FILE_BYTES } from './format.ts';
+import { FIRST_SEGMENT_ID } from './format.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
+import { refusal } from './recovery-refusal.ts';
 import type { Discarded } from './recovery-report.ts';
-import { type Damage, type DamageEvidence, judgeDamage, type Verdict } from './recovery-verdict.ts';
-import { placeName, segmentIds, segmentPath } from './segment-name.ts';
+import { type Damage, type DamageEvidence, judgeDamage } from './recovery-verdict.ts';
+import { followsPredecessor, sealContradiction } from './seal-check.ts';
+import { type Seal, sealPath } from './seal-file.ts';
+import { HintReader } from './seal-hints.ts';
+import type { SealSet } from './seal-set.ts';
+import type { LogSegment } from './segment-list.ts';
+import { segmentPath } from './segment-name.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner, scanChunk } from './segment-scanner.ts';
 import { findFrame, isUnfinishedStart, type SegmentFile } from './tail-evidence.ts';
 
@@ -19,16 +24,14 @@ import { findFrame, isUnfinishedStart, type SegmentFile } from './tail-evidence.
 /** `prefix` keeps what precedes a torn tail; `strict` refuses to open on one. Corruption is always refused. */
 export type RecoveryMode = 'prefix' | 'strict';
 
-export interface LogSegment {
-  readonly segmentId: number;
-  /** Bytes kept, which is all of the file unless something was discarded. */
-  readonly sizeBytes: number;
-}
-
 export interface LogScan {
   /** Ascending, empty ones included. */
   readonly segments: readonly LogSegment[];
   readonly recordCount: number;
+  /** Segments that were not read, because their seals say what is in them. */
+  readonly segmentsFromSeals: number;
+  /** The position before which everything was on stable storage, by the mark or the last seal. */
+  readonly durable: { readonly segmentId: number; readonly offset: number };
   /** 0 when there is no record. */
   readonly lastTxid: number;
   /** In log order; the first is the damaged one, the others lie behind it. */
@@ -43,6 +46,9 @@ export interface ScanLogOptions {
   /** As `listSegments` gave them; a reader scans no further than it had listed. */
   readonly segments: readonly LogSegment[];
   readonly mark: DurableMark | undefined;
+  readonly seals: SealSet;
+  /** Read every segment, also where a seal would do. */
+  readonly full: boolean;
   /** Does `.lock` carry the mark's nonce? */
   readonly witnessed: boolean;
   readonly mode: RecoveryMode;
@@ -52,6 +58,8 @@ export interface ScanLogOptions {
   readonly operation: number;
   /** Called for every kept record, in log order. The cursor is only valid during the call. */
   readonly visit: (segmentId: number, frame: SegmentScanner) => void;
+  /** Called for the hints of a segment that is not read, instead; nobody needs them if undefined. */
+  readonly visitHint: ((segmentId: number, hint: HintReader) => void) | undefined;
   /** Called every few megabytes. */
   readonly onProgress?: ((scannedBytes: number, totalBytes: number) => void) | undefined;
 }
@@ -61,27 +69,6 @@ export const MAX_UNSYNCED_RECORDS = 2 ** 19;
 
 /** How much is scanned between two turns of the event loop. */
 const BYTES_A_TURN = 8 * SCAN_CHUNK_BYTES;
-
-/** The segments of a directory, ascending. What only has the name of a segment (a directory, say) is not one. */
-export function listSegments(fileSystem: FileSystem, directory: string): LogSegment[] {
-  const segments: LogSegment[] = [];
-  for (const segmentId of segmentIds(fileSystem.list(directory))) {
-    const stat = fileSystem.stat(segmentPath(directory, segmentId));
-    if (stat?.kind !== 'file') continue;
-    if (stat.sizeBytes > MAX_SEGMENT_FILE_BYTES) {
-      throw new StoreError(
-        'LOG_FULL',
-        `segment ${segmentId} is longer than the ${MAX_SEGMENT_FILE_BYTES} bytes addressed`,
-        {
-          path: directory,
-          segmentId,
-        },
-      );
-    }
-    segments.push({ segmentId, sizeBytes: stat.sizeBytes });
-  }
-  return segments;
-}
 
 /** Scans all segments, or throws `STORE_CORRUPT`, `AMBIGUOUS_TAIL` or (in strict mode) `TORN_TAIL`. */
 export async function scanLog(options: ScanLogOptions): Promise<LogScan> {
@@ -97,8 +84,11 @@ class LogScanner {
   private readonly segments: readonly LogSegment[];
   private readonly totalBytes: number;
   private readonly chunk: Buffer;
+  private readonly durable: { readonly segmentId: number; readonly offset: number };
+  private hintChunk: Buffer | undefined;
   private scannedBytes = 0;
   private recordCount = 0;
+  private segmentsFromSeals = 0;
   private lastTxid = 0;
   /** The txid that the next record must have, once the mark has been passed. */
   private expectedTxid: number | undefined;
@@ -112,6 +102,7 @@ class LogScanner {
     this.segments = options.segments;
     this.totalBytes = this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     this.chunk = scanChunk(this.segments);
+    this.durable = laterOf(this.mark ?? { segmentId: 0, offset: 0 }, this.sealedEnd());
   }
 
   result(): LogScan {
@@ -146,6 +137,8 @@ class LogScanner {
         sizeBytes: keptBytes(segment),
       })),
       recordCount: this.recordCount,
+      segmentsFromSeals: this.segmentsFromSeals,
+      durable: { segmentId: this.durable.segmentId, offset: this.durable.offset },
       lastTxid: this.lastTxid,
       discarded,
       missingIds,
@@ -159,13 +152,79 @@ class LogScanner {
     if (mark !== undefined && mark.segmentId < expectedId) expectedId = mark.segmentId;
     for (const segment of segments) {
       if (segment.segmentId !== expectedId) return this.endLog(expectedId, 0, 'missing-segment', 'none');
-      await this.scanSegment(segment);
+      await this.takeSegment(segment);
       if (this.end !== undefined) return;
       expectedId++;
     }
-    if (mark !== undefined && mark.segmentId >= expectedId) {
-      this.endLog(mark.segmentId, 0, 'ends-before-mark', 'none');
+    if (this.durable.segmentId >= expectedId) {
+      const missed =
+        mark !== undefined && mark.segmentId >= expectedId ? 'ends-before-mark' : 'missing-segment';
+      this.endLog(this.durable.segmentId, 0, missed, 'none');
     }
+  }
+
+  /** By its seal, or by reading it. */
+  private async takeSegment(segment: LogSegment): Promise<void> {
+    const seal = this.options.seals.of(segment.segmentId);
+    if (seal === undefined) return this.scanSegment(segment);
+    const fault = this.sealFault(segment, seal);
+    if (fault !== undefined) {
+      const isShort = fault === 'ends-before-seal' || fault === 'ends-before-mark';
+      return this.endLog(segment.segmentId, isShort ? segment.sizeBytes : 0, fault, 'none');
+    }
+    // datawal may have gone on in a segment that we had sealed: the seal proves what it covers, the rest is scanned.
+    if (this.options.full || segment.sizeBytes > seal.byteLength) return this.scanSegment(segment);
+    await this.loadHints(segment, seal);
+  }
+
+  /** What the seal contradicts. Everything it covers was durable. */
+  private sealFault(segment: LogSegment, seal: Seal): Damage | undefined {
+    const { mark } = this;
+    const { fileSystem, directory, seals, full } = this.options;
+    if (mark?.segmentId === segment.segmentId && mark.offset > segment.sizeBytes) return 'ends-before-mark';
+    if (seal.firstTxid !== 0 && seal.firstTxid <= this.lastTxid) return 'txid-not-increasing';
+    const lowestId = this.segments[0]?.segmentId ?? FIRST_SEGMENT_ID;
+    if (!followsPredecessor(seal, seals, lowestId)) return 'contradicts-seal';
+    return sealContradiction(fileSystem, directory, segment.sizeBytes, seal, full);
+  }
+
+  private async loadHints({ segmentId, sizeBytes }: LogSegment, seal: Seal): Promise<void> {
+    const { fileSystem, directory, visitHint, onProgress } = this.options;
+    if (visitHint !== undefined && seal.hintCount > 0) {
+      this.hintChunk ??= HintReader.chunkFor(this.options.seals);
+      const descriptor = fileSystem.open(sealPath(directory, segmentId), 'read');
+      try {
+        const hint = new HintReader(fileSystem, descriptor, seal, this.hintChunk);
+        for (let turnEnd = BYTES_A_TURN; hint.next(); ) {
+          visitHint(segmentId, hint);
+          if (hint.position < turnEnd) continue;
+          turnEnd = hint.position + BYTES_A_TURN;
+          await nextTurn();
+        }
+      } finally {
+        closeQuietly(fileSystem, descriptor);
+      }
+    }
+    const { mark } = this;
+    if (seal.lastTxid !== 0) this.lastTxid = seal.lastTxid;
+    if (mark?.segmentId === segmentId && mark.offset === sizeBytes) this.expectedTxid = mark.nextTxid;
+    else if (mark !== undefined && mark.segmentId <= segmentId) this.expectedTxid = this.lastTxid + 1;
+    this.recordCount += seal.recordCount;
+    this.segmentsFromSeals++;
+    this.scannedBytes += sizeBytes;
+    onProgress?.(this.scannedBytes, this.totalBytes);
+  }
+
+  /** Where the last valid seal proves the log to have been durable. */
+  private sealedEnd(): { segmentId: number; offset: number } {
+    const { last } = this.options.seals;
+    if (last === undefined) return { segmentId: 0, offset: 0 };
+    const { segmentId, byteLength } = last;
+    const sizeBytes = this.segments.find((segment) => segment.segmentId === segmentId)?.sizeBytes ?? 0;
+    // The name of the next segment is durable before a seal is written.
+    return sizeBytes > byteLength
+      ? { segmentId, offset: byteLength }
+      : { segmentId: segmentId + 1, offset: 0 };
   }
 
   private async scanSegment({ segmentId, sizeBytes }: LogSegment): Promise<void> {
@@ -268,13 +327,12 @@ class LogScanner {
     return behind.some((segment) => segment.segmentId >= segmentId + 2) ? 'two-behind' : 'not-last';
   }
 
-  private isBeforeMark(segmentId: number, offset: number, damage: Damage): boolean {
-    const { mark } = this;
-    if (mark === undefined) return false;
-    if (damage === 'ends-before-mark' || damage === 'contradicts-mark') return true;
-    // The mark's own segment was in a synced directory, even when it was still empty.
-    if (damage === 'missing-segment') return segmentId <= mark.segmentId;
-    return segmentId < mark.segmentId || (segmentId === mark.segmentId && offset < mark.offset);
+  private isDurable(segmentId: number, offset: number, damage: Damage): boolean {
+    const { durable } = this;
+    if (CONTRADICTIONS.has(damage)) return true;
+    // The segment of the durable position was in a synced directory, even when it was still empty.
+    if (damage === 'missing-segment') return segmentId <= durable.segmentId;
+    return segmentId < durable.segmentId || (segmentId === durable.segmentId && offset < durable.offset);
   }
 
   /** Judges what ends the log here: throws, or lets the log end here. */
@@ -287,7 +345,7 @@ class LogScanner {
     const { mode, acceptAmbiguousTail, directory } = this.options;
     const { verdict, because } = judgeDamage({
       damage,
-      position: this.isBeforeMark(segmentId, offset, damage) ? 'before-mark' : 'at-or-after-mark',
+      position: this.isDurable(segmentId, offset, damage) ? 'durable' : 'not-durable',
       witnessed: this.witnessed,
       place: this.placeOf(segmentId, damage),
       laterFrames,
@@ -300,45 +358,25 @@ class LogScanner {
   }
 }
 
+/** Between the log and what says how it was when it was durable. */
+const CONTRADICTIONS: ReadonlySet<Damage> = new Set<Damage>([
+  'ends-before-mark',
+  'contradicts-mark',
+  'ends-before-seal',
+  'contradicts-seal',
+]);
+
+function laterOf(
+  a: { segmentId: number; offset: number },
+  b: { segmentId: number; offset: number },
+): { segmentId: number; offset: number } {
+  return a.segmentId > b.segmentId || (a.segmentId === b.segmentId && a.offset >= b.offset) ? a : b;
+}
+
 /** Damage that is not about the bytes of the frame that stands there. */
 const NOT_A_TAIL: ReadonlySet<Damage> = new Set<Damage>([
   'txid-not-increasing',
   'txid-not-next',
   'missing-segment',
-  'ends-before-mark',
-  'contradicts-mark',
+  ...CONTRADICTIONS,
 ]);
-
-function refusal(
-  verdict: Verdict,
-  directory: string,
-  segmentId: number,
-  offset: number,
-  damage: Damage,
-  because: string,
-): StoreError {
-  const place = placeName(segmentId, offset);
-  const details = { path: directory, segmentId, offset, reason: damage };
-  const found = `${damage} at ${place} in ${directory} (${because})`;
-  const inspect = `Look at it with: npx tidemark hexdump ${directory} ${place}`;
-  switch (verdict) {
-    case 'corrupt':
-      return new StoreError(
-        'STORE_CORRUPT',
-        `${found}. Nothing was changed. ${inspect}. To rescue every valid record into a new directory: npx tidemark salvage ${directory} NEW_DIRECTORY`,
-        details,
-      );
-    case 'ambiguous':
-      return new StoreError(
-        'AMBIGUOUS_TAIL',
-        `${found}. Nothing was changed. ${inspect}. If it is a torn value, open with { acceptAmbiguousTail: true }; the bytes are kept in quarantine/`,
-        details,
-      );
-    case 'torn':
-      return new StoreError(
-        'TORN_TAIL',
-        `${found}, and recovery is 'strict'. Nothing was changed. ${inspect}. Open with { recovery: 'prefix' } to keep what precedes it`,
-        details,
-      );
-  }
-}

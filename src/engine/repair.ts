@@ -1,7 +1,11 @@
 import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
+import { FIRST_SEGMENT_ID } from './format.ts';
 import { quarantine } from './quarantine.ts';
-import type { LogScan, LogSegment } from './recovery.ts';
+import type { LogScan } from './recovery.ts';
 import type { QuarantinedRange } from './recovery-report.ts';
+import { sealPath } from './seal-file.ts';
+import type { SealSet } from './seal-set.ts';
+import type { LogSegment } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 
 /**
@@ -33,18 +37,15 @@ export function cutDiscarded(
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Writes the kept bytes from a position on once more, in place, and syncs them. After a failed sync the page
+ * Writes the kept bytes that are not known to be durable once more, in place, and syncs them. After a failed sync the page
  * cache may show good bytes that the disk never got, and calls them clean; only writing makes them dirty again.
  * Returns how many bytes were rewritten.
  */
-export function rewriteFrom(
-  fileSystem: FileSystem,
-  directory: string,
-  scan: LogScan,
-  from: { readonly segmentId: number; readonly offset: number },
-): number {
+export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: LogScan): number {
   let rewritten = 0;
-  const chunk = Buffer.allocUnsafeSlow(REWRITE_CHUNK_BYTES);
+  const from = scan.durable;
+  const largest = scan.segments.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 0);
+  const chunk = Buffer.allocUnsafeSlow(Math.min(REWRITE_CHUNK_BYTES, largest));
   for (const { segmentId, sizeBytes } of scan.segments) {
     if (segmentId < from.segmentId) continue;
     withSegment(fileSystem, directory, segmentId, (descriptor) => {
@@ -65,20 +66,30 @@ export function rewriteFrom(
 
 /**
  * Removes the empty segments in front of the first that holds bytes, one after the other: of two removals that nothing
- * orders a power cut may keep the second alone, which leaves a gap.
+ * orders a power cut may keep the second alone, which leaves a gap. The seals that say that they should be there go
+ * first: their own, and that of the first one left, which is written again for its new place.
  */
 export function removeLeadingEmpty(
   fileSystem: FileSystem,
   directory: string,
   segments: readonly LogSegment[],
-): number[] {
+  seals: SealSet,
+): { removed: number[]; seals: SealSet } {
   const firstWithBytes = segments.findIndex(({ sizeBytes }) => sizeBytes > 0);
-  const empty = segments.slice(0, Math.max(firstWithBytes, 0)).map(({ segmentId }) => segmentId);
-  for (const segmentId of empty) {
+  const removed = segments.slice(0, Math.max(firstWithBytes, 0)).map(({ segmentId }) => segmentId);
+  if (removed.length === 0) return { removed, seals };
+  const stale = segments
+    .slice(0, firstWithBytes + 1)
+    .flatMap(({ segmentId }) => seals.of(segmentId) ?? [])
+    .filter(({ firstId, segmentId }) => firstId > FIRST_SEGMENT_ID || removed.includes(segmentId))
+    .map(({ segmentId }) => segmentId);
+  for (const segmentId of stale) fileSystem.remove(sealPath(directory, segmentId));
+  if (stale.length > 0) fileSystem.directorySync(directory);
+  for (const segmentId of removed) {
     fileSystem.remove(segmentPath(directory, segmentId));
     fileSystem.directorySync(directory);
   }
-  return empty;
+  return { removed, seals: seals.without(stale) };
 }
 
 function withSegment(

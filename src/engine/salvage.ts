@@ -6,7 +6,7 @@ import { CRC_BYTES } from './format.ts';
 import type { FrameFault } from './frame.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { RecordLog } from './record-log.ts';
-import { type LogSegment, listSegments } from './recovery.ts';
+import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
 import { findFrame } from './tail-evidence.ts';

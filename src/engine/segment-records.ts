@@ -4,7 +4,7 @@ import { CRC_BYTES, HEADER_BYTES } from './format.ts';
 import type { LogRecord, RecordRef } from './frame.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
-import type { LogSegment } from './recovery.ts';
+import type { LogSegment } from './segment-list.ts';
 import { placeName, segmentPath } from './segment-name.ts';
 import { SegmentScanner, scanChunk } from './segment-scanner.ts';
 

@@ -234,6 +234,20 @@ class OtelProbe implements SpanCounting {
     });
   }
 
+  sealed(
+    operation: number,
+    segmentId: number,
+    sealBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, {
+      'tidemark.segment': segmentId,
+      'tidemark.seal_bytes': sealBytes,
+    });
+  }
+
   opened(
     operation: number,
     outcome: string,

@@ -18,8 +18,8 @@ export interface Sample {
 /** One get in so many is timed, and its parts: it stands for those since the last. */
 const TIMED_ONE_IN = 8;
 
-const SITES: readonly ReadSite[] = ['get', 'scan', 'compact', 'verify'];
-const SITE_INDEX: Readonly<Record<ReadSite, number>> = { get: 0, scan: 1, compact: 2, verify: 3 };
+const SITES: readonly ReadSite[] = ['get', 'scan', 'compact', 'verify', 'seal'];
+const SITE_INDEX: Readonly<Record<ReadSite, number>> = { get: 0, scan: 1, compact: 2, verify: 3, seal: 4 };
 
 /**
  * Counts one store's events in numbers and typed arrays; nothing is made for Prometheus before it asks. A counter with
@@ -48,6 +48,7 @@ export class StoreMetrics implements Probe {
   private readonly validations = new Float64Array(SITES.length * 2);
   private readonly failures = new LabelledCounter('operation', 'code');
   private readonly stalls = new LabelledCounter('reason');
+  private readonly seals = new LabelledCounter('outcome');
   private readonly compactions = new LabelledCounter('outcome');
   private readonly corruptions = new LabelledCounter('kind');
   private readonly recoveries = new LabelledCounter('outcome');
@@ -181,6 +182,18 @@ export class StoreMetrics implements Probe {
     if (error !== undefined) this.failures.add(1, 'compact', codeOf(error));
   }
 
+  sealed(
+    _operation: number,
+    _segmentId: number,
+    sealBytes: number,
+    _startNs: number,
+    _durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.seals.add(1, error !== undefined ? 'failed' : sealBytes > 0 ? 'ok' : 'given_up');
+    if (error !== undefined) this.failures.add(1, 'seal', codeOf(error));
+  }
+
   opened(
     _operation: number,
     outcome: string,
@@ -290,6 +303,8 @@ export class StoreMetrics implements Probe {
         return this.stalls.samples();
       case 'rotations_total':
         return [plain(this.rotations)];
+      case 'seals_total':
+        return this.seals.samples();
       case 'compactions_total':
         return this.compactions.samples();
       case 'compaction_bytes_total':

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
 import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
 import { TXID_JUMP } from '../../src/engine/log-opening.ts';
-import { listSegments, scanLog } from '../../src/engine/recovery.ts';
+import { scanLog } from '../../src/engine/recovery.ts';
+import { SealSet } from '../../src/engine/seal-set.ts';
+import { listSegments } from '../../src/engine/segment-list.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { SCAN_CHUNK_BYTES } from '../../src/engine/segment-scanner.ts';
 import { intercepted } from './intercepted-file-system.ts';
@@ -316,11 +318,14 @@ describe('fault 7: opening reads whole segments into memory', () => {
         directory: DIRECTORY,
         segments: listSegments(fileSystem, DIRECTORY),
         mark: undefined,
+        seals: SealSet.read(fileSystem, DIRECTORY, undefined),
+        full: true,
         witnessed: false,
         mode: 'prefix',
         acceptAmbiguousTail: false,
         probe: undefined,
         operation: 0,
+        visitHint: undefined,
         visit: (_segmentId, frame) => buffers.add(frame.bytes.buffer.byteLength),
       });
       expect([...buffers]).toEqual([held]);

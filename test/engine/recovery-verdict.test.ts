@@ -23,9 +23,9 @@ type Row = (typeof ROWS)[number];
 /** The contract once more, written from its prose: which row decides, and how. */
 function contract(evidence: DamageEvidence): { row: Row; verdict: Verdict } {
   switch (evidence.position) {
-    case 'before-mark':
+    case 'durable':
       return { row: 'before D', verdict: 'corrupt' };
-    case 'at-or-after-mark':
+    case 'not-durable':
       return evidence.witnessed ? afterTrustedMark(evidence) : withoutTrustedMark(evidence);
   }
 }
@@ -68,13 +68,15 @@ function withoutTrustedMark({ damage, place, laterFrames }: DamageEvidence): { r
     case 'txid-not-next':
     case 'ends-before-mark':
     case 'contradicts-mark':
+    case 'ends-before-seal':
+    case 'contradicts-seal':
       return { row: 'not witnessed, last, anything else', verdict: 'corrupt' };
   }
 }
 
 function* everyEvidence(): Generator<DamageEvidence> {
   for (const damage of DAMAGES) {
-    for (const position of ['before-mark', 'at-or-after-mark'] as const) {
+    for (const position of ['durable', 'not-durable'] as const) {
       for (const witnessed of [true, false]) {
         for (const place of ['two-behind', 'not-last', 'last'] as const) {
           for (const laterFrames of ['none', 'inside-claim', 'after-claim'] as const) {
@@ -124,6 +126,8 @@ describe('the verdict table', () => {
       'missing-segment': true,
       'ends-before-mark': true,
       'contradicts-mark': true,
+      'ends-before-seal': true,
+      'contradicts-seal': true,
     };
     expect([...DAMAGES].sort()).toEqual(Object.keys(everyDamage).sort());
   });

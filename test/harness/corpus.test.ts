@@ -147,7 +147,7 @@ async function reasonOf(name: string): Promise<string> {
 function allReasons(): Set<string> {
   const reasons = new Set<string>();
   for (const damage of DAMAGES) {
-    for (const position of ['before-mark', 'at-or-after-mark'] as const) {
+    for (const position of ['durable', 'not-durable'] as const) {
       for (const witnessed of [true, false]) {
         for (const place of ['two-behind', 'not-last', 'last'] as const) {
           for (const laterFrames of ['none', 'inside-claim', 'after-claim'] as const) {

@@ -1,0 +1,270 @@
+import { createHash, type Hash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { StoreError } from './errors.ts';
+import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
+import { FIRST_SEGMENT_ID } from './format.ts';
+import { seedOf } from './key-hash.ts';
+import type { PoisonLatch } from './poison-latch.ts';
+import { nowNs } from './probe.ts';
+import type { ProbeSet } from './probe-set.ts';
+import {
+  encodeSealHeader,
+  endsDigestOf,
+  NO_IDENTITY,
+  SEAL_HEADER_BYTES,
+  SEAL_TEMPORARY_SUFFIX,
+  type Seal,
+  sealPath,
+} from './seal-file.ts';
+import { HintWriter } from './seal-hints.ts';
+import type { SealSet } from './seal-set.ts';
+import type { LogSegment } from './segment-list.ts';
+import { placeName, segmentPath } from './segment-name.ts';
+import { SegmentScanner } from './segment-scanner.ts';
+
+/** Read, checked and digested between two turns of the event loop: about a millisecond of small records. */
+const BYTES_A_TURN = 128 * 1024;
+
+/** Leftovers of earlier openings that a close still seals; more would hold it up, and have time. */
+const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
+
+/** Longer segments, which only another program writes, have offsets that a hint cannot hold, and are read when opened. */
+const LONGEST_SEALED_BYTES = 2 ** 32;
+
+export interface SealerOptions {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly storeId: Buffer;
+  readonly latch: PoisonLatch;
+  readonly probe: ProbeSet | undefined;
+  /** Those that were found valid when the log was opened, and are still there. */
+  readonly seals: SealSet;
+  readonly lowestId: number;
+}
+
+/**
+ * Writes the seal files of segments that are durable, lowest id first, one at a time and in small slices between other
+ * work. Nothing depends on a seal: one that cannot be written is left out, and the next opening reads its segment and
+ * tries again. It reads the segment once more, so that a seal never says of a segment what its file does not.
+ */
+export class SegmentSealer {
+  private readonly options: SealerOptions;
+  private readonly identities = new Map<number, Buffer>();
+  /** Ascending; those left over by an earlier opening first. */
+  private leftovers: LogSegment[];
+  private queue: LogSegment[] = [];
+  private running: Promise<void> | undefined;
+  private stopped = false;
+  private descriptors = 0;
+
+  /** `leftovers` are sealed segments that have no seal of their present length. */
+  constructor(options: SealerOptions, leftovers: readonly LogSegment[]) {
+    this.options = options;
+    this.leftovers = [...leftovers];
+    for (const seal of options.seals) this.identities.set(seal.segmentId, seal.identity);
+  }
+
+  /** Segments that have no seal yet. */
+  get pendingCount(): number {
+    return this.leftovers.length + this.queue.length;
+  }
+
+  /** Files held open. */
+  get descriptorCount(): number {
+    return this.descriptors;
+  }
+
+  start(): void {
+    if (this.pendingCount > 0) this.running ??= this.run();
+  }
+
+  /** The segment is durable, and so is the name of the next one. */
+  add(segment: LogSegment): void {
+    this.queue.push(segment);
+    this.start();
+  }
+
+  /** Settles when every segment that was added is sealed, and nothing is going on any more. Many leftovers are left. */
+  async finish(): Promise<void> {
+    let bytes = 0;
+    this.leftovers = this.leftovers.filter(({ sizeBytes }) => {
+      bytes += sizeBytes;
+      return bytes <= LEFTOVER_BYTES_AT_CLOSE;
+    });
+    await this.running;
+  }
+
+  /** Settles when nothing is going on any more. What is not sealed now, a later opening will seal. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    try {
+      for (;;) {
+        // Not on the time of whoever rotated.
+        await nextTurn();
+        const segment = this.leftovers[0] ?? this.queue[0];
+        if (segment === undefined || this.isEnded) return;
+        await this.sealReported(segment);
+        this.leftovers = this.leftovers.filter((other) => other !== segment);
+        this.queue = this.queue.filter((other) => other !== segment);
+      }
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private get isEnded(): boolean {
+    return this.stopped || this.options.latch.poisonedBy !== undefined;
+  }
+
+  private async sealReported(segment: LogSegment): Promise<void> {
+    if (segment.sizeBytes > LONGEST_SEALED_BYTES) return;
+    const { probe } = this.options;
+    const operation = probe?.begin('seal') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let sealBytes = 0;
+    let failure: StoreError | undefined;
+    try {
+      sealBytes = (await this.seal(segment, operation)) ?? 0;
+    } catch (error) {
+      failure =
+        error instanceof StoreError
+          ? error
+          : new StoreError('IO_FAILED', `the seal of segment ${segment.segmentId} was not written`, {
+              cause: error,
+              segmentId: segment.segmentId,
+            });
+      if (failure.code === 'CRC_MISMATCH' || failure.code === 'FRAME_MISMATCH') probe?.corrupted?.(failure);
+    }
+    probe?.sealed?.(operation, segment.segmentId, sealBytes, startNs, nowNs() - startNs, failure);
+  }
+
+  /** Returns the bytes of the seal, or undefined when it was given up because the log is being closed. */
+  private async seal(segment: LogSegment, operation: number): Promise<number | undefined> {
+    const { fileSystem, directory, latch } = this.options;
+    const temporary = sealPath(directory, segment.segmentId, SEAL_TEMPORARY_SUFFIX);
+    if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
+    const source = this.open(segmentPath(directory, segment.segmentId), 'read');
+    try {
+      const target = this.open(temporary, 'create');
+      let sealBytes: number | undefined;
+      try {
+        sealBytes = await this.write(segment, source, target, operation);
+        if (sealBytes !== undefined) await fileSystem.dataSyncAsync(target);
+      } finally {
+        this.close(target);
+        if (sealBytes === undefined || this.isEnded) fileSystem.remove(temporary);
+      }
+      if (sealBytes === undefined || this.isEnded) return undefined;
+      fileSystem.rename(temporary, sealPath(directory, segment.segmentId));
+      try {
+        await fileSystem.directorySyncAsync(directory);
+      } catch (error) {
+        // The kernel tells of it once: a later sync of the directory, for a segment, could succeed without having done it.
+        throw latch.close('SYNC_FAILED', 'the sync of a seal file', error);
+      }
+      return sealBytes;
+    } finally {
+      this.close(source);
+    }
+  }
+
+  private async write(
+    { segmentId, sizeBytes }: LogSegment,
+    source: number,
+    target: number,
+    operation: number,
+  ): Promise<number | undefined> {
+    const { fileSystem, storeId } = this.options;
+    const hints = new HintWriter(fileSystem, target, seedOf(storeId), sizeBytes);
+    const hash = createHash('sha256');
+    const frame = new SegmentScanner({
+      fileSystem,
+      probe: this.options.probe,
+      operation,
+      site: 'seal',
+      descriptor: source,
+      segmentId,
+      endOffset: sizeBytes,
+      chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
+    });
+    let recordCount = 0;
+    let firstTxid = 0;
+    let lastTxid = 0;
+    for (let state = frame.next(), turnStart = 0; ; state = frame.next()) {
+      if (state === 'damaged') throw damaged(segmentId, frame);
+      if (state === 'frame') {
+        recordCount++;
+        firstTxid ||= frame.txid;
+        lastTxid = frame.txid;
+        hints.add(frame);
+        if (frame.offset + frame.byteLength < turnStart + BYTES_A_TURN) continue;
+      }
+      const turnEnd = state === 'frame' ? frame.offset + frame.byteLength : sizeBytes;
+      digestRange(fileSystem, source, hash, turnStart, turnEnd);
+      if (state === 'end') break;
+      turnStart = turnEnd;
+      await nextTurn();
+      if (this.isEnded) return undefined;
+    }
+    hints.flush();
+    const digest = hash.digest();
+    const identity = this.options.seals.identityBySuccessor(segmentId) ?? digest;
+    const firstId = segmentId === this.options.lowestId ? FIRST_SEGMENT_ID : segmentId;
+    const seal: Seal = {
+      segmentId,
+      firstId,
+      storeId,
+      byteLength: sizeBytes,
+      recordCount,
+      firstTxid,
+      lastTxid,
+      digest,
+      identity,
+      predecessorIdentity: this.identities.get(firstId - 1) ?? NO_IDENTITY,
+      endsDigest: endsDigestOf(fileSystem, source, sizeBytes),
+      hintsCrc: hints.crc,
+      hintCount: hints.count,
+      hintsBytes: hints.sizeBytes,
+    };
+    const header = encodeSealHeader(seal);
+    writeFully(fileSystem, target, header, 0, header.length, 0);
+    this.identities.set(segmentId, identity);
+    return SEAL_HEADER_BYTES + hints.sizeBytes;
+  }
+
+  private open(path: string, mode: 'read' | 'create'): number {
+    const descriptor = this.options.fileSystem.open(path, mode);
+    this.descriptors++;
+    return descriptor;
+  }
+
+  private close(descriptor: number): void {
+    closeQuietly(this.options.fileSystem, descriptor);
+    this.descriptors--;
+  }
+}
+
+function digestRange(
+  fileSystem: FileSystem,
+  descriptor: number,
+  hash: Hash,
+  start: number,
+  end: number,
+): void {
+  const bytes = Buffer.allocUnsafe(end - start);
+  readFully(fileSystem, descriptor, bytes, 0, bytes.length, start);
+  hash.update(bytes);
+}
+
+function damaged(segmentId: number, { fault, offset }: SegmentScanner): StoreError {
+  const code = fault === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
+  return new StoreError(code, `${fault} at ${placeName(segmentId, offset)}, while it was being sealed`, {
+    segmentId,
+    offset,
+    reason: fault,
+  });
+}
