@@ -2,11 +2,11 @@ import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
-/** Seconds of crash states, the budget of kills, and whether every fault and every flipped bit is tried, or a choice. */
+/** Seconds of crash states, the budget of kills, seconds of disk images, and whether every fault and every flipped bit is tried, or a choice. */
 export const PROFILES = {
-  quick: { states: 20, kills: { seconds: 10 }, whole: false },
-  default: { states: 75, kills: { kills: 1100 }, whole: true },
-  nightly: { states: 3600, kills: { seconds: 3600 }, whole: true },
+  quick: { states: 20, kills: { seconds: 10 }, blocks: 4, whole: false },
+  default: { states: 75, kills: { kills: 1100 }, blocks: 30, whole: true },
+  nightly: { states: 3600, kills: { seconds: 3600 }, blocks: 1800, whole: true },
 } as const;
 export type Profile = keyof typeof PROFILES;
 

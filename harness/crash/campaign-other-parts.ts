@@ -1,14 +1,17 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCount } from '../units.ts';
+import { runBlocks } from './block-campaign.ts';
+import { FOUND_STORE } from './block-run.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
+import { describeStore } from './crash-report-image.ts';
 import { runFaults } from './fault-campaign.ts';
 import { runOutside } from './fault-outside.ts';
 import { INVARIANTS } from './invariants.ts';
 import { runKills } from './kill-campaign.ts';
 import { runRot } from './rot-campaign.ts';
 
-/** The parts of a campaign beside the crash states: processes that are killed, faults, and bit rot. */
+/** The parts of a campaign beside the crash states: processes that are killed, disks whose power goes, faults, and bit rot. */
 
 /** Some hold to invariants of the design that the crash states cannot break. */
 const ALL_INVARIANTS: Readonly<Record<string, string>> = {
@@ -28,14 +31,15 @@ export function killsPart(
 ): CampaignPart {
   return {
     name: 'kills',
-    invariants: only('I1', 'I2', 'I3', 'I6', 'I10', 'I11'),
-    run: async ({ progress }) => {
+    invariants: only('I1', 'I2', 'I3', 'I6', 'I7', 'I10', 'I11', 'outputs', 'alive'),
+    run: async ({ progress, signal }) => {
       const directory = join(outDirectory, 'kills');
       const report = await runKills({
         directory,
         seed,
         ...budget,
         parallel: workers,
+        signal,
         onProgress: ({ kills, killsAMinute }) =>
           progress.update(`kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`),
       });
@@ -48,10 +52,55 @@ export function killsPart(
             `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; slowest opening after one ${Math.round(slowestOpenMs)} ms`,
           ],
         ],
-        failures: report.findings.map(({ invariant, message, reproduce, directory: kept }) =>
-          failure(invariant, message, seed, reproduce, [], (to) => cpSync(kept, to, { recursive: true })),
-        ),
+        failures: report.findings.map(({ invariant, message, reproduce, directory: kept, details }) => {
+          const told = [...details, '', 'The files that the failed check left:', ...describeStore(kept)];
+          const keepStore = (to: string) => cpSync(kept, join(to, 'store'), { recursive: true });
+          return failure(invariant, message, seed, reproduce, told, keepStore);
+        }),
         isConclusive: kills > 0,
+      };
+    },
+  };
+}
+
+export function blocksPart({ seed, outDirectory }: PartOptions, seconds: number): CampaignPart {
+  return {
+    name: 'blocks',
+    invariants: only('I1', 'I2', 'I3', 'I6', 'I7', 'outputs', 'alive'),
+    run: async ({ progress, signal }) => {
+      const report = await runBlocks({
+        directory: join(outDirectory, 'blocks'),
+        seed,
+        seconds,
+        signal,
+        onProgress: ({ images, mixed }) =>
+          progress.update(
+            `blocks ${formatCount(images)} images of disks, ${formatCount(mixed)} of them mixed`,
+          ),
+      });
+      const { skipped, trouble, images, mixed, withRequestsInFlight, recovered } = report;
+      if (skipped !== undefined) progress.print(`skipped: blocks: ${skipped}`);
+      if (trouble !== undefined) progress.print(`blocks: ${trouble}`);
+      const told = `${formatCount(images)} images of ext4 mounted and recovered, ${formatCount(withRequestsInFlight)} with requests in flight, ${formatCount(mixed)} mixed of two`;
+      return {
+        figures: { images, mixed, withRequestsInFlight, recovered, skipped: Number(skipped !== undefined) },
+        rows: [['blocks', skipped === undefined ? told : `skipped: ${skipped}`]],
+        failures: report.findings.map(({ invariant, message, kind, seed, toldBefore, directory: kept }) => ({
+          invariant,
+          message,
+          seed,
+          command: `node dist/harness/crash/block-reproduce.js '${kept}'`,
+          details: [
+            `A ${kind === 'mixed' ? 'mixture of two images' : 'image'} of a disk, taken when the writer had told ${toldBefore} lines.`,
+            ...describeStore(join(kept, FOUND_STORE)),
+          ],
+          keepStore: (to) => {
+            const store = join(kept, FOUND_STORE);
+            if (existsSync(store)) cpSync(store, join(to, 'store'), { recursive: true });
+          },
+        })),
+        // Where it cannot run, the other parts decide.
+        isConclusive: skipped !== undefined || (trouble === undefined && images > 0),
       };
     },
   };

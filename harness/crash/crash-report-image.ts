@@ -1,4 +1,5 @@
-import { basename, dirname } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { headerFrameBytes } from '../../src/engine/frame.ts';
 import { inspectFrame } from '../../src/engine/index.ts';
 import { STORE_DIRECTORY } from './crash-workload.ts';
@@ -7,6 +8,20 @@ import type { DiskImage } from './disk-model.ts';
 const BYTES_A_LINE = 16;
 /** Shown on either side of damage. */
 const AROUND_BYTES = 64;
+/** Of a long segment those at its beginning and at its end are listed. */
+const FRAMES_AT_AN_END = 20;
+
+/** The same of a store that lies in a real directory. */
+export function describeStore(directory: string): string[] {
+  if (!existsSync(directory)) return ['There is no store.'];
+  const files = new Map<string, Buffer>();
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(join(STORE_DIRECTORY, relative(directory, path)), readFileSync(path));
+  }
+  return describeImage({ files, directories: new Set() });
+}
 
 /** The files of an image, segments frame by frame, and the bytes around whatever is no frame. */
 export function describeImage({ files }: DiskImage): string[] {
@@ -21,21 +36,24 @@ export function describeImage({ files }: DiskImage): string[] {
 }
 
 function describeSegment(bytes: Buffer, name: string): string[] {
-  const lines: string[] = [];
+  const frames: string[] = [];
+  const damage: string[] = [];
   for (let at = 0; at < bytes.length; ) {
     const { fields, verdict } = inspectFrame(bytes.subarray(at));
     if (verdict !== 'valid') {
-      lines.push(`  ${name}:${at}  ${verdict}`);
-      lines.push(...hexLines(bytes, Math.max(0, at - AROUND_BYTES), at + AROUND_BYTES, at));
+      damage.push(`  ${name}:${at}  ${verdict}`);
+      damage.push(...hexLines(bytes, Math.max(0, at - AROUND_BYTES), at + AROUND_BYTES, at));
       break;
     }
     const told = fields
       .filter((field) => ['type', 'txid', 'key'].includes(field.name))
       .map((field) => (field.name === 'key' ? Buffer.from(field.bytes).toString() : field.meaning));
-    lines.push(`  ${name}:${at}  ${told.join(', ')}`);
+    frames.push(`  ${name}:${at}  ${told.join(', ')}`);
     at += headerFrameBytes(bytes, at);
   }
-  return lines;
+  const left = frames.length - FRAMES_AT_AN_END * 2;
+  if (left > 1) frames.splice(FRAMES_AT_AN_END, left, `  ... ${left} more frames`);
+  return [...frames, ...damage];
 }
 
 /** As `hexdump -C` writes it, with a mark at the line that holds `marked`. */

@@ -3,7 +3,7 @@ import { loadAdapter, type StoreUnderTest } from '../store-under-test.ts';
 import type { HistoryOperation } from './history.ts';
 import { OUTSIDE_KILL_KINDS } from './kill-plan.ts';
 import { adoptState, harnessProgram, type KillSubject } from './kill-subject.ts';
-import { killSteps } from './kill-workload.ts';
+import { killSteps, pickSteps } from './kill-workload.ts';
 
 type AdapterStep =
   | { readonly kind: 'write'; readonly operation: HistoryOperation }
@@ -25,11 +25,11 @@ export async function adapterSubject(adapter: string): Promise<KillSubject> {
   return {
     kinds: OUTSIDE_KILL_KINDS,
     program: harnessProgram('kill-adapter-child.js'),
-    args: (directory, { seed, round, length }) => {
+    args: (directory, { seed, round, length, only }) => {
       mkdirSync(directory, { recursive: true });
-      return [adapter, directory, ...[seed, round, length].map(String)];
+      return [adapter, directory, ...[seed, round, length].map(String), ...(only ? [only.join()] : [])];
     },
-    steps: ({ seed, round }) => adapterSteps(seed, round),
+    steps: ({ seed, round, only }) => pickSteps(adapterSteps(seed, round), only),
     async check(directory, { history, acknowledged }) {
       const startMs = performance.now();
       const store = await open(directory);

@@ -2,7 +2,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { mix32, Prng } from '../prng.ts';
 import { adapterSubject } from './kill-adapter.ts';
+import { describeKillScript, shrinkFinding } from './kill-finding.ts';
 import type { KillPlan } from './kill-plan.ts';
+import { formatScript, runScript, type ScriptedRound } from './kill-script.ts';
 import { type Kill, KillFailure, killStore } from './kill-store.ts';
 import type { KillSubject } from './kill-subject.ts';
 import { tidemarkSubject } from './kill-tidemark.ts';
@@ -19,6 +21,8 @@ export interface KillOptions {
   readonly parallel?: number;
   /** Another store than tidemark; see `loadAdapter`. */
   readonly adapter?: string;
+  /** Ends it soon. */
+  readonly signal?: AbortSignal;
   readonly onProgress?: (report: KillReport) => void;
 }
 
@@ -49,8 +53,14 @@ export interface KillFinding {
   /** As the failed check left it. */
   readonly directory: string;
   readonly reproduce: string;
+  /** What is left of it after shrinking, in words. */
+  readonly details: readonly string[];
 }
 
+/** More would only say the same, and shrinking takes its time. */
+const MOST_FINDINGS = 3;
+/** Of a finding that depends on time. */
+const ATTEMPTS_AS_IT_WAS = 3;
 /** So that no log grows long, and everything is found soon. */
 const KILLS_A_STORE = 16;
 
@@ -105,14 +115,18 @@ class Campaign {
   }
 
   private isOver(): boolean {
-    const { kills = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY } = this.options;
+    const { kills = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, signal } = this.options;
+    if (signal?.aborted || this.findings.length >= MOST_FINDINGS) return true;
     return this.started >= kills || performance.now() - this.startMs >= seconds * 1000;
   }
 
   private async runStore(store: number): Promise<void> {
     const directory = join(this.options.directory, `store-${store}`);
     rmSync(directory, { recursive: true, force: true });
-    const kills = killsOf(this.subject, directory, this.options.seed, store);
+    const storeSeed = seedOf(this.options.seed, store);
+    const script: ScriptedRound[] = [];
+    const prng = Prng.seeded(storeSeed);
+    const kills = killStore(this.subject, directory, storeSeed, prng, KILLS_A_STORE, script);
     try {
       this.started++;
       for await (const kill of kills) {
@@ -123,7 +137,9 @@ class Campaign {
       rmSync(directory, { recursive: true, force: true });
     } catch (error) {
       if (!(error instanceof KillFailure)) throw error;
-      this.findings.push(this.findingOf(error, store, directory));
+      // Counted at once, so that the other stores end while this one is made smaller.
+      const index = this.findings.push(this.findingOf(error, store, directory)) - 1;
+      this.findings[index] = await this.shrunk(this.findings[index] as KillFinding, script, storeSeed);
     }
   }
 
@@ -139,27 +155,75 @@ class Campaign {
 
   private findingOf(failure: KillFailure, store: number, directory: string): KillFinding {
     const { invariant, message, round, plan } = failure;
-    const { seed, adapter } = this.options;
+    const reproduce = `${this.command(this.options.seed)} --store ${store}`;
+    return { invariant, message, store, round, plan, directory, reproduce, details: [] };
+  }
+
+  private async shrunk(
+    finding: KillFinding,
+    script: readonly ScriptedRound[],
+    storeSeed: number,
+  ): Promise<KillFinding> {
+    const { subject } = this;
+    const smaller = await shrinkFinding(subject, finding, storeSeed, script, this.options.signal);
+    if (smaller === undefined) {
+      const again = await this.countFailures(finding, storeSeed);
+      const told = `The death came from outside, and no death at an exact point fails. As it was, it failed in ${again} of ${ATTEMPTS_AS_IT_WAS} more attempts.`;
+      return { ...finding, details: [told] };
+    }
+    return {
+      ...finding,
+      message: smaller.message,
+      reproduce: `${this.command(storeSeed)} --script '${formatScript(smaller.script)}'`,
+      details: describeKillScript(subject, storeSeed, smaller.script),
+    };
+  }
+
+  /** A death at a random time comes a little earlier or later each time. */
+  private async countFailures({ invariant, directory }: KillFinding, storeSeed: number): Promise<number> {
+    const place = `${directory}-again`;
+    let failures = 0;
+    for (let attempt = 0; attempt < ATTEMPTS_AS_IT_WAS && !this.options.signal?.aborted; attempt++) {
+      rmSync(place, { recursive: true, force: true });
+      const kills = killStore(this.subject, place, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+      try {
+        while (!(await kills.next()).done);
+      } catch (error) {
+        if (!(error instanceof KillFailure)) throw error;
+        if (error.invariant === invariant) failures++;
+      }
+    }
+    rmSync(place, { recursive: true, force: true });
+    return failures;
+  }
+
+  private command(seed: number): string {
+    const { adapter } = this.options;
     const other = adapter === undefined ? '' : ` --adapter ${adapter}`;
-    const reproduce = `node dist/harness/crash/kill-reproduce.js --seed ${seed} --store ${store}${other}`;
-    return { invariant, message, store, round, plan, directory, reproduce };
+    return `node dist/harness/crash/kill-reproduce.js${other} --seed ${seed}`;
   }
 }
 
-/** The kills of one store of a campaign again, for `kill-reproduce`. What depends on time may come otherwise. */
-export async function repeatStore(options: KillOptions, store: number): Promise<Kill[]> {
-  const kills: Kill[] = [];
-  for await (const kill of killsOf(await subjectOf(options), options.directory, options.seed, store)) {
-    kills.push(kill);
-  }
-  return kills;
+/**
+ * The kills of one store of a campaign again, for `kill-reproduce`, or exactly those of a script. What depends on time
+ * may come otherwise. Throws `KillFailure`.
+ */
+export async function repeatStore(
+  options: Pick<KillOptions, 'directory' | 'seed' | 'adapter'>,
+  what: number | readonly ScriptedRound[],
+): Promise<void> {
+  const { directory, seed } = options;
+  const subject = await subjectOf(options);
+  if (typeof what !== 'number') return runScript(subject, directory, seed, what);
+  const storeSeed = seedOf(seed, what);
+  const kills = killStore(subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+  while (!(await kills.next()).done);
 }
 
-function killsOf(subject: KillSubject, directory: string, seed: number, store: number): AsyncGenerator<Kill> {
-  const storeSeed = mix32((seed + mix32(store)) >>> 0);
-  return killStore(subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+function seedOf(seed: number, store: number): number {
+  return mix32((seed + mix32(store)) >>> 0);
 }
 
-async function subjectOf({ adapter }: KillOptions): Promise<KillSubject> {
+async function subjectOf({ adapter }: Pick<KillOptions, 'adapter'>): Promise<KillSubject> {
   return adapter === undefined ? tidemarkSubject() : adapterSubject(adapter);
 }

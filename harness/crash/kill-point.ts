@@ -1,15 +1,30 @@
 import { type FileSystem, NodeFileSystem } from '../../src/engine/index.ts';
 import { type Call, intercept, isChange } from './fault-interception.ts';
 
+/** Counts the changes of a file system, and says which is the last. */
+export class KillPoint {
+  changes = 0;
+  private last = Number.POSITIVE_INFINITY;
+
+  /** The n-th from now on; 0: none. */
+  dieIn(changes: number): void {
+    this.last = changes > 0 ? this.changes + changes : Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the change that begins is the one. */
+  count(): boolean {
+    return ++this.changes >= this.last;
+  }
+}
+
 /**
- * The real file system, for a process that kills itself in its n-th change: a write after half of it, anything else
+ * The real file system, for a process that kills itself in a change: a write after half of it, anything else
  * before it has begun. `onDeath` is told the method right before. Dying after a change is dying before the next.
  */
-export function dyingFileSystem(dieAtChange: number, onDeath: (method: string) => void): FileSystem {
+export function dyingFileSystem(point: KillPoint, onDeath: (method: string) => void): FileSystem {
   const real = new NodeFileSystem();
-  let changesLeft = dieAtChange;
   return intercept(real, (call) => {
-    if (!isChange(call) || --changesLeft > 0) return call.proceed();
+    if (!isChange(call) || !point.count()) return call.proceed();
     writeHalf(real, call);
     onDeath(call.method);
     process.kill(process.pid, 'SIGKILL');

@@ -10,6 +10,10 @@ export interface KilledRun {
   readonly opened: boolean;
   /** The call in which it killed itself, when it did. */
   readonly diedIn: string | undefined;
+  /** The number of that call, counted from 1 behind the last line that it wrote. */
+  readonly diedAtChange: number | undefined;
+  /** It hung, or ended by itself, or was robbed while it was blocked. */
+  readonly trouble: unknown;
 }
 
 /** Nothing that a child does takes so long; the limit only catches a hang. */
@@ -33,7 +37,7 @@ export async function runUntilKilled(
   let text = '';
   let errors = '';
   let count = 0;
-  let blocked: Promise<void> | undefined;
+  let blocked: Promise<unknown> | undefined;
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     errors += chunk;
   });
@@ -43,29 +47,37 @@ export async function runUntilKilled(
     count += chunk.split('\n').length - 1;
     if (plan.kind === 'line' && count >= plan.lines) kill();
     if (plan.kind === 'blocked' && blocked === undefined && /^blocked /m.test(text)) {
-      blocked = onBlocked(child).finally(kill);
-      // It is awaited below, once the child is gone.
-      blocked.catch(() => {});
+      blocked = onBlocked(child)
+        .catch((error: unknown) => error)
+        .finally(kill);
     }
   });
   const [code, signal] = await once(child, 'close');
   clearTimeout(watchdog);
-  await blocked;
-  if (hung) throw new PromiseBroken('alive', `the process did not end within ${HANG_MS} ms`);
-  if (signal !== 'SIGKILL') {
-    const invariant = /\bI10\b/.test(errors) ? 'I10' : 'alive';
-    throw new PromiseBroken(
-      invariant,
-      `the process ended by itself (${code ?? signal}): ${errors.trim().slice(0, MOST_ERROR_CHARACTERS)}`,
-    );
-  }
+  const robbed = await blocked;
+  const trouble = hung
+    ? new PromiseBroken('alive', `the process did not end within ${HANG_MS} ms`)
+    : signal === 'SIGKILL'
+      ? robbed
+      : endedByItself(code ?? signal, errors);
+  return { ...parseLines(text), trouble };
+}
+
+export function endedByItself(how: number | string, errors: string): PromiseBroken {
+  const invariant = /\bI10\b/.test(errors) ? 'I10' : 'alive';
+  const told = errors.trim().slice(0, MOST_ERROR_CHARACTERS);
+  return new PromiseBroken(invariant, `the process ended by itself (${how}): ${told}`);
+}
+
+function parseLines(text: string): Omit<KilledRun, 'trouble'> {
   // What follows the last line feed is a line that was not finished.
   const lines = text.split('\n').slice(0, -1);
-  const dying = lines.find((line) => line.startsWith('dying '));
+  const [, diedIn, change] = lines.find((line) => line.startsWith('dying '))?.split(' ') ?? [];
   const steps = lines.filter((line) => !/^(?:dying|blocked) /.test(line));
   return {
     opened: steps.length >= 2,
     acknowledgements: steps.slice(2),
-    diedIn: dying?.slice('dying '.length),
+    diedIn,
+    diedAtChange: change === undefined ? undefined : Number(change),
   };
 }

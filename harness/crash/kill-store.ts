@@ -2,6 +2,7 @@ import type { Prng } from '../prng.ts';
 import { invariantOf, PromiseBroken } from './fault-broken.ts';
 import { type KillPlan, planKill } from './kill-plan.ts';
 import { type KilledRun, runUntilKilled } from './kill-run.ts';
+import { type ScriptedRound, scriptOf } from './kill-script.ts';
 import type { KillRound, KillSubject, LeftOutput, LeftStore } from './kill-subject.ts';
 import { stateOfOutput } from './kill-tidemark.ts';
 import { KILL_KEYS, KillHistory, type KillStep, operationsOf } from './kill-workload.ts';
@@ -18,11 +19,14 @@ export interface Kill {
 export class KillFailure extends Error {
   readonly round: number;
   readonly plan: KillPlan;
+  /** What the process did, as far as it is known. */
+  readonly run: KilledRun;
 
-  constructor(round: number, plan: KillPlan, cause: unknown) {
+  constructor(round: number, plan: KillPlan, run: KilledRun, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.round = round;
     this.plan = plan;
+    this.run = run;
   }
 
   get invariant(): string {
@@ -30,35 +34,61 @@ export class KillFailure extends Error {
   }
 }
 
-/** One store that is killed `kills` times. Everything it does follows from `prng` and `seed`. Throws `KillFailure`. */
+/**
+ * One store that is killed `kills` times. Everything it does follows from `prng` and `seed`. What was done, exactly, is
+ * added to `script`. Throws `KillFailure`.
+ */
 export async function* killStore(
   subject: KillSubject,
   directory: string,
   seed: number,
   prng: Prng,
   kills: number,
+  script: ScriptedRound[] = [],
 ): AsyncGenerator<Kill> {
   const history = new KillHistory();
   for (let round = 0; round < kills; round++) {
     const plan = planKill(prng, subject.kinds);
-    const place: KillRound = { seed, round, length: history.length };
+    // Half the time the next child finds what this one left.
+    const opens = prng.below(2) === 1;
+    const place = { seed, round, length: history.length };
     try {
-      const args = subject.args(directory, place, plan);
-      const run = await runUntilKilled(subject.program, args, plan, (child) =>
-        subject.checkBlocked(directory, child),
-      );
-      const left = follow(history, subject.steps(place), run);
-      yield { plan, run, openMs: await subject.check(directory, left, prng) };
+      const kill = await killRound(subject, directory, history, place, plan, opens);
+      script.push(scriptOf(round, plan, kill.run, opens));
+      yield kill;
     } catch (error) {
-      throw new KillFailure(round, plan, error);
+      if (error instanceof KillFailure) script.push(scriptOf(round, plan, error.run, opens));
+      throw error;
     }
+  }
+}
+
+/** One life of a store, its end, and what is found afterwards. Throws `KillFailure`. */
+export async function killRound(
+  subject: KillSubject,
+  directory: string,
+  history: KillHistory,
+  place: KillRound,
+  plan: KillPlan,
+  opens: boolean,
+): Promise<Kill> {
+  const args = subject.args(directory, place, plan);
+  const run = await runUntilKilled(subject.program, args, plan, (child) =>
+    subject.checkBlocked(directory, child),
+  );
+  try {
+    if (run.trouble !== undefined) throw run.trouble;
+    const left = follow(history, subject.steps(place), run);
+    return { plan, run, openMs: await subject.check(directory, left, opens) };
+  } catch (error) {
+    throw new KillFailure(place.round, plan, run, error);
   }
 }
 
 /** Repeats what the child did, as far as it told and one step further, since it may have died inside that one. */
 export function follow(
   history: KillHistory,
-  steps: Generator<KillStep, never>,
+  steps: Iterator<KillStep, unknown>,
   run: Pick<KilledRun, 'opened' | 'acknowledgements'>,
 ): LeftStore {
   const outputs: LeftOutput[] = [];
@@ -73,12 +103,14 @@ export function follow(
     });
   };
   for (const line of run.acknowledgements) {
-    const step = steps.next().value;
+    const { value: step, done } = steps.next();
+    if (done) throw new PromiseBroken('harness', `the child says ${line}, and had no more steps`);
     take(step, true);
     const expected = `${step.kind} ${history.length}`;
     if (line !== expected) throw new PromiseBroken('harness', `the child says ${line}, and not ${expected}`);
   }
   const acknowledged = history.length;
-  if (run.opened) take(steps.next().value, false);
+  const next = run.opened ? steps.next() : undefined;
+  if (next !== undefined && !next.done) take(next.value, false);
   return { history, acknowledged, outputs };
 }

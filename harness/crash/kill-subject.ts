@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { Prng } from '../prng.ts';
 import { PromiseBroken } from './fault-broken.ts';
 import type { KillKind, KillPlan } from './kill-plan.ts';
 import type { KillHistory, KillStep } from './kill-workload.ts';
@@ -13,9 +12,12 @@ export interface KillSubject {
   /** The compiled child. */
   readonly program: string;
   args(directory: string, round: KillRound, plan: KillPlan): string[];
-  steps(round: KillRound): Generator<KillStep, never>;
-  /** Opens what a killed process left and checks it; returns how long the first opening took. Throws `PromiseBroken`. */
-  check(directory: string, left: LeftStore, prng: Prng): Promise<number>;
+  steps(round: KillRound): Iterator<KillStep, unknown>;
+  /**
+   * Opens what a killed process left and checks it, as a writer only when `opens`; returns how long that took. Throws
+   * `PromiseBroken`.
+   */
+  check(directory: string, left: LeftStore, opens: boolean): Promise<number>;
   /** Called while a child holds the store and answers nobody. */
   checkBlocked(directory: string, child: ChildProcess): Promise<void>;
 }
@@ -25,6 +27,8 @@ export interface KillRound {
   readonly round: number;
   /** Of the history at its beginning. */
   readonly length: number;
+  /** Of its steps only these, by their numbers; then it dies by its own hand. */
+  readonly only?: readonly number[];
 }
 
 /** What a killed process should have left. */

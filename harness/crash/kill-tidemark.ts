@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openReader, openStore, type Store, StoreError, type StoreReader } from '../../src/engine/index.ts';
-import type { Prng } from '../prng.ts';
 import { PromiseBroken } from './fault-broken.ts';
 import { KILL_KINDS } from './kill-plan.ts';
 import {
@@ -13,41 +12,33 @@ import {
   type LeftOutput,
   type LeftStore,
 } from './kill-subject.ts';
-import { KILL_SEGMENT_BYTES, KillHistory, killSteps, OUTPUTS_DIRECTORY } from './kill-workload.ts';
+import { KILL_SEGMENT_BYTES, KillHistory, killSteps, OUTPUTS_DIRECTORY, pickSteps } from './kill-workload.ts';
 
 /** tidemark itself, with everything that it promises beyond the adapter interface. */
 export function tidemarkSubject(): KillSubject {
   return {
     kinds: KILL_KINDS,
     program: harnessProgram('kill-child.js'),
-    args(directory, { seed, round, length }, plan) {
+    args(directory, { seed, round, length, only }, plan) {
       const dieAtChange = plan.kind === 'change' || plan.kind === 'recovery' ? plan.dieAtChange : 0;
-      const numbers = [seed, round, length, dieAtChange, ...(plan.kind === 'blocked' ? [plan.steps] : [])];
-      return [directory, ...numbers.map(String)];
+      const blockAfterSteps = plan.kind === 'blocked' ? plan.steps : Number.POSITIVE_INFINITY;
+      const numbers = [seed, round, length, dieAtChange, blockAfterSteps].map(String);
+      return [directory, ...numbers, ...(only === undefined ? [] : [only.join()])];
     },
-    steps: ({ seed, round }) => killSteps(seed, round),
+    steps: ({ seed, round, only }) => pickSteps(killSteps(seed, round), only),
     check: checkLeft,
     checkBlocked,
   };
 }
 
-async function checkLeft(directory: string, left: LeftStore, prng: Prng): Promise<number> {
+async function checkLeft(directory: string, left: LeftStore, opens: boolean): Promise<number> {
   const { history, acknowledged } = left;
   if (!holdsSegments(directory)) {
     if (acknowledged > 0) throw new PromiseBroken('I2', 'the store is gone');
     return 0;
   }
-  // A reader repairs nothing: what it says must be what every later recovery comes to, killed or not (I6).
-  const reader = await openReader(directory);
-  try {
-    adoptState(reader.entries(), history, acknowledged);
-    checkTxids(reader);
-  } finally {
-    await reader.close();
-  }
-  await checkOutputs(directory, left);
-  // Half the time the next child finds what this one left.
-  if (prng.below(2) === 0) return 0;
+  await checkAsReader(directory, left);
+  if (!opens) return 0;
   const startMs = performance.now();
   const store = await openAfterKill(directory);
   const openMs = performance.now() - startMs;
@@ -62,7 +53,19 @@ async function checkLeft(directory: string, left: LeftStore, prng: Prng): Promis
   return openMs;
 }
 
-function holdsSegments(directory: string): boolean {
+/** A reader repairs nothing: what it says must be what every later recovery comes to, killed or not (I6). */
+export async function checkAsReader(directory: string, left: LeftStore): Promise<void> {
+  const reader = await openReader(directory);
+  try {
+    adoptState(reader.entries(), left.history, left.acknowledged);
+    checkTxids(reader);
+  } finally {
+    await reader.close();
+  }
+  await checkOutputs(directory, left);
+}
+
+export function holdsSegments(directory: string): boolean {
   return existsSync(directory) && readdirSync(directory).some((name) => name.endsWith('.dwal'));
 }
 

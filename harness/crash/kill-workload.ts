@@ -69,6 +69,24 @@ export function* killSteps(seed: number, round: number): Generator<KillStep, nev
   }
 }
 
+/** Of the steps only those of these numbers, or all. */
+export function* pickSteps<Step>(
+  steps: Generator<Step, never>,
+  numbers: readonly number[] | undefined,
+): Generator<Step, void> {
+  if (numbers === undefined) yield* steps;
+  const wanted = new Set(numbers);
+  for (let number = 0; wanted.size > 0; number++) {
+    const { value } = steps.next();
+    if (wanted.delete(number)) yield value;
+  }
+}
+
+/** As `KillRound.only` stands on a command line. */
+export function parseNumbers(text: string | undefined): number[] | undefined {
+  return text?.split(',').filter(Boolean).map(Number);
+}
+
 function pickKind(prng: Prng): KillStep['kind'] {
   let choice = prng.below(100);
   for (const [kind, share] of SHARES) {

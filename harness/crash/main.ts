@@ -8,7 +8,7 @@ import {
   PROFILES,
   parseCampaignOptions,
 } from './campaign-options.ts';
-import { faultsPart, killsPart, rotPart } from './campaign-other-parts.ts';
+import { blocksPart, faultsPart, killsPart, rotPart } from './campaign-other-parts.ts';
 import { campaignProgress } from './campaign-progress.ts';
 import { statesPart } from './campaign-states.ts';
 import { describeCampaign, junitCases, summarizeCampaign } from './crash-report.ts';
@@ -39,10 +39,11 @@ try {
 function partsOf(options: CampaignOptions): CampaignPart[] {
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, whole } = PROFILES[profile];
+  const { kills, blocks, whole } = PROFILES[profile];
   return [
     statesPart({ ...options, goal: { seconds: statesSeconds } }),
     killsPart(options, kills),
+    blocksPart(options, blocks),
     faultsPart(options, whole ? 'whole' : 'tiny'),
     rotPart(options, whole ? undefined : [0, 7]),
   ];

@@ -6,16 +6,18 @@ import { LYING_STORE, readSamples, readSummary, runSoak, startSoak, until } from
 
 const SMALL = ['--seed', '7', '--keys', '50', '--bytes', '4MB', '--sample-ms', '50'];
 
+const REPORT_FILES = ['benchmark.json', 'junit.xml', 'report.html', 'samples.csv', 'summary.json'];
+
 describe('a run that passes', () => {
   test('tidemark is reopened, compacted and compared, and leaves a report and no store', async () => {
     const out = temporaryDirectory();
     const { code, stdout } = await runSoak([...SMALL, '--out', out]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^PASS: /);
-    expect(readdirSync(out).sort()).toEqual(['samples.csv', 'summary.json']);
+    expect(readdirSync(out).sort()).toEqual(REPORT_FILES);
 
     const summary = readSummary(out);
-    expect(summary).toMatchObject({ schema: 1, verdict: 'pass', exitCode: 0, seed: 7, storeDirectory: null });
+    expect(summary).toMatchObject({ schema: 2, verdict: 'pass', exitCode: 0, seed: 7, storeDirectory: null });
     expect(summary.totals.bytesWritten).toBeGreaterThanOrEqual(4_000_000);
     expect(summary.totals.compacts).toBeGreaterThan(0);
     expect(summary.totals.reopens).toBeGreaterThan(1);
@@ -66,6 +68,8 @@ describe('a run that passes', () => {
     const again = await runSoak([...SMALL, '--out', out, '--dir', store]);
     expect(again.code).toBe(2);
     expect(again.stderr).toMatch(/^soak: --dir: .* already holds something/);
+    const forced = await runSoak([...SMALL, '--out', out, '--dir', store, '--force']);
+    expect(forced.code).toBe(0);
   });
 
   test('time alone can be the goal', async () => {
@@ -115,7 +119,9 @@ describe('a store that lies', () => {
     const { code, stdout } = await lying(out, lie);
     expect(stdout).toMatch(/^THRESHOLD CROSSED: /);
     expect(code).toBe(99);
-    expect(readSummary(out).gates).toContainEqual({ name: gate, value: 1, limit: 0, passed: false });
+    expect(readSummary(out).gates).toContainEqual(
+      expect.objectContaining({ name: gate, value: 1, limit: 0, passed: false }),
+    );
   });
 
   test('the last words of a process that ended are in the summary', async () => {
@@ -143,7 +149,7 @@ describe('a run that is ended from outside', () => {
     const summary = readSummary(out);
     expect(summary).toMatchObject({ verdict: 'interrupted', outcome: { kind: 'stopped' } });
     expect(summary.process).toMatchObject({ code: 0, signal: null });
-    expect(readdirSync(out).sort()).toEqual(['samples.csv', 'summary.json']);
+    expect(readdirSync(out).sort()).toEqual(REPORT_FILES);
   });
 
   test('a store process that is killed is reported as such', async () => {
@@ -213,6 +219,11 @@ describe('what cannot be done is refused with 2 and one line', () => {
     [['--seconds', 'x'], /--seconds/],
     [['--key-field', 'id'], /^soak: --key-field needs --input$/],
     [['--passes', '2'], /^soak: --passes needs --input$/],
+    [['--force'], /^soak: --force needs --dir$/],
+    [['--chaos', 'often'], /--chaos/],
+    [['--profile', 'weekly'], /^soak: --profile: there is no profile "weekly": give nightly, pr, smoke/],
+    [['--profile', './none.json'], /^soak: --profile: cannot read .*none\.json/],
+    [['--baseline', '/none'], /^soak: --baseline: ENOENT/],
     [['--input', 'x.jsonl', '--keys', '5'], /^soak: --keys has no meaning with --input$/],
     [['--adapter', 'leveldb'], /^soak: there is no adapter "leveldb"/],
     [['--adapter', './no-such-file.mjs'], /^soak: cannot load .*no-such-file\.mjs/],

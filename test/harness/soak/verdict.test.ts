@@ -4,7 +4,14 @@ import type { RunOutcome } from '../../../harness/soak/soak-run.ts';
 import { judge } from '../../../harness/soak/verdict.ts';
 
 const ENDED = { code: 0, signal: null, lastWords: [] };
-const FAILED_GATE = { name: 'some_gate', value: 2, limit: 1, passed: false };
+const FAILED_GATE = {
+  name: 'some_gate',
+  value: 2,
+  limit: 1,
+  passed: false,
+  verdict: 'failed' as const,
+  detail: 'x',
+};
 const VIOLATED: RunOutcome = {
   kind: 'violated',
   doing: 'read',
@@ -14,16 +21,21 @@ const VIOLATED: RunOutcome = {
 
 describe('the verdict', () => {
   test.each<[string, Parameters<typeof judge>[0], number]>([
-    ['completed', { outcome: { kind: 'completed' }, processEnd: ENDED, killed: false }, 0],
-    ['violated', { outcome: VIOLATED, processEnd: ENDED, killed: false }, 1],
+    ['completed', { outcome: { kind: 'completed' }, processEnd: ENDED, killed: false, aborted: false }, 0],
+    ['violated', { outcome: VIOLATED, processEnd: ENDED, killed: false, aborted: false }, 1],
     [
       'violated and interrupted',
-      { outcome: VIOLATED, processEnd: ENDED, killed: false, interruptedBy: 'SIGINT' },
+      { outcome: VIOLATED, processEnd: ENDED, killed: false, aborted: false, interruptedBy: 'SIGINT' },
       1,
     ],
     [
       'failed',
-      { outcome: { kind: 'failed', doing: 'x', message: 'y' }, processEnd: ENDED, killed: false },
+      {
+        outcome: { kind: 'failed', doing: 'x', message: 'y' },
+        processEnd: ENDED,
+        killed: false,
+        aborted: false,
+      },
       1,
     ],
     [
@@ -32,22 +44,38 @@ describe('the verdict', () => {
         outcome: { kind: 'failed', doing: 'x', message: 'y', errno: 'ENOSPC' },
         processEnd: ENDED,
         killed: false,
+        aborted: false,
       },
       3,
     ],
     [
       'crashed',
-      { outcome: undefined, processEnd: { ...ENDED, code: null, signal: 'SIGSEGV' }, killed: false },
+      {
+        outcome: undefined,
+        processEnd: { ...ENDED, code: null, signal: 'SIGSEGV' },
+        killed: false,
+        aborted: false,
+      },
       1,
     ],
     [
       'killed from outside',
-      { outcome: undefined, processEnd: { ...ENDED, code: null, signal: 'SIGKILL' }, killed: false },
+      {
+        outcome: undefined,
+        processEnd: { ...ENDED, code: null, signal: 'SIGKILL' },
+        killed: false,
+        aborted: false,
+      },
       3,
     ],
     [
       'killed because it hung',
-      { outcome: undefined, processEnd: { ...ENDED, code: null, signal: 'SIGKILL' }, killed: true },
+      {
+        outcome: undefined,
+        processEnd: { ...ENDED, code: null, signal: 'SIGKILL' },
+        killed: true,
+        aborted: false,
+      },
       3,
     ],
     [
@@ -56,13 +84,20 @@ describe('the verdict', () => {
         outcome: undefined,
         processEnd: { ...ENDED, code: null, signal: 'SIGKILL' },
         killed: true,
+        aborted: false,
         interruptedBy: 'SIGINT',
       },
       130,
     ],
     [
       'stopped',
-      { outcome: { kind: 'stopped' }, processEnd: ENDED, killed: false, interruptedBy: 'SIGTERM' },
+      {
+        outcome: { kind: 'stopped' },
+        processEnd: ENDED,
+        killed: false,
+        aborted: false,
+        interruptedBy: 'SIGTERM',
+      },
       143,
     ],
   ])('%s', (_name, ending, exitCode) => {
@@ -75,18 +110,20 @@ describe('the verdict', () => {
 describe('the gates', () => {
   const closed = (open: number, deleted = 0) => ({
     store: 'closed' as const,
+    life: 0,
     descriptors: { open, deleted },
   });
-  const rest = { samples: [], peakRssBytes: undefined, maxRssBytes: undefined };
+  const rest = { samples: [], peakRssBytes: undefined, warmupEndsAtS: 0 };
+  const limits = { thresholds: [], maxRssBytes: undefined, seed: 1 };
   const failed = (gates: ReturnType<typeof judgeGates>) =>
     gates.flatMap(({ name, passed }) => (passed ? [] : [name]));
 
   test('what a process holds after the first close is no leak, and what comes later is', () => {
-    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20)] }))).toEqual([]);
-    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(21)] }))).toEqual([
+    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20)] }, limits))).toEqual([]);
+    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(21)] }, limits))).toEqual([
       'fds_leaked_when_closed',
     ]);
-    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20, 1)] }))).toEqual([
+    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20, 1)] }, limits))).toEqual([
       'fds_of_deleted_files',
     ]);
   });
@@ -99,18 +136,19 @@ describe('the gates', () => {
     ] as const) {
       const resting = {
         store: 'open' as const,
+        life: 0,
         stats: { openDescriptors: 5, descriptorLimit: 9 },
         descriptors: { open, deleted: 0 },
       };
-      expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), resting] }))).toEqual(names);
+      expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), resting] }, limits))).toEqual(names);
     }
   });
 
   test('what could not be measured is not judged', () => {
-    const unseen = { store: 'closed' as const, descriptors: undefined };
-    expect(judgeGates({ ...rest, checkpoints: [unseen, unseen], maxRssBytes: 1 })).toEqual([]);
-    expect(failed(judgeGates({ ...rest, checkpoints: [], maxRssBytes: 1, peakRssBytes: 2 }))).toEqual([
-      'rss_peak_bytes',
-    ]);
+    const unseen = { store: 'closed' as const, life: 0, descriptors: undefined };
+    expect(judgeGates({ ...rest, checkpoints: [unseen, unseen] }, { ...limits, maxRssBytes: 1 })).toEqual([]);
+    expect(
+      failed(judgeGates({ ...rest, checkpoints: [], peakRssBytes: 2 }, { ...limits, maxRssBytes: 1 })),
+    ).toEqual(['rss_peak_bytes']);
   });
 });

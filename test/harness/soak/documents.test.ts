@@ -1,0 +1,78 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { readSummary } from './soak-command.ts';
+
+const run = promisify(execFile);
+const SOAK = `${process.execPath} ${resolve('dist/harness/soak/main.js')}`;
+
+/** The section "From nothing to a gate for your own store" of docs/harness.md, its blocks by language. */
+function blocks(): Map<string, string[]> {
+  const text = readFileSync('docs/harness.md', 'utf8');
+  const section = /^## From nothing to a gate[\s\S]*?(?=^## )/m.exec(text)?.[0] ?? '';
+  const found = new Map<string, string[]>();
+  for (const [, language = '', code = ''] of section.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)) {
+    found.set(language, [...(found.get(language) ?? []), code]);
+  }
+  return found;
+}
+
+test('from nothing to a gate: the adapter, the profile, the commands and the script of docs/harness.md work together', async () => {
+  const directory = temporaryDirectory();
+  const code = blocks();
+  writeFileSync(join(directory, 'my-store.mjs'), code.get('js')?.[0] as string);
+  writeFileSync(join(directory, 'my-profile.json'), code.get('json')?.[0] as string);
+  const script = [...(code.get('sh') ?? []), ...(code.get('bash') ?? [])].join('\n');
+  expect(script.match(/npm run soak -- /g)).toHaveLength(3);
+  await run('bash', ['-euc', script.replaceAll('npm run soak --', SOAK)], { cwd: directory });
+  expect(readSummary(join(directory, 'first'))).toMatchObject({
+    verdict: 'pass',
+    profile: { name: 'my-store' },
+  });
+  expect(readSummary(join(directory, 'second')).baseline.directory).toBe(join(directory, 'first'));
+  expect(readSummary(join(directory, 'soak')).gates.length).toBeGreaterThanOrEqual(7);
+});
+
+test('the script of action.yml runs the soak with its inputs, and passes the exit status on', () => {
+  const directory = temporaryDirectory();
+  const action = readFileSync('action.yml', 'utf8');
+  const indented = /- name: Soak[\s\S]*?run: \|\n([\s\S]*?)\n\n/.exec(action)?.[1] as string;
+  const script = indented.replace(/^ {8}/gm, '');
+  const output = join(directory, 'output');
+  const { status, stderr } = spawnSync('bash', ['-eo', 'pipefail', '-c', script], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      ...{ SOAK: resolve('dist/harness/soak/main.js'), PROFILE: 'smoke', ADAPTER: 'tidemark', SEED: '3' },
+      ...{ BASELINE: '', HISTORY: '', ARGUMENTS: '--bytes 2MB --keys 20', OUT: 'out', GITHUB_OUTPUT: output },
+    },
+  });
+  expect(`${status} ${stderr}`).toMatch(/^3 /);
+  expect(readFileSync(output, 'utf8')).toBe('exit-code=3\n');
+  expect(readSummary(join(directory, 'out'))).toMatchObject({ seed: 3, verdict: 'inconclusive' });
+});
+
+test('docs/harness.md names every statistic, profile and file of the report', () => {
+  const text = readFileSync('docs/harness.md', 'utf8');
+  const schema = JSON.parse(readFileSync('harness/soak/profiles/profile.schema.json', 'utf8'));
+  expect(schema.properties.gates.description).toContain('--list-series');
+  for (const word of [
+    'min',
+    'max',
+    'mean',
+    'median',
+    'last',
+    'value',
+    'slope',
+    'growth',
+    'smoke',
+    'pr',
+    'nightly',
+  ]) {
+    expect(text).toContain(`\`${word}\``);
+  }
+});

@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest';
+import { AbortWatch } from '../../../harness/soak/abort-watch.ts';
+import { judgeGates } from '../../../harness/soak/gates.ts';
+import type { Sample } from '../../../harness/soak/samples.ts';
+import { parseThreshold, type Threshold } from '../../../harness/soak/threshold.ts';
+
+interface Numbers {
+  readonly rssBytes?: number;
+  readonly fds?: number;
+  readonly storeFds?: number;
+  readonly heapBytes?: number;
+  readonly life?: number;
+}
+
+/** One a second, with a thousand operations in each. */
+function samplesOf(numbers: readonly Numbers[]): Sample[] {
+  return numbers.map(({ rssBytes, fds, storeFds, heapBytes, life = 0 }, index) => ({
+    elapsedS: index,
+    life,
+    outside: {
+      ...(rssBytes === undefined ? {} : { rssBytes }),
+      ...(fds === undefined ? {} : { descriptors: { open: fds, deleted: 0 } }),
+    },
+    inside: {
+      phase: 'writing' as const,
+      totals: {
+        ...{ operations: index * 1000, puts: 0, deletes: 0, reads: 0, syncs: 0, rotates: 0 },
+        ...{ compacts: 0, reopens: 0, bytesWritten: 0, keysChecked: 0 },
+      },
+      liveKeys: 0,
+      liveBytes: 0,
+      workloadMs: index * 1000,
+      ...(storeFds === undefined ? {} : { stats: { openDescriptors: storeFds } }),
+      heapUsedBytes: 0,
+      ...(heapBytes === undefined ? {} : { heapUsedAfterGcBytes: heapBytes }),
+      externalBytes: 0,
+      arrayBuffersBytes: 0,
+      eventLoopDelayMs: { mean: 0, p99: 0, max: 0 },
+      latency: {},
+    },
+  }));
+}
+
+function threshold(
+  series: string,
+  text: string,
+  more: { margin?: number; abortOnFail?: boolean } = {},
+): Threshold {
+  return parseThreshold({ series, text, abortOnFail: false, margin: 0, ...more });
+}
+
+function judged(samples: readonly Sample[], one: Threshold, warmupEndsAtS = 0) {
+  const measured = { samples, checkpoints: [], warmupEndsAtS, peakRssBytes: undefined };
+  return judgeGates(measured, { thresholds: [one], maxRssBytes: undefined, seed: 1 })[0];
+}
+
+const MB = 1e6;
+
+test('limits know units, margins and percentiles, and leave the warm-up out', () => {
+  const samples = samplesOf([900, 100, 110, 120].map((megabytes) => ({ rssBytes: megabytes * MB })));
+  const verdict = (text: string, warmupEndsAtS: number, margin = 0) =>
+    judged(samples, threshold('rss_bytes', text, { margin }), warmupEndsAtS)?.verdict;
+  expect(verdict('max <= 120 * MB', 0)).toBe('failed');
+  expect(verdict('max <= 120 * MB', 1)).toBe('passed');
+  expect(verdict('max < 120 * MB', 1)).toBe('failed');
+  expect(verdict('max < 120 * MB', 1, 0.1)).toBe('passed');
+  expect(verdict('p(50) == (100 + 120) / 2 * MB', 1)).toBe('passed');
+  expect(verdict('min >= 0.2 * GB', 1)).toBe('failed');
+  expect(verdict('last == 120000000', 1)).toBe('passed');
+  expect(verdict('max <= 1 * GB', 10)).toBe('inconclusive');
+  expect(judged(samples, threshold('fds', 'max <= 1'))?.verdict).toBe('skipped');
+});
+
+test('a formula holds in every sample or not at all', () => {
+  const equality = threshold('fds', 'value == store_fds + 17');
+  const right = samplesOf([20, 21, 25].map((fds) => ({ fds, storeFds: fds - 17 })));
+  expect(judged(right, equality)).toMatchObject({ verdict: 'passed', kind: 'equality' });
+  const wrong = [...right, ...samplesOf([{ fds: 22, storeFds: 4 }])];
+  expect(judged(wrong, equality)).toMatchObject({ verdict: 'failed', value: 22, limit: 21 });
+});
+
+test('a leak is one when it is certain, none when it is not there, and unknown when the run was short', () => {
+  const wobble = [0, 3, -2, 1, -3, 2, 0, -1];
+  const heap = (count: number, bytesAnOperation: number) =>
+    samplesOf(
+      Array.from({ length: count }, (_, index) => ({
+        heapBytes: 10 * MB + index * 1000 * bytesAnOperation + (wobble[index % 8] as number) * 10_000,
+      })),
+    );
+  const slope = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB');
+  expect(judged(heap(40, 64), slope)).toMatchObject({ verdict: 'failed', kind: 'leak' });
+  expect(judged(heap(40, 64), slope)?.interval?.lower).toBeGreaterThan(16_000);
+  expect(judged(heap(40, 0), slope)?.verdict).toBe('passed');
+  expect(judged(heap(40, 8), slope)?.verdict).toBe('passed');
+  expect(judged(heap(8, 64), slope)).toMatchObject({ verdict: 'inconclusive', passed: false });
+});
+
+test('a single step is no leak: the slope alone does not decide', () => {
+  const step = samplesOf(
+    Array.from({ length: 40 }, (_, index) => ({ heapBytes: index < 36 ? 10 * MB : 30 * MB })),
+  );
+  expect(judged(step, threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB'))?.verdict).not.toBe('failed');
+});
+
+test('what a killed process had leaked is not added to what the next one has', () => {
+  const lives = samplesOf(
+    Array.from({ length: 60 }, (_, index) => ({
+      heapBytes: (index < 20 ? 10 : 40) * MB,
+      life: index < 20 ? 0 : 1,
+    })),
+  );
+  expect(judged(lives, threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB'))?.verdict).toBe('passed');
+});
+
+test('abortOnFail ends the run at the sample that fails, not in the warm-up, and not for other gates', () => {
+  const samples = samplesOf([90, 10, 10, 80, 10].map((fds) => ({ fds })));
+  const watch = new AbortWatch(
+    [threshold('fds', 'max <= 50', { abortOnFail: true }), threshold('fds', 'max <= 5')],
+    1,
+  );
+  expect(samples.map((sample, index) => watch.add(sample, index > 0))).toEqual([
+    false,
+    false,
+    false,
+    true,
+    true,
+  ]);
+  expect(watch.failed).toMatchObject({ name: 'fds: max <= 50', aborted: true, value: 80 });
+});
