@@ -23,16 +23,3 @@ export async function interleave(works: readonly Work[], count: number, rounds: 
   }
   return works.map(({ name }, index) => ({ name, roundsNs: times[index] as number[] }));
 }
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
-}
-
-/** The ratio of each round, so that a slow moment of the machine counts on both sides. */
-export function ratios(measured: Measured, floor: Measured): number[] {
-  return measured.roundsNs.map((ns, round) => ns / (floor.roundsNs[round] as number));
-}

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { openStore } from '../src/engine/index.ts';
+import type { Engine } from './group.ts';
 
-const LOG_BYTES = 1_100_000_000;
 const VALUE_BYTES = 1024;
 
 export interface OpenMemory {
@@ -15,12 +14,18 @@ export interface OpenMemory {
   readonly openBytes: number;
 }
 
-/** Writes a log of 1.1 GB and opens it in a process of its own, beside one that opens nothing. */
-export async function measureOpenMemory(directory: string, keyCount: number): Promise<OpenMemory> {
+/** Writes a log of so many bytes and opens it in a process of its own, beside one that opens nothing. */
+export async function measureOpenMemory(
+  engineUrl: string,
+  directory: string,
+  keyCount: number,
+  targetBytes: number,
+): Promise<OpenMemory> {
+  const { openStore } = (await import(engineUrl)) as Engine;
   const store = await openStore(directory);
   let records = 0;
   let logBytes = 0;
-  for (const key = Buffer.alloc(16); logBytes < LOG_BYTES; records++) {
+  for (const key = Buffer.alloc(16); logBytes < targetBytes; records++) {
     key.writeUInt32LE(records % keyCount, 0);
     logBytes += store.put(key, Buffer.alloc(VALUE_BYTES, records)).byteLength;
   }
@@ -29,8 +34,8 @@ export async function measureOpenMemory(directory: string, keyCount: number): Pr
     logBytes,
     records,
     keys: Math.min(keyCount, records),
-    bareBytes: await peakOf([]),
-    openBytes: await peakOf([directory]),
+    bareBytes: await peakOf([engineUrl]),
+    openBytes: await peakOf([engineUrl, directory]),
   };
 }
 

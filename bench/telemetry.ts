@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { AlwaysOffSampler, BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { Registry } from 'prom-client';
+import { median } from 'simple-statistics';
 import { openStore, type Probe, type Store } from '../src/engine/index.ts';
 import { otelProbe } from '../src/telemetry/otel.ts';
 import { prometheusProbe } from '../src/telemetry/prometheus.ts';
-import { interleave, type Measured, median } from './measure.ts';
+import { interleave, type Measured } from './measure.ts';
 
 const KEYS = 100_000;
 const CALLS = 50_000;

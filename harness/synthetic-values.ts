@@ -1,13 +1,20 @@
 import { firstDifference, type KeyedValues, printableKey } from './keyed-values.ts';
 import { mix32, Prng } from './prng.ts';
 
-/** Value sizes and their share in a hundred: around 100 B, 4 KiB and 64 KiB. Inclusive; 4,370 bytes on average. */
-const SIZE_CLASSES = [
-  { percent: 70, leastBytes: 64, mostBytes: 136 },
-  { percent: 25, leastBytes: 2_048, mostBytes: 6_144 },
-  { percent: 5, leastBytes: 32_768, mostBytes: 98_304 },
-] as const;
-const MAX_VALUE_BYTES = 98_304;
+/** Sizes from `leastBytes` to `mostBytes`, inclusive, as often as `share` says beside the other classes. */
+export interface SizeClass {
+  readonly share: number;
+  /** At least 16, which the header of a value takes. */
+  readonly leastBytes: number;
+  readonly mostBytes: number;
+}
+
+/** Around 100 B, 4 KiB and 64 KiB; 4,370 bytes on average. */
+const DEFAULT_SIZES: readonly SizeClass[] = [
+  { share: 70, leastBytes: 64, mostBytes: 136 },
+  { share: 25, leastBytes: 2_048, mostBytes: 6_144 },
+  { share: 5, leastBytes: 32_768, mostBytes: 98_304 },
+];
 
 /**
  * Every value begins with key number, version, size and a checksum of the three with the seed, 4 bytes each,
@@ -25,12 +32,17 @@ export class SyntheticValues implements KeyedValues {
   readonly keyCount: number;
   private readonly seed: number;
   private readonly pad: Buffer;
+  private readonly sizes: readonly SizeClass[];
+  private readonly totalShare: number;
 
   /** `seed`: an integer from 0 to 2^32 - 1. `keyCount`: at most 2^32. */
-  constructor(seed: number, keyCount: number) {
+  constructor(seed: number, keyCount: number, sizes: readonly SizeClass[] = DEFAULT_SIZES) {
     this.seed = mix32(seed);
     this.keyCount = keyCount;
-    const words = new Uint32Array((PAD_STARTS + MAX_VALUE_BYTES) / 4);
+    this.sizes = sizes;
+    this.totalShare = sizes.reduce((total, { share }) => total + share, 0);
+    const longestBytes = Math.max(...sizes.map(({ mostBytes }) => mostBytes));
+    const words = new Uint32Array(Math.ceil((PAD_STARTS + longestBytes) / 4));
     const prng = Prng.seeded(seed);
     for (let index = 0; index < words.length; index++) words[index] = prng.nextUint32();
     this.pad = Buffer.from(words.buffer);
@@ -52,15 +64,15 @@ export class SyntheticValues implements KeyedValues {
     return `version ${version}`;
   }
 
-  /** From 64 to 98,304. */
   sizeBytesOf(keyNumber: number, version: number): number {
     const hash = this.hash(keyNumber, version, 1);
-    let share = hash % 100;
-    for (const { percent, leastBytes, mostBytes } of SIZE_CLASSES) {
-      if (share < percent) return leastBytes + (mix32(hash) % (mostBytes - leastBytes + 1));
-      share -= percent;
-    }
-    throw new Error('the size classes do not add up to a hundred');
+    let left = (hash / 2 ** 32) * this.totalShare;
+    const found = this.sizes.find(({ share }) => {
+      left -= share;
+      return left < 0;
+    });
+    const { leastBytes, mostBytes } = found ?? (this.sizes[0] as SizeClass);
+    return leastBytes + (mix32(hash) % (mostBytes - leastBytes + 1));
   }
 
   valueOf(keyNumber: number, version: number): Buffer {

@@ -1,3 +1,4 @@
+import { type KeyDistribution, keyChooser } from './key-distribution.ts';
 import type { Oracle } from './oracle.ts';
 import { mix32, Prng } from './prng.ts';
 
@@ -12,24 +13,48 @@ export interface Workload {
   next(): Operation | undefined;
 }
 
-const READS_IN_1000 = 333;
-const DELETES_IN_1000_WRITES = 50;
+/** How often each kind comes, as weights. */
+export interface OperationMix {
+  readonly put: number;
+  readonly delete: number;
+  readonly get: number;
+}
 
-/** Endless: a third reads; of the writes 95 % puts and 5 % deletes; keys evenly chosen, absent ones included. */
+export interface WorkloadShape {
+  readonly mix: OperationMix;
+  readonly distribution: KeyDistribution;
+}
+
+const READS_IN_1000 = 333;
+/** A third reads; of the writes 95 % puts and 5 % deletes; keys evenly chosen. */
+const DEFAULT_SHAPE: WorkloadShape = {
+  mix: { put: 667 * 0.95, delete: 667 * 0.05, get: READS_IN_1000 },
+  distribution: { kind: 'uniform' },
+};
+
+/** Endless; keys that are absent are read and deleted too. */
 export class SyntheticWorkload implements Workload {
   private readonly prng: Prng;
   private readonly oracle: Oracle;
+  private readonly nextKey: () => number;
+  private readonly getsBelow: number;
+  private readonly deletesBelow: number;
 
-  constructor(seed: number, oracle: Oracle) {
+  constructor(seed: number, oracle: Oracle, { mix, distribution } = DEFAULT_SHAPE) {
     // Not the stream that the values are made from.
     this.prng = Prng.seeded(mix32(seed ^ 0x776f726b));
     this.oracle = oracle;
+    this.nextKey = keyChooser(distribution, oracle.keyCount, this.prng);
+    const total = mix.put + mix.delete + mix.get;
+    this.getsBelow = (mix.get / total) * 2 ** 32;
+    this.deletesBelow = this.getsBelow + (mix.delete / total) * 2 ** 32;
   }
 
   next(): Operation {
-    const keyNumber = this.prng.below(this.oracle.keyCount);
-    if (this.prng.below(1000) < READS_IN_1000) return { kind: 'read', keyNumber };
-    if (this.prng.below(1000) < DELETES_IN_1000_WRITES) return { kind: 'delete', keyNumber };
+    const keyNumber = this.nextKey();
+    const kind = this.prng.nextUint32();
+    if (kind < this.getsBelow) return { kind: 'read', keyNumber };
+    if (kind < this.deletesBelow) return { kind: 'delete', keyNumber };
     return { kind: 'put', keyNumber, version: this.oracle.lastVersionOf(keyNumber) + 1 };
   }
 }

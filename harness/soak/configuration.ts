@@ -1,3 +1,7 @@
+import type { KeyDistribution } from '../key-distribution.ts';
+import type { SizeClass } from '../synthetic-values.ts';
+import type { OperationMix } from '../workload.ts';
+import type { PlantName } from './plants.ts';
 import type { TelemetryConfiguration } from './store-telemetry.ts';
 
 /** What a run does; the same configuration with the same seed does the same operations. */
@@ -19,4 +23,31 @@ export interface SoakConfiguration {
     /** Over the input. */
     readonly passes?: number;
   };
+  readonly workload: WorkloadConfiguration;
+  /** kill -9 in the middle, and recovery checked. */
+  readonly chaos?: ChaosConfiguration;
+  /** A fault put between driver and store on purpose, to see whether the gates notice. */
+  readonly plant?: PlantName;
+}
+
+export interface WorkloadConfiguration {
+  readonly mix: OperationMix;
+  readonly distribution: KeyDistribution;
+  /** Of synthetic data. */
+  readonly sizes: readonly SizeClass[];
+  /** As fast as it goes when it is not there. */
+  readonly operationsPerSecond?: number;
+  /** 0 is never (but before every close, and at the end). */
+  readonly syncEveryOperations: number;
+  /** After so many bytes of puts, or after the live set was written once over, if that is more; 0 is never. */
+  readonly reopenEveryBytes: number;
+  /** Before every so-manieth reopen; 0 is never. */
+  readonly compactEveryReopens: number;
+}
+
+export interface ChaosConfiguration {
+  /** Of the store process, spread over the run. */
+  readonly kills: number;
+  /** What the death of a process must not undo: every put that has returned, or only what a sync has covered. */
+  readonly survives: 'put' | 'sync';
 }

@@ -1,15 +1,26 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type SoakOptions, UsageError } from './options.ts';
+import type { SoakOptions } from './options.ts';
 import { type Sample, SampleFile } from './samples.ts';
 import type { Summary } from './summary.ts';
+import { UsageError } from './usage-error.ts';
 
 const SUMMARY_FILE = 'summary.json';
 const SAMPLES_FILE = 'samples.csv';
 const METRICS_FILE = 'metrics.prom';
+const ACKNOWLEDGEMENT_FILE = '.acknowledged';
+/** Of an earlier run, they would be taken for those of this one. */
+const REPORT_FILES = [
+  SUMMARY_FILE,
+  METRICS_FILE,
+  'junit.xml',
+  'benchmark.json',
+  'report.html',
+  ACKNOWLEDGEMENT_FILE,
+] as const;
 
-/** Throws `UsageError` unless `path` is nothing yet, or an empty directory. */
-export function checkEmpty(flag: string, path: string): void {
+/** Throws `UsageError` unless `path` is nothing yet, or an empty directory, or with `force` any directory. */
+export function checkEmpty(flag: string, path: string, force: boolean): void {
   let names: string[];
   try {
     names = readdirSync(path);
@@ -18,9 +29,9 @@ export function checkEmpty(flag: string, path: string): void {
     if (code === 'ENOENT') return;
     throw new UsageError(code === 'ENOTDIR' ? `${flag}: ${path} is not a directory` : `${flag}: ${message}`);
   }
-  if (names.length > 0) {
+  if (names.length > 0 && !force) {
     throw new UsageError(
-      `${flag}: ${path} already holds something (${names[0]}); name a new or empty directory`,
+      `${flag}: ${path} already holds something (${names[0]}); name a new or empty directory, or give --force to empty it`,
     );
   }
 }
@@ -34,17 +45,18 @@ export class RunDirectories {
   private firstFailure: string | undefined;
 
   /** Makes what is missing and removes the report of an earlier run. Throws `UsageError`. */
-  constructor({ outDirectory, storeDirectory }: SoakOptions) {
+  constructor({ outDirectory, storeDirectory, force }: SoakOptions) {
     this.out = outDirectory;
     this.storeIsOurs = storeDirectory === undefined;
     attempt('--out', () => mkdirSync(outDirectory, { recursive: true }));
     this.store = attempt('--dir', () => {
       if (storeDirectory === undefined) return mkdtempSync(join(outDirectory, 'store-'));
       mkdirSync(storeDirectory, { recursive: true });
+      if (force) for (const name of readdirSync(storeDirectory)) remove(join(storeDirectory, name));
       return storeDirectory;
     });
     this.samples = attempt('--out', () => {
-      for (const name of [SUMMARY_FILE, METRICS_FILE]) rmSync(join(outDirectory, name), { force: true });
+      for (const name of REPORT_FILES) remove(join(outDirectory, name));
       return new SampleFile(join(outDirectory, SAMPLES_FILE));
     });
   }
@@ -63,28 +75,63 @@ export class RunDirectories {
     this.write(() => writeFileSync(join(this.out, METRICS_FILE), text));
   }
 
-  /** Whole or not at all. The names of what was written, as seen from here. */
-  writeSummary(summary: Summary): string[] {
-    const path = join(this.out, SUMMARY_FILE);
+  /** A file of the observer for runs that kill; outside the store. */
+  get acknowledgementPath(): string {
+    return join(this.out, ACKNOWLEDGEMENT_FILE);
+  }
+
+  /** Whole or not at all. */
+  writeSummary(summary: Summary): void {
+    this.writeReport(SUMMARY_FILE, `${JSON.stringify(summary, undefined, 2)}\n`);
+  }
+
+  /** Whole or not at all. */
+  writeReport(name: string, text: string): void {
+    const path = join(this.out, name);
     this.write(() => {
-      writeFileSync(`${path}.tmp`, `${JSON.stringify(summary, undefined, 2)}\n`);
-      renameSync(`${path}.tmp`, path);
+      try {
+        writeFileSync(`${path}.tmp`, text);
+        renameSync(`${path}.tmp`, path);
+      } catch (error) {
+        remove(`${path}.tmp`);
+        throw error;
+      }
     });
-    return [path, join(this.out, SAMPLES_FILE), join(this.out, METRICS_FILE)]
-      .filter((written) => existsSync(written))
+  }
+
+  /** What could not be written, and is not the run's fault. */
+  async attempt(work: () => Promise<void> | void): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.firstFailure ??= (error as Error).message;
+    }
+  }
+
+  /** The names of what was written, as seen from here. */
+  written(): string[] {
+    const names = ['report.html', SUMMARY_FILE, SAMPLES_FILE, 'junit.xml', 'benchmark.json', METRICS_FILE];
+    return names
+      .map((name) => join(this.out, name))
+      .filter((path) => existsSync(path))
       .map(shown);
   }
 
   /** Removes the store that nobody needs any more, unless the user named its directory. True when it is gone. */
   discardStore(): boolean {
-    if (this.storeIsOurs) rmSync(this.store, { recursive: true, force: true });
+    if (this.storeIsOurs) remove(this.store);
     return this.storeIsOurs;
   }
 
   /** After a run that never began. */
   discardAll(): void {
     this.discardStore();
-    rmSync(join(this.out, SAMPLES_FILE), { force: true });
+    remove(join(this.out, SAMPLES_FILE));
+    this.discardAcknowledgements();
+  }
+
+  discardAcknowledgements(): void {
+    remove(this.acknowledgementPath);
   }
 
   private write(work: () => void): void {
@@ -94,6 +141,10 @@ export class RunDirectories {
       this.firstFailure ??= (error as Error).message;
     }
   }
+}
+
+function remove(path: string): void {
+  rmSync(path, { recursive: true, force: true });
 }
 
 function attempt<T>(flag: string, work: () => T): T {

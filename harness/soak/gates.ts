@@ -1,39 +1,74 @@
 import type { Checkpoint } from './messages.ts';
 import type { DescriptorCount } from './process-view.ts';
 import type { Sample } from './samples.ts';
-
-/** One threshold: passed when the value is at most the limit. */
-export interface Gate {
-  readonly name: string;
-  readonly value: number;
-  readonly limit: number;
-  readonly passed: boolean;
-}
+import type { Gate } from './summary.ts';
+import type { Threshold } from './threshold.ts';
+import { type JudgedSample, judgeThreshold } from './threshold-gate.ts';
 
 /** Descriptors counted from outside while the store was at rest. */
-export interface CountedCheckpoint extends Checkpoint {
+export interface CountedCheckpoint extends Omit<Checkpoint, 'recountsLeft'> {
   readonly descriptors: DescriptorCount | undefined;
+  /** Which store process it was of. */
+  readonly life: number;
 }
 
 export interface Measurements {
   readonly samples: readonly Sample[];
-  /** The first closed one is the baseline: the store was opened and closed once, and nothing written. */
+  /** The first closed one of a process is its baseline: the store was opened and closed once, and nothing written. */
   readonly checkpoints: readonly CountedCheckpoint[];
+  readonly warmupEndsAtS: number;
   readonly peakRssBytes: number | undefined;
-  readonly maxRssBytes: number | undefined;
 }
 
-/** Only what could be measured is judged: no /proc, or an adapter that does not say what it holds, leaves gates out. */
-export function judgeGates(measurements: Measurements): Gate[] {
-  const { peakRssBytes, maxRssBytes } = measurements;
-  const gates = [...descriptorGates(measurements)];
+export interface Limits {
+  readonly thresholds: readonly Threshold[];
+  readonly maxRssBytes: number | undefined;
+  /** Of the intervals. */
+  readonly seed: number;
+}
+
+/** Descriptors always, the rest as the profile says. Nothing is judged that could not be measured. */
+export function judgeGates(measurements: Measurements, { thresholds, maxRssBytes, seed }: Limits): Gate[] {
+  const { samples, warmupEndsAtS, peakRssBytes } = measurements;
+  const gates = descriptorGates(measurements);
   if (peakRssBytes !== undefined && maxRssBytes !== undefined) {
     gates.push(gate('rss_peak_bytes', peakRssBytes, maxRssBytes));
+  }
+  const measured = withPredecessors(samples);
+  const judged = measured.filter(({ sample }) => sample.elapsedS >= warmupEndsAtS);
+  for (const threshold of thresholds) {
+    const ever = measured.some(({ sample, before }) => threshold.series.of(sample, before) !== undefined);
+    gates.push(judgeThreshold(threshold, judged, ever, seed));
   }
   return gates;
 }
 
+/** Each with the sample before it of the same process. */
+function withPredecessors(samples: readonly Sample[]): JudgedSample[] {
+  return samples.map((sample, index) => {
+    const before = samples[index - 1];
+    return { sample, before: before?.life === sample.life ? before : undefined };
+  });
+}
+
 function descriptorGates({ samples, checkpoints }: Measurements): Gate[] {
+  const lives = [...new Set(checkpoints.map(({ life }) => life))].map((life) =>
+    descriptorGatesOfLife(
+      samples.filter((sample) => sample.life === life),
+      checkpoints.filter((checkpoint) => checkpoint.life === life),
+    ),
+  );
+  const all = lives.flat();
+  // The worst process stands for all.
+  return [...new Set(all.map(({ name }) => name))].map((name) =>
+    all.filter((one) => one.name === name).reduce((a, b) => ((b.value ?? 0) > (a.value ?? 0) ? b : a)),
+  );
+}
+
+function descriptorGatesOfLife(
+  samples: readonly Sample[],
+  checkpoints: readonly CountedCheckpoint[],
+): Gate[] {
   const counted = checkpoints.flatMap(({ store, stats, descriptors }) =>
     descriptors === undefined ? [] : [{ store, stats, descriptors }],
   );
@@ -45,7 +80,12 @@ function descriptorGates({ samples, checkpoints }: Measurements): Gate[] {
 
   const gates = [
     gate('fds_leaked_when_closed', most(closed.map(({ open }) => open - baseline.open)), 0),
-    gate('fds_of_deleted_files', most(everywhere.map(({ deleted }) => deleted - baseline.deleted)), 0),
+    // At rest only: a temporary file that is unlinked while it is written, as SQLite has them, is none.
+    gate(
+      'fds_of_deleted_files',
+      most(counted.map(({ descriptors }) => descriptors.deleted - baseline.deleted)),
+      0,
+    ),
   ];
   const unexplained = counted.flatMap(({ stats, descriptors }) =>
     stats?.openDescriptors === undefined
@@ -61,7 +101,20 @@ function descriptorGates({ samples, checkpoints }: Measurements): Gate[] {
 }
 
 function gate(name: string, value: number, limit: number): Gate {
-  return { name, value, limit, passed: value <= limit };
+  const passed = value <= limit;
+  return {
+    name,
+    kind: name === 'rss_peak_bytes' ? 'limit' : 'descriptors',
+    series: name === 'rss_peak_bytes' ? 'rss_bytes' : null,
+    value,
+    comparison: '<=',
+    limit,
+    unit: name === 'rss_peak_bytes' ? 'bytes' : 'count',
+    passed,
+    verdict: passed ? 'passed' : 'failed',
+    detail: `${value} of at most ${limit}`,
+    aborted: false,
+  };
 }
 
 function most(values: readonly number[]): number {

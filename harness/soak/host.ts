@@ -11,6 +11,8 @@ export interface Host {
   readonly memoryBytes: number;
   /** Where the store lay. */
   readonly fileSystem: string;
+  /** Hosts of the same class can be expected to be equally fast. */
+  readonly machineClass: string;
 }
 
 /** Magic numbers of statfs(2) on Linux. */
@@ -27,7 +29,7 @@ const FILE_SYSTEMS: Readonly<Record<number, string>> = {
 export function describeHost(storeDirectory: string): Host {
   const { type } = statfsSync(storeDirectory);
   const fileSystem = platform() === 'linux' ? FILE_SYSTEMS[type] : undefined;
-  return {
+  const host = {
     platform: platform(),
     release: release(),
     arch: arch(),
@@ -35,6 +37,11 @@ export function describeHost(storeDirectory: string): Host {
     cores: cpus().length,
     memoryBytes: totalmem(),
     fileSystem: fileSystem ?? `0x${type.toString(16)}`,
+  };
+  const { cpu, cores } = host;
+  return {
+    ...host,
+    machineClass: [host.platform, host.arch, `${cores} x ${cpu.trim()}`, host.fileSystem].join(', '),
   };
 }
 

@@ -1,49 +1,53 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { parseBytes } from '../units.ts';
-import type { SoakConfiguration } from './configuration.ts';
+import { CommanderError } from 'commander';
+import { type CommandFlags, describeCommand } from './command.ts';
+import type { ChaosConfiguration, SoakConfiguration } from './configuration.ts';
+import { loadProfile, type Profile } from './profile.ts';
 import type { TelemetryConfiguration } from './store-telemetry.ts';
-
-const DEFAULT_BYTES = 1024 ** 3;
-const DEFAULT_KEYS = 20_000;
-const LEAST_SAMPLE_MS = 20;
+import type { Threshold } from './threshold.ts';
+import { UsageError } from './usage-error.ts';
 
 export interface SoakOptions {
   readonly configuration: SoakConfiguration;
+  readonly profile: { readonly name: string | null; readonly path: string | null };
+  readonly thresholds: readonly Threshold[];
+  readonly warmupShare: number;
   /** Absolute; undefined for a fresh directory under `outDirectory`. */
   readonly storeDirectory: string | undefined;
+  /** Empty a store directory that holds something. */
+  readonly force: boolean;
   /** Absolute. */
   readonly outDirectory: string;
   readonly sampleIntervalMs: number;
   readonly maxRssBytes: number | undefined;
+  /** Absolute: where an earlier run has left its report. */
+  readonly baselineDirectory: string | undefined;
+  /** Of a time, as a share, below which a difference is none. */
+  readonly leastEffect: number;
+  /** Absolute. */
+  readonly historyPath: string | undefined;
+  /** Absolute. */
+  readonly benchmarkPath: string | undefined;
+  /** Where the live page is served; 0 for any port. */
+  readonly servePort: number | undefined;
   /** Does the same operations again, under the same gates. */
   readonly command: string;
 }
 
-/** The command line asked for something impossible; the message names the flag. */
-export class UsageError extends Error {}
-
-interface Flags {
-  readonly bytes?: number;
-  readonly seconds?: number;
-  readonly seed?: number;
-  readonly keys?: number;
-  readonly adapter: string;
-  readonly input?: string;
-  readonly keyField?: string;
-  readonly passes?: number;
-  readonly dir?: string;
-  readonly out: string;
-  readonly sampleMs: number;
-  readonly maxRssMb?: number;
-  readonly metricsPort?: number;
-  readonly otlp?: string;
-  readonly traceRatio?: number;
-}
+/** What the command line asks for. */
+export type Request =
+  | { readonly kind: 'soak'; readonly options: SoakOptions }
+  | {
+      readonly kind: 'self-test';
+      readonly outDirectory: string;
+      readonly profile: string;
+      readonly seed: number;
+    }
+  | { readonly kind: 'list-series' };
 
 /** Undefined when help was asked for, and given. Throws `UsageError`. */
-export function parseOptions(words: readonly string[]): SoakOptions | undefined {
+export function parseOptions(words: readonly string[]): Request | undefined {
   const command = describeCommand();
   let complaint = '';
   command.configureOutput({
@@ -63,47 +67,106 @@ export function parseOptions(words: readonly string[]): SoakOptions | undefined 
         .replace(/\s*\n\s*/g, ' '),
     );
   }
-  return toOptions(command.opts<Flags>());
+  return toRequest(command.opts<CommandFlags>());
 }
 
-function toOptions(flags: Flags): SoakOptions {
-  const { input, keyField, passes, keys, seconds } = flags;
+function toRequest(flags: CommandFlags): Request {
+  if (flags.listSeries) return { kind: 'list-series' };
+  if (flags.selfTest) {
+    const seed = flags.seed ?? randomInt(2 ** 32);
+    return { kind: 'self-test', outDirectory: resolve(flags.out), profile: flags.profile ?? 'smoke', seed };
+  }
+  return { kind: 'soak', options: toOptions(flags) };
+}
+
+function toOptions(flags: CommandFlags): SoakOptions {
+  checkTogether(flags);
+  const { input, keyField, passes, seconds } = flags;
+  const hasOwnGoal = flags.bytes !== undefined || seconds !== undefined || passes !== undefined;
+  const profile = loadProfile(flags.profile ?? DEFAULT_PROFILE);
+  // Limits are made for a goal: whoever states another, and no profile, gets the invariants and nothing to calibrate.
+  const isGated = flags.profile !== undefined || (!hasOwnGoal && input === undefined);
+  const telemetry = telemetryOf(flags);
+  const chaos = chaosOf(flags, profile, flags.profile !== undefined);
+  const seed = flags.seed ?? randomInt(2 ** 32);
+  const isPath = /[/\\.]/.test(flags.adapter);
+  return {
+    configuration: {
+      seed,
+      adapter: isPath ? resolve(flags.adapter) : flags.adapter,
+      keyCount: flags.keys ?? profile.keyCount,
+      ...(input === undefined
+        ? {}
+        : { input: { path: resolve(input), ...(keyField === undefined ? {} : { keyField }) } }),
+      ...(telemetry === undefined ? {} : { telemetry }),
+      goal: hasOwnGoal
+        ? {
+            ...(flags.bytes === undefined ? {} : { bytes: flags.bytes }),
+            ...(seconds === undefined ? {} : { seconds }),
+            ...(passes === undefined ? {} : { passes }),
+          }
+        : profile.goal,
+      workload: profile.workload,
+      ...(chaos === undefined ? {} : { chaos }),
+      ...(flags.plant === undefined ? {} : { plant: flags.plant }),
+    },
+    profile: isGated ? { name: profile.name, path: profile.path } : { name: null, path: null },
+    thresholds: isGated ? profile.thresholds : [],
+    warmupShare: profile.warmupShare,
+    storeDirectory: absolute(flags.dir),
+    force: flags.force === true,
+    outDirectory: resolve(flags.out),
+    sampleIntervalMs: flags.sampleMs ?? (isGated ? profile.sampleIntervalMs : DEFAULT_SAMPLE_MS),
+    maxRssBytes: flags.maxRssMb === undefined ? undefined : flags.maxRssMb * 1_000_000,
+    baselineDirectory: absolute(flags.baseline),
+    leastEffect: flags.minEffect ?? DEFAULT_LEAST_EFFECT,
+    historyPath: absolute(flags.history),
+    benchmarkPath: absolute(flags.benchmarkJson),
+    servePort: flags.serve === true ? DEFAULT_SERVE_PORT : flags.serve,
+    command: repeatCommand(flags, seed),
+  };
+}
+
+const DEFAULT_PROFILE = 'smoke';
+const DEFAULT_SAMPLE_MS = 1000;
+const DEFAULT_SERVE_PORT = 8650;
+const DEFAULT_KILLS = 2;
+/** Two runs on the same machine, one after the other, differ by so much for no reason. */
+const DEFAULT_LEAST_EFFECT = 0.3;
+
+function checkTogether(flags: CommandFlags): void {
+  const { input, keyField, passes, keys } = flags;
   if (keyField !== undefined && input === undefined) throw new UsageError('--key-field needs --input');
   if (passes !== undefined && input === undefined) throw new UsageError('--passes needs --input');
   if (keys !== undefined && input !== undefined) throw new UsageError('--keys has no meaning with --input');
   if (flags.dir !== undefined && resolve(flags.dir) === resolve(flags.out)) {
     throw new UsageError('--dir and --out are the same directory');
   }
-  if (flags.traceRatio !== undefined && flags.otlp === undefined)
+  if (flags.traceRatio !== undefined && flags.otlp === undefined) {
     throw new UsageError('--trace-ratio needs --otlp');
-  const telemetry = telemetryOf(flags);
-  const seed = flags.seed ?? randomInt(2 ** 32);
-  const bytes = flags.bytes ?? (seconds === undefined && passes === undefined ? DEFAULT_BYTES : undefined);
-  const isPath = /[/\\.]/.test(flags.adapter);
-  return {
-    configuration: {
-      seed,
-      adapter: isPath ? resolve(flags.adapter) : flags.adapter,
-      keyCount: keys ?? DEFAULT_KEYS,
-      ...(input === undefined
-        ? {}
-        : { input: { path: resolve(input), ...(keyField === undefined ? {} : { keyField }) } }),
-      ...(telemetry === undefined ? {} : { telemetry }),
-      goal: {
-        ...(bytes === undefined ? {} : { bytes }),
-        ...(seconds === undefined ? {} : { seconds }),
-        ...(passes === undefined ? {} : { passes }),
-      },
-    },
-    storeDirectory: flags.dir === undefined ? undefined : resolve(flags.dir),
-    outDirectory: resolve(flags.out),
-    sampleIntervalMs: flags.sampleMs,
-    maxRssBytes: flags.maxRssMb === undefined ? undefined : flags.maxRssMb * 1_000_000,
-    command: repeatCommand(flags, seed),
-  };
+  }
+  if (flags.force && flags.dir === undefined) throw new UsageError('--force needs --dir');
 }
 
-function telemetryOf({ metricsPort, otlp, traceRatio = 1 }: Flags): TelemetryConfiguration | undefined {
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
+}
+
+function chaosOf(
+  { chaos }: CommandFlags,
+  profile: Profile,
+  isChosen: boolean,
+): ChaosConfiguration | undefined {
+  if (chaos === undefined) return isChosen ? profile.chaos : undefined;
+  const kills = chaos === true ? (profile.chaos?.kills ?? DEFAULT_KILLS) : chaos;
+  return kills === 0 ? undefined : { kills, survives: profile.chaos?.survives ?? 'put' };
+}
+
+function telemetryOf({
+  metricsPort,
+  otlp,
+  traceRatio = 1,
+}: CommandFlags): TelemetryConfiguration | undefined {
   if (metricsPort === undefined && otlp === undefined) return undefined;
   return {
     traceRatio,
@@ -113,8 +176,9 @@ function telemetryOf({ metricsPort, otlp, traceRatio = 1 }: Flags): TelemetryCon
 }
 
 /** What decides the operations and the verdict; not where things go. */
-function repeatCommand(flags: Flags, seed: number): string {
+function repeatCommand(flags: CommandFlags, seed: number): string {
   const words: [string, string | number | undefined][] = [
+    ['--profile', flags.profile],
     ['--seed', seed],
     ['--bytes', flags.bytes],
     ['--seconds', flags.seconds],
@@ -123,6 +187,8 @@ function repeatCommand(flags: Flags, seed: number): string {
     ['--input', flags.input],
     ['--key-field', flags.keyField],
     ['--passes', flags.passes],
+    ['--chaos', flags.chaos === true ? DEFAULT_KILLS : flags.chaos],
+    ['--plant', flags.plant],
     ['--max-rss-mb', flags.maxRssMb],
   ];
   const given = words.flatMap(([flag, value]) => (value === undefined ? [] : [flag, quoted(String(value))]));
@@ -132,119 +198,4 @@ function repeatCommand(flags: Flags, seed: number): string {
 /** For a POSIX shell. */
 function quoted(word: string): string {
   return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function describeCommand(): Command {
-  return new Command('npm run soak --')
-    .description(
-      'Writes and reads a store in a process of its own, watches that process from outside, and compares every key ' +
-        'after each reopen and at the end. Without options: 1 GiB of made-up data through tidemark.',
-    )
-    .option(
-      '--bytes <size>',
-      'keys and values to put: 512MB, 1GiB, 200GB, or bytes (default: 1GiB)',
-      sizeBytes,
-    )
-    .option(
-      '--seconds <n>',
-      'write for so long instead (of several goals, the first to be reached counts)',
-      positive,
-    )
-    .option('--seed <n>', 'repeat the run that printed this seed (default: random)', seedNumber)
-    .option('--keys <n>', `distinct keys of made-up data (default: ${DEFAULT_KEYS})`, keyNumber)
-    .option(
-      '--adapter <name|path>',
-      'store to test: tidemark, or a module such as ./my-store.mjs',
-      'tidemark',
-    )
-    .option('--input <file.jsonl>', 'put the lines of this file instead of made-up data')
-    .option(
-      '--key-field <name>',
-      'field that is the key, the whole line being the value; without it each line is {"key":"<base64>","payload":"<base64>"}',
-    )
-    .option('--passes <n>', 'put the whole input so often', integer)
-    .option(
-      '--dir <directory>',
-      'new or empty directory for the store; it is kept (default: one under --out, removed unless the run fails)',
-    )
-    .option(
-      '--out <directory>',
-      'directory for summary.json, samples.csv and metrics.prom',
-      './tidemark-soak',
-    )
-    .option('--sample-ms <n>', 'milliseconds between samples', sampleInterval, 1000)
-    .option(
-      '--max-rss-mb <n>',
-      'fail with 99 when the store process was ever larger, in units of 1,000,000 bytes',
-      positive,
-    )
-    .option(
-      '--metrics-port <n>',
-      "serve the store process's Prometheus metrics on this port of loopback",
-      port,
-    )
-    .option('--otlp <url>', 'export spans over OTLP/HTTP, e.g. http://127.0.0.1:4318/v1/traces', httpUrl)
-    .option('--trace-ratio <n>', 'share of operations traced, from 0 to 1 (default: all)', ratio)
-    .addHelpText('after', HELP)
-    .showSuggestionAfterError()
-    .exitOverride();
-}
-
-const HELP = `
-Exit status:
-  0        every key was compared, and everything was right
-  1        data was lost, wrong or invented, or the store failed
-  2        a wrong option, or an adapter, input or directory that cannot be used
-  3        inconclusive: something outside the store ended the run
-  99       everything was right, and a threshold was crossed
-  130 143  interrupted (Ctrl-C, SIGTERM), after an orderly stop and a report
-
-An adapter is a module whose default export is open(directory), a promise of a store with get, put, delete, sync,
-entries and close, and, where it has them, compact and stats: see StoreUnderTest in harness/store-under-test.ts.`;
-
-function port(text: string): number {
-  return integerBetween(text, 1, 65_535);
-}
-
-function httpUrl(text: string): string {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : invalid('Give an http URL.');
-}
-
-function ratio(text: string): number {
-  const value = Number(text);
-  return text !== '' && value >= 0 && value <= 1 ? value : invalid('Give a number from 0 to 1.');
-}
-
-function sizeBytes(text: string): number {
-  return parseBytes(text) ?? invalid('Give a size such as 512MB or 1GiB.');
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  return Number.isFinite(value) && value > 0 ? value : invalid('Give a number above 0.');
-}
-
-function integer(text: string): number {
-  return integerBetween(text, 1, Number.MAX_SAFE_INTEGER);
-}
-
-function keyNumber(text: string): number {
-  return integerBetween(text, 1, 2 ** 31);
-}
-
-function seedNumber(text: string): number {
-  return integerBetween(text, 0, 2 ** 32 - 1);
-}
-
-function sampleInterval(text: string): number {
-  return integerBetween(text, LEAST_SAMPLE_MS, 3_600_000);
-}
-
-function integerBetween(text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value >= least && value <= most ? value : invalid(`Give an integer from ${least} to ${most}.`);
-}
-
-function invalid(advice: string): never {
-  throw new InvalidArgumentError(advice);
 }

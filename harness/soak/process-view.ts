@@ -7,6 +7,8 @@ export interface ProcessView {
   /** Of one core; 200 is two cores busy. */
   readonly cpuPercent?: number;
   readonly descriptors?: DescriptorCount;
+  /** Of all files of the store. */
+  readonly directoryBytes?: number;
 }
 
 export interface DescriptorCount {

@@ -1,19 +1,23 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { InsideSample } from './messages.ts';
 import type { ProcessView } from './process-view.ts';
+import { SERIES } from './series.ts';
 
 /** The store process at one moment, from outside and inside. */
 export interface Sample {
   readonly elapsedS: number;
+  /** Which store process it was of: 0 for the first, one more after each kill. */
+  readonly life: number;
   readonly outside: ProcessView;
   /** Undefined when the process did not answer in time. */
   readonly inside: InsideSample | undefined;
 }
 
 type Cell = number | string | undefined;
+type Column = readonly [name: string, cell: (sample: Sample, before: Sample | undefined) => Cell];
 
 /** The first ten are a promise to those who read the file by position; further ones are added at the end. */
-const COLUMNS: readonly (readonly [name: string, cell: (sample: Sample) => Cell])[] = [
+const FIXED_COLUMNS: readonly Column[] = [
   ['elapsed_s', ({ elapsedS }) => elapsedS.toFixed(3)],
   ['rss_kb', ({ outside }) => kilobytes(outside.rssBytes)],
   ['fds', ({ outside }) => outside.descriptors?.open],
@@ -40,9 +44,23 @@ const COLUMNS: readonly (readonly [name: string, cell: (sample: Sample) => Cell]
   ['phase', ({ inside }) => inside?.phase],
 ];
 
+/** Of the other series, those that have no column yet. */
+const FURTHER_COLUMNS: readonly Column[] = SERIES.filter(
+  ({ column }) => !FIXED_COLUMNS.some(([name]) => name === column),
+).map(({ column, columnScale, of }) => [
+  column,
+  (sample, before) => {
+    const value = of(sample, before);
+    return value === undefined ? undefined : shortened(value / columnScale);
+  },
+]);
+
+const COLUMNS: readonly Column[] = [...FIXED_COLUMNS, ...FURTHER_COLUMNS, ['life', ({ life }) => life]];
+
 /** `samples.csv`: one line a sample; a cell is empty where nothing was measured. */
 export class SampleFile {
   private readonly path: string;
+  private last: Sample | undefined;
 
   constructor(path: string) {
     this.path = path;
@@ -50,8 +68,15 @@ export class SampleFile {
   }
 
   add(sample: Sample): void {
-    appendFileSync(this.path, `${COLUMNS.map(([, cell]) => cell(sample) ?? '').join(',')}\n`);
+    const before = this.last?.life === sample.life ? this.last : undefined;
+    this.last = sample;
+    appendFileSync(this.path, `${COLUMNS.map(([, cell]) => cell(sample, before) ?? '').join(',')}\n`);
   }
+}
+
+/** Six digits are more than was measured. */
+function shortened(value: number): number {
+  return Number(value.toPrecision(6));
 }
 
 function kilobytes(bytes: number | undefined): number | undefined {

@@ -1,47 +1,36 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { InputError } from '../jsonl-rows.ts';
 import { type KeyedValues, printableKey } from '../keyed-values.ts';
-import type { Oracle } from '../oracle.ts';
 import { StoreCheck, type Violation } from '../store-check.ts';
 import {
   AdapterError,
+  type MaybePromise,
   type OpenStoreUnderTest,
   type StoreUnderTest,
   type StoreUnderTestStats,
 } from '../store-under-test.ts';
 import type { Operation, Workload } from '../workload.ts';
+import type { Acknowledged } from './acknowledgements.ts';
+import type { WorkloadConfiguration } from './configuration.ts';
+import { LatencyRecorder } from './latency.ts';
+import type { Ledger, RunTotals } from './ledger.ts';
 import type { Checkpoint } from './messages.ts';
+import type { Adoption, Undecided } from './replay.ts';
+import type { LatencyOperation } from './summary.ts';
 
-const SYNC_EVERY_OPERATIONS = 1_000;
-/** Puts may be synchronous and endless: the process must also answer the observer. A divisor of the above. */
+/** Puts may be synchronous and endless: the process must also answer the observer. */
 const TURN_EVERY_OPERATIONS = 50;
-/** A full reopen after so many bytes (or after the live set was written once over, if that is more). */
-const REOPEN_EVERY_BYTES = 128 * 1024 * 1024;
+/** A paced run looks at the clock more often. */
+const PACED_TURNS_A_SECOND = 100;
 /** A short run reopens so often all the same. */
 const REOPENS_A_RUN = 4;
-/** Every second reopen is preceded by a compaction. */
-const COMPACT_EVERY_REOPENS = 2;
+/** Together a second, which a real leak costs at every close. */
+const RECOUNTS = 10;
+const RECOUNT_AFTER_MS = 100;
 /** Violations that are listed; beyond, they are counted. */
 const LISTED_VIOLATIONS = 20;
 
 export type Phase = 'opening' | 'writing' | 'reopening' | 'compacting' | 'checking' | 'closed';
-
-export interface RunTotals {
-  /** Puts, deletes and reads of the workload. */
-  operations: number;
-  puts: number;
-  deletes: number;
-  reads: number;
-  syncs: number;
-  /** Segments begun after the first, as the adapter counts them. */
-  rotates: number;
-  compacts: number;
-  reopens: number;
-  /** Keys and values of the puts. */
-  bytesWritten: number;
-  /** Comparisons of one key outside the workload: after reopens and compactions, and at the end. */
-  keysChecked: number;
-}
 
 export type RunOutcome =
   | { readonly kind: 'completed' }
@@ -60,30 +49,28 @@ export interface SoakRunOptions {
   readonly open: OpenStoreUnderTest;
   readonly directory: string;
   readonly values: KeyedValues;
-  readonly oracle: Oracle;
+  readonly ledger: Ledger;
   readonly workload: Workload;
+  readonly shape: WorkloadConfiguration;
   readonly goalBytes?: number;
   readonly goalSeconds?: number;
-  /** Called when the store is at rest; the run goes on when it resolves. */
-  readonly checkpoint: (checkpoint: Checkpoint) => Promise<void>;
+  /** Of a run whose last process was killed. */
+  readonly undecided?: Undecided;
+  /** Called when the store is at rest; the run goes on when it resolves. False asks for another one in a moment. */
+  readonly checkpoint: (checkpoint: Checkpoint) => Promise<boolean>;
+  /** Called when the store has acknowledged something. */
+  readonly acknowledge?: (acknowledged: Acknowledged) => void;
+  readonly recovered: (adoptions: readonly Adoption[]) => Promise<void>;
+  readonly happened: (kind: 'compaction' | 'reopen', durationMs: number) => void;
 }
 
 /** One soak of one store: write and read by the workload, reopen and compact at intervals, compare everything. */
 export class SoakRun {
-  readonly totals: RunTotals = {
-    operations: 0,
-    puts: 0,
-    deletes: 0,
-    reads: 0,
-    syncs: 0,
-    rotates: 0,
-    compacts: 0,
-    reopens: 0,
-    bytesWritten: 0,
-    keysChecked: 0,
-  };
+  readonly latency = new LatencyRecorder();
   private readonly options: SoakRunOptions;
+  private readonly totals: RunTotals;
   private readonly check: StoreCheck;
+  private readonly turnEvery: number;
   private store: StoreUnderTest | undefined;
   private currentPhase: Phase = 'opening';
   /** For the message when it fails. */
@@ -92,14 +79,28 @@ export class SoakRun {
   private deadlineMs = Number.POSITIVE_INFINITY;
   private nextReopenBytes = 0;
   private rotatesBefore = 0;
+  private syncedOperations = 0;
+  private workloadBeforeMs = 0;
+  private workloadSinceMs: number | undefined;
 
   constructor(options: SoakRunOptions) {
+    const { values, ledger, shape } = options;
     this.options = options;
-    this.check = new StoreCheck(options.values, options.oracle);
+    this.totals = ledger.totals;
+    this.check = new StoreCheck(values, ledger.oracle);
+    this.rotatesBefore = ledger.totals.rotates;
+    const { operationsPerSecond: rate = Number.POSITIVE_INFINITY } = shape;
+    this.turnEvery = Math.max(1, Math.min(TURN_EVERY_OPERATIONS, Math.floor(rate / PACED_TURNS_A_SECOND)));
   }
 
   get phase(): Phase {
     return this.currentPhase;
+  }
+
+  /** In the workload itself. */
+  get workloadMs(): number {
+    const { workloadSinceMs } = this;
+    return this.workloadBeforeMs + (workloadSinceMs === undefined ? 0 : performance.now() - workloadSinceMs);
   }
 
   /** Ends the run in order at the next turn, without the final comparison. */
@@ -121,9 +122,11 @@ export class SoakRun {
    * as it is.
    */
   async run(): Promise<RunOutcome> {
+    const { undecided } = this.options;
     // Once for nothing: what a process opens for the first store and keeps is no leak.
-    await this.open();
+    if (undecided === undefined) await this.open();
     try {
+      if (undecided !== undefined) await this.recover(undecided);
       await this.close();
       await this.open();
       await this.work();
@@ -150,55 +153,93 @@ export class SoakRun {
     }
   }
 
+  /** After a kill: an opening that fails, or a store that has forgotten, is the store's fault. */
+  private async recover(undecided: Undecided): Promise<void> {
+    await this.open();
+    this.doing = 'opening after a kill';
+    const store = this.store as StoreUnderTest;
+    const { adoptions, violations } = await undecided.settle(store);
+    if (violations.length > 0) {
+      throw new InvariantBroken(violations.length, violations.slice(0, LISTED_VIOLATIONS));
+    }
+    await this.compare((check) => check.everyKey(store), 'checking every key after a kill');
+    await this.options.recovered(adoptions);
+  }
+
   private async work(): Promise<void> {
     const { goalBytes = Number.POSITIVE_INFINITY, goalSeconds = Number.POSITIVE_INFINITY } = this.options;
-    this.currentPhase = 'writing';
+    const { syncEveryOperations } = this.options.shape;
+    const { totals } = this;
     this.deadlineMs = performance.now() + goalSeconds * 1000;
     this.planReopen();
+    this.beginWorkload();
+    const pacer = this.pacer();
     for (;;) {
       const operation = this.options.workload.next();
       if (operation === undefined) break;
       await this.apply(operation);
-      if (this.totals.operations % TURN_EVERY_OPERATIONS > 0) continue;
-      await nextTurn();
-      if (this.stopRequested || performance.now() >= this.deadlineMs) return;
-      if (this.totals.operations % SYNC_EVERY_OPERATIONS > 0) continue;
-      await this.sync();
-      if (this.totals.bytesWritten >= goalBytes) return;
-      if (this.totals.bytesWritten < this.nextReopenBytes) continue;
-      if (this.totals.reopens % COMPACT_EVERY_REOPENS === 0) await this.compact();
-      await this.reopen();
+      if (syncEveryOperations > 0 && totals.operations % syncEveryOperations === 0) await this.sync();
+      if (totals.operations % this.turnEvery > 0) continue;
+      await (pacer === undefined ? nextTurn() : pacer());
+      if (this.stopRequested || performance.now() >= this.deadlineMs) break;
+      if (totals.bytesWritten >= goalBytes) break;
+      if (totals.bytesWritten < this.nextReopenBytes) continue;
+      await this.reopenInTurn();
       this.planReopen();
-      this.currentPhase = 'writing';
+      this.beginWorkload();
     }
+    this.endWorkload();
+  }
+
+  private async reopenInTurn(): Promise<void> {
+    const { compactEveryReopens } = this.options.shape;
+    this.endWorkload();
+    await this.sync();
+    if (compactEveryReopens > 0 && this.totals.reopens % compactEveryReopens === 0) await this.compact();
+    await this.reopen();
+  }
+
+  private beginWorkload(): void {
+    this.currentPhase = 'writing';
+    this.workloadSinceMs = performance.now();
+  }
+
+  private endWorkload(): void {
+    this.workloadBeforeMs = this.workloadMs;
+    this.workloadSinceMs = undefined;
+  }
+
+  /** Waits until the operations done are due. Time that a reopen took is not caught up with. */
+  private pacer(): (() => Promise<unknown>) | undefined {
+    const { operationsPerSecond } = this.options.shape;
+    if (operationsPerSecond === undefined) return undefined;
+    const doneBefore = this.totals.operations;
+    const startMs = this.workloadMs;
+    return () => {
+      const dueMs = startMs + ((this.totals.operations - doneBefore) / operationsPerSecond) * 1000;
+      const earlyMs = dueMs - this.workloadMs;
+      return earlyMs > 1 ? delay(earlyMs) : nextTurn();
+    };
   }
 
   private async apply(operation: Operation): Promise<void> {
-    const { values, oracle } = this.options;
-    const store = this.store as StoreUnderTest;
+    const { values, ledger } = this.options;
     const { kind, keyNumber } = operation;
     const key = values.keyOf(keyNumber);
-    this.totals.operations++;
     try {
       switch (kind) {
         case 'put': {
           const value = values.valueOf(keyNumber, operation.version);
-          const sizeBytes = key.length + value.length;
-          await store.put(key, value);
-          oracle.put(keyNumber, operation.version);
-          this.totals.puts++;
-          this.totals.bytesWritten += sizeBytes;
-          return;
+          await this.timed('put', (store) => store.put(key, value));
+          break;
         }
         case 'delete':
-          await store.delete(key);
-          oracle.delete(keyNumber);
-          this.totals.deletes++;
-          return;
+          await this.timed('delete', (store) => store.delete(key));
+          break;
         case 'read': {
-          const violation = this.check.judge(keyNumber, await store.get(key));
+          const found = await this.timed('get', (store) => store.get(key));
+          const violation = this.check.judge(keyNumber, found);
           if (violation !== undefined) throw new InvariantBroken(1, [violation]);
-          this.totals.reads++;
         }
       }
     } catch (error) {
@@ -209,20 +250,47 @@ export class SoakRun {
       }
       throw error;
     }
+    ledger.enter(operation);
+    this.acknowledge();
+  }
+
+  private async timed<T>(
+    operation: LatencyOperation,
+    call: (store: StoreUnderTest) => MaybePromise<T>,
+  ): Promise<T> {
+    const startMs = performance.now();
+    const answer = await call(this.store as StoreUnderTest);
+    this.latency.record(operation, performance.now() - startMs);
+    return answer;
   }
 
   private async sync(): Promise<void> {
     this.doing = 'sync';
-    await this.store?.sync();
+    await this.timed('sync', (store) => store.sync());
     this.totals.syncs++;
+    this.syncedOperations = this.totals.operations;
+    this.acknowledge();
+  }
+
+  private acknowledge(): void {
+    const { acknowledge } = this.options;
+    if (acknowledge === undefined) return;
+    const { operations, syncs, compacts, reopens, keysChecked, rotates } = this.totals;
+    acknowledge({
+      operations,
+      syncedOperations: this.syncedOperations,
+      counts: { syncs, compacts, reopens, keysChecked, rotates },
+    });
   }
 
   /** A pure function of what was written, so that a seed repeats the reopens too. */
   private planReopen(): void {
-    const { goalBytes = Number.POSITIVE_INFINITY, oracle } = this.options;
-    const { bytesWritten, puts } = this.totals;
-    const liveBytes = puts === 0 ? 0 : (bytesWritten / puts) * oracle.liveCount;
-    const intervalBytes = Math.min(Math.max(REOPEN_EVERY_BYTES, liveBytes), goalBytes / REOPENS_A_RUN);
+    const { goalBytes = Number.POSITIVE_INFINITY, ledger, shape } = this.options;
+    const { bytesWritten } = this.totals;
+    const intervalBytes =
+      shape.reopenEveryBytes === 0
+        ? Number.POSITIVE_INFINITY
+        : Math.min(Math.max(shape.reopenEveryBytes, ledger.liveBytes), goalBytes / REOPENS_A_RUN);
     this.nextReopenBytes = bytesWritten + intervalBytes;
   }
 
@@ -231,16 +299,20 @@ export class SoakRun {
     if (store?.compact === undefined) return;
     this.currentPhase = 'compacting';
     this.doing = 'compact';
+    const startMs = performance.now();
     await store.compact();
     this.totals.compacts++;
+    this.options.happened('compaction', performance.now() - startMs);
     await this.compare((check) => check.everyKey(store), 'checking every key after a compaction');
   }
 
   private async reopen(): Promise<void> {
     this.currentPhase = 'reopening';
+    const startMs = performance.now();
     await this.close();
     await this.open();
     this.totals.reopens++;
+    this.options.happened('reopen', performance.now() - startMs);
     const store = this.store as StoreUnderTest;
     await this.compare((check) => check.everyKey(store), 'checking every key after a reopen');
   }
@@ -281,13 +353,22 @@ export class SoakRun {
     if (store === undefined) return;
     this.doing = 'sync before close';
     await store.sync();
-    const stats = await this.stats();
-    await this.options.checkpoint({ store: 'open', ...(stats === undefined ? {} : { stats }) });
+    await this.restUntilCounted('open');
     this.rotatesBefore = this.totals.rotates;
     this.store = undefined;
     this.doing = 'close';
     await store.close();
-    await this.options.checkpoint({ store: 'closed' });
+    await this.restUntilCounted('closed');
+  }
+
+  /** A store may still finish in the background what it has begun: what is open then is not what it holds at rest. */
+  private async restUntilCounted(store: Checkpoint['store']): Promise<void> {
+    for (let recountsLeft = RECOUNTS; ; recountsLeft--) {
+      const stats = await this.stats();
+      const checkpoint = { store, recountsLeft, ...(stats === undefined ? {} : { stats }) };
+      if (await this.options.checkpoint(checkpoint)) return;
+      await delay(RECOUNT_AFTER_MS);
+    }
   }
 
   /** After a failure: what can still be closed is closed, and the failure before is the one to tell. */

@@ -21,7 +21,11 @@ export class StoreProcess {
 
   /** `heard` gets its messages, `printed` the lines that it (or an adapter) prints. */
   constructor(heard: (message: FromStoreProcess) => void, printed: (line: string) => void) {
-    this.child = fork(new URL('./child.js', import.meta.url), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.child = fork(new URL('./child.js', import.meta.url), {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // Memory that is in use can only be told from memory that is not yet collected by collecting.
+      execArgv: [...process.execArgv, '--expose-gc'],
+    });
     this.child.on('message', heard);
     const { stdout, stderr } = this.child;
     if (stdout !== null) createInterface({ input: stdout }).on('line', printed);

@@ -75,6 +75,11 @@ export class StoreTelemetry {
     this.probes = [metrics, this.tally, ...(this.otel === undefined ? [] : [this.otel])];
   }
 
+  /** Spans that were handed over, and not taken. */
+  get drops(): number {
+    return this.exporter?.failed ?? 0;
+  }
+
   /** Throws when the port is in use. */
   async serve(port: number): Promise<void> {
     this.server = await serveMetrics({ registry: this.registry, port });
@@ -116,6 +121,7 @@ class PreadTally implements Probe {
 
 class CountingExporter implements SpanExporter {
   exported = 0;
+  failed = 0;
   private readonly inner: SpanExporter;
 
   constructor(inner: SpanExporter) {
@@ -125,6 +131,7 @@ class CountingExporter implements SpanExporter {
   export(spans: ReadableSpan[], done: Parameters<SpanExporter['export']>[1]): void {
     this.inner.export(spans, (result) => {
       if (result.code === 0) this.exported += spans.length;
+      else this.failed += spans.length;
       done(result);
     });
   }

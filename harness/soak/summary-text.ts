@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatDuration } from '../units.ts';
 import { shown } from './directories.ts';
-import type { RunTotals } from './soak-run.ts';
+import type { RunTotals } from './ledger.ts';
 import type { Summary } from './summary.ts';
 
 const VERDICTS: Readonly<Record<Summary['verdict'], string>> = {
@@ -33,6 +33,7 @@ export function describeSummary(summary: Summary, written: readonly string[]): s
 }
 
 function describeWork(summary: Summary, totals: RunTotals): Row[] {
+  const kills = summary.events.filter(({ kind }) => kind === 'kill').length;
   const rate = formatBytes(summary.userBytesPerSecond ?? 0);
   const { fileSystem } = summary.host;
   const where = fileSystem === 'tmpfs' ? 'tmpfs, where a sync costs nothing' : fileSystem;
@@ -56,6 +57,7 @@ function describeWork(summary: Summary, totals: RunTotals): Row[] {
         counted(totals.reopens, 'reopen'),
         counted(totals.compacts, 'compaction'),
         counted(totals.rotates, 'rotation'),
+        ...(kills === 0 ? [] : [counted(kills, 'kill')]),
       ),
     ],
     [
@@ -67,9 +69,11 @@ function describeWork(summary: Summary, totals: RunTotals): Row[] {
 
 function describeProcess({ peakRssBytes, descriptors, gates }: Summary): Row[] {
   const { least, most, closedBefore, closedAfter } = descriptors;
-  const failed = gates
-    .filter(({ passed }) => !passed)
-    .map(({ name, value, limit }) => `${name} ${value} > ${limit}`);
+  const judged = gates.filter(({ verdict }) => verdict !== 'skipped');
+  const passed = judged.filter(({ verdict }) => verdict === 'passed');
+  const others = judged
+    .filter(({ verdict }) => verdict !== 'passed')
+    .map(({ verdict, name, detail }) => `${verdict}: ${name} (${detail})`);
   return [
     ['peak RSS', peakRssBytes === null ? 'unknown' : formatBytes(peakRssBytes)],
     ...(closedBefore === null
@@ -82,12 +86,7 @@ function describeProcess({ peakRssBytes, descriptors, gates }: Summary): Row[] {
         ]),
     ...(gates.length === 0
       ? []
-      : [
-          [
-            'gates',
-            failed.length === 0 ? `${gates.length} of ${gates.length} passed` : `failed: ${list(...failed)}`,
-          ] as const,
-        ]),
+      : [['gates', list(`${passed.length} of ${judged.length} passed`, ...others)] as const]),
   ];
 }
 

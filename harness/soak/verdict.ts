@@ -1,6 +1,6 @@
 import { ExitCode } from '../exit-code.ts';
-import type { Gate } from './gates.ts';
 import type { Observation } from './observer.ts';
+import type { Gate } from './summary.ts';
 
 export interface Verdict {
   readonly word: 'pass' | 'broken' | 'inconclusive' | 'threshold' | 'interrupted';
@@ -14,10 +14,23 @@ const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** A process does these to itself. */
 const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE', 'SIGTRAP']);
 
-type Ending = Pick<Observation, 'telemetry' | 'outcome' | 'processEnd' | 'interruptedBy' | 'killed'>;
+type Ending = Pick<
+  Observation,
+  'telemetry' | 'outcome' | 'processEnd' | 'interruptedBy' | 'killed' | 'aborted'
+>;
 
-/** A lie of the store outweighs an interrupt, and that a threshold. */
-export function judge(ending: Ending, gates: readonly Gate[]): Verdict {
+/** What a verdict needs to know of a gate. */
+type JudgedGate = Pick<Gate, 'name' | 'value' | 'limit' | 'passed' | 'verdict' | 'detail'>;
+
+/**
+ * A lie of the store outweighs an interrupt, and that a threshold; a threshold outweighs a gate that could not tell.
+ * `regressions`: what is worse than in an earlier run, in words.
+ */
+export function judge(
+  ending: Ending,
+  gates: readonly JudgedGate[],
+  regressions: readonly string[] = [],
+): Verdict {
   const { outcome } = ending;
   if (outcome === undefined) return judgeDeath(ending);
   switch (outcome.kind) {
@@ -33,13 +46,19 @@ export function judge(ending: Ending, gates: readonly Gate[]): Verdict {
         : broken(reason);
     }
     case 'stopped':
+      if (ending.aborted && ending.interruptedBy === undefined) return judgeThresholds(gates, []);
       return interrupted(ending.interruptedBy, 'stopped in order; nothing wrong was seen until then');
     case 'completed':
       if (ending.telemetry?.spans?.addsUp === false) {
         return broken('spans emitted and suppressed do not add up to the preads');
       }
-      return judgeThresholds(gates);
+      return judgeThresholds(gates, regressions);
   }
+}
+
+/** A signal that a process brings upon itself. */
+export function isCrash(signal: string): boolean {
+  return CRASHES.has(signal);
 }
 
 function judgeDeath({ processEnd, interruptedBy, killed }: Ending): Verdict {
@@ -47,22 +66,28 @@ function judgeDeath({ processEnd, interruptedBy, killed }: Ending): Verdict {
   if (killed) return inconclusive('the store process hung: it did nothing for ten minutes, and was killed');
   const { code, signal } = processEnd;
   if (signal === null) return broken(`the store process ended in the middle, with exit status ${code}`);
-  return CRASHES.has(signal)
+  return isCrash(signal)
     ? broken(`the store process crashed with ${signal}`)
     : inconclusive(`the store process was killed from outside with ${signal}`);
 }
 
-function judgeThresholds(gates: readonly Gate[]): Verdict {
-  const failed = gates.filter(({ passed }) => !passed);
-  if (failed.length === 0) {
-    return {
-      word: 'pass',
-      exitCode: ExitCode.pass,
-      reason: 'every key was compared after a reopen; nothing was lost, wrong or invented',
-    };
+function judgeThresholds(gates: readonly JudgedGate[], regressions: readonly string[]): Verdict {
+  const failed = gates
+    .filter(({ verdict }) => verdict === 'failed')
+    .map(({ name, value, limit }) => `${name} is ${value}, its limit ${limit}`);
+  const crossed = [...failed, ...regressions];
+  if (crossed.length > 0) {
+    return { word: 'threshold', exitCode: ExitCode.threshold, reason: crossed.join('; ') };
   }
-  const reason = failed.map(({ name, value, limit }) => `${name} is ${value}, its limit ${limit}`).join('; ');
-  return { word: 'threshold', exitCode: ExitCode.threshold, reason };
+  const unclear = gates.filter(({ verdict }) => verdict === 'inconclusive');
+  if (unclear.length > 0) {
+    return inconclusive(unclear.map(({ name, detail }) => `${name}: ${detail}`).join('; '));
+  }
+  return {
+    word: 'pass',
+    exitCode: ExitCode.pass,
+    reason: 'every key was compared after a reopen; nothing was lost, wrong or invented',
+  };
 }
 
 function broken(reason: string): Verdict {

@@ -1,0 +1,175 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ExitCode } from '../../harness/exit-code.ts';
+import { actionBenchmarkOfComparison } from '../action-benchmark.ts';
+import { inBenchDirectory, UsageError } from '../bench-directory.ts';
+import { type Comparison, type CountComparison, compareResults, type RowComparison } from '../comparison.ts';
+import { countsOf } from '../counts-contender.ts';
+import { engineUrlOf } from '../engine-contender.ts';
+import type { GroupName } from '../groups.ts';
+import { measureRows } from '../measure-rows.ts';
+import { print, progress, writeJson } from '../output.ts';
+import type { BenchOptions } from '../program.ts';
+import type { Result } from '../result.ts';
+import { readResult } from '../result-file.ts';
+import { formatValue, textOf } from '../table.ts';
+
+export interface CompareCommandOptions extends BenchOptions {
+  readonly base?: string;
+  readonly head?: string;
+  readonly groups: readonly GroupName[];
+  readonly alpha?: number;
+  readonly leastEffect?: number;
+  readonly otherMachine?: true;
+}
+
+/** Runs that did not take turns differ by more than the store: they must differ by more. */
+const FILE_DEFAULTS = { alpha: 0.01, leastEffect: 0.1 };
+const TURN_DEFAULTS = { alpha: 0.001, leastEffect: 0.05 };
+
+/** Two results, or two builds in turn. */
+export async function runCompare(
+  basePath: string | undefined,
+  headPath: string | undefined,
+  options: CompareCommandOptions,
+): Promise<void> {
+  const { base, head } = options;
+  let comparison: Comparison;
+  if (basePath !== undefined && headPath !== undefined && base === undefined && head === undefined) {
+    comparison = compareFiles(basePath, headPath, options);
+  } else if (basePath === undefined && base !== undefined && head !== undefined) {
+    comparison = await compareBuilds(base, head, options);
+  } else {
+    throw new UsageError('compare: give BASE.json HEAD.json, or --base DIR --head DIR');
+  }
+  if (options.out !== undefined) writeJson(options.out, comparison);
+  if (options.actionJson !== undefined)
+    writeJson(options.actionJson, actionBenchmarkOfComparison(comparison));
+  if (options.json) print(JSON.stringify(comparison, null, 2));
+  else printComparison(comparison);
+  process.exitCode = comparison.isRegression ? ExitCode.threshold : ExitCode.pass;
+}
+
+function compareFiles(basePath: string, headPath: string, options: CompareCommandOptions): Comparison {
+  const base = readResult(basePath);
+  const head = readResult(headPath);
+  const differences = machineDifferences(base, head);
+  if (base.command !== head.command) {
+    throw new UsageError(`${basePath} is of "${base.command}", ${headPath} of "${head.command}"`);
+  }
+  if (differences.length > 0 && !options.otherMachine) {
+    throw new UsageError(
+      `times of other circumstances are not compared: ${differences.join('; ')}. --other-machine compares the counts`,
+    );
+  }
+  const timed = differences.length === 0;
+  const comparison = compareResults(
+    timed ? base : { ...base, rows: [] },
+    timed ? head : { ...head, rows: [] },
+    { ...FILE_DEFAULTS, ...given(options), byFloor: true },
+  );
+  const warnings = [
+    ...differences.map((difference) => `times not compared: ${difference}`),
+    ...doubts(base, head),
+  ];
+  return { ...comparison, warnings: [...warnings, ...comparison.warnings] };
+}
+
+async function compareBuilds(
+  base: string,
+  head: string,
+  options: CompareCommandOptions,
+): Promise<Comparison> {
+  const sides = [base, head].map((build, index) => {
+    const url = engineUrlOf(resolve(build));
+    if (!existsSync(fileURLToPath(url))) {
+      throw new UsageError(`${build} is not the dist directory of a build: it has no src/engine/index.js`);
+    }
+    return { label: index === 0 ? 'base' : 'head', url };
+  });
+  return inBenchDirectory(options.dir, options.allowTmpfs ?? false, async (directory) => {
+    const rows = await measureRows(directory, sides, options.groups, { ...options, progress });
+    const counts = [];
+    for (const { label, url } of sides) {
+      const own = join(directory, `counts-${label}`);
+      mkdirSync(own);
+      counts.push(await countsOf(`${label} counts`, { engineUrl: url, directory: own }));
+    }
+    const [baseRows = [], headRows = []] = rows;
+    const [baseCounts = [], headCounts = []] = counts;
+    return compareResults(
+      { rows: baseRows, counts: baseCounts },
+      { rows: headRows, counts: headCounts },
+      { ...TURN_DEFAULTS, ...given(options), byFloor: false },
+    );
+  });
+}
+
+function given({ alpha, leastEffect }: CompareCommandOptions) {
+  return { ...(alpha === undefined ? {} : { alpha }), ...(leastEffect === undefined ? {} : { leastEffect }) };
+}
+
+/** Why times cannot be compared. */
+function machineDifferences(base: Result, head: Result): string[] {
+  const differences: string[] = [];
+  const classes = [base.host.machineClass, head.host.machineClass];
+  if (classes[0] !== classes[1]) differences.push(`machines ${classes[0]} and ${classes[1]}`);
+  if (base.scale !== head.scale) differences.push(`scale ${base.scale} and ${head.scale}`);
+  return differences;
+}
+
+function doubts(base: Result, head: Result): string[] {
+  const found: string[] = [];
+  for (const field of ['node', 'checksum'] as const) {
+    if (base.versions[field] !== head.versions[field]) {
+      found.push(`${field} ${base.versions[field]} and ${head.versions[field]}: what differs may be theirs`);
+    }
+  }
+  for (const [name, { load }] of [
+    ['base', base],
+    ['head', head],
+  ] as const) {
+    if (load.before > availableParallelism() / 2) {
+      found.push(`the machine was busy before the ${name} run (load ${load.before})`);
+    }
+  }
+  return found;
+}
+
+function printComparison({ rows, counts, warnings, isRegression }: Comparison): void {
+  if (rows.length > 0) {
+    print(
+      textOf({
+        head: ['row', 'base', 'head', 'change', '95 % interval', 'sure', ''],
+        lines: rows.map(rowLine),
+      }),
+    );
+  }
+  const changed = counts.filter(({ word }) => word !== 'same');
+  if (changed.length > 0) {
+    print(`\n${textOf({ head: ['count', 'base', 'head', ''], lines: changed.map(countLine) })}`);
+  }
+  print(`\n${counts.length - changed.length} of ${counts.length} counts are the same`);
+  for (const warning of warnings) print(`warning: ${warning}`);
+  print(isRegression ? 'regression' : 'no regression shown');
+}
+
+function rowLine({ name, unit, base, head, overFloor, judged }: RowComparison): string[] {
+  const ends = [formatValue(base, unit), formatValue(head, unit)];
+  if (judged === undefined) return [name, ...ends, '', '', '', 'not judged'];
+  const { word, effect, low, high, confidence } = judged;
+  const interval = `${percent(low)} to ${percent(high)}`;
+  const sure = `${(Math.floor(confidence * 1000) / 10).toFixed(1)} %`;
+  return [overFloor ? `${name} (over its floor)` : name, ...ends, percent(effect), interval, sure, word];
+}
+
+function percent(ratio: number): string {
+  const change = (ratio - 1) * 100;
+  return `${change < 0 ? '' : '+'}${change.toFixed(1)} %`;
+}
+
+function countLine({ name, base, head, word }: CountComparison): string[] {
+  return [name, base?.toString() ?? '', head?.toString() ?? '', word];
+}

@@ -1,0 +1,72 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from '../bench-directory.ts';
+import { describeRun, progress } from '../output.ts';
+import type { Result } from '../result.ts';
+import { readResult } from '../result-file.ts';
+import { countTable, markdownOf, rowTable } from '../table.ts';
+import { type GrowthResult, growthOfGet, growthTable } from './growth.ts';
+import { type PeersResult, peerTable, settingsTable } from './peers.ts';
+
+/** What stands between `<!-- bench NAME -->` and `<!-- end -->` in the document, made from the result of a command. */
+const BLOCKS: readonly { name: string; command: string; content: (result: Result) => string[] }[] = [
+  { name: 'rows', command: 'bench', content: (result) => [markdownOf(rowTable(result.rows))] },
+  { name: 'counts', command: 'bench', content: (result) => [markdownOf(countTable(result))] },
+  {
+    name: 'peers',
+    command: 'peers',
+    content: (result) => [
+      markdownOf(peerTable(result as PeersResult)),
+      markdownOf(settingsTable(result as PeersResult)),
+    ],
+  },
+  {
+    name: 'growth',
+    command: 'growth',
+    content: (result) => [
+      markdownOf(growthTable(result as GrowthResult)),
+      `${growthOfGet(result as GrowthResult)}.`,
+    ],
+  },
+];
+
+/** Puts the tables of the last runs into the document, each with the machine, the date and the load. */
+export function runDocument({
+  results,
+  document,
+}: {
+  readonly results: string;
+  readonly document: string;
+}): void {
+  let text = readDocument(document);
+  for (const { name, command, content } of BLOCKS) {
+    const result = readResult(join(results, `${command}.json`));
+    const block = [`Measured on ${result.startedAt.slice(0, 10)}. ${sentence(result)}`, ...content(result)];
+    text = replaceBlock(text, name, block.join('\n\n'), document);
+  }
+  writeFileSync(document, text);
+  progress(`wrote the tables into ${document}`);
+}
+
+function readDocument(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`);
+  }
+}
+
+function replaceBlock(text: string, name: string, block: string, document: string): string {
+  const begin = `<!-- bench ${name} -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf('<!-- end -->', from);
+  if (from === -1 || to === -1) throw new UsageError(`${document} has no block ${begin} … <!-- end -->`);
+  return `${text.slice(0, from)}${begin}\n${block}\n${text.slice(to)}`;
+}
+
+function sentence(result: Result): string {
+  return describeRun(result)
+    .split('\n')
+    .map((line) => `${line[0]?.toUpperCase()}${line.slice(1)}.`)
+    .join(' ');
+}

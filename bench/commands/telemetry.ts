@@ -1,0 +1,32 @@
+import { median } from 'simple-statistics';
+import { inBenchDirectory } from '../bench-directory.ts';
+import { print } from '../output.ts';
+import { textOf } from '../table.ts';
+import { runTelemetryRows } from '../telemetry.ts';
+
+export async function runTelemetry({
+  dir,
+  allowTmpfs = false,
+  rounds,
+  json,
+}: {
+  readonly dir: string;
+  readonly allowTmpfs?: boolean;
+  readonly rounds: number;
+  readonly json?: boolean;
+}): Promise<void> {
+  const rows = await inBenchDirectory(dir, allowTmpfs, (directory) => runTelemetryRows(directory, rounds));
+  if (json) {
+    print(JSON.stringify({ schema: 1, rows }, null, 2));
+    return;
+  }
+  print(`a get of a 100-byte value; medians of ${rounds} interleaved rounds\n`);
+  const lines = rows.map(({ name, roundsNs, ratio, addedNs, target }) => [
+    name,
+    median(roundsNs).toFixed(0),
+    ratio.toFixed(2),
+    addedNs.toFixed(0),
+    target,
+  ]);
+  print(textOf({ head: ['probe', 'ns', 'x none', 'added ns', 'reach'], lines }));
+}

@@ -1,0 +1,33 @@
+import type { SetUpGroup } from './group.ts';
+import { durableGroup } from './groups/durable.ts';
+import { floorsGroup } from './groups/floors.ts';
+import { getGroup } from './groups/get.ts';
+import { memoryGroup } from './groups/memory.ts';
+import { openGroup } from './groups/open.ts';
+import { putGroup } from './groups/put.ts';
+
+export interface GroupEntry {
+  readonly setUp: SetUpGroup;
+  /** Measured once, in one process: what is measured there does not scatter. */
+  readonly once?: true;
+  /** Long in each round: a few rounds must do. */
+  readonly mostRounds?: number;
+}
+
+export const GROUPS = {
+  'get-100k': { setUp: getGroup('100k', 100_000, 1.6) },
+  'get-1m': { setUp: getGroup('1m', 1_000_000, 1.8) },
+  put: { setUp: putGroup },
+  durable: { setUp: durableGroup },
+  open: { setUp: openGroup, mostRounds: 3 },
+  memory: { setUp: memoryGroup, once: true },
+  floors: { setUp: floorsGroup },
+} as const satisfies Record<string, GroupEntry>;
+
+export type GroupName = keyof typeof GROUPS;
+
+export const GROUP_NAMES = Object.keys(GROUPS) as GroupName[];
+
+export function groupEntry(name: GroupName): GroupEntry {
+  return GROUPS[name];
+}

@@ -1,0 +1,62 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Store } from '../../src/engine/index.ts';
+import { formKey, KEY_BYTES, makeValue, type Places, turn } from '../workload.ts';
+
+/** About a millisecond of puts between two turns of the event loop, so that its delay shows stalls and not this loop. */
+const PUTS_A_TURN = 500;
+/** Only puts as slow as this are looked at more closely. */
+const SLOW_MS = 0.5;
+
+export interface Filled {
+  readonly places: Places;
+  /** Of one put, with the two readings of the clock around it. */
+  readonly insertNs: number;
+  /** Of the puts that waited for no sync: growing the keydir, or the machine. */
+  readonly longestPutNs: number;
+  /** Of all puts. */
+  readonly longestWaitNs: number;
+  readonly longestLoopDelayNs: number;
+}
+
+/** Puts keys 0 to `count - 1`, timing each put. */
+export async function fillTimed(store: Store, count: number): Promise<Filled> {
+  const key = Buffer.alloc(KEY_BYTES);
+  const value = makeValue(0);
+  const places = { segments: new Uint32Array(count), offsets: new Float64Array(count) };
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  let longestPutMs = 0;
+  let longestWaitMs = 0;
+  let durable = store.durableEnd.nextTxid;
+  let segment = store.end.segmentId;
+  let putMs = 0;
+  delay.enable();
+  for (let index = 0; index < count; index++) {
+    formKey(key, index);
+    const startMs = performance.now();
+    const ref = store.put(key, value);
+    const elapsedMs = performance.now() - startMs;
+    putMs += elapsedMs;
+    places.segments[index] = ref.segmentId;
+    places.offsets[index] = ref.offset;
+    if (elapsedMs > SLOW_MS) {
+      longestWaitMs = Math.max(longestWaitMs, elapsedMs);
+      // Within a turn only a put itself can move the durable end, by waiting for a sync.
+      const waited = store.durableEnd.nextTxid !== durable || ref.segmentId !== segment;
+      if (!waited) longestPutMs = Math.max(longestPutMs, elapsedMs);
+    }
+    segment = ref.segmentId;
+    if (index % PUTS_A_TURN === PUTS_A_TURN - 1) {
+      await turn();
+      durable = store.durableEnd.nextTxid;
+    }
+  }
+  delay.disable();
+  await store.sync();
+  return {
+    places,
+    insertNs: (putMs * 1e6) / count,
+    longestPutNs: longestPutMs * 1e6,
+    longestWaitNs: longestWaitMs * 1e6,
+    longestLoopDelayNs: delay.max,
+  };
+}

@@ -1,0 +1,31 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { buildDashboard } from './dashboard.ts';
+import { FLEET_DASHBOARD } from './fleet-dashboard.ts';
+import { alertRulesYaml, recordingRulesYaml } from './rule-files.ts';
+import { SOAK_DASHBOARD } from './soak-dashboard.ts';
+import { STORE_DASHBOARD } from './store/store-dashboard.ts';
+
+export const DASHBOARDS = [STORE_DASHBOARD, SOAK_DASHBOARD, FLEET_DASHBOARD] as const;
+
+/** Everything that is generated and committed, by its path under `dashboards/`. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  return new Map([
+    ...DASHBOARDS.map((spec): [string, string] => [
+      `grafana/${spec.uid}.json`,
+      `${JSON.stringify(buildDashboard(spec), null, 2)}\n`,
+    ]),
+    ['prometheus/tidemark-rules.yaml', recordingRulesYaml()],
+    ['prometheus/tidemark-alerts.yaml', alertRulesYaml()],
+  ]);
+}
+
+export function writeGenerated(root: string): string[] {
+  const paths = [...generatedFiles()].map(([path, text]) => {
+    const target = join(root, path);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, text);
+    return target;
+  });
+  return paths;
+}

@@ -1,0 +1,220 @@
+import { mean, median, quantile } from 'simple-statistics';
+import { type Estimate, estimateGrowth, estimateTrend, type Point } from '../statistics/trend.ts';
+import { formatBytes } from '../units.ts';
+import type { Sample } from './samples.ts';
+import type { Series } from './series.ts';
+import type { Gate, GateKind, Unit } from './summary.ts';
+import type { Threshold } from './threshold.ts';
+
+/** The samples of a run that gates judge: after the warm-up, with the one before it beside each. */
+export interface JudgedSample {
+  readonly sample: Sample;
+  readonly before: Sample | undefined;
+}
+
+/** Of estimates: with fewer points an interval means nothing. */
+const LEAST_POINTS = 12;
+
+/** `everMeasured`: whether the series has a number anywhere, the warm-up included. The seed makes intervals repeatable. */
+export function judgeThreshold(
+  threshold: Threshold,
+  judged: readonly JudgedSample[],
+  everMeasured: boolean,
+  seed: number,
+): Gate {
+  const { series, statistic } = threshold;
+  const points = judged.flatMap(({ sample, before }) => {
+    const value = series.of(sample, before);
+    return value === undefined ? [] : [{ sample, before, value }];
+  });
+  if (!everMeasured) return undecided(threshold, 'skipped', 'this store or platform shows no such number');
+  if (points.length === 0) return undecided(threshold, 'inconclusive', 'no sample after the warm-up');
+  switch (statistic.kind) {
+    case 'growth':
+    case 'slope':
+      return judgeEstimate(threshold, points, seed);
+    case 'value':
+      return judgeEvery(threshold, points);
+    default:
+      return judgeStatistic(
+        threshold,
+        points.map(({ value }) => value),
+      );
+  }
+}
+
+interface MeasuredPoint extends JudgedSample {
+  readonly value: number;
+}
+
+function judgeStatistic(threshold: Threshold, values: readonly number[]): Gate {
+  const value = statisticOf(threshold, values);
+  const limit = threshold.limit(() => undefined) as number;
+  const passed = holds(threshold, value, limit);
+  return toGate(threshold, value, limit, passed ? 'passed' : 'failed', `over ${values.length} samples`);
+}
+
+/** The sample that is furthest on the wrong side stands for all. */
+function judgeEvery(threshold: Threshold, points: readonly MeasuredPoint[]): Gate {
+  const rows = points.flatMap(({ sample, before, value }) => {
+    const limit = threshold.limit((other: Series) => other.of(sample, before));
+    return limit === undefined ? [] : [{ value, limit, elapsedS: sample.elapsedS }];
+  });
+  if (rows.length === 0) return undecided(threshold, 'skipped', 'no sample has every series of the formula');
+  const excess = ({ value, limit }: { value: number; limit: number }) => {
+    if (threshold.comparison === '==') return Math.abs(value - limit);
+    return threshold.comparison.startsWith('<') ? value - limit : limit - value;
+  };
+  const worst = rows.reduce((a, b) => (excess(b) > excess(a) ? b : a));
+  const failures = rows.filter(({ value, limit }) => !holds(threshold, value, limit)).length;
+  return toGate(
+    threshold,
+    worst.value,
+    worst.limit,
+    failures === 0 ? 'passed' : 'failed',
+    failures === 0
+      ? `in each of ${rows.length} samples`
+      : `not in ${failures} of ${rows.length} samples, worst at ${worst.elapsedS.toFixed(1)} s`,
+  );
+}
+
+function judgeEstimate(threshold: Threshold, points: readonly MeasuredPoint[], seed: number): Gate {
+  const limit = withMargin(threshold, threshold.limit(() => undefined) as number);
+  const kind = threshold.statistic.kind === 'growth' ? 'growth' : 'slope';
+  // A killed process takes what it has leaked with it: only one life shows a trend.
+  const life = longestLife(points).map(({ sample, value }) => ({ x: thousandOperations(sample), y: value }));
+  if (life.length < LEAST_POINTS) {
+    return undecided(
+      threshold,
+      'inconclusive',
+      `too short to tell: ${life.length} samples after the warm-up, and ${LEAST_POINTS} are needed`,
+    );
+  }
+  const estimates = kind === 'slope' ? trendOf(life, seed) : growthOf(life, seed);
+  const [main] = estimates;
+  if (main === undefined) return undecided(threshold, 'inconclusive', 'the samples span no operations');
+  const { value, lower, upper, confidence } = main;
+  const interval = { lower, upper, confidence };
+  const isCertain = estimates.every(
+    ({ lower: certain }, index) => certain > limit * (SHARES_OF_LIMIT[kind][index] ?? 1),
+  );
+  const isWide = upper > limit && value - lower > Math.abs(limit);
+  const verdict = isCertain ? 'failed' : isWide ? 'inconclusive' : 'passed';
+  const detail = {
+    failed: `over ${life.length} samples, by slope and by plateau`,
+    inconclusive: `too short or too restless to tell: the interval is wider than the limit`,
+    passed: `over ${life.length} samples`,
+  }[verdict];
+  return { ...toGate(threshold, value, limit, verdict, detail), limit, interval };
+}
+
+/** What must be certain for a leak, the estimate that is shown first. */
+function trendOf(points: readonly Point[], seed: number): Estimate[] {
+  const trend = estimateTrend(points, seed);
+  return trend === undefined ? [] : [trend.slope, trend.plateauSlope];
+}
+
+function growthOf(points: readonly Point[], seed: number): Estimate[] {
+  const growth = estimateGrowth(points, seed);
+  return growth === undefined ? [] : [growth.ofLine, growth.ofThirds];
+}
+
+/** Between the middles of the outer thirds lie two thirds of what grows from end to end, and less where it bends. */
+const SHARES_OF_LIMIT = { slope: [1, 1], growth: [1, 0.5] } as const;
+
+function longestLife(points: readonly MeasuredPoint[]): readonly MeasuredPoint[] {
+  const lives = new Map<number, MeasuredPoint[]>();
+  for (const point of points) {
+    const life = lives.get(point.sample.life);
+    if (life === undefined) lives.set(point.sample.life, [point]);
+    else life.push(point);
+  }
+  return [...lives.values()].reduce((longest, life) => (life.length > longest.length ? life : longest), []);
+}
+
+function thousandOperations({ inside }: Sample): number {
+  return (inside?.totals.operations ?? 0) / 1000;
+}
+
+function statisticOf({ statistic }: Threshold, values: readonly number[]): number {
+  switch (statistic.kind) {
+    case 'min':
+      return values.reduce((a, b) => Math.min(a, b));
+    case 'max':
+      return values.reduce((a, b) => Math.max(a, b));
+    case 'mean':
+      return mean([...values]);
+    case 'median':
+      return median([...values]);
+    case 'percentile':
+      return quantile([...values], statistic.percent / 100);
+    default:
+      return values.at(-1) as number;
+  }
+}
+
+/** An upper limit is raised by the margin, a lower one is lowered. */
+function withMargin({ comparison, margin }: Threshold, limit: number): number {
+  const slack = Math.abs(limit) * margin;
+  return comparison.startsWith('<') ? limit + slack : comparison.startsWith('>') ? limit - slack : limit;
+}
+
+function holds(threshold: Threshold, value: number, exactLimit: number): boolean {
+  const limit = withMargin(threshold, exactLimit);
+  switch (threshold.comparison) {
+    case '<':
+      return value < limit;
+    case '<=':
+      return value <= limit;
+    case '>':
+      return value > limit;
+    case '>=':
+      return value >= limit;
+    case '==':
+      return Math.abs(value - limit) <= Math.abs(limit) * threshold.margin;
+  }
+}
+
+function undecided(threshold: Threshold, verdict: 'skipped' | 'inconclusive', detail: string): Gate {
+  return toGate(threshold, null, threshold.limit(() => undefined) ?? null, verdict, detail);
+}
+
+function toGate(
+  threshold: Threshold,
+  value: number | null,
+  limit: number | null,
+  verdict: Gate['verdict'],
+  detail: string,
+): Gate {
+  const { series, text, statistic, comparison } = threshold;
+  const unit = unitOf(threshold);
+  const shown = (number: number | null) => (number === null ? 'nothing' : formatIn(unit, number));
+  return {
+    name: `${series.name}: ${text}`,
+    kind: KINDS[statistic.kind] ?? (comparison === '==' ? 'equality' : 'limit'),
+    series: series.name,
+    value,
+    comparison,
+    limit: limit === null ? null : withMargin(threshold, limit),
+    unit,
+    passed: verdict === 'passed' || verdict === 'skipped',
+    verdict,
+    detail: value === null ? detail : `${shown(value)} against ${shown(limit)}, ${detail}`,
+    aborted: false,
+  };
+}
+
+const KINDS: Readonly<Record<string, GateKind>> = { growth: 'growth', slope: 'leak', value: 'equality' };
+
+function unitOf({ series, statistic }: Threshold): Unit {
+  if (statistic.kind === 'growth') return 'ratio';
+  if (statistic.kind !== 'slope') return series.unit;
+  if (series.unit === 'bytes' || series.unit === 'count' || series.unit === 'us')
+    return `${series.unit}/1000 ops`;
+  return series.unit;
+}
+
+function formatIn(unit: Unit, value: number): string {
+  if (!unit.startsWith('bytes')) return `${Number(value.toPrecision(4))} ${unit}`;
+  return `${value < 0 ? '-' : ''}${formatBytes(Math.abs(value))}${unit.slice('bytes'.length)}`;
+}

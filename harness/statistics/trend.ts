@@ -1,0 +1,122 @@
+import { median } from 'simple-statistics';
+import { Prng } from '../prng.ts';
+import { type Interval, percentileInterval, resampledIndexes } from './block-bootstrap.ts';
+import { theilSen } from './theil-sen.ts';
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Estimate extends Interval {
+  readonly value: number;
+}
+
+const CONFIDENCE = 0.99;
+const DRAWS = 400;
+/** More points are brought together to so many medians: the slope needs all pairs of them, at every draw. */
+const MOST_POINTS = 96;
+
+/** How y goes with x, two ways that fail differently: a leak shows in both, a step or an outlier in one at most. */
+export interface Trend {
+  /** Theil-Sen; y for one of x. */
+  readonly slope: Estimate;
+  /** The median of the last third less that of the first, for one of x between their middles. */
+  readonly plateauSlope: Estimate;
+}
+
+/** Undefined when the points do not span anything. The same points and seed give the same answer. */
+export function estimateTrend(points: readonly Point[], seed: number): Trend | undefined {
+  const binned = bin(points);
+  const xs = binned.map(({ x }) => x);
+  const ys = binned.map(({ y }) => y);
+  const { first, last } = thirds(binned);
+  const distance = median(last.map(({ x }) => x)) - median(first.map(({ x }) => x));
+  if (!(distance > 0)) return undefined;
+  const prng = Prng.seeded(seed);
+  const line = theilSen(xs, ys);
+  const residuals = binned.map(({ x, y }) => y - (line.intercept + line.slope * x));
+  const slope = percentileInterval(DRAWS, CONFIDENCE, () => {
+    const drawn = resampledIndexes(xs.length, prng).map((from, index) => {
+      return line.intercept + line.slope * (xs[index] as number) + (residuals[from] as number);
+    });
+    return theilSen(xs, drawn).slope;
+  });
+  const [before, after] = [first, last].map((third) => third.map(({ y }) => y)) as [number[], number[]];
+  const plateau = percentileInterval(DRAWS, CONFIDENCE, () => {
+    return (resampledMedian(after, prng) - resampledMedian(before, prng)) / distance;
+  });
+  return {
+    slope: { value: line.slope, ...slope },
+    plateauSlope: { value: (median(after) - median(before)) / distance, ...plateau },
+  };
+}
+
+/** How much higher y ends than it begins, as a share of the beginning, two ways that fail differently. */
+export interface Growth {
+  /** Of the Theil-Sen line, from the first x to the last. */
+  readonly ofLine: Estimate;
+  /** Of the median of the last third over that of the first. */
+  readonly ofThirds: Estimate;
+}
+
+/** Undefined when the points do not span anything, or do not begin above 0. */
+export function estimateGrowth(points: readonly Point[], seed: number): Growth | undefined {
+  const trend = estimateTrend(points, seed);
+  const [begin, end] = [points[0], points.at(-1)];
+  const { first, last } = thirds(points);
+  const ofThirds = estimateChange(
+    first.map(({ y }) => y),
+    last.map(({ y }) => y),
+    seed,
+  );
+  if (trend === undefined || ofThirds === undefined || begin === undefined || end === undefined)
+    return undefined;
+  // The line goes through the medians: where it begins follows from its slope.
+  const span = end.x - begin.x;
+  const middle = median(points.map(({ y }) => y));
+  const rise = (slope: number) => {
+    const half = (slope * span) / 2;
+    // A line that begins at nothing has grown without bound.
+    return half >= middle ? Number.MAX_VALUE : (2 * half) / (middle - half);
+  };
+  const { value, lower, upper, confidence } = trend.slope;
+  return {
+    ofLine: { value: rise(value), lower: rise(lower), upper: rise(upper), confidence },
+    ofThirds,
+  };
+}
+
+/** `after` over `before`, less one, of two independent series; undefined when there is nothing to divide by. */
+export function estimateChange(
+  before: readonly number[],
+  after: readonly number[],
+  seed: number,
+): Estimate | undefined {
+  if (before.length === 0 || after.length === 0 || !(median([...before]) > 0)) return undefined;
+  const prng = Prng.seeded(seed);
+  const interval = percentileInterval(
+    DRAWS,
+    CONFIDENCE,
+    () => resampledMedian(after, prng) / resampledMedian(before, prng) - 1,
+  );
+  return { value: median([...after]) / median([...before]) - 1, ...interval };
+}
+
+function resampledMedian(values: readonly number[], prng: Prng): number {
+  return median(resampledIndexes(values.length, prng).map((index) => values[index] as number));
+}
+
+function thirds(points: readonly Point[]): { first: readonly Point[]; last: readonly Point[] } {
+  const size = Math.floor(points.length / 3);
+  return { first: points.slice(0, size), last: points.slice(points.length - size) };
+}
+
+function bin(points: readonly Point[]): readonly Point[] {
+  if (points.length <= MOST_POINTS) return points;
+  return Array.from({ length: MOST_POINTS }, (_, index) => {
+    const [from, to] = [index, index + 1].map((edge) => Math.round((edge * points.length) / MOST_POINTS));
+    const members = points.slice(from, to);
+    return { x: median(members.map(({ x }) => x)), y: median(members.map(({ y }) => y)) };
+  });
+}
