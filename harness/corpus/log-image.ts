@@ -75,6 +75,7 @@ export class LogImage {
         probe: undefined,
         seals: SealSet.read(fileSystem, '/log', storeId),
         lowestId: segments[0]?.segmentId ?? FIRST_SEGMENT_ID,
+        onWritten: () => {},
       },
       segments,
     );

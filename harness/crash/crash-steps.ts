@@ -15,6 +15,9 @@ export type Step =
   | { readonly kind: 'turn' }
   | { readonly kind: 'reopen' }
   | { readonly kind: 'compactTo' }
+  /** Merges everything that has garbage, before the next step or beside the next ones. */
+  | { readonly kind: 'compact' }
+  | { readonly kind: 'beginCompact' }
   | { readonly kind: 'exportJsonl' }
   /** The user, not the store, makes the directory. */
   | { readonly kind: 'makeDirectory' }
@@ -93,6 +96,8 @@ const CHOICES: readonly Choice[] = [
   choice(9, 6, 6, () => ({ kind: 'turn' })),
   choice(4, 6, 3, () => ({ kind: 'reopen' })),
   choice(2, 1, 1, () => ({ kind: 'compactTo' })),
+  choice(3, 6, 4, () => ({ kind: 'compact' })),
+  choice(3, 6, 4, () => ({ kind: 'beginCompact' })),
   choice(2, 1, 1, () => ({ kind: 'exportJsonl' })),
   choice(3, 9, 3, () => ({ kind: 'die' })),
   choice(3, 11, 3, (prng) => ({ kind: 'dieIn', calls: 1 + prng.below(MOST_CALLS) })),
@@ -130,6 +135,8 @@ export function describeStep(step: Step | Tick): string {
       return `in one go: ${step.steps.map(describeStep).join('; ')}`;
     case 'beginSync':
       return 'sync, not awaited';
+    case 'beginCompact':
+      return 'compact, not awaited';
     case 'turn':
       return 'await one turn';
     case 'reopen':

@@ -9,6 +9,7 @@ export const INVARIANTS = {
   I8: 'the durable mark never lags behind what a seal, an opening or a close has promised',
   I9: 'after a failure nothing is written or acknowledged until the store is reopened',
   I10: 'no descriptor is left open after a close or a failed opening',
+  I12: 'an online merge changes nothing that anybody can read',
   clean: 'a store that was closed in order opens clean',
   reader: 'a reader sees what recovery keeps, and changes nothing',
   outputs: 'what compactTo and exportJsonl make is there whole, or not at all',

@@ -61,6 +61,10 @@ export class MemoryFileSystem implements FileSystem {
     file.replace(change(bytes) ?? bytes);
   }
 
+  freeBytes(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   list(directory: string): string[] {
     const path = resolve(directory);
     this.requireDirectory(path, 'scandir');

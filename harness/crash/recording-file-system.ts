@@ -91,6 +91,10 @@ export class RecordingFileSystem implements FileSystem {
     return this.living.statDescriptor(descriptor);
   }
 
+  freeBytes(): number {
+    return this.living.freeBytes();
+  }
+
   makeDirectory(path: string): string | undefined {
     if (this.living.stat(path) === undefined) this.change('mkdir');
     const topmost = this.inner.makeDirectory(path);

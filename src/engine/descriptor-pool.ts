@@ -1,8 +1,10 @@
 import { closeQuietly, type FileSystem } from './file-system.ts';
+import type { SegmentFiles } from './segment-files.ts';
 import { segmentPath } from './segment-name.ts';
 
 export interface PooledDescriptor {
-  readonly segmentId: number;
+  /** See `SegmentFiles`. */
+  readonly file: number;
   readonly descriptor: number;
   /** Reads in flight. A descriptor that is taken out while in use is closed by its last user. */
   uses: number;
@@ -17,6 +19,7 @@ export class DescriptorPool {
   private readonly fileSystem: FileSystem;
   private readonly directory: string;
   private readonly capacity: number;
+  private readonly files: SegmentFiles;
   /** Reads that found their segment open, that had to open it, and descriptors closed for others. */
   hits = 0;
   misses = 0;
@@ -24,15 +27,24 @@ export class DescriptorPool {
   private readonly verify: OpenCheck | undefined;
   /** In order of use: the first is the next to go. */
   private readonly pooled = new Map<number, PooledDescriptor>();
+  /** Files whose names are about to be taken by others: what is still to be read of them is read here. */
+  private readonly pinned = new Map<number, PooledDescriptor>();
   private latest: PooledDescriptor | undefined;
   private inUse = 0;
   private opened = 0;
   private onIdle: (() => void) | undefined;
   private closed = false;
 
-  constructor(fileSystem: FileSystem, directory: string, capacity: number, verify: OpenCheck | undefined) {
+  constructor(
+    fileSystem: FileSystem,
+    directory: string,
+    files: SegmentFiles,
+    capacity: number,
+    verify: OpenCheck | undefined,
+  ) {
     this.fileSystem = fileSystem;
     this.directory = directory;
+    this.files = files;
     this.capacity = capacity;
     this.verify = verify;
   }
@@ -42,9 +54,9 @@ export class DescriptorPool {
     return this.opened;
   }
 
-  /** An open descriptor of the segment. Give it back with `release`, also after a failed read. */
-  acquire(segmentId: number): PooledDescriptor {
-    const entry = this.find(segmentId);
+  /** An open descriptor of the file. Give it back with `release`, also after a failed read. */
+  acquire(file: number): PooledDescriptor {
+    const entry = this.find(file);
     entry.uses++;
     this.inUse++;
     return entry;
@@ -57,11 +69,37 @@ export class DescriptorPool {
     if (this.inUse === 0) this.onIdle?.();
   }
 
+  /** Holds a file open, beyond the capacity, until `unpin`. */
+  pin(file: number): void {
+    const entry = this.pooled.get(file) ?? this.open(file);
+    this.pooled.delete(file);
+    this.pinned.set(file, entry);
+  }
+
+  /** Closes a file that nothing points to any more, once the reads in flight have ended. */
+  unpin(file: number): void {
+    const entry = this.pinned.get(file);
+    if (entry === undefined) return;
+    this.pinned.delete(file);
+    if (this.latest === entry) this.latest = undefined;
+    this.retire(entry);
+  }
+
+  /** Takes a file out of the pool, if it is there. */
+  drop(file: number): void {
+    const entry = this.pooled.get(file);
+    if (entry === undefined) return;
+    this.pooled.delete(file);
+    if (this.latest === entry) this.latest = undefined;
+    this.retire(entry);
+  }
+
   /** Closes everything once the reads in flight have ended. */
   async close(): Promise<void> {
     this.closed = true;
-    for (const entry of this.pooled.values()) this.retire(entry);
+    for (const entry of [...this.pooled.values(), ...this.pinned.values()]) this.retire(entry);
     this.pooled.clear();
+    this.pinned.clear();
     this.latest = undefined;
     if (this.inUse > 0) {
       await new Promise<void>((resolve) => {
@@ -70,21 +108,39 @@ export class DescriptorPool {
     }
   }
 
-  private find(segmentId: number): PooledDescriptor {
+  private find(file: number): PooledDescriptor {
     // Reads come in runs on one segment: no need to move it in the order each time.
-    if (this.latest?.segmentId === segmentId) {
+    if (this.latest?.file === file) {
       this.hits++;
       return this.latest;
     }
-    const pooled = this.pooled.get(segmentId);
+    const pooled = this.pooled.get(file);
     if (pooled !== undefined) {
       this.hits++;
-      this.pooled.delete(segmentId);
-      this.pooled.set(segmentId, pooled);
+      this.pooled.delete(file);
+      this.pooled.set(file, pooled);
       this.latest = pooled;
       return pooled;
     }
+    const pinned = this.pinned.get(file);
+    if (pinned !== undefined) {
+      this.hits++;
+      return pinned;
+    }
     this.misses++;
+    const entry = this.open(file);
+    if (this.capacity === 0 || this.closed) {
+      entry.retired = true;
+      return entry;
+    }
+    this.pooled.set(file, entry);
+    this.latest = entry;
+    if (this.pooled.size > this.capacity) this.evictOldest();
+    return entry;
+  }
+
+  private open(file: number): PooledDescriptor {
+    const segmentId = this.files.segmentIdOf(file);
     const descriptor = this.fileSystem.open(segmentPath(this.directory, segmentId), 'read');
     try {
       this.verify?.(segmentId, descriptor);
@@ -92,23 +148,13 @@ export class DescriptorPool {
       closeQuietly(this.fileSystem, descriptor);
       throw error;
     }
-    const entry: PooledDescriptor = {
-      segmentId,
-      descriptor,
-      uses: 0,
-      retired: this.capacity === 0 || this.closed,
-    };
     this.opened++;
-    if (entry.retired) return entry;
-    this.pooled.set(segmentId, entry);
-    this.latest = entry;
-    if (this.pooled.size > this.capacity) this.evictOldest();
-    return entry;
+    return { file, descriptor, uses: 0, retired: false };
   }
 
   private evictOldest(): void {
     const oldest = this.pooled.values().next().value as PooledDescriptor;
-    this.pooled.delete(oldest.segmentId);
+    this.pooled.delete(oldest.file);
     this.evictions++;
     this.retire(oldest);
   }

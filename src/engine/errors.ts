@@ -33,6 +33,8 @@ export type StoreErrorCode =
   | 'IMPORT_MALFORMED'
   /** The keydir cannot grow. Nothing was written; reads go on. */
   | 'OUT_OF_MEMORY'
+  /** There is not enough room for what a merge would write. Nothing was changed. */
+  | 'NO_SPACE'
   /** Segment ids are used up. */
   | 'LOG_FULL'
   /** Any other operating-system error while opening or closing. */

@@ -10,6 +10,8 @@ export interface FileSystem {
   /** What stands at a path (links followed), or undefined when nothing does. */
   stat(path: string): FileStat | undefined;
   statDescriptor(descriptor: number): FileStat;
+  /** Bytes that may still be written to the file system of this path. */
+  freeBytes(path: string): number;
   /** Creates the directory and its parents, private to the user; returns the topmost one that it created. */
   makeDirectory(path: string): string | undefined;
   rename(from: string, to: string): void;

@@ -4,6 +4,7 @@ import { RecordLog } from './record-log.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 export type { BytesLike } from './bytes.ts';
+export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './compactor.ts';
 export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './errors.ts';
 export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
 export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';

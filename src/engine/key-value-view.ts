@@ -70,13 +70,16 @@ export abstract class KeyValueView {
     const probe = this.readProbe;
     const operation = probe?.begin('get') ?? 0;
     const startNs = partStart(operation);
-    const ref = this.refOf(keyed);
+    const ref = this.locateCopy(keyed);
     let value: Uint8Array | undefined;
     let failure: unknown;
     try {
       if (ref !== undefined) {
         const frame = await this.segmentReader.readAsync(ref, 'get', operation);
-        value = frame.subarray(valueOffset(frame, ref, keyed), ref.byteLength - CRC_BYTES);
+        value = frame.subarray(
+          valueOffset(frame, ref, keyed, this.segmentReader),
+          ref.byteLength - CRC_BYTES,
+        );
       }
     } catch (error) {
       failure = error;
@@ -128,6 +131,12 @@ export abstract class KeyValueView {
     const keyed = keyBytes(key);
     this.checkOpen();
     const ref = this.keydir.locate(keyed);
+    return ref === undefined ? undefined : this.segmentReader.placeOf(ref);
+  }
+
+  /** A place of its own, by the number of its file. */
+  private locateCopy(key: Uint8Array): RecordRef | undefined {
+    const ref = this.keydir.locate(key);
     return ref === undefined ? undefined : { ...ref };
   }
 
@@ -157,7 +166,7 @@ export abstract class KeyValueView {
   /** The value at `ref`, which must be the Put of `key`; bytes of its own. */
   private readValue(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
     const frame = this.segmentReader.read(ref, site, operation);
-    const start = valueOffset(frame, ref, key);
+    const start = valueOffset(frame, ref, key, this.segmentReader);
     const end = ref.byteLength - CRC_BYTES;
     if (!this.segmentReader.isShared(frame)) return frame.subarray(start, end);
     const value = Buffer.allocUnsafe(end - start);
@@ -167,12 +176,12 @@ export abstract class KeyValueView {
 }
 
 /** Where the value begins in a valid frame, once that is known to be the Put of `key`. Throws `FRAME_MISMATCH`. */
-function valueOffset(frame: Buffer, ref: RecordRef, key: Uint8Array): number {
+function valueOffset(frame: Buffer, ref: RecordRef, key: Uint8Array, reader: SegmentReader): number {
   if (headerType(frame, 0) !== RecordType.Put)
-    throw frameMismatch(ref, 'a record of another type stands there');
+    throw frameMismatch(reader.placeOf(ref), 'a record of another type stands there');
   const keyLength = headerKeyLength(frame, 0);
   if (keyLength !== key.length || !sameBytes(frame, HEADER_BYTES, key)) {
-    throw frameMismatch(ref, 'a record of another key stands there');
+    throw frameMismatch(reader.placeOf(ref), 'a record of another key stands there');
   }
   return HEADER_BYTES + keyLength;
 }

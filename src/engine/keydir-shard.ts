@@ -84,12 +84,9 @@ export class KeydirShard {
       (this.words[at + OFFSET] as number) + (segment >>> 27) * TWO_TO_32 + (length >>> 27) * TWO_TO_37;
   }
 
-  /** Points the entry of a slot to another place; returns the length of the frame it pointed to. */
-  update(slot: number, ref: RecordRef): number {
-    const at = this.positionAt(slot);
-    const before = (this.words[at + LENGTH] as number) & LOW_27;
-    this.place(at, ref);
-    return before;
+  /** Points the entry of a slot to another place. */
+  update(slot: number, ref: RecordRef): void {
+    this.place(this.positionAt(slot), ref);
   }
 
   /** Makes room for one more entry, so that the next `insert` allocates nothing and cannot fail. */
@@ -115,16 +112,13 @@ export class KeydirShard {
     this.count++;
   }
 
-  /** Returns the length of the frame that the entry pointed to. */
-  remove(slot: number): number {
+  remove(slot: number): void {
     const at = this.positionAt(slot);
-    const before = (this.words[at + LENGTH] as number) & LOW_27;
     this.deadWords += entryWords(this.words[at + KEY_LENGTH] as number);
     this.words[at + KEY_LENGTH] = (this.words[at + KEY_LENGTH] as number) | DEAD;
     this.count--;
     this.vacate(slot);
     if (this.deadWords * 2 > this.usedWords && this.usedWords > FIRST_ARENA_WORDS) this.compactArena();
-    return before;
   }
 
   /**

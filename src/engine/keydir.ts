@@ -6,18 +6,21 @@ import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from './key-hash.ts';
 import { KeydirShard, type MutableRef } from './keydir-shard.ts';
 import type { HintReader } from './seal-hints.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
+import { SegmentUsage } from './segment-usage.ts';
 
 /** Stands where no key has been put yet, so that a small store does not pay for many shards. Holds nothing, ever. */
 const EMPTY_SHARD = new KeydirShard();
 
 /**
  * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves, in typed arrays
- * that the garbage collector does not scan.
+ * that the garbage collector does not scan. The segment of a place is the number of a file (see `SegmentFiles`).
  */
 export class Keydir {
+  readonly usage = new SegmentUsage();
   private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
   private seed: HashSeed;
   private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
+  private readonly replaced: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
   private count = 0;
   private frameBytes = 0;
   /** What `prepare` found, for the `commit` that follows. */
@@ -89,18 +92,55 @@ export class Keydir {
   /** Sets the key that was prepared; nothing else may have been called in between. */
   commit(bytes: Uint8Array, start: number, end: number, ref: RecordRef): void {
     const shard = this.shardOf(this.preparedHash);
+    const usage = this.usage.of(ref.segmentId);
+    usage.putBytes += ref.byteLength;
+    usage.liveBytes += ref.byteLength;
     this.frameBytes += ref.byteLength;
     if (this.preparedSlot !== -1) {
-      this.frameBytes -= shard.update(this.preparedSlot, ref);
+      shard.read(this.preparedSlot, this.replaced);
+      this.forgetFrame(this.replaced);
+      shard.update(this.preparedSlot, ref);
       return;
     }
     shard.insert(this.preparedHash, bytes, start, end, ref);
     this.count++;
   }
 
-  /** Was it there? */
-  delete(key: Uint8Array): boolean {
+  /** Applies the Delete at `ref`. Was the key there? */
+  delete(key: Uint8Array, { segmentId, byteLength }: RecordRef): boolean {
+    this.usage.of(segmentId).deleteBytes += byteLength;
     return this.deleteAt(key, 0, key.length);
+  }
+
+  /** Does the keydir point to this place for this key? */
+  isLive(bytes: Uint8Array, start: number, end: number, file: number, offset: number): boolean {
+    const hash = hashKey(bytes, start, end, this.seed);
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, bytes, start, end);
+    if (slot === -1) return false;
+    shard.read(slot, this.replaced);
+    return this.replaced.segmentId === file && this.replaced.offset === offset;
+  }
+
+  hasAt(bytes: Uint8Array, start: number, end: number): boolean {
+    const hash = hashKey(bytes, start, end, this.seed);
+    return this.shardOf(hash).find(hash, bytes, start, end) !== -1;
+  }
+
+  /** Points a key to its copy in another file, if it still points into one of those that were copied. */
+  move(hint: HintReader, from: ReadonlySet<number>, toFile: number): void {
+    const { hash, bytes, keyAt, offset, byteLength } = hint;
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, bytes, keyAt, keyAt + hint.keyLength);
+    if (slot === -1) return;
+    shard.read(slot, this.replaced);
+    if (!from.has(this.replaced.segmentId)) return;
+    this.usage.of(this.replaced.segmentId).liveBytes -= byteLength;
+    this.usage.of(toFile).liveBytes += byteLength;
+    this.found.segmentId = toFile;
+    this.found.offset = offset;
+    this.found.byteLength = byteLength;
+    shard.update(slot, this.found);
   }
 
   /** Before the first key: keys are hashed as all openings of this store hash them. */
@@ -113,6 +153,7 @@ export class Keydir {
     const { hash, bytes, keyAt } = hint;
     const end = keyAt + hint.keyLength;
     if (hint.isDelete) {
+      this.usage.of(segmentId).deleteBytes += hint.byteLength;
       this.deleteHashed(hash, bytes, keyAt, end);
       return;
     }
@@ -128,8 +169,10 @@ export class Keydir {
     if (frame.type === RecordType.Raw) return;
     const start = frame.keyAt;
     const end = start + frame.keyLength;
-    if (frame.type === RecordType.Delete) this.deleteAt(frame.bytes, start, end);
-    else {
+    if (frame.type === RecordType.Delete) {
+      this.usage.of(segmentId).deleteBytes += frame.byteLength;
+      this.deleteAt(frame.bytes, start, end);
+    } else {
       this.found.segmentId = segmentId;
       this.found.offset = frame.offset;
       this.found.byteLength = frame.byteLength;
@@ -161,9 +204,16 @@ export class Keydir {
     const shard = this.shardOf(hash);
     const slot = shard.find(hash, bytes, start, end);
     if (slot === -1) return false;
-    this.frameBytes -= shard.remove(slot);
+    shard.read(slot, this.replaced);
+    this.forgetFrame(this.replaced);
+    shard.remove(slot);
     this.count--;
     return true;
+  }
+
+  private forgetFrame({ segmentId, byteLength }: RecordRef): void {
+    this.usage.of(segmentId).liveBytes -= byteLength;
+    this.frameBytes -= byteLength;
   }
 
   private shardOf(hash: number): KeydirShard {

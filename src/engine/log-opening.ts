@@ -5,6 +5,7 @@ import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
+import { clearMergeLeftovers, findMergeLeftovers } from './merge-leftovers.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { type LogScan, type ScanLogOptions, scanLog } from './recovery.ts';
@@ -92,14 +93,16 @@ async function openLocked(
   if (previous !== undefined && !lock.witnessed) {
     notes.push('another program, or a copy, came between: the durable mark proves only what lies before it');
   }
-  const seals = SealSet.read(fileSystem, directory, previous?.mark.storeId);
-  notes.push(...seals.notes);
-  const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
+  const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
+  notes.push(...found.notes);
+  const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
+  const leftovers = findMergeLeftovers(fileSystem, directory, found, listSegments(fileSystem, directory));
+  const { seals } = leftovers;
   options.identify(storeId);
   const scan = await scanLog({
     fileSystem,
     directory,
-    segments: listSegments(fileSystem, directory),
+    segments: leftovers.segments,
     mark: previous?.mark,
     seals,
     full: resolved.open === 'full',
@@ -115,6 +118,7 @@ async function openLocked(
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
   const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
+  notes.push(...clearMergeLeftovers(fileSystem, directory, leftovers));
   const discarded = cutDiscarded(fileSystem, directory, scan, notes);
   const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan);
   const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);

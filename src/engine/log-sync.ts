@@ -6,6 +6,7 @@ import type { PoisonLatch } from './poison-latch.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import type { SegmentWriter } from './segment-writer.ts';
+import { SLOT_COUNT } from './slot-file.ts';
 import type { WriterLock } from './writer-lock.ts';
 
 /** A place in the log, and the txid that the record there has or will have. */
@@ -120,6 +121,25 @@ export class LogSync {
       this.advance(end);
       if (sealing) this.options.mark.sync();
     });
+  }
+
+  /** A sync, after which both slots of the mark name the same position, or a later one. */
+  async settle(): Promise<void> {
+    await this.commits.join();
+    const { mark, latch } = this.options;
+    try {
+      for (let slot = 0; slot < SLOT_COUNT; slot++) {
+        latch.check();
+        const { segmentId, offset, nextTxid } = this.position;
+        mark.write(segmentId, offset, nextTxid, false);
+        await mark.syncAsync();
+      }
+      latch.check();
+    } catch (error) {
+      throw error instanceof StoreError
+        ? error
+        : latch.close('SYNC_FAILED', 'writing the durable mark', error);
+    }
   }
 
   /** The last sync of an orderly close, with the mark that says so. Never by a poisoned writer. */

@@ -14,6 +14,11 @@ if (process.platform !== 'win32') process.on('SIGXFSZ', () => {});
 
 /** The real file system. The only engine file that imports `node:fs`. */
 export class NodeFileSystem implements FileSystem {
+  freeBytes(path: string): number {
+    const { bavail, bsize } = fs.statfsSync(path);
+    return bavail * bsize;
+  }
+
   list(directory: string): string[] {
     return fs.readdirSync(directory);
   }

@@ -125,8 +125,12 @@ export interface Probe {
     durationNs: number,
   ): void;
 
-  /** A write that had to wait for a sync before it could go on. */
-  writeStalled?(reason: 'rotation' | 'unsynced-records', startNs: number, durationNs: number): void;
+  /** A write that had to wait: for a sync before it could go on, or in a sync for the merges that it outran. */
+  writeStalled?(
+    reason: 'rotation' | 'unsynced-records' | 'compaction',
+    startNs: number,
+    durationNs: number,
+  ): void;
   /** A seal file was written, or could not be; `sealBytes` is 0 where it was given up for a close. */
   sealed?(
     operation: number,

@@ -6,11 +6,13 @@ import type { FileStat, FileSystem } from './file-system.ts';
 import { KeyValueView } from './key-value-view.ts';
 import { Keydir } from './keydir.ts';
 import { type LogOptions, resolveLogOptions } from './log-options.ts';
+import { findMergeLeftovers } from './merge-leftovers.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet } from './probe-set.ts';
 import { scanLog } from './recovery.ts';
 import { SealSet } from './seal-set.ts';
+import { SegmentFiles } from './segment-files.ts';
 import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -71,13 +73,19 @@ export class StoreReader extends KeyValueView {
     try {
       // The mark and the seals first: they must not prove more than the listing shows.
       const mark = readMark(fileSystem, directory).newest?.mark;
-      const seals = SealSet.read(fileSystem, directory, mark?.storeId);
-      keydir.identify(mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES));
+      const found = SealSet.read(fileSystem, directory, mark?.storeId);
+      keydir.identify(mark?.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES));
       const listed = listIdentities(fileSystem, directory);
+      const { segments, seals } = findMergeLeftovers(
+        fileSystem,
+        directory,
+        found,
+        listed.map(({ segmentId, sizeBytes }) => ({ segmentId, sizeBytes })),
+      );
       const scan = await scanLog({
         fileSystem,
         directory,
-        segments: listed.map(({ segmentId, sizeBytes }) => ({ segmentId, sizeBytes })),
+        segments,
         mark,
         seals,
         full: options.open === 'full',
@@ -103,7 +111,14 @@ export class StoreReader extends KeyValueView {
       }
       const check = (segmentId: number, descriptor: number) =>
         checkIdentity(snapshot.get(segmentId) as SnapshotSegment, fileSystem.statDescriptor(descriptor));
-      const reader = new SegmentReader(fileSystem, directory, descriptorPoolSize, probe, check);
+      const reader = new SegmentReader(
+        fileSystem,
+        directory,
+        new SegmentFiles(),
+        descriptorPoolSize,
+        probe,
+        check,
+      );
       opened = new StoreReader(fileSystem, directory, keydir, snapshot, reader, probe);
       probe?.opened?.(operation, 'snapshot', 0, startNs, nowNs() - startNs, undefined);
       return opened;
@@ -121,7 +136,8 @@ export class StoreReader extends KeyValueView {
   /** Every record of the snapshot, in log order. */
   *scan(): Generator<ScannedRecord> {
     this.checkOpen();
-    yield* scanSegments(this.fileSystem, this.directory, [...this.snapshot.values()], this.probe);
+    const scan = { segments: [...this.snapshot.values()], next: 0, opened: new Map() };
+    yield* scanSegments(this.fileSystem, this.directory, scan, this.probe);
   }
 
   async close(): Promise<void> {

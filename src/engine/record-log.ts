@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
-import type { FileSystem } from './file-system.ts';
+import { closeQuietly, type FileSystem } from './file-system.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_RECORD_TYPE, MAX_SEGMENT_ID, RecordType } from './format.ts';
 import {
   frameBytes,
@@ -14,16 +14,19 @@ import {
 import { type OpenedLog, type OpeningOptions, openForWriting } from './log-opening.ts';
 import { type LogOptions, resolveLogOptions } from './log-options.ts';
 import { type LogPosition, LogSync } from './log-sync.ts';
+import { type PreparedMerge, publishMerge } from './merge-publication.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet, partDuration, partStart } from './probe-set.ts';
 import { MAX_UNSYNCED_RECORDS } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
+import type { Seal } from './seal-file.ts';
 import type { HintReader } from './seal-hints.ts';
+import { SegmentFiles } from './segment-files.ts';
 import type { LogSegment } from './segment-list.ts';
 import { type PoolStats, SegmentReader } from './segment-reader.ts';
-import { type ScannedRecord, scanSegments } from './segment-records.ts';
+import { openToScan, type RunningScan, type ScannedRecord, scanSegments } from './segment-records.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentSealer } from './segment-sealer.ts';
 import { SegmentWriter, WRITE_BUFFER_BYTES } from './segment-writer.ts';
@@ -55,7 +58,7 @@ export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
   readonly activeBytes: number;
-  /** Files that this log holds open: lock, two of the mark, two a segment being written or synced, a seal being written and its segment, the read pool, scans. */
+  /** Files that this log holds open: lock, two of the mark, two a segment being written or synced, a seal being written and its segment, the read pool, scans, merges. */
   readonly openDescriptors: number;
   /** Sealed segments whose seal files are not written yet. */
   readonly unwrittenSeals: number;
@@ -84,12 +87,18 @@ export class RecordLog {
   private readonly opened: OpenedLog;
   private readonly syncs: LogSync;
   private readonly sealer: SegmentSealer;
+  private readonly scans = new Set<RunningScan>();
   private readonly writeBuffer = Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
-  private readonly sealed: LogSegment[];
+  private sealed: LogSegment[];
   private active: SegmentWriter;
   private nextTxid: number;
   /** Files that scans hold open. */
   private scanDescriptors = 0;
+  /** Files that a merge holds open. */
+  mergeDescriptors = 0;
+  /** Told when a seal file was written. */
+  onSealWritten: () => void = () => {};
+  private held: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
 
   private constructor(
@@ -134,7 +143,16 @@ export class RecordLog {
     const { storeId, seals } = opened;
     const lowestId = (opened.segments[0] as LogSegment).segmentId;
     this.sealer = new SegmentSealer(
-      { fileSystem, directory, storeId, latch, probe, seals, lowestId },
+      {
+        fileSystem,
+        directory,
+        storeId,
+        latch,
+        probe,
+        seals,
+        lowestId,
+        onWritten: () => this.onSealWritten(),
+      },
       this.sealed.filter((segment) => seals.of(segment.segmentId)?.byteLength !== segment.sizeBytes),
     );
     this.sealer.start();
@@ -194,7 +212,13 @@ export class RecordLog {
     const opened = await openForWriting(opening);
     try {
       const { fileSystem, directory, resolved } = opening;
-      const reader = new SegmentReader(fileSystem, directory, resolved.descriptorPoolSize, probe);
+      const reader = new SegmentReader(
+        fileSystem,
+        directory,
+        new SegmentFiles(),
+        resolved.descriptorPoolSize,
+        probe,
+      );
       return new RecordLog(opening, probe, latch, opened, reader);
     } catch (error) {
       opened.mark.close();
@@ -368,9 +392,74 @@ export class RecordLog {
   /** Every record up to the present end, in log order. */
   *scan(): Generator<ScannedRecord> {
     this.checkOpen();
-    yield* scanSegments(this.fileSystem, this.directory, this.segmentsNow(), this.probe, (change) => {
-      this.scanDescriptors += change;
-    });
+    const scan: RunningScan = { segments: this.segmentsNow(), next: 0, opened: new Map() };
+    this.scans.add(scan);
+    try {
+      yield* scanSegments(this.fileSystem, this.directory, scan, this.probe, (change) => {
+        this.scanDescriptors += change;
+      });
+    } finally {
+      this.scans.delete(scan);
+      for (const descriptor of scan.opened.values()) {
+        closeQuietly(this.fileSystem, descriptor);
+        this.scanDescriptors--;
+      }
+    }
+  }
+
+  private openForScans(segmentIds: readonly number[]): void {
+    for (const { segments, next, opened } of this.scans) {
+      for (const { segmentId, sizeBytes } of segments.slice(next)) {
+        if (sizeBytes === 0 || opened.has(segmentId) || !segmentIds.includes(segmentId)) continue;
+        opened.set(segmentId, openToScan(this.fileSystem, this.directory, segmentId));
+        this.scanDescriptors++;
+      }
+    }
+  }
+
+  /** Segments that are final, ascending, each with its seal where it has one. */
+  sealedSegments(): (LogSegment & { readonly seal: Seal | undefined })[] {
+    return this.sealed.map((segment) => ({ ...segment, seal: this.sealer.sealOf(segment.segmentId) }));
+  }
+
+  /**
+   * Puts the output of a merge in the place of a run of sealed segments; see merge-publication.ts. `check` throws where
+   * the merge is to end early.
+   */
+  publish(merge: PreparedMerge, check: () => void): Promise<void> {
+    const { fileSystem, directory, latch, syncs, reader, sealer } = this;
+    return publishMerge(
+      {
+        fileSystem,
+        directory,
+        latch,
+        syncs,
+        reader,
+        sealer,
+        check,
+        openForScans: (segmentIds) => this.openForScans(segmentIds),
+        replaced: (segments) => {
+          const changed = new Map(segments.map((segment) => [segment.segmentId, segment]));
+          this.sealed = this.sealed.map((segment) => changed.get(segment.segmentId) ?? segment);
+        },
+      },
+      merge,
+    );
+  }
+
+  /** A close waits for this to settle; it is to end soon, and reads `checkOpen` for it. */
+  holdClosing(work: Promise<unknown>): void {
+    this.held = work;
+  }
+
+  /** Settles when every segment that was rotated away by now has its seal, or could not be given one. */
+  async sealsWritten(): Promise<void> {
+    await this.sync();
+    await this.sealer.idle();
+  }
+
+  get storeId(): Buffer {
+    return this.opened.storeId;
   }
 
   /**
@@ -421,7 +510,8 @@ export class RecordLog {
             2 * this.syncs.sealingCount +
             this.sealer.descriptorCount +
             pool.pooledDescriptors +
-            this.scanDescriptors
+            this.scanDescriptors +
+            this.mergeDescriptors
           : 0,
       unwrittenSeals: this.syncs.sealingCount + this.sealer.pendingCount,
       unsyncedRecords: this.nextTxid - this.syncs.durable.nextTxid,
@@ -442,6 +532,7 @@ export class RecordLog {
   }
 
   private async shutDown(): Promise<void> {
+    await this.held.catch(() => {});
     try {
       if (this.latch.poisonedBy === undefined) {
         await this.syncs.sync();

@@ -8,7 +8,7 @@ import { refusal } from './recovery-refusal.ts';
 import type { Discarded } from './recovery-report.ts';
 import { type Damage, type DamageEvidence, judgeDamage } from './recovery-verdict.ts';
 import { followsPredecessor, sealContradiction } from './seal-check.ts';
-import { type Seal, sealPath } from './seal-file.ts';
+import type { Seal } from './seal-file.ts';
 import { HintReader } from './seal-hints.ts';
 import type { SealSet } from './seal-set.ts';
 import type { LogSegment } from './segment-list.ts';
@@ -189,10 +189,10 @@ class LogScanner {
   }
 
   private async loadHints({ segmentId, sizeBytes }: LogSegment, seal: Seal): Promise<void> {
-    const { fileSystem, directory, visitHint, onProgress } = this.options;
+    const { fileSystem, directory, seals, visitHint, onProgress } = this.options;
     if (visitHint !== undefined && seal.hintCount > 0) {
       this.hintChunk ??= HintReader.chunkFor(this.options.seals);
-      const descriptor = fileSystem.open(sealPath(directory, segmentId), 'read');
+      const descriptor = fileSystem.open(seals.pathOf(directory, seal), 'read');
       try {
         const hint = new HintReader(fileSystem, descriptor, seal, this.hintChunk);
         for (let turnEnd = BYTES_A_TURN; hint.next(); ) {

@@ -39,6 +39,11 @@ export interface Seal {
 
 export const SEAL_SUFFIX = '.seal';
 export const SEAL_TEMPORARY_SUFFIX = '.seal.tmp';
+/** The seal of a merge's output, until it takes the place of the seal before it. */
+export const MERGE_SUFFIX = '.merge';
+export const MERGE_TEMPORARY_SUFFIX = '.merge.tmp';
+/** The output itself, and an empty file, until they are renamed over a segment. */
+export const MERGE_COPY_SUFFIX = '.merge-tmp';
 export const SEAL_HEADER_BYTES = 188;
 export const DIGEST_BYTES = 32;
 /** `TDSL` */
@@ -121,8 +126,9 @@ export function readSeal(
   fileSystem: FileSystem,
   directory: string,
   segmentId: number,
+  suffix = SEAL_SUFFIX,
 ): Seal | 'damaged' | undefined {
-  return withFile(fileSystem, sealPath(directory, segmentId), (descriptor) => {
+  return withFile(fileSystem, sealPath(directory, segmentId, suffix), (descriptor) => {
     const { kind, sizeBytes } = fileSystem.statDescriptor(descriptor);
     const header = Buffer.alloc(SEAL_HEADER_BYTES);
     if (kind !== 'file' || readFully(fileSystem, descriptor, header, 0, header.length, 0) < header.length)

@@ -57,15 +57,15 @@ export class HintWriter {
     this.starts = new Uint32Array(Math.ceil(Math.min(BLOCK_BYTES, blockBytes) / HINT_BYTES) + 1);
   }
 
-  /** Raw records have no key that anybody could ask for, and get no hint. */
-  add(frame: SegmentScanner): void {
+  /** Of a record that lies at `offset`. Raw records have no key that anybody could ask for, and get no hint. */
+  add(frame: SegmentScanner, offset: number): void {
     if (frame.type === RecordType.Raw) return;
     const { block, blockBytes: at } = this;
     const { keyAt, keyLength } = frame;
     this.starts[this.blockCount++] = at;
     writeUint32(block, at + HASH, hashKey(frame.bytes, keyAt, keyAt + keyLength, this.seed));
     writeUint32(block, at + KEY_LENGTH, keyLength * 2 + (frame.type === RecordType.Delete ? 1 : 0));
-    writeUint32(block, at + OFFSET, frame.offset);
+    writeUint32(block, at + OFFSET, offset);
     writeUint32(block, at + LENGTH, frame.byteLength);
     writeUint32(block, at + TXID, frame.txid % TWO_TO_32);
     writeUint32(block, at + TXID + 4, Math.floor(frame.txid / TWO_TO_32));

@@ -1,5 +1,13 @@
 import type { FileSystem } from './file-system.ts';
-import { NO_IDENTITY, parseSealName, readSeal, SEAL_SUFFIX, type Seal } from './seal-file.ts';
+import {
+  MERGE_SUFFIX,
+  NO_IDENTITY,
+  parseSealName,
+  readSeal,
+  SEAL_SUFFIX,
+  type Seal,
+  sealPath,
+} from './seal-file.ts';
 
 /** The valid seal files of a directory, all of one store. */
 export class SealSet {
@@ -7,9 +15,12 @@ export class SealSet {
   readonly notes: readonly string[];
   private readonly seals: ReadonlyMap<number, Seal>;
   private readonly byFirstId: ReadonlyMap<number, Seal>;
+  /** Those that lie under the name that a merge gave them first. */
+  private readonly unnamed: readonly Seal[];
 
-  private constructor(seals: readonly Seal[], notes: readonly string[]) {
+  private constructor(seals: readonly Seal[], notes: readonly string[], unnamed: readonly Seal[] = []) {
     this.notes = notes;
+    this.unnamed = unnamed;
     this.seals = new Map(seals.map((seal) => [seal.segmentId, seal]));
     this.byFirstId = new Map(seals.map((seal) => [seal.firstId, seal]));
   }
@@ -34,10 +45,40 @@ export class SealSet {
     return new SealSet(seals, notes);
   }
 
+  /** With the seals of merges in the place of those that they are about to replace. */
+  withMerged(merged: readonly Seal[]): SealSet {
+    const ids = new Set(merged.map(({ segmentId }) => segmentId));
+    const others = [...this.seals.values()].filter(({ segmentId }) => !ids.has(segmentId));
+    const all = [...others, ...merged].sort((a, b) => a.segmentId - b.segmentId);
+    return new SealSet(all, this.notes, merged);
+  }
+
+  pathOf(directory: string, seal: Seal): string {
+    return sealPath(directory, seal.segmentId, this.unnamed.includes(seal) ? MERGE_SUFFIX : SEAL_SUFFIX);
+  }
+
+  /** Those of these ids, ascending, whose records a merge has put into a later segment. */
+  covered(segmentIds: readonly number[]): ReadonlySet<number> {
+    const covered = new Set<number>();
+    const descending = [...this.seals.values()].reverse();
+    let next = 0;
+    let lowestCovered = Number.POSITIVE_INFINITY;
+    for (const id of [...segmentIds].reverse()) {
+      for (; next < descending.length; next++) {
+        const { segmentId, firstId } = descending[next] as Seal;
+        if (segmentId <= id) break;
+        lowestCovered = Math.min(lowestCovered, firstId);
+      }
+      if (id >= lowestCovered) covered.add(id);
+    }
+    return covered;
+  }
+
   without(segmentIds: readonly number[]): SealSet {
     return new SealSet(
       [...this.seals.values()].filter(({ segmentId }) => !segmentIds.includes(segmentId)),
       this.notes,
+      this.unnamed,
     );
   }
 

@@ -4,6 +4,7 @@ import { type FileSystem, readFully } from './file-system.ts';
 import { crcHolds, headerFrameBytes, type RecordRef } from './frame.ts';
 import type { ReadSite } from './probe.ts';
 import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
+import type { SegmentFiles } from './segment-files.ts';
 import { placeName } from './segment-name.ts';
 
 export interface PoolStats {
@@ -19,6 +20,7 @@ const READ_BUFFER_BYTES = 64 * 1024;
 /** Reads single frames by reference. Every read is one pread of the whole frame and one check of its checksum. */
 export class SegmentReader {
   private readonly fileSystem: FileSystem;
+  readonly files: SegmentFiles;
   private readonly pool: DescriptorPool;
   private readonly probe: ProbeSet | undefined;
   private readonly buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
@@ -26,12 +28,14 @@ export class SegmentReader {
   constructor(
     fileSystem: FileSystem,
     directory: string,
+    files: SegmentFiles,
     poolCapacity: number,
     probe: ProbeSet | undefined,
     checkOpened?: OpenCheck,
   ) {
     this.fileSystem = fileSystem;
-    this.pool = new DescriptorPool(fileSystem, directory, poolCapacity, checkOpened);
+    this.files = files;
+    this.pool = new DescriptorPool(fileSystem, directory, files, poolCapacity, checkOpened);
     this.probe = probe;
   }
 
@@ -58,7 +62,7 @@ export class SegmentReader {
         this.pool.release(entry);
       }
     } catch (error) {
-      failure = readError(error, ref);
+      failure = readError(error, this.placeOf(ref));
     }
     this.finishRead(target, count, ref, site, operation, startNs, failure);
     return target;
@@ -89,10 +93,29 @@ export class SegmentReader {
         this.pool.release(entry);
       }
     } catch (error) {
-      failure = readError(error, ref);
+      failure = readError(error, this.placeOf(ref));
     }
     this.finishRead(target, done, ref, site, operation, startNs, failure);
     return target;
+  }
+
+  /** Holds a file open whose name is about to be taken by another; `unpin` lets it go. */
+  pin(file: number): void {
+    this.pool.pin(file);
+  }
+
+  unpin(file: number): void {
+    this.pool.unpin(file);
+  }
+
+  /** Closes what was opened under the id of a segment that is another file by now. */
+  drop(segmentId: number): void {
+    this.pool.drop(segmentId);
+  }
+
+  /** The same place by the id of its segment, which is how it is called outside. */
+  placeOf({ segmentId, offset, byteLength }: RecordRef): RecordRef {
+    return { segmentId: this.files.segmentIdOf(segmentId), offset, byteLength };
   }
 
   isShared(buffer: Buffer): boolean {
@@ -117,7 +140,7 @@ export class SegmentReader {
     probe?.read?.(
       operation,
       site,
-      ref.segmentId,
+      this.files.segmentIdOf(ref.segmentId),
       ref.offset,
       count,
       startNs,
@@ -126,7 +149,9 @@ export class SegmentReader {
     );
     if (failure !== undefined) throw failure;
     if (count < ref.byteLength) {
-      throw this.report(frameMismatch(ref, `the segment ends after ${count} of ${ref.byteLength} bytes`));
+      throw this.report(
+        frameMismatch(this.placeOf(ref), `the segment ends after ${count} of ${ref.byteLength} bytes`),
+      );
     }
     const crcStartNs = partStart(operation);
     const ok = crcHolds(bytes, 0, ref.byteLength);
@@ -138,9 +163,9 @@ export class SegmentReader {
       crcStartNs,
       partDuration(operation, crcStartNs),
     );
-    if (!ok) throw this.report(crcMismatch(ref));
+    if (!ok) throw this.report(crcMismatch(this.placeOf(ref)));
     if (headerFrameBytes(bytes, 0) !== ref.byteLength) {
-      throw this.report(frameMismatch(ref, 'a frame of another length stands there'));
+      throw this.report(frameMismatch(this.placeOf(ref), 'a frame of another length stands there'));
     }
   }
 

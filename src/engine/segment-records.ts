@@ -5,18 +5,27 @@ import type { LogRecord, RecordRef } from './frame.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import type { LogSegment } from './segment-list.ts';
-import { placeName, segmentPath } from './segment-name.ts';
-import { SegmentScanner, scanChunk } from './segment-scanner.ts';
+import { segmentPath } from './segment-name.ts';
+import { damagedFrame, SegmentScanner, scanChunk } from './segment-scanner.ts';
 
 export interface ScannedRecord extends LogRecord {
   readonly ref: RecordRef;
+}
+
+/** A scan that is going on. */
+export interface RunningScan {
+  readonly segments: readonly LogSegment[];
+  /** Index of the segment that it will open next. */
+  next: number;
+  /** Files that were opened for it before it came to them, by segment id, because others take their names. */
+  readonly opened: Map<number, number>;
 }
 
 /** The records of whole segments, in log order, each with bytes of its own. Throws at the first invalid frame. */
 export function* scanSegments(
   fileSystem: FileSystem,
   directory: string,
-  segments: readonly LogSegment[],
+  scan: RunningScan,
   probe: ProbeSet | undefined,
   /** Told 1 for each file that is opened, and -1 when it is closed. */
   onDescriptors: (change: 1 | -1) => void = () => {},
@@ -26,7 +35,7 @@ export function* scanSegments(
   let records = 0;
   let failure: StoreError | undefined;
   try {
-    for (const record of scanFrames(fileSystem, directory, segments, probe, operation, onDescriptors)) {
+    for (const record of scanFrames(fileSystem, directory, scan, probe, operation, onDescriptors)) {
       records++;
       yield record;
     }
@@ -41,16 +50,17 @@ export function* scanSegments(
 function* scanFrames(
   fileSystem: FileSystem,
   directory: string,
-  segments: readonly LogSegment[],
+  scan: RunningScan,
   probe: ProbeSet | undefined,
   operation: number,
   onDescriptors: (change: 1 | -1) => void,
 ): Generator<ScannedRecord> {
-  const chunk = scanChunk(segments);
-  for (const { segmentId, sizeBytes } of segments) {
+  const chunk = scanChunk(scan.segments);
+  for (const { segmentId, sizeBytes } of scan.segments) {
+    scan.next++;
     if (sizeBytes === 0) continue;
-    const descriptor = openToScan(fileSystem, directory, segmentId);
-    onDescriptors(1);
+    const descriptor = scan.opened.get(segmentId) ?? openToScan(fileSystem, directory, segmentId);
+    if (!scan.opened.delete(segmentId)) onDescriptors(1);
     try {
       const frame = new SegmentScanner({
         fileSystem,
@@ -73,7 +83,7 @@ function* scanFrames(
   }
 }
 
-function openToScan(fileSystem: FileSystem, directory: string, segmentId: number): number {
+export function openToScan(fileSystem: FileSystem, directory: string, segmentId: number): number {
   const path = segmentPath(directory, segmentId);
   try {
     return fileSystem.open(path, 'read');
@@ -93,13 +103,4 @@ function copyRecord(segmentId: number, frame: SegmentScanner): ScannedRecord {
     key: bytes.subarray(0, keyLength),
     payload: bytes.subarray(keyLength),
   };
-}
-
-function damagedFrame(segmentId: number, frame: SegmentScanner): StoreError {
-  const code = frame.fault === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
-  return new StoreError(code, `${frame.fault} at ${placeName(segmentId, frame.offset)}`, {
-    segmentId,
-    offset: frame.offset,
-    reason: frame.fault,
-  });
 }

@@ -179,3 +179,13 @@ export class SegmentScanner {
     });
   }
 }
+
+/** The error of a frame at which a scanner says `damaged`. */
+export function damagedFrame(segmentId: number, frame: SegmentScanner): StoreError {
+  const code = frame.fault === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
+  return new StoreError(code, `${frame.fault} at ${placeName(segmentId, frame.offset)}`, {
+    segmentId,
+    offset: frame.offset,
+    reason: frame.fault,
+  });
+}

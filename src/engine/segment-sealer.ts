@@ -1,14 +1,12 @@
-import { createHash, type Hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from './errors.ts';
-import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, readFully } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
-import { seedOf } from './key-hash.ts';
 import type { PoisonLatch } from './poison-latch.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
+import { SealBuilder } from './seal-builder.ts';
 import {
-  encodeSealHeader,
   endsDigestOf,
   NO_IDENTITY,
   SEAL_HEADER_BYTES,
@@ -16,11 +14,10 @@ import {
   type Seal,
   sealPath,
 } from './seal-file.ts';
-import { HintWriter } from './seal-hints.ts';
 import type { SealSet } from './seal-set.ts';
 import type { LogSegment } from './segment-list.ts';
-import { placeName, segmentPath } from './segment-name.ts';
-import { SegmentScanner } from './segment-scanner.ts';
+import { segmentPath } from './segment-name.ts';
+import { damagedFrame, SegmentScanner } from './segment-scanner.ts';
 
 /** Read, checked and digested between two turns of the event loop: about a millisecond of small records. */
 const BYTES_A_TURN = 128 * 1024;
@@ -40,6 +37,7 @@ export interface SealerOptions {
   /** Those that were found valid when the log was opened, and are still there. */
   readonly seals: SealSet;
   readonly lowestId: number;
+  readonly onWritten: () => void;
 }
 
 /**
@@ -49,7 +47,8 @@ export interface SealerOptions {
  */
 export class SegmentSealer {
   private readonly options: SealerOptions;
-  private readonly identities = new Map<number, Buffer>();
+  /** By segment id, as they are on disk. */
+  private readonly seals = new Map<number, Seal>();
   /** Ascending; those left over by an earlier opening first. */
   private leftovers: LogSegment[];
   private queue: LogSegment[] = [];
@@ -61,7 +60,7 @@ export class SegmentSealer {
   constructor(options: SealerOptions, leftovers: readonly LogSegment[]) {
     this.options = options;
     this.leftovers = [...leftovers];
-    for (const seal of options.seals) this.identities.set(seal.segmentId, seal.identity);
+    for (const seal of options.seals) this.seals.set(seal.segmentId, seal);
   }
 
   /** Segments that have no seal yet. */
@@ -74,6 +73,16 @@ export class SegmentSealer {
     return this.descriptors;
   }
 
+  sealOf(segmentId: number): Seal | undefined {
+    return this.seals.get(segmentId);
+  }
+
+  /** A merge has put another segment in the place of all that this seal covers. */
+  replace(seal: Seal): void {
+    for (let id = seal.firstId; id < seal.segmentId; id++) this.seals.delete(id);
+    this.seals.set(seal.segmentId, seal);
+  }
+
   start(): void {
     if (this.pendingCount > 0) this.running ??= this.run();
   }
@@ -82,6 +91,11 @@ export class SegmentSealer {
   add(segment: LogSegment): void {
     this.queue.push(segment);
     this.start();
+  }
+
+  /** Settles when nothing is waiting to be sealed. */
+  async idle(): Promise<void> {
+    while (this.running !== undefined) await this.running;
   }
 
   /** Settles when every segment that was added is sealed, and nothing is going on any more. Many leftovers are left. */
@@ -150,15 +164,18 @@ export class SegmentSealer {
     const source = this.open(segmentPath(directory, segment.segmentId), 'read');
     try {
       const target = this.open(temporary, 'create');
-      let sealBytes: number | undefined;
+      let seal: Seal | undefined;
       try {
-        sealBytes = await this.write(segment, source, target, operation);
-        if (sealBytes !== undefined) await fileSystem.dataSyncAsync(target);
+        seal = await this.write(segment, source, target, operation);
+        if (seal !== undefined) await fileSystem.dataSyncAsync(target);
+      } catch (error) {
+        seal = undefined;
+        throw error;
       } finally {
         this.close(target);
-        if (sealBytes === undefined || this.isEnded) fileSystem.remove(temporary);
+        if (seal === undefined || this.isEnded) fileSystem.remove(temporary);
       }
-      if (sealBytes === undefined || this.isEnded) return undefined;
+      if (seal === undefined || this.isEnded) return undefined;
       fileSystem.rename(temporary, sealPath(directory, segment.segmentId));
       try {
         await fileSystem.directorySyncAsync(directory);
@@ -166,7 +183,9 @@ export class SegmentSealer {
         // The kernel tells of it once: a later sync of the directory, for a segment, could succeed without having done it.
         throw latch.close('SYNC_FAILED', 'the sync of a seal file', error);
       }
-      return sealBytes;
+      this.seals.set(segment.segmentId, seal);
+      this.options.onWritten();
+      return SEAL_HEADER_BYTES + seal.hintsBytes;
     } finally {
       this.close(source);
     }
@@ -177,10 +196,9 @@ export class SegmentSealer {
     source: number,
     target: number,
     operation: number,
-  ): Promise<number | undefined> {
+  ): Promise<Seal | undefined> {
     const { fileSystem, storeId } = this.options;
-    const hints = new HintWriter(fileSystem, target, seedOf(storeId), sizeBytes);
-    const hash = createHash('sha256');
+    const builder = new SealBuilder(fileSystem, target, storeId, segmentId, sizeBytes);
     const frame = new SegmentScanner({
       fileSystem,
       probe: this.options.probe,
@@ -191,49 +209,28 @@ export class SegmentSealer {
       endOffset: sizeBytes,
       chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
     });
-    let recordCount = 0;
-    let firstTxid = 0;
-    let lastTxid = 0;
     for (let state = frame.next(), turnStart = 0; ; state = frame.next()) {
-      if (state === 'damaged') throw damaged(segmentId, frame);
+      if (state === 'damaged') throw damagedFrame(segmentId, frame);
       if (state === 'frame') {
-        recordCount++;
-        firstTxid ||= frame.txid;
-        lastTxid = frame.txid;
-        hints.add(frame);
+        builder.add(frame, frame.offset);
         if (frame.offset + frame.byteLength < turnStart + BYTES_A_TURN) continue;
       }
       const turnEnd = state === 'frame' ? frame.offset + frame.byteLength : sizeBytes;
-      digestRange(fileSystem, source, hash, turnStart, turnEnd);
+      builder.digest(readRange(fileSystem, source, turnStart, turnEnd));
       if (state === 'end') break;
       turnStart = turnEnd;
       await nextTurn();
       if (this.isEnded) return undefined;
     }
-    hints.flush();
-    const digest = hash.digest();
-    const identity = this.options.seals.identityBySuccessor(segmentId) ?? digest;
+    const identity = this.options.seals.identityBySuccessor(segmentId);
     const firstId = segmentId === this.options.lowestId ? FIRST_SEGMENT_ID : segmentId;
-    const seal: Seal = {
-      segmentId,
+    return builder.finish({
       firstId,
-      storeId,
       byteLength: sizeBytes,
-      recordCount,
-      firstTxid,
-      lastTxid,
-      digest,
-      identity,
-      predecessorIdentity: this.identities.get(firstId - 1) ?? NO_IDENTITY,
+      ...(identity === undefined ? {} : { identity }),
+      predecessorIdentity: this.seals.get(firstId - 1)?.identity ?? NO_IDENTITY,
       endsDigest: endsDigestOf(fileSystem, source, sizeBytes),
-      hintsCrc: hints.crc,
-      hintCount: hints.count,
-      hintsBytes: hints.sizeBytes,
-    };
-    const header = encodeSealHeader(seal);
-    writeFully(fileSystem, target, header, 0, header.length, 0);
-    this.identities.set(segmentId, identity);
-    return SEAL_HEADER_BYTES + hints.sizeBytes;
+    });
   }
 
   private open(path: string, mode: 'read' | 'create'): number {
@@ -248,23 +245,8 @@ export class SegmentSealer {
   }
 }
 
-function digestRange(
-  fileSystem: FileSystem,
-  descriptor: number,
-  hash: Hash,
-  start: number,
-  end: number,
-): void {
+function readRange(fileSystem: FileSystem, descriptor: number, start: number, end: number): Buffer {
   const bytes = Buffer.allocUnsafe(end - start);
   readFully(fileSystem, descriptor, bytes, 0, bytes.length, start);
-  hash.update(bytes);
-}
-
-function damaged(segmentId: number, { fault, offset }: SegmentScanner): StoreError {
-  const code = fault === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
-  return new StoreError(code, `${fault} at ${placeName(segmentId, offset)}, while it was being sealed`, {
-    segmentId,
-    offset,
-    reason: fault,
-  });
+  return bytes;
 }

@@ -1,5 +1,11 @@
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
 import { compactTo } from './compaction.ts';
+import {
+  type AutoCompactionOptions,
+  type CompactionReport,
+  type CompactOptions,
+  Compactor,
+} from './compactor.ts';
 import { checksumName } from './crc32c.ts';
 import type { StoreError } from './errors.ts';
 import { exportJsonl } from './export.ts';
@@ -22,7 +28,10 @@ import { type Append, type LogStats, RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { ScannedRecord } from './segment-records.ts';
 
-export interface StoreOptions extends LogOptions {}
+export interface StoreOptions extends LogOptions {
+  /** Merges by itself, in the background, whenever a segment has been sealed. Default: only when `compact` is called. */
+  readonly compaction?: { readonly auto: AutoCompactionOptions };
+}
 
 /** As abstract-level has it. */
 export type BatchOperation =
@@ -48,10 +57,12 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class Store extends KeyValueView {
   private readonly log: RecordLog;
+  private readonly compactor: Compactor;
 
-  private constructor(log: RecordLog, keydir: Keydir) {
+  private constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     super(keydir, log.reader, log.probe, log.directory);
     this.log = log;
+    this.compactor = new Compactor(log, keydir, auto);
   }
 
   /**
@@ -63,7 +74,7 @@ export class Store extends KeyValueView {
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
     const keydir = new Keydir();
     const log = await RecordLog.open(directory, options, keydir);
-    return new Store(log, keydir);
+    return new Store(log, keydir, options.compaction?.auto);
   }
 
   /** What opening found and did. */
@@ -116,8 +127,8 @@ export class Store extends KeyValueView {
 
   private deleteNow(key: BytesLike): boolean {
     const keyed = keyBytes(key);
-    this.log.appendRecord(RecordType.Delete, keyed, NO_BYTES);
-    return this.keydir.delete(keyed);
+    const ref = this.log.appendRecord(RecordType.Delete, keyed, NO_BYTES);
+    return this.keydir.delete(keyed, ref);
   }
 
   /**
@@ -132,14 +143,19 @@ export class Store extends KeyValueView {
   private batchNow(operations: readonly BatchOperation[]): void {
     this.log.appendAll(operations.map(toAppend), ({ type, key }, ref) => {
       if (type === RecordType.Put) this.keydir.set(key, ref);
-      else this.keydir.delete(key);
+      else this.keydir.delete(key, ref);
     });
   }
 
   /** Settles when everything written before the call survives a power cut. Concurrent callers share one sync. */
   sync(): Promise<void> {
-    if (!syncChannel.hasSubscribers) return this.log.sync();
-    return syncChannel.tracePromise(() => this.log.sync(), this.message());
+    if (!syncChannel.hasSubscribers) return this.syncNow();
+    return syncChannel.tracePromise(() => this.syncNow(), this.message());
+  }
+
+  private async syncNow(): Promise<void> {
+    await this.log.sync();
+    await this.compactor.relieve();
   }
 
   /** `put`, then `sync`. Survives a power cut once settled. */
@@ -152,6 +168,18 @@ export class Store extends KeyValueView {
   /** Seals the active segment and goes on in a new one. */
   rotate(): void {
     this.log.rotate();
+  }
+
+  /**
+   * Merges sealed segments until none is worth it, while reads and writes go on; the garbage of overwritten and deleted
+   * keys goes, and what counts keeps its place in the order of the log. A `RecordRef` from before may lead nowhere
+   * afterwards: reading it is a typed error. Throws `CRC_MISMATCH` or `FRAME_MISMATCH` for damage met, which it leaves
+   * alone, `NO_SPACE`, or the reason of `signal`.
+   */
+  async compact(options: CompactOptions = {}): Promise<CompactionReport> {
+    this.log.checkWritable();
+    const run = () => this.compactor.compact(options);
+    return compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run();
   }
 
   /**

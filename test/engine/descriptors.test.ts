@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
 import { DescriptorPool, type PooledDescriptor } from '../../src/engine/descriptor-pool.ts';
 import { openReader, openStore, type Store } from '../../src/engine/index.ts';
+import { SegmentFiles } from '../../src/engine/segment-files.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
 
@@ -289,7 +290,7 @@ describe('the descriptor pool', () => {
             if (method === 'open') opened.push(Number.parseInt(name, 10));
             return proceed();
           });
-          const pool = new DescriptorPool(fileSystem, DIRECTORY, capacity, undefined);
+          const pool = new DescriptorPool(fileSystem, DIRECTORY, new SegmentFiles(), capacity, undefined);
           const inUse: PooledDescriptor[] = [];
           let recent: number[] = [];
           for (const { acquire, pick } of actions) {
@@ -303,10 +304,10 @@ describe('the descriptor pool', () => {
               pool.release(inUse.splice(pick % inUse.length, 1)[0] as PooledDescriptor);
             }
             // Whatever is in use can be read, evicted or not, and is the segment that it was taken for.
-            for (const { segmentId, descriptor } of inUse) {
+            for (const { file, descriptor } of inUse) {
               const byte = new Uint8Array(1);
               memory.read(descriptor, byte, 0, 1, 0);
-              expect(byte[0]).toBe(segmentId);
+              expect(byte[0]).toBe(file);
             }
             const evictedInUse = new Set(
               inUse.filter(({ retired }) => retired).map(({ descriptor }) => descriptor),

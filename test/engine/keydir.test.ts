@@ -24,6 +24,8 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
 
+const TOMBSTONE = { segmentId: 9, offset: 0, byteLength: 30 };
+
 describe('keydir', () => {
   test('it agrees with a Map through sets, overwrites and deletes', () => {
     fc.assert(
@@ -35,7 +37,7 @@ describe('keydir', () => {
             keydir.set(key, ref);
             model.set(hex(key), ref);
           } else {
-            expect(keydir.delete(key)).toBe(model.delete(hex(key)));
+            expect(keydir.delete(key, TOMBSTONE)).toBe(model.delete(hex(key)));
           }
         }
         expect(keydir.size).toBe(model.size);
@@ -61,7 +63,7 @@ describe('keydir', () => {
     const full = keydir.sizeBytes;
     keys.forEach((key, index) => {
       expect(keydir.locate(key)?.offset).toBe(index);
-      if (index % 10 !== 0) keydir.delete(key);
+      if (index % 10 !== 0) keydir.delete(key, TOMBSTONE);
     });
     expect(keydir.size).toBe(keys.length / 10);
     keys.forEach((key, index) => {
@@ -78,7 +80,7 @@ describe('keydir', () => {
     let next = 2000;
     for (const key of keydir.keys()) {
       seen.push(String(key));
-      keydir.delete(Buffer.from(`key-${next - 2000 + 1000}`));
+      keydir.delete(Buffer.from(`key-${next - 2000 + 1000}`), TOMBSTONE);
       keydir.set(Buffer.from(`key-${next++}`), place);
     }
     expect(new Set(seen).size).toBe(seen.length);

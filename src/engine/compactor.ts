@@ -1,0 +1,161 @@
+import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
+import type { Keydir } from './keydir.ts';
+import { mergeRun } from './merge.ts';
+import { chooseRun, garbageBytes, type MergeCandidate } from './merge-choice.ts';
+import { nowNs } from './probe.ts';
+import type { RecordLog } from './record-log.ts';
+
+export interface CompactOptions {
+  /** Segments of which at least this share is garbage are merged. From 0 to 1; default 0.25. */
+  readonly deadRatio?: number;
+  /** Ends the compaction between two slices; what was merged before stays merged. */
+  readonly signal?: AbortSignal;
+}
+
+export interface AutoCompactionOptions {
+  /** As for `compact`. Default 0.4. */
+  readonly deadRatio?: number;
+  /** Nothing is merged while there is less garbage than this. Bytes; default: one segment. */
+  readonly minBytes?: number;
+}
+
+/** What a compaction did. Bytes of segments. */
+export interface CompactionReport {
+  readonly merges: number;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+}
+
+const DEFAULT_DEAD_RATIO = 0.25;
+const DEFAULT_AUTO_DEAD_RATIO = 0.4;
+
+/** Writers that wait for a sync also wait for a merge once there is so much more garbage than what starts one. */
+const OUTRUN_FACTOR = 4;
+
+/** Runs merges, one at a time: when it is asked to, and by itself where that is wanted. */
+export class Compactor {
+  private readonly log: RecordLog;
+  private readonly keydir: Keydir;
+  private readonly auto: Required<AutoCompactionOptions> | undefined;
+  private running: Promise<unknown> = Promise.resolve();
+  private isAutoRunning = false;
+
+  constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
+    this.log = log;
+    this.keydir = keydir;
+    this.auto =
+      auto === undefined
+        ? undefined
+        : {
+            deadRatio: ratio(auto.deadRatio ?? DEFAULT_AUTO_DEAD_RATIO),
+            minBytes: auto.minBytes ?? log.segmentBytes,
+          };
+    if (this.auto !== undefined) log.onSealWritten = () => this.startAuto();
+  }
+
+  /** Merges until no segment is worth it. The active segment is sealed first where it is worth it itself. */
+  async compact({ deadRatio = DEFAULT_DEAD_RATIO, signal }: CompactOptions = {}): Promise<CompactionReport> {
+    const share = ratio(deadRatio);
+    return this.alone(async () => {
+      const active = this.keydir.usage.of(this.log.end.segmentId);
+      const garbage = active.putBytes - active.liveBytes;
+      if (garbage > 0 && garbage >= share * this.log.end.offset) this.log.rotate();
+      await this.log.sealsWritten();
+      return this.mergeAll(share, 0, signal);
+    });
+  }
+
+  /** Settles when garbage no longer outruns the merges. For those who wait for something anyway. */
+  async relieve(): Promise<void> {
+    if (this.auto === undefined || !this.isAutoRunning || !this.isOutrun(this.auto)) return;
+    const { probe } = this.log;
+    const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
+    await this.running.catch(() => {});
+    probe?.writeStalled?.('compaction', startNs, nowNs() - startNs);
+  }
+
+  private isOutrun({ minBytes }: Required<AutoCompactionOptions>): boolean {
+    return this.garbage(this.candidates()) > OUTRUN_FACTOR * minBytes;
+  }
+
+  private startAuto(): void {
+    const { auto } = this;
+    if (auto === undefined || this.isAutoRunning) return;
+    if (this.garbage(this.candidates()) < auto.minBytes) return;
+    this.isAutoRunning = true;
+    // What went wrong the probe was told. The next segment that is sealed is the next occasion.
+    this.alone(() => this.mergeAll(auto.deadRatio, auto.minBytes, undefined))
+      .catch(() => {})
+      .finally(() => {
+        this.isAutoRunning = false;
+      });
+  }
+
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.running.catch(() => {}).then(work);
+    this.running = result;
+    this.log.holdClosing(result);
+    return result;
+  }
+
+  private async mergeAll(
+    deadRatio: number,
+    minBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<CompactionReport> {
+    const check = () => {
+      signal?.throwIfAborted();
+      this.log.checkWritable();
+    };
+    const report = { merges: 0, inputBytes: 0, outputBytes: 0 };
+    for (;;) {
+      check();
+      const candidates = this.candidates();
+      const run = chooseRun(candidates, deadRatio, this.log.segmentBytes);
+      if (run === undefined || this.garbage(candidates) < minBytes) return report;
+      const { inputBytes, outputBytes } = await this.mergeReported(run, check);
+      report.merges++;
+      report.inputBytes += inputBytes;
+      report.outputBytes += outputBytes;
+    }
+  }
+
+  private async mergeReported(run: readonly MergeCandidate[], check: () => void) {
+    const { probe, directory } = this.log;
+    const operation = probe?.begin('compact') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let result = { inputBytes: 0, outputBytes: 0 };
+    let failure: StoreError | undefined;
+    try {
+      result = await mergeRun(this.log, this.keydir, run, operation, check);
+      return result;
+    } catch (error) {
+      // Anything else is the caller's own reason to end it.
+      if (!(error instanceof StoreError) && errnoOf(error) === undefined) throw error;
+      failure = wrapSystemError(error, 'compact', directory);
+      throw failure;
+    } finally {
+      const { inputBytes, outputBytes } = result;
+      probe?.compacted?.(operation, inputBytes, outputBytes, startNs, nowNs() - startNs, failure);
+    }
+  }
+
+  private candidates(): MergeCandidate[] {
+    const { reader } = this.log;
+    return this.log.sealedSegments().map((segment) => ({
+      ...segment,
+      usage: this.keydir.usage.of(reader.files.fileOf(segment.segmentId)),
+    }));
+  }
+
+  private garbage(candidates: readonly MergeCandidate[]): number {
+    const lowest = candidates.findIndex(({ sizeBytes }) => sizeBytes > 0);
+    return candidates.reduce((sum, candidate, index) => sum + garbageBytes(candidate, index === lowest), 0);
+  }
+}
+
+function ratio(value: number): number {
+  if (typeof value !== 'number' || !(value >= 0 && value <= 1))
+    throw new RangeError(`deadRatio must be a number from 0 to 1, not ${value}`);
+  return value;
+}
