@@ -1,5 +1,3 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { openStore } from '../../src/engine/index.ts';
 import type { OpenStoreUnderTest } from '../store-under-test.ts';
 
@@ -7,29 +5,21 @@ import type { OpenStoreUnderTest } from '../store-under-test.ts';
 const READ_DESCRIPTORS = 16;
 /**
  * The lock, two of the mark, two each of the active segment, of a sealed one whose sync is running and of one that waits for
- * it, and a directory while it is synced; a compaction writes a second log beside the first.
+ * it, a seal that is being written and its segment, and a directory while it is synced.
  */
-const WRITE_DESCRIPTORS = 3 + 3 * 2 + 1;
-const DESCRIPTOR_LIMIT = 2 * WRITE_DESCRIPTORS + READ_DESCRIPTORS;
+const WRITE_DESCRIPTORS = 3 + 3 * 2 + 2 + 1;
+/** A merge: its output, the output's seal, the segment that it reads, and up to sixteen old ones until all are moved. */
+const MERGE_DESCRIPTORS = 3 + 16;
 
-const GENERATION = /^generation-(\d+)$/;
-
-/**
- * tidemark under test, compacted as it has to be until it can compact online: into a new directory, with which it
- * goes on. Nothing is written between the last byte of the copy and the switch, so that the later of two whole
- * generations is always the right one.
- */
-const open: OpenStoreUnderTest = async (root, { probes = [] } = {}) => {
-  mkdirSync(root, { recursive: true });
-  let generation = takeLatestGeneration(root);
+/** tidemark under test, which compacts itself online, and when it is asked to. */
+const open: OpenStoreUnderTest = async (directory, { probes = [] } = {}) => {
   let rotations = 0;
-  const openGeneration = () =>
-    openStore(join(root, nameOf(generation)), {
-      descriptorPoolSize: READ_DESCRIPTORS,
-      name: 'soak',
-      probe: [...probes, { rotated: () => rotations++ }],
-    });
-  let store = await openGeneration();
+  const store = await openStore(directory, {
+    descriptorPoolSize: READ_DESCRIPTORS,
+    name: 'soak',
+    compaction: { auto: {} },
+    probe: [...probes, { rotated: () => rotations++ }],
+  });
   return {
     get: (key) => store.get(key),
     put: (key, value) => store.put(key, value),
@@ -37,41 +27,17 @@ const open: OpenStoreUnderTest = async (root, { probes = [] } = {}) => {
     sync: () => store.sync(),
     entries: () => store.entries(),
     close: () => store.close(),
-    async compact() {
-      await store.compactTo(join(root, nameOf(generation + 1)));
-      await store.close();
-      const previous = nameOf(generation++);
-      store = await openGeneration();
-      remove(root, previous);
-    },
+    compact: () => store.compact(),
     stats() {
       const stats = store.stats();
       return {
         ...stats,
         rotations,
         diskBytes: stats.sealedBytes + stats.activeBytes,
-        descriptorLimit: DESCRIPTOR_LIMIT,
+        descriptorLimit: WRITE_DESCRIPTORS + MERGE_DESCRIPTORS + READ_DESCRIPTORS,
       };
     },
   };
 };
 
 export default open;
-
-/** The generation to go on with. Removes what a killed compaction left: its copy, or the generation it had replaced. */
-function takeLatestGeneration(root: string): number {
-  const names = readdirSync(root);
-  const latest = Math.max(0, ...names.map((name) => Number(GENERATION.exec(name)?.[1] ?? 0)));
-  for (const name of names) {
-    if (name.startsWith('generation-') && name !== nameOf(latest)) remove(root, name);
-  }
-  return Math.max(latest, 1);
-}
-
-function nameOf(generation: number): string {
-  return `generation-${generation}`;
-}
-
-function remove(root: string, name: string): void {
-  rmSync(join(root, name), { recursive: true, force: true });
-}

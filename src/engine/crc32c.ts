@@ -78,3 +78,52 @@ export const checksumName: string = chosen.name;
 
 /** Unsigned CRC-32C of `bytes`, continuing from the checksum of what precedes them. */
 export const crc32c: Crc32cFunction = chosen.crc32c;
+
+/** Castagnoli's, lowest bit first. */
+const REVERSED_POLYNOMIAL = 0x82f63b78;
+
+/**
+ * Up to here the calculation is faster in JavaScript than the way to native code: right behind a system call, when its
+ * instructions are no longer cached, that way alone takes longer than a frame of a few hundred bytes.
+ */
+const SHORT_BYTES = 320;
+
+/** For each of eight places behind the current one, what a byte there adds to the remainder ("slicing by 8"). */
+const TABLES = makeTables();
+
+/** Unsigned CRC-32C of `bytes[start, end)`. */
+export function crc32cOfRange(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > SHORT_BYTES) return crc32c(bytes.subarray(start, end));
+  const table = TABLES;
+  let crc = -1;
+  let at = start;
+  for (const slicesEnd = start + ((end - start) & ~7); at < slicesEnd; at += 8) {
+    crc =
+      (table[0x700 + (((bytes[at] as number) ^ crc) & 0xff)] as number) ^
+      (table[0x600 + (((bytes[at + 1] as number) ^ (crc >>> 8)) & 0xff)] as number) ^
+      (table[0x500 + (((bytes[at + 2] as number) ^ (crc >>> 16)) & 0xff)] as number) ^
+      (table[0x400 + ((bytes[at + 3] as number) ^ (crc >>> 24))] as number) ^
+      (table[0x300 + (bytes[at + 4] as number)] as number) ^
+      (table[0x200 + (bytes[at + 5] as number)] as number) ^
+      (table[0x100 + (bytes[at + 6] as number)] as number) ^
+      (table[bytes[at + 7] as number] as number);
+  }
+  for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ (bytes[at] as number)) & 0xff] as number);
+  return ~crc >>> 0;
+}
+
+function makeTables(): Int32Array {
+  const tables = new Int32Array(8 * 256);
+  for (let byte = 0; byte < 256; byte++) {
+    let remainder = byte;
+    for (let bit = 0; bit < 8; bit++) {
+      remainder = (remainder & 1) === 0 ? remainder >>> 1 : (remainder >>> 1) ^ REVERSED_POLYNOMIAL;
+    }
+    tables[byte] = remainder;
+  }
+  for (let at = 256; at < tables.length; at++) {
+    const before = tables[at - 256] as number;
+    tables[at] = (before >>> 8) ^ (tables[before & 0xff] as number);
+  }
+  return tables;
+}

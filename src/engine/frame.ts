@@ -1,4 +1,4 @@
-import { crc32c } from './crc32c.ts';
+import { crc32cOfRange } from './crc32c.ts';
 import {
   CRC_BYTES,
   FLAGS_OFFSET,
@@ -73,7 +73,7 @@ export function encodeFrame(
   target.set(key, offset + HEADER_BYTES);
   target.set(payload, offset + HEADER_BYTES + key.length);
   const crcAt = offset + HEADER_BYTES + key.length + payload.length;
-  writeUint32(target, crcAt, crc32c(target.subarray(offset, crcAt)));
+  writeUint32(target, crcAt, crc32cOfRange(target, offset, crcAt));
   return crcAt + CRC_BYTES - offset;
 }
 
@@ -139,7 +139,7 @@ export function headerFrameBytes(bytes: Uint8Array, offset: number): number {
 /** Does the checksum of the whole frame `bytes[offset, offset + byteLength)` hold? */
 export function crcHolds(bytes: Uint8Array, offset: number, byteLength: number): boolean {
   const crcAt = offset + byteLength - CRC_BYTES;
-  return crc32c(bytes.subarray(offset, crcAt)) === readUint32(bytes, crcAt);
+  return crc32cOfRange(bytes, offset, crcAt) === readUint32(bytes, crcAt);
 }
 
 /** Decodes the frame at `offset` of any bytes at all, without throwing and without reading past `end`. */

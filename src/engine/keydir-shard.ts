@@ -89,10 +89,10 @@ export class KeydirShard {
     this.place(this.positionAt(slot), ref);
   }
 
-  /** Makes room for one more entry, so that the next `insert` allocates nothing and cannot fail. */
-  reserve(keyLength: number): void {
-    if ((this.count + 1) * 8 > this.slots.length * FULL_EIGHTHS) this.growTable();
-    const wanted = this.usedWords + entryWords(keyLength);
+  /** Makes room for so many more entries of `words` in all, so that their `insert`s allocate nothing and cannot fail. */
+  reserve(entries: number, words: number): void {
+    while ((this.count + entries) * 8 > this.slots.length * FULL_EIGHTHS) this.growTable();
+    const wanted = this.usedWords + words;
     if (wanted > this.words.length) this.growArena(wanted);
   }
 
@@ -223,7 +223,8 @@ export class KeydirShard {
   }
 }
 
-function entryWords(keyLength: number): number {
+/** What an entry takes in the arena. */
+export function entryWords(keyLength: number): number {
   return ENTRY_WORDS + ((keyLength + 3) >>> 2);
 }
 

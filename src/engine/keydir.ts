@@ -3,7 +3,7 @@ import { StoreError } from './errors.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
 import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from './key-hash.ts';
-import { KeydirShard, type MutableRef } from './keydir-shard.ts';
+import { entryWords, KeydirShard, type MutableRef } from './keydir-shard.ts';
 import type { HintReader } from './seal-hints.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentUsage } from './segment-usage.ts';
@@ -26,6 +26,10 @@ export class Keydir {
   /** What `prepare` found, for the `commit` that follows. */
   private preparedHash = 0;
   private preparedSlot = -1;
+  /** What `reserve` found, for those that follow; and a count a shard, used again each time. */
+  private reservedHashes = new Uint32Array(0);
+  private readonly entries = new Uint32Array(SHARDS);
+  private readonly words = new Uint32Array(SHARDS);
 
   /** The seed is chosen at random unless a test needs to know it. */
   constructor(seed: HashSeed = randomSeed()) {
@@ -78,15 +82,52 @@ export class Keydir {
     const slot = this.shardOf(hash).find(hash, bytes, start, end);
     if (slot === -1) {
       try {
-        this.ownShardOf(hash).reserve(end - start);
+        this.ownShardOf(shardOf(hash)).reserve(1, entryWords(end - start));
       } catch (error) {
-        throw new StoreError('OUT_OF_MEMORY', `no memory for one more key beside ${this.count} others`, {
-          cause: error,
-        });
+        throw this.outOfMemory(1, error);
       }
     }
     this.preparedHash = hash;
     this.preparedSlot = slot;
+  }
+
+  /**
+   * Makes the room for all of these keys at once, and remembers their hashes: for each, in this order, `setReserved` must
+   * follow, or `delete`. Throws `OUT_OF_MEMORY`, and then nothing has changed.
+   */
+  reserve(keys: readonly Uint8Array[]): void {
+    if (this.reservedHashes.length < keys.length) this.reservedHashes = new Uint32Array(keys.length * 2);
+    const { reservedHashes, entries, words } = this;
+    entries.fill(0);
+    words.fill(0);
+    for (const [index, key] of keys.entries()) {
+      const hash = hashKey(key, 0, key.length, this.seed);
+      reservedHashes[index] = hash;
+      const shard = shardOf(hash);
+      entries[shard] = (entries[shard] as number) + 1;
+      words[shard] = (words[shard] as number) + entryWords(key.length);
+    }
+    try {
+      for (let shard = 0; shard < SHARDS; shard++) {
+        if (entries[shard] === 0) continue;
+        this.ownShardOf(shard).reserve(entries[shard] as number, words[shard] as number);
+      }
+    } catch (error) {
+      throw this.outOfMemory(keys.length, error);
+    }
+  }
+
+  /** Sets the key that stood at `index` of those reserved. */
+  setReserved(index: number, key: Uint8Array, ref: RecordRef): void {
+    this.preparedHash = this.reservedHashes[index] as number;
+    this.preparedSlot = this.shardOf(this.preparedHash).find(this.preparedHash, key, 0, key.length);
+    this.commit(key, 0, key.length, ref);
+  }
+
+  private outOfMemory(keys: number, cause: unknown): StoreError {
+    return new StoreError('OUT_OF_MEMORY', `no memory for ${keys} more keys beside ${this.count} others`, {
+      cause,
+    });
   }
 
   /** Sets the key that was prepared; nothing else may have been called in between. */
@@ -221,11 +262,11 @@ export class Keydir {
   }
 
   /** The shard that may be written to. */
-  private ownShardOf(hash: number): KeydirShard {
-    const shard = this.shardOf(hash);
+  private ownShardOf(index: number): KeydirShard {
+    const shard = this.shards[index] as KeydirShard;
     if (shard !== EMPTY_SHARD) return shard;
     const created = new KeydirShard();
-    this.shards[shardOf(hash)] = created;
+    this.shards[index] = created;
     return created;
   }
 }

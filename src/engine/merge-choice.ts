@@ -13,6 +13,9 @@ export interface MergeCandidate {
 /** Smaller ones are taken along by a merge beside them, so that they do not pile up. */
 const SMALL_SHARE = 1 / 8;
 
+/** Segments of one merge that hold anything: so many descriptors it keeps open at most. */
+export const MOST_INPUTS = 16;
+
 /**
  * The contiguous run of segments whose merge gives back the most for what it copies: the one with the largest share of
  * garbage, if that is at least `deadRatio`, and its neighbours as long as they are worth it too and what counts of all of
@@ -35,6 +38,7 @@ export function chooseRun<T extends MergeCandidate>(
   if (best === -1) return undefined;
   const keptOf = (index: number) => (segments[index] as T).sizeBytes - (garbageAt[index] as number);
   let kept = keptOf(best);
+  let inputs = 1;
   const extend = (from: number, step: 1 | -1): number => {
     let end = from;
     for (let index = from + step; segments[index] !== undefined; index += step) {
@@ -43,7 +47,9 @@ export function chooseRun<T extends MergeCandidate>(
       if (sizeBytes === 0) continue;
       const isWorthIt = shareOf(index) >= deadRatio || sizeBytes <= segmentBytes * SMALL_SHARE;
       if (seal === undefined || !isWorthIt || kept + keptOf(index) > segmentBytes) break;
+      if (inputs === MOST_INPUTS) break;
       kept += keptOf(index);
+      inputs++;
       end = index;
     }
     return end;

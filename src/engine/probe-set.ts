@@ -22,6 +22,7 @@ const TIMED = 1;
 export class ProbeSet {
   errors = 0;
   declare readonly got?: NonNullable<Probe['got']>;
+  declare readonly gotMany?: NonNullable<Probe['gotMany']>;
   declare readonly appended?: NonNullable<Probe['appended']>;
   declare readonly batched?: NonNullable<Probe['batched']>;
   declare readonly synced?: NonNullable<Probe['synced']>;
@@ -139,6 +140,7 @@ export function partDuration(operation: number, startNs: number): number {
 
 const METHODS: readonly ProbeMethod[] = [
   'got',
+  'gotMany',
   'appended',
   'batched',
   'synced',

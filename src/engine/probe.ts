@@ -6,6 +6,7 @@ export type ReadSite = 'get' | 'scan' | 'compact' | 'verify' | 'seal';
 /** What a caller asked for. Everything read and checked on its behalf carries the operation's number. */
 export type OperationKind =
   | 'get'
+  | 'getMany'
   | 'put'
   | 'delete'
   | 'batch'
@@ -38,6 +39,15 @@ export interface Probe {
   got?(
     operation: number,
     hit: boolean,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  /** Many gets at once; after an error, those that were read before it are the hits. */
+  gotMany?(
+    operation: number,
+    hits: number,
+    misses: number,
     startNs: number,
     durationNs: number,
     error: StoreError | undefined,

@@ -379,7 +379,8 @@ export class RecordLog {
     let failure: unknown;
     try {
       const frame = this.reader.read(ref, 'get', operation);
-      return toRecord(Buffer.from(frame.subarray(0, ref.byteLength)));
+      const { frameAt } = this.reader;
+      return toRecord(frame.subarray(frameAt, frameAt + ref.byteLength));
     } catch (error) {
       failure = error;
       throw error;

@@ -14,8 +14,12 @@ export interface PoolStats {
   readonly poolEvictions: number;
 }
 
-/** Frames up to this size are read into a buffer that is used again for the next read. */
-const READ_BUFFER_BYTES = 64 * 1024;
+/**
+ * Short frames are read one behind the other into a slab, and values are handed out where they were read: a copy would
+ * cost more than what a value that is kept holds of its neighbours. That is at most a slab, twice the pool of `Buffer`.
+ */
+const SLAB_BYTES = 16 * 1024;
+const SHORT_FRAME_BYTES = SLAB_BYTES / 8;
 
 /** Reads single frames by reference. Every read is one pread of the whole frame and one check of its checksum. */
 export class SegmentReader {
@@ -23,7 +27,10 @@ export class SegmentReader {
   readonly files: SegmentFiles;
   private readonly pool: DescriptorPool;
   private readonly probe: ProbeSet | undefined;
-  private readonly buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  /** Where the frame of the last `read` begins in the buffer that it returned. */
+  frameAt = 0;
+  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private slabUsed = 0;
 
   constructor(
     fileSystem: FileSystem,
@@ -45,30 +52,63 @@ export class SegmentReader {
     return { pooledDescriptors: openCount, poolHits: hits, poolMisses: misses, poolEvictions: evictions };
   }
 
-  /**
-   * The valid frame at `ref`, from index 0 of the buffer returned. That buffer is used again for the next
-   * read (`isShared`) unless the frame is large: copy what must outlive it.
-   */
+  /** The valid frame at `ref`, from index `frameAt` of the buffer returned; nothing is ever written there again. */
   read(ref: RecordRef, site: ReadSite, operation: number): Buffer {
-    const target = ref.byteLength <= READ_BUFFER_BYTES ? this.buffer : Buffer.allocUnsafeSlow(ref.byteLength);
+    const { byteLength } = ref;
+    const target = this.room(byteLength);
+    const at = this.frameAt;
     const startNs = partStart(operation);
     let count = 0;
     let failure: StoreError | undefined;
     try {
       const entry = this.pool.acquire(ref.segmentId);
       try {
-        count = readFully(this.fileSystem, entry.descriptor, target, 0, ref.byteLength, ref.offset);
+        count = readFully(this.fileSystem, entry.descriptor, target, at, byteLength, ref.offset);
       } finally {
         this.pool.release(entry);
       }
     } catch (error) {
       failure = readError(error, this.placeOf(ref));
     }
-    this.finishRead(target, count, ref, site, operation, startNs, failure);
+    this.finishRead(target, at, count, ref, site, operation, startNs, failure);
     return target;
   }
 
-  /** The same off the event loop, into a buffer of its own. */
+  /**
+   * The valid frames at `refs`, which are all of one file and in ascending order, with one pread from the first to the
+   * last. `visit` is given each with the place of its first byte; nothing is ever written there again.
+   */
+  readRun(
+    refs: readonly RecordRef[],
+    site: ReadSite,
+    operation: number,
+    visit: (ref: RecordRef, bytes: Buffer, at: number) => void,
+  ): void {
+    const [first, last] = [refs[0] as RecordRef, refs.at(-1) as RecordRef];
+    const target = Buffer.allocUnsafeSlow(last.offset + last.byteLength - first.offset);
+    const startNs = partStart(operation);
+    let count = 0;
+    let failure: StoreError | undefined;
+    try {
+      const entry = this.pool.acquire(first.segmentId);
+      try {
+        count = readFully(this.fileSystem, entry.descriptor, target, 0, target.length, first.offset);
+      } finally {
+        this.pool.release(entry);
+      }
+    } catch (error) {
+      failure = readError(error, this.placeOf(first));
+    }
+    this.reportRead(first, count, site, operation, startNs, failure);
+    if (failure !== undefined) throw failure;
+    for (const ref of refs) {
+      const at = ref.offset - first.offset;
+      this.checkFrame(target, at, Math.max(0, Math.min(count - at, ref.byteLength)), ref, site, operation);
+      visit(ref, target, at);
+    }
+  }
+
+  /** As `read`, off the event loop and into a buffer of its own. */
   async readAsync(ref: RecordRef, site: ReadSite, operation: number): Promise<Buffer> {
     const target = Buffer.allocUnsafeSlow(ref.byteLength);
     const startNs = partStart(operation);
@@ -95,7 +135,7 @@ export class SegmentReader {
     } catch (error) {
       failure = readError(error, this.placeOf(ref));
     }
-    this.finishRead(target, done, ref, site, operation, startNs, failure);
+    this.finishRead(target, 0, done, ref, site, operation, startNs, failure);
     return target;
   }
 
@@ -118,17 +158,29 @@ export class SegmentReader {
     return { segmentId: this.files.segmentIdOf(segmentId), offset, byteLength };
   }
 
-  isShared(buffer: Buffer): boolean {
-    return buffer === this.buffer;
-  }
-
   close(): Promise<void> {
     return this.pool.close();
+  }
+
+  /** A buffer with room for a frame at `frameAt`. */
+  private room(byteLength: number): Buffer {
+    if (byteLength > SHORT_FRAME_BYTES) {
+      this.frameAt = 0;
+      return Buffer.allocUnsafeSlow(byteLength);
+    }
+    if (this.slabUsed + byteLength > SLAB_BYTES) {
+      this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.slabUsed = 0;
+    }
+    this.frameAt = this.slabUsed;
+    this.slabUsed += byteLength;
+    return this.slab;
   }
 
   /** Reports the pread, throws what it failed with, and checks what it brought. */
   private finishRead(
     bytes: Buffer,
+    at: number,
     count: number,
     ref: RecordRef,
     site: ReadSite,
@@ -136,25 +188,48 @@ export class SegmentReader {
     startNs: number,
     failure: StoreError | undefined,
   ): void {
-    const { probe } = this;
-    probe?.read?.(
+    this.reportRead(ref, count, site, operation, startNs, failure);
+    if (failure !== undefined) throw failure;
+    this.checkFrame(bytes, at, count, ref, site, operation);
+  }
+
+  private reportRead(
+    { segmentId, offset }: RecordRef,
+    count: number,
+    site: ReadSite,
+    operation: number,
+    startNs: number,
+    failure: StoreError | undefined,
+  ): void {
+    this.probe?.read?.(
       operation,
       site,
-      this.files.segmentIdOf(ref.segmentId),
-      ref.offset,
+      this.files.segmentIdOf(segmentId),
+      offset,
       count,
       startNs,
       partDuration(operation, startNs),
       failure,
     );
-    if (failure !== undefined) throw failure;
+  }
+
+  /** Throws unless the frame at `ref`, of which `count` bytes were read to `at`, is whole and the one of that length. */
+  private checkFrame(
+    bytes: Buffer,
+    at: number,
+    count: number,
+    ref: RecordRef,
+    site: ReadSite,
+    operation: number,
+  ): void {
+    const { probe } = this;
     if (count < ref.byteLength) {
       throw this.report(
         frameMismatch(this.placeOf(ref), `the segment ends after ${count} of ${ref.byteLength} bytes`),
       );
     }
     const crcStartNs = partStart(operation);
-    const ok = crcHolds(bytes, 0, ref.byteLength);
+    const ok = crcHolds(bytes, at, ref.byteLength);
     probe?.crcValidated?.(
       operation,
       site,
@@ -164,7 +239,7 @@ export class SegmentReader {
       partDuration(operation, crcStartNs),
     );
     if (!ok) throw this.report(crcMismatch(this.placeOf(ref)));
-    if (headerFrameBytes(bytes, 0) !== ref.byteLength) {
+    if (headerFrameBytes(bytes, at) !== ref.byteLength) {
       throw this.report(frameMismatch(this.placeOf(ref), 'a frame of another length stands there'));
     }
   }

@@ -8,6 +8,8 @@ import type { LogSegment } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { damagedFrame, SegmentScanner, scanChunk } from './segment-scanner.ts';
 
+const SLAB_BYTES = 64 * 1024;
+
 export interface ScannedRecord extends LogRecord {
   readonly ref: RecordRef;
 }
@@ -56,6 +58,7 @@ function* scanFrames(
   onDescriptors: (change: 1 | -1) => void,
 ): Generator<ScannedRecord> {
   const chunk = scanChunk(scan.segments);
+  const copier = new RecordCopier();
   for (const { segmentId, sizeBytes } of scan.segments) {
     scan.next++;
     if (sizeBytes === 0) continue;
@@ -74,7 +77,7 @@ function* scanFrames(
       });
       for (let state = frame.next(); state !== 'end'; state = frame.next()) {
         if (state === 'damaged') throw damagedFrame(segmentId, frame);
-        yield copyRecord(segmentId, frame);
+        yield copier.copy(segmentId, frame);
       }
     } finally {
       closeQuietly(fileSystem, descriptor);
@@ -92,15 +95,34 @@ export function openToScan(fileSystem: FileSystem, directory: string, segmentId:
   }
 }
 
-function copyRecord(segmentId: number, frame: SegmentScanner): ScannedRecord {
-  const { offset, byteLength, frameAt, keyLength } = frame;
-  const bytes = Buffer.allocUnsafe(byteLength - HEADER_BYTES - CRC_BYTES);
-  frame.bytes.copy(bytes, 0, frameAt + HEADER_BYTES, frameAt + byteLength - CRC_BYTES);
-  return {
-    ref: { segmentId, offset, byteLength },
-    type: frame.type,
-    txid: frame.txid,
-    key: bytes.subarray(0, keyLength),
-    payload: bytes.subarray(keyLength),
-  };
+/** Copies of short records lie one behind the other in a slab, so that a record costs two views and no allocation. */
+class RecordCopier {
+  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private slabUsed = 0;
+
+  copy(segmentId: number, frame: SegmentScanner): ScannedRecord {
+    const { offset, byteLength, frameAt, keyLength } = frame;
+    const start = frameAt + HEADER_BYTES;
+    const contentBytes = byteLength - HEADER_BYTES - CRC_BYTES;
+    const target = this.room(contentBytes);
+    const at = this.slabUsed;
+    frame.bytes.copy(target, at, start, start + contentBytes);
+    this.slabUsed += contentBytes;
+    return {
+      ref: { segmentId, offset, byteLength },
+      type: frame.type,
+      txid: frame.txid,
+      key: target.subarray(at, at + keyLength),
+      payload: target.subarray(at + keyLength, at + contentBytes),
+    };
+  }
+
+  /** A buffer with so much room at `slabUsed`; a long record gets one of its own. */
+  private room(contentBytes: number): Buffer {
+    if (this.slabUsed + contentBytes > this.slab.length) {
+      this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, contentBytes));
+      this.slabUsed = 0;
+    }
+    return this.slab;
+  }
 }

@@ -141,9 +141,14 @@ export class Store extends KeyValueView {
   }
 
   private batchNow(operations: readonly BatchOperation[]): void {
-    this.log.appendAll(operations.map(toAppend), ({ type, key }, ref) => {
-      if (type === RecordType.Put) this.keydir.set(key, ref);
+    const appends = operations.map(toAppend);
+    this.log.checkWritable();
+    this.keydir.reserve(appends.map(({ key }) => key));
+    let index = 0;
+    this.log.appendAll(appends, ({ type, key }, ref) => {
+      if (type === RecordType.Put) this.keydir.setReserved(index, key, ref);
       else this.keydir.delete(key, ref);
+      index++;
     });
   }
 

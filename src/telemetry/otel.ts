@@ -168,6 +168,17 @@ class OtelProbe implements SpanCounting {
     this.end(operation, startNs + durationNs, error, { 'tidemark.hit': hit });
   }
 
+  gotMany(
+    operation: number,
+    hits: number,
+    _misses: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, { 'db.response.returned_rows': hits });
+  }
+
   appended(
     operation: number,
     _kind: 'put' | 'delete' | 'append',

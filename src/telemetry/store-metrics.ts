@@ -103,6 +103,19 @@ export class StoreMetrics implements Probe {
     this.untimedGets = 0;
   }
 
+  gotMany(
+    _operation: number,
+    hits: number,
+    misses: number,
+    _startNs: number,
+    _durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.hits += hits;
+    if (error === undefined) this.misses += misses;
+    else this.failures.add(1, 'getMany', codeOf(error));
+  }
+
   appended(
     _operation: number,
     kind: 'put' | 'delete' | 'append',

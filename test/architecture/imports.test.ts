@@ -20,7 +20,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['merge'],
   ['merge-choice', 'compaction', 'export', 'import', 'key-value-view'],
   ['keydir', 'operation-channels'],
-  ['keydir-shard', 'frame-inspection'],
+  ['keydir-shard', 'frame-inspection', 'read-runs'],
   ['record-log'],
   ['log-opening', 'merge-publication'],
   ['log-sync', 'segment-sealer', 'merge-leftovers'],

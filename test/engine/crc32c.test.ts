@@ -6,6 +6,7 @@ import {
   checksumName,
   chooseChecksum,
   crc32c,
+  crc32cOfRange,
 } from '../../src/engine/crc32c.ts';
 
 /** The definition: division by the Castagnoli polynomial, bit by bit, reflected. */
@@ -59,6 +60,25 @@ describe('crc32c', () => {
         expect(crc32c(view)).toBe(expected);
         expect(crc32c(view.subarray(cut), crc32c(view.subarray(0, cut)))).toBe(expected);
       }),
+    );
+  });
+});
+
+describe('the checksum of a range', () => {
+  test('is that of its bytes, on either side of the length from which native code takes over', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 0, maxLength: 700 }),
+        fc.nat(),
+        fc.nat(),
+        (bytes, some, more) => {
+          const [start = 0, end = 0] = [some % (bytes.length + 1), more % (bytes.length + 1)].sort(
+            (a, b) => a - b,
+          );
+          expect(crc32cOfRange(bytes, start, end)).toBe(crc32c(bytes.subarray(start, end)));
+        },
+      ),
+      { numRuns: 2000 },
     );
   });
 });
