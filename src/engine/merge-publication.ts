@@ -1,5 +1,6 @@
 import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
+import type { LogScans } from './log-scans.ts';
 import type { LogSync } from './log-sync.ts';
 import { emptyAbsorbed } from './merge-leftovers.ts';
 import type { PoisonLatch } from './poison-latch.ts';
@@ -37,8 +38,7 @@ export interface MergeHost {
   readonly sealer: SegmentSealer;
   /** Ends the merge by throwing, while it can be ended. */
   readonly check: () => void;
-  /** Opens for the scans that are going on what they have yet to read of these segments. */
-  readonly openForScans: (segmentIds: readonly number[]) => void;
+  readonly scans: LogScans;
   /** The log now consists of these where it did of the run; `sizeBytes` is 0 for those that are empty. */
   readonly replaced: (segments: readonly LogSegment[]) => void;
 }
@@ -69,7 +69,7 @@ export async function publishMerge(host: MergeHost, merge: PreparedMerge): Promi
   const held = files.filter((_file, index) => (merge.run[index] as LogSegment).sizeBytes > 0);
   try {
     for (const file of held) host.reader.pin(file);
-    host.openForScans(merge.run.map(({ segmentId: id }) => id));
+    host.scans.openAhead(merge.run.map(({ segmentId: id }) => id));
   } catch (error) {
     for (const file of held) host.reader.unpin(file);
     throw error;

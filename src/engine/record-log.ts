@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
-import { closeQuietly, type FileSystem } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_RECORD_TYPE, MAX_SEGMENT_ID, RecordType } from './format.ts';
 import {
   frameBytes,
@@ -13,6 +13,7 @@ import {
 } from './frame.ts';
 import { type OpenedLog, type OpeningOptions, openForWriting } from './log-opening.ts';
 import { type LogOptions, resolveLogOptions } from './log-options.ts';
+import { LogScans } from './log-scans.ts';
 import { type LogPosition, LogSync } from './log-sync.ts';
 import { type PreparedMerge, publishMerge } from './merge-publication.ts';
 import { NodeFileSystem } from './node-file-system.ts';
@@ -26,7 +27,7 @@ import type { HintReader } from './seal-hints.ts';
 import { SegmentFiles } from './segment-files.ts';
 import type { LogSegment } from './segment-list.ts';
 import { type PoolStats, SegmentReader } from './segment-reader.ts';
-import { openToScan, type RunningScan, type ScannedRecord, scanSegments } from './segment-records.ts';
+import type { ScannedRecord } from './segment-records.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentSealer } from './segment-sealer.ts';
 import { SegmentWriter, WRITE_BUFFER_BYTES } from './segment-writer.ts';
@@ -87,13 +88,11 @@ export class RecordLog {
   private readonly opened: OpenedLog;
   private readonly syncs: LogSync;
   private readonly sealer: SegmentSealer;
-  private readonly scans = new Set<RunningScan>();
+  private readonly scans: LogScans;
   private readonly writeBuffer = Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
   private sealed: LogSegment[];
   private active: SegmentWriter;
   private nextTxid: number;
-  /** Files that scans hold open. */
-  private scanDescriptors = 0;
   /** Files that a merge holds open. */
   mergeDescriptors = 0;
   /** Told when a seal file was written. */
@@ -118,6 +117,7 @@ export class RecordLog {
     this.latch = latch;
     this.opened = opened;
     this.reader = reader;
+    this.scans = new LogScans(fileSystem, directory, probe);
     this.sealed = opened.segments.slice(0, -1);
     this.nextTxid = opened.nextTxid;
     this.active = SegmentWriter.open(
@@ -393,29 +393,7 @@ export class RecordLog {
   /** Every record up to the present end, in log order. */
   *scan(): Generator<ScannedRecord> {
     this.checkOpen();
-    const scan: RunningScan = { segments: this.segmentsNow(), next: 0, opened: new Map() };
-    this.scans.add(scan);
-    try {
-      yield* scanSegments(this.fileSystem, this.directory, scan, this.probe, (change) => {
-        this.scanDescriptors += change;
-      });
-    } finally {
-      this.scans.delete(scan);
-      for (const descriptor of scan.opened.values()) {
-        closeQuietly(this.fileSystem, descriptor);
-        this.scanDescriptors--;
-      }
-    }
-  }
-
-  private openForScans(segmentIds: readonly number[]): void {
-    for (const { segments, next, opened } of this.scans) {
-      for (const { segmentId, sizeBytes } of segments.slice(next)) {
-        if (sizeBytes === 0 || opened.has(segmentId) || !segmentIds.includes(segmentId)) continue;
-        opened.set(segmentId, openToScan(this.fileSystem, this.directory, segmentId));
-        this.scanDescriptors++;
-      }
-    }
+    yield* this.scans.scan(this.segmentsNow());
   }
 
   /** Segments that are final, ascending, each with its seal where it has one. */
@@ -438,7 +416,7 @@ export class RecordLog {
         reader,
         sealer,
         check,
-        openForScans: (segmentIds) => this.openForScans(segmentIds),
+        scans: this.scans,
         replaced: (segments) => {
           const changed = new Map(segments.map((segment) => [segment.segmentId, segment]));
           this.sealed = this.sealed.map((segment) => changed.get(segment.segmentId) ?? segment);
@@ -511,7 +489,7 @@ export class RecordLog {
             2 * this.syncs.sealingCount +
             this.sealer.descriptorCount +
             pool.pooledDescriptors +
-            this.scanDescriptors +
+            this.scans.descriptorCount +
             this.mergeDescriptors
           : 0,
       unwrittenSeals: this.syncs.sealingCount + this.sealer.pendingCount,

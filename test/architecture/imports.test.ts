@@ -23,7 +23,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['keydir-shard', 'frame-inspection', 'read-runs'],
   ['record-log'],
   ['log-opening', 'merge-publication'],
-  ['log-sync', 'segment-sealer', 'merge-leftovers'],
+  ['log-sync', 'log-scans', 'segment-sealer', 'merge-leftovers'],
   ['repair', 'log-options', 'segment-records'],
   ['recovery', 'quarantine', 'segment-reader', 'segment-writer', 'group-commit', 'poison-latch'],
   ['seal-builder'],

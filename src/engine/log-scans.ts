@@ -1,0 +1,51 @@
+import { closeQuietly, type FileSystem } from './file-system.ts';
+import type { ProbeSet } from './probe-set.ts';
+import type { LogSegment } from './segment-list.ts';
+import { openToScan, type RunningScan, type ScannedRecord, scanSegments } from './segment-records.ts';
+
+/** The scans of a log that are going on. Each sees the segments that there were when it began, whatever merges do since. */
+export class LogScans {
+  private readonly fileSystem: FileSystem;
+  private readonly directory: string;
+  private readonly probe: ProbeSet | undefined;
+  private readonly running = new Set<RunningScan>();
+  private descriptors = 0;
+
+  constructor(fileSystem: FileSystem, directory: string, probe: ProbeSet | undefined) {
+    this.fileSystem = fileSystem;
+    this.directory = directory;
+    this.probe = probe;
+  }
+
+  /** Files held open. */
+  get descriptorCount(): number {
+    return this.descriptors;
+  }
+
+  *scan(segments: readonly LogSegment[]): Generator<ScannedRecord> {
+    const scan: RunningScan = { segments, next: 0, opened: new Map() };
+    this.running.add(scan);
+    try {
+      yield* scanSegments(this.fileSystem, this.directory, scan, this.probe, (change) => {
+        this.descriptors += change;
+      });
+    } finally {
+      this.running.delete(scan);
+      for (const descriptor of scan.opened.values()) {
+        closeQuietly(this.fileSystem, descriptor);
+        this.descriptors--;
+      }
+    }
+  }
+
+  /** Opens what scans have yet to read of these segments, whose names are about to be taken by other files. */
+  openAhead(segmentIds: readonly number[]): void {
+    for (const { segments, next, opened } of this.running) {
+      for (const { segmentId, sizeBytes } of segments.slice(next)) {
+        if (sizeBytes === 0 || opened.has(segmentId) || !segmentIds.includes(segmentId)) continue;
+        opened.set(segmentId, openToScan(this.fileSystem, this.directory, segmentId));
+        this.descriptors++;
+      }
+    }
+  }
+}
