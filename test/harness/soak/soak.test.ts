@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { openStore } from '../../../src/engine/index.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { LYING_STORE, readSamples, readSummary, runSoak, startSoak, until } from './soak-command.ts';
 
@@ -64,7 +65,10 @@ describe('a run that passes', () => {
     const { code, stdout } = await runSoak([...SMALL, '--out', out, '--dir', store]);
     expect(code).toBe(0);
     expect(stdout).toContain(`kept in ${store}`);
-    expect(readdirSync(store)).toHaveLength(1);
+    const opened = await openStore(store);
+    expect(opened.recoveryReport.outcome).toBe('clean');
+    expect(opened.size).toBeGreaterThan(0);
+    await opened.close();
     const again = await runSoak([...SMALL, '--out', out, '--dir', store]);
     expect(again.code).toBe(2);
     expect(again.stderr).toMatch(/^soak: --dir: .* already holds something/);
