@@ -96,18 +96,18 @@ export class Keydir {
    * follow, or `delete`. Throws `OUT_OF_MEMORY`, and then nothing has changed.
    */
   reserve(keys: readonly Uint8Array[]): void {
-    if (this.reservedHashes.length < keys.length) this.reservedHashes = new Uint32Array(keys.length * 2);
-    const { reservedHashes, entries, words } = this;
-    entries.fill(0);
-    words.fill(0);
-    for (const [index, key] of keys.entries()) {
-      const hash = hashKey(key, 0, key.length, this.seed);
-      reservedHashes[index] = hash;
-      const shard = shardOf(hash);
-      entries[shard] = (entries[shard] as number) + 1;
-      words[shard] = (words[shard] as number) + entryWords(key.length);
-    }
     try {
+      if (this.reservedHashes.length < keys.length) this.reservedHashes = new Uint32Array(keys.length * 2);
+      const { reservedHashes, entries, words } = this;
+      entries.fill(0);
+      words.fill(0);
+      for (const [index, key] of keys.entries()) {
+        const hash = hashKey(key, 0, key.length, this.seed);
+        reservedHashes[index] = hash;
+        const shard = shardOf(hash);
+        entries[shard] = (entries[shard] as number) + 1;
+        words[shard] = (words[shard] as number) + entryWords(key.length);
+      }
       for (let shard = 0; shard < SHARDS; shard++) {
         if (entries[shard] === 0) continue;
         this.ownShardOf(shard).reserve(entries[shard] as number, words[shard] as number);

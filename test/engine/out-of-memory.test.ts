@@ -1,0 +1,63 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { openStore, type Store } from '../../src/engine/index.ts';
+import { failureOf } from '../support/rejection.ts';
+
+/** Any array that is asked for from now on cannot be had, as when the process is at its limit. */
+function exhaustMemory(): void {
+  const exhausted = new Proxy(Uint32Array, {
+    construct() {
+      throw new RangeError('Array buffer allocation failed');
+    },
+  });
+  vi.stubGlobal('Uint32Array', exhausted);
+}
+
+afterEach(() => vi.unstubAllGlobals());
+
+async function filledStore(): Promise<Store> {
+  const store = await openStore('/store', { fileSystem: new MemoryFileSystem() });
+  for (let index = 0; index < 1000; index++) store.put(`key-${index}`, `value ${index}`);
+  return store;
+}
+
+describe('out of memory while the keydir grows', () => {
+  test('a put is refused before anything is written, and the store reads and goes on', async () => {
+    const store = await filledStore();
+    exhaustMemory();
+    let put = 0;
+    let failure: unknown;
+    while (failure === undefined) failure = await failureOf(() => store.put(`more-${put++}`, 'x'.repeat(10)));
+    expect(failure).toMatchObject({ code: 'OUT_OF_MEMORY' });
+    const { end } = store;
+    expect(await failureOf(() => store.put(`more-${put - 1}`, 'again'))).toMatchObject({
+      code: 'OUT_OF_MEMORY',
+    });
+    expect(store.end).toEqual(end);
+    expect(store.poisoned).toBeUndefined();
+    expect(String(store.get('key-7'))).toBe('value 7');
+    expect(store.put('key-7', 'a key that is there needs no memory').segmentId).toBe(1);
+    vi.unstubAllGlobals();
+    store.put(`more-${put - 1}`, 'there is memory again');
+    expect(store.size).toBe(1000 + put);
+    await store.close();
+  });
+
+  test('a batch is refused as a whole before anything is written', async () => {
+    const store = await filledStore();
+    const { end } = store;
+    const operations = Array.from({ length: 5000 }, (_, index) => ({
+      type: 'put' as const,
+      key: `new-${index}`,
+      value: 'value',
+    }));
+    exhaustMemory();
+    expect(await failureOf(() => store.batch(operations))).toMatchObject({ code: 'OUT_OF_MEMORY' });
+    expect(store.end).toEqual(end);
+    expect(store.size).toBe(1000);
+    vi.unstubAllGlobals();
+    store.batch(operations);
+    expect(store.size).toBe(6000);
+    await store.close();
+  });
+});
