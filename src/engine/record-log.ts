@@ -398,7 +398,11 @@ export class RecordLog {
 
   /** Segments that are final, ascending, each with its seal where it has one. */
   sealedSegments(): (LogSegment & { readonly seal: Seal | undefined })[] {
-    return this.sealed.map((segment) => ({ ...segment, seal: this.sealer.sealOf(segment.segmentId) }));
+    return this.sealed.map((segment) => {
+      const seal = this.sealer.sealOf(segment.segmentId);
+      // One that another program has appended to has a seal of what it was before.
+      return { ...segment, seal: seal?.byteLength === segment.sizeBytes ? seal : undefined };
+    });
   }
 
   /**
