@@ -6,7 +6,7 @@ import {
   type ReadableSpan,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base';
-import { Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Probe } from '../../src/engine/index.ts';
 import { otelProbe, type SpanCounting, type SpanCounts } from '../../src/telemetry/otel.ts';
 import { type MetricsServer, prometheusProbe, serveMetrics } from '../../src/telemetry/prometheus.ts';
@@ -80,9 +80,13 @@ export class StoreTelemetry {
     return this.exporter?.failed ?? 0;
   }
 
-  /** Throws when the port is in use. */
+  /** With the metrics of the process beside those of the store. Throws when the port is in use. */
   async serve(port: number): Promise<void> {
-    this.server = await serveMetrics({ registry: this.registry, port });
+    const process = new Registry();
+    collectDefaultMetrics({ register: process });
+    const { contentType } = this.registry;
+    const metrics = async () => `${await this.registry.metrics()}\n${await process.metrics()}`;
+    this.server = await serveMetrics({ registry: { contentType, metrics }, port });
   }
 
   /** After the store was closed. Never waits long for a receiver. */

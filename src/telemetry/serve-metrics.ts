@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { MetricsRegistry, PrometheusProbe } from './prometheus.ts';
 
 export interface ServeMetricsOptions {
-  readonly registry: MetricsRegistry;
+  readonly registry: Pick<MetricsRegistry, 'metrics' | 'contentType'>;
   /** The stores that `/healthz` speaks for. */
   readonly probes?: readonly PrometheusProbe[];
   /** Default: loopback. */
