@@ -43,13 +43,21 @@ export function killsPart(
         onProgress: ({ kills, killsAMinute }) =>
           progress.update(`kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`),
       });
-      const { kills, killsAMinute, killsWhileOpening, slowestOpenMs, operationsAcknowledged } = report;
+      const { kills, killsAMinute, killsWhileOpening, killsInMerges } = report;
+      const { slowestOpenMs, operationsAcknowledged } = report;
       return {
-        figures: { kills, killsAMinute, killsWhileOpening, slowestOpenMs, operationsAcknowledged },
+        figures: {
+          kills,
+          killsAMinute,
+          killsWhileOpening,
+          killsInMerges,
+          slowestOpenMs,
+          operationsAcknowledged,
+        },
         rows: [
           [
             'kills',
-            `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; slowest opening after one ${Math.round(slowestOpenMs)} ms`,
+            `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening and ${formatCount(killsInMerges)} in merges; slowest opening after one ${Math.round(slowestOpenMs)} ms`,
           ],
         ],
         failures: report.findings.map(({ invariant, message, reproduce, directory: kept, details }) => {

@@ -36,6 +36,8 @@ export interface KillReport {
   readonly killsByKind: Readonly<Record<string, number>>;
   /** Kills that came before the process had opened the store. */
   readonly killsWhileOpening: number;
+  /** Kills that left a merge half done. */
+  readonly killsInMerges: number;
   readonly reopensChecked: number;
   readonly operationsAcknowledged: number;
   /** The longest that an opening after a kill took, its recovery included. */
@@ -81,6 +83,7 @@ class Campaign {
   private started = 0;
   private kills = 0;
   private killsWhileOpening = 0;
+  private killsInMerges = 0;
   private operations = 0;
   private slowestOpenMs = 0;
 
@@ -107,6 +110,7 @@ class Campaign {
       killsAMinute: (this.kills * 60_000) / durationMs,
       killsByKind: this.killsByKind,
       killsWhileOpening: this.killsWhileOpening,
+      killsInMerges: this.killsInMerges,
       reopensChecked: this.kills,
       operationsAcknowledged: this.operations,
       slowestOpenMs: this.slowestOpenMs,
@@ -143,11 +147,12 @@ class Campaign {
     }
   }
 
-  private count({ plan, run, openMs }: Kill): void {
+  private count({ plan, run, openMs, inMerge }: Kill): void {
     const kind = run.diedIn === undefined ? plan.kind : `${plan.kind} ${run.diedIn}`;
     this.killsByKind[kind] = (this.killsByKind[kind] ?? 0) + 1;
     this.kills++;
     if (!run.opened) this.killsWhileOpening++;
+    if (inMerge) this.killsInMerges++;
     this.operations += run.acknowledgements.length;
     this.slowestOpenMs = Math.max(this.slowestOpenMs, openMs);
     this.options.onProgress?.(this.report());

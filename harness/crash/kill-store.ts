@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import type { Prng } from '../prng.ts';
 import { invariantOf, PromiseBroken } from './fault-broken.ts';
 import { type KillPlan, planKill } from './kill-plan.ts';
@@ -13,6 +14,8 @@ export interface Kill {
   readonly run: KilledRun;
   /** Of the first opening by a writer; 0 when the next child was the first. */
   readonly openMs: number;
+  /** It left a merge that had begun and not ended. */
+  readonly inMerge: boolean;
 }
 
 /** A kill whose check failed. */
@@ -79,10 +82,17 @@ export async function killRound(
   try {
     if (run.trouble !== undefined) throw run.trouble;
     const left = follow(history, subject.steps(place), run);
-    return { plan, run, openMs: await subject.check(directory, left, opens) };
+    // What an opening finds it clears away.
+    const inMerge = run.opened && leftInMerge(directory);
+    return { plan, run, openMs: await subject.check(directory, left, opens), inMerge };
   } catch (error) {
     throw new KillFailure(place.round, plan, run, error);
   }
+}
+
+/** Its files have these names from the first to the last but one of its steps; in the last there are none any more. */
+function leftInMerge(directory: string): boolean {
+  return existsSync(directory) && readdirSync(directory).some((name) => /\.merge(?:-tmp|\.tmp)?$/.test(name));
 }
 
 /** Repeats what the child did, as far as it told and one step further, since it may have died inside that one. */

@@ -27,16 +27,20 @@ export type KillStep =
   | { readonly kind: 'write' | 'durable'; readonly operation: HistoryOperation }
   | { readonly kind: 'batch'; readonly operations: readonly HistoryOperation[] }
   | { readonly kind: 'sync' | 'rotate' | 'reopen' }
+  /** Merges all that has garbage; `beginCompact` goes on beside the next steps. */
+  | { readonly kind: 'compact' | 'beginCompact' }
   /** `output` is a name that no other step of the round has. */
   | { readonly kind: 'compactTo' | 'export'; readonly output: string };
 
 /** In a hundred steps. */
 const SHARES: readonly (readonly [KillStep['kind'], number])[] = [
-  ['write', 74],
+  ['write', 68],
   ['durable', 4],
   ['batch', 10],
   ['sync', 6],
-  ['rotate', 2],
+  ['rotate', 4],
+  ['compact', 2],
+  ['beginCompact', 2],
   ['compactTo', 1],
   ['export', 1],
   ['reopen', 2],
@@ -133,6 +137,15 @@ export async function takeStep(
       break;
     case 'rotate':
       store.rotate();
+      break;
+    case 'compact':
+      await store.compact({ deadRatio: 0 });
+      break;
+    case 'beginCompact':
+      store.compact({ deadRatio: 0 }).catch((error) => {
+        // A close ends it. Anything else nobody has asked for, and it ends the process.
+        if (error.code !== 'STORE_CLOSED') throw error;
+      });
       break;
     case 'compactTo':
       await store.compactTo(`${outputs}/${step.output}`);

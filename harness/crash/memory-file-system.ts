@@ -22,6 +22,11 @@ export class MemoryFileSystem implements FileSystem {
     return this.descriptors.size;
   }
 
+  /** One for each open descriptor, whether or not a name still leads to it. */
+  get openInodes(): number[] {
+    return [...this.descriptors.values()].map(({ file }) => file.stat().inode);
+  }
+
   /** What a process that starts after this one's death would find: no descriptors, no locks, the lease stale and gone. */
   afterProcessDeath(): MemoryFileSystem {
     const copy = new MemoryFileSystem();

@@ -7,6 +7,8 @@ import { Keydir } from '../../src/engine/keydir.ts';
 import { segmentIds, segmentPath } from '../../src/engine/segment-name.ts';
 import { InvariantBroken } from './invariants.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
+import { MERGE_CORNERS } from './mutant-corners-of-merge.ts';
+import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
 
 /**
  * Corners of the engine that small stores with few keys never come to: the edges of the chunk that a log is scanned
@@ -14,6 +16,8 @@ import { MemoryFileSystem } from './memory-file-system.ts';
  * Each throws `InvariantBroken`.
  */
 export const CORNERS: readonly (() => void | Promise<void>)[] = [
+  ...SEAL_CORNERS,
+  ...MERGE_CORNERS,
   readAcrossChunks,
   readLongHeaderAcrossChunks,
   keepIdsGapless,

@@ -17,7 +17,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   {
     name: 'get-skips-checksum',
     mistake: 'a get does not check the checksum',
-    edits: [{ file: 'segment-reader', find: 'crcHolds(bytes, 0, ref.byteLength)', replace: 'true' }],
+    edits: [{ file: 'segment-reader', find: 'crcHolds(bytes, at, ref.byteLength)', replace: 'true' }],
     checks: ['corners'],
   },
   {
@@ -26,9 +26,9 @@ export const READING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'frame',
-        find: 'return crc32c(bytes.subarray(offset, crcAt)) === readUint32(bytes, crcAt);',
+        find: 'return crc32cOfRange(bytes, offset, crcAt) === readUint32(bytes, crcAt);',
         replace:
-          'return [0, 1, 2].some((type) => { const copy = Buffer.from(bytes.subarray(offset, crcAt)); copy[6] = type; return crc32c(copy) === readUint32(bytes, crcAt); });',
+          'return [0, 1, 2].some((type) => { const copy = Buffer.from(bytes.subarray(offset, crcAt)); copy[6] = type; return crc32cOfRange(copy, 0, copy.length) === readUint32(bytes, crcAt); });',
       },
     ],
     checks: ['corners'],
@@ -36,14 +36,18 @@ export const READING_MUTANTS: readonly Mutant[] = [
   {
     name: 'get-skips-key',
     mistake: 'a get does not compare the key, and returns whatever stands there',
-    edits: [{ file: 'key-value-view', find: '|| !sameBytes(frame, HEADER_BYTES, key)', replace: '' }],
+    edits: [{ file: 'key-value-view', find: '|| !sameBytes(frame, at + HEADER_BYTES, key)', replace: '' }],
     checks: ['corners'],
   },
   {
     name: 'get-skips-type',
     mistake: 'a get takes any record of the key for a Put',
     edits: [
-      { file: 'key-value-view', find: 'if (headerType(frame, 0) !== RecordType.Put)', replace: 'if (false)' },
+      {
+        file: 'key-value-view',
+        find: 'if (headerType(frame, at) !== RecordType.Put)',
+        replace: 'if (false)',
+      },
     ],
     checks: ['corners'],
   },
@@ -59,8 +63,8 @@ export const READING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'keydir',
-        find: 'if (frame.type === RecordType.Delete) this.deleteAt(frame.bytes, start, end); else',
-        replace: 'if (frame.type !== RecordType.Delete)',
+        find: 'this.deleteAt(frame.bytes, start, end);',
+        replace: '',
       },
     ],
     checks: ['states'],

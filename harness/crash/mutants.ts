@@ -1,6 +1,8 @@
 import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
+import { MERGE_MUTANTS } from './mutants-of-merge.ts';
 import { READING_MUTANTS } from './mutants-of-reading.ts';
 import { RECOVERY_MUTANTS } from './mutants-of-recovery.ts';
+import { SEAL_MUTANTS } from './mutants-of-seals.ts';
 
 /** A mistake that somebody could make in the engine. It is planted into a copy of the compiled files. */
 export interface Mutant {
@@ -24,7 +26,13 @@ export interface Edit {
 /** Checks that a mutant is run through; see mutant-checks.ts. */
 export type MutantCheckName = 'states' | 'corpus' | 'corners';
 
-export const MUTANTS: readonly Mutant[] = [...DURABILITY_MUTANTS, ...RECOVERY_MUTANTS, ...READING_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+  ...DURABILITY_MUTANTS,
+  ...RECOVERY_MUTANTS,
+  ...READING_MUTANTS,
+  ...SEAL_MUTANTS,
+  ...MERGE_MUTANTS,
+];
 
 /** The text with the edit made; throws when the place is not there exactly once. */
 export function applyEdit(text: string, { file, find, replace }: Edit): string {

@@ -1,53 +1,40 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type FrameInspection, type InspectedField, inspectFrame, MAX_FRAME_BYTES } from '../engine/index.ts';
+import type { FrameInspection, InspectedField } from '../engine/index.ts';
+import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { ExitCode } from './exit-code.ts';
+import { inspectAt } from './frame-at.ts';
+import { Output } from './output.ts';
+import { parsePlace } from './place.ts';
+import { base64 } from './record-lines.ts';
 
 /** Shown of a key or a payload. */
 const SHOWN_BYTES = 48;
 const HEX_BYTES_A_LINE = 16;
 
-export function addHexdump(program: Command): void {
-  program
-    .command('hexdump')
-    .description('take the frame at a place apart: each field named, the checksum stored and computed')
-    .argument('<directory>', 'the store')
+export function define(command: Command): void {
+  addJson(addDirectory(command))
     .argument('<place>', 'where, as messages name it: 00000003.dwal:1234')
-    .action((directory: string, place: string) => {
-      const match = /^(\d{8}\.dwal):(\d{1,15})$/.exec(place);
-      if (match === null) {
-        program.error(`error: '${place}' is not a place; give one such as 00000003.dwal:1234`, {
-          exitCode: ExitCode.usage,
-        });
-      }
-      const segment = join(directory, match[1] as string);
-      if (!existsSync(segment))
-        program.error(`error: ${segment} does not exist`, { exitCode: ExitCode.usage });
-      const bytes = readFrom(segment, Number(match[2]), MAX_FRAME_BYTES);
-      if (bytes.length === 0)
-        program.error(`error: the segment ends before ${place}`, { exitCode: ExitCode.usage });
-      const inspection = inspectFrame(bytes);
-      for (const line of render(inspection)) process.stdout.write(`${line}\n`);
+    .addHelpText('after', '\nExit status 3: no valid frame begins there.')
+    .action(async (directory: string, place: string, { json }: JsonFlags) => {
+      const inspection = inspectAt(directory, parsePlace(place));
+      const output = new Output();
+      if (json) output.json('hexdump', toJson(inspection));
+      else for (const line of render(inspection)) output.line(line);
       if (inspection.verdict !== 'valid') process.exitCode = ExitCode.corruption;
+      await output.flush();
     });
 }
 
-function readFrom(path: string, position: number, limitBytes: number): Buffer {
-  const descriptor = openSync(path, 'r');
-  try {
-    const pieces: Buffer[] = [];
-    for (let at = 0; at < limitBytes; ) {
-      const piece = Buffer.alloc(Math.min(1024 * 1024, limitBytes - at));
-      const count = readSync(descriptor, piece, 0, piece.length, position + at);
-      if (count === 0) break;
-      pieces.push(piece.subarray(0, count));
-      at += count;
-    }
-    return Buffer.concat(pieces);
-  } finally {
-    closeSync(descriptor);
-  }
+function toJson({ fields, verdict }: FrameInspection): Record<string, unknown> {
+  return {
+    verdict,
+    fields: fields.map(({ name, offset, bytes, meaning }) => ({
+      name,
+      offset,
+      meaning,
+      bytes_b64: base64(bytes),
+    })),
+  };
 }
 
 function* render({ fields, verdict }: FrameInspection): Generator<string> {

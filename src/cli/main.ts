@@ -1,36 +1,60 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { ExitCode, exitCodeOf } from './exit-code.ts';
-import { addHexdump } from './hexdump.ts';
-import { addSalvage } from './salvage.ts';
+import { COMMANDS } from './command-table.ts';
+import { ExitCode } from './exit-code.ts';
+
+const HELP = `
+Exit status: 0 success; 1 usage, or a locked or missing store; 2 a key is absent, or something was lost that the
+store can do without; 3 corruption. 'tidemark COMMAND --help' says more.`;
+
+// Whoever reads our output may close the pipe when it has seen enough: `Output` hears of it where it writes.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 const program = new Command('tidemark')
-  .description('Looks into a tidemark (or datawal) store.')
-  .addHelpText(
-    'after',
-    '\nExit status: 0 success; 1 usage, or a locked or missing store; 2 something was lost; 3 corruption.',
-  )
+  .description('Looks into a tidemark (or datawal) store, keeps it, and rescues it.')
+  .version(version(), '-V, --version', 'print the version')
+  .helpOption('-h, --help', 'print help')
+  .helpCommand('help [command]', 'print the help of a command')
+  .addHelpText('after', HELP)
+  .configureHelp({ subcommandTerm: (command) => command.name() })
+  .commandsGroup('Other:')
+  .enablePositionalOptions()
   .showSuggestionAfterError()
   .exitOverride();
 
-// `| head` closes the pipe when it has seen enough.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
-
-addHexdump(program);
-addSalvage(program);
+const words = process.argv.slice(2);
+for (const { name, summary, group, load } of COMMANDS) {
+  const command = program.command(name).description(summary).helpGroup(group);
+  // `help scan` needs the options of scan as well.
+  if (words.slice(0, 2).includes(name)) (await load()).define(command);
+}
 
 try {
   await program.parseAsync();
 } catch (error) {
+  await tell(error);
+}
+
+async function tell(error: unknown): Promise<void> {
   const { code, exitCode } = error as { code?: string; exitCode?: number };
   if (code?.startsWith('commander.')) {
     // commander has said what was wrong, or printed the help that was asked for.
     process.exitCode = exitCode === 0 ? ExitCode.success : ExitCode.usage;
-  } else {
-    process.stderr.write(`tidemark: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = exitCodeOf(error);
+    return;
   }
+  const { ClosedPipe, JSON_SCHEMA } = await import('./output.ts');
+  if (error instanceof ClosedPipe) return;
+  const { failureOf } = await import('./failure.ts');
+  const failure = failureOf(error);
+  process.exitCode = failure.exitCode;
+  const text = words.includes('--json')
+    ? JSON.stringify({ schema: JSON_SCHEMA, kind: 'error', ...failure })
+    : `tidemark: ${failure.message}`;
+  process.stderr.write(`${text}\n`);
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -1,23 +1,38 @@
 import type { Command } from 'commander';
 import { salvage } from '../engine/index.ts';
+import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { ExitCode } from './exit-code.ts';
+import { Output } from './output.ts';
+import { placeName, segmentFile } from './place.ts';
 
-export function addSalvage(program: Command): void {
-  program
-    .command('salvage')
-    .description('copy every valid record of a damaged store into a new directory, and list what was lost')
-    .argument('<directory>', 'the damaged store; only read')
+export function define(command: Command): void {
+  addJson(addDirectory(command, 'the damaged store; only read'))
     .argument('<new-directory>', 'must not exist')
-    .action(async (directory: string, target: string) => {
-      const report = await salvage(directory, target);
-      process.stdout.write(`${report.recordsKept} records kept in ${target}\n`);
-      for (const { segmentId, offset, byteLength, damage } of report.lost) {
-        const name = `${String(segmentId).padStart(8, '0')}.dwal`;
-        process.stdout.write(`lost: ${byteLength} bytes at ${name}:${offset} (${damage})\n`);
+    .addHelpText(
+      'after',
+      `
+Deletes are copied as well. What a lost range held is not known, so a salvaged store may hold older values than the
+damaged one did. Exit status 2: something was lost.`,
+    )
+    .action(async (directory: string, target: string, { json }: JsonFlags) => {
+      const { recordsKept, lost, missingSegments } = await salvage(directory, target);
+      const output = new Output();
+      if (json) {
+        const ranges = lost.map(({ segmentId, offset, byteLength, damage }) => ({
+          segment: segmentId,
+          offset,
+          bytes: byteLength,
+          damage,
+        }));
+        output.json('salvage', { recordsKept, lost: ranges, missingSegments });
+      } else {
+        output.line(`${recordsKept} records kept in ${target}`);
+        for (const range of lost)
+          output.line(`lost: ${range.byteLength} bytes at ${placeName(range)} (${range.damage})`);
+        for (const segmentId of missingSegments)
+          output.line(`lost: segment ${segmentFile(segmentId)} is missing`);
       }
-      for (const segmentId of report.missingSegments) {
-        process.stdout.write(`lost: segment ${String(segmentId).padStart(8, '0')}.dwal is missing\n`);
-      }
-      if (report.lost.length + report.missingSegments.length > 0) process.exitCode = ExitCode.recoverable;
+      if (lost.length + missingSegments.length > 0) process.exitCode = ExitCode.recoverable;
+      await output.flush();
     });
 }

@@ -185,8 +185,9 @@ describe('between the parts', () => {
     expect(exported).toContain('src/engine/index');
     const hidden = (isPart: (path: string) => boolean) => (target: string) =>
       isPart(target) && !exported.includes(target);
-    // The crash injector and the corpus look at the files of a store from below.
-    const mayLookInside = (path: string) => /^(?:test|harness\/crash|harness\/corpus)\//.test(path);
+    // The crash injector, the corpus and the fuzzer look at the files of a store from below.
+    const mayLookInside = (path: string) =>
+      /^(?:test|harness\/crash|harness\/corpus|harness\/fuzz)\//.test(path);
     expect(edges((path) => !isEngine(path) && !mayLookInside(path), hidden(isEngine))).toEqual([]);
     expect(edges((path) => !isTelemetry(path) && !inside('test')(path), hidden(isTelemetry))).toEqual([]);
   });

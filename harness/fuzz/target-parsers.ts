@@ -1,0 +1,111 @@
+import { MARK_FILE, readMark } from '../../src/engine/durable-mark.ts';
+import { decodeFrame } from '../../src/engine/frame.ts';
+import { inspectFrame } from '../../src/engine/index.ts';
+import { decodeSealHeader, encodeSealHeader, readSeal } from '../../src/engine/seal-file.ts';
+import { HintReader } from '../../src/engine/seal-hints.ts';
+import { SegmentScanner, scanChunk } from '../../src/engine/segment-scanner.ts';
+import { LOCK_FILE, lockCarriesNonce } from '../../src/engine/writer-lock.ts';
+import type { FixtureFiles } from '../corpus/fixture.ts';
+import { MemoryFileSystem } from '../crash/memory-file-system.ts';
+import type { Prng } from '../prng.ts';
+import { pick } from './byte-mutation.ts';
+import { type FuzzInput, type FuzzTarget, onlyPart, PromiseBroken } from './fuzz-target.ts';
+import { mutateNamed } from './store-mutation.ts';
+
+const DIRECTORY = '/store';
+
+/** One mutated file of a seed store whose name matches. */
+function mutatedFile(prng: Prng, seeds: readonly FixtureFiles[], name: RegExp): FuzzInput {
+  const files = seeds.flatMap((seed) =>
+    [...seed].filter((file) => name.test(file[0])).map((file) => ({ seed, file })),
+  );
+  const { seed, file } = pick(prng, files);
+  const donor = pick(prng, files).file[1];
+  let bytes = Buffer.from(file[1]);
+  for (let changes = 1 + prng.below(3); changes > 0; changes--)
+    bytes = Buffer.from(mutateNamed(prng, seed, file[0], bytes, donor));
+  return new Map([[file[0], bytes]]);
+}
+
+function inMemory(name: string, bytes: Buffer): MemoryFileSystem {
+  const fileSystem = new MemoryFileSystem();
+  fileSystem.makeDirectory(DIRECTORY);
+  fileSystem.shareFile(`${DIRECTORY}/${name}`, bytes);
+  return fileSystem;
+}
+
+/** Every frame decoder at every offset of any bytes: never throws, and all of them say the same. */
+export const framesTarget: FuzzTarget = {
+  name: 'frames',
+  weight: 24,
+  make: (prng, seeds) => mutatedFile(prng, seeds, /\.dwal$/),
+  check(input) {
+    const bytes = onlyPart(input);
+    const fileSystem = inMemory('segment', bytes);
+    const descriptor = fileSystem.open(`${DIRECTORY}/segment`, 'read');
+    const scanner = new SegmentScanner({
+      fileSystem,
+      site: 'verify',
+      descriptor,
+      segmentId: 1,
+      endOffset: bytes.length,
+      chunk: scanChunk([{ sizeBytes: bytes.length }]),
+    });
+    for (let state = scanner.next(); state !== 'end'; state = scanner.next()) {
+      const decoded = decodeFrame(bytes, scanner.offset);
+      if (decoded.ok !== (state === 'frame'))
+        throw new PromiseBroken(`the scanner says ${state} at ${scanner.offset}, decodeFrame the opposite`);
+      const { verdict } = inspectFrame(bytes.subarray(scanner.offset));
+      if ((verdict === 'valid') !== decoded.ok)
+        throw new PromiseBroken(
+          `inspectFrame says ${verdict} at ${scanner.offset}, decodeFrame the opposite`,
+        );
+      if (state === 'damaged') break;
+    }
+    // The first bytes of every offset, which includes headers that begin inside others.
+    for (let at = 0; at < Math.min(bytes.length, 512); at++) decodeFrame(bytes, at);
+  },
+};
+
+/** Seals: whatever is taken for valid encodes to the bytes that it came from, and its hints stay inside the file. */
+export const sealsTarget: FuzzTarget = {
+  name: 'seals',
+  weight: 20,
+  make: (prng, seeds) => mutatedFile(prng, seeds, /\.seal$/),
+  check(input) {
+    const bytes = onlyPart(input);
+    const header = decodeSealHeader(bytes.subarray(0, 188));
+    if (header !== undefined && !encodeSealHeader(header).equals(bytes.subarray(0, 188)))
+      throw new PromiseBroken('a seal header does not encode to what it was decoded from');
+    const fileSystem = inMemory('00000001.seal', bytes);
+    const seal = readSeal(fileSystem, DIRECTORY, 1);
+    if (!(seal instanceof Object)) return;
+    const descriptor = fileSystem.open(`${DIRECTORY}/00000001.seal`, 'read');
+    const hints = new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
+    try {
+      while (hints.next()) {
+        if (hints.position > bytes.length || hints.keyAt + hints.keyLength > hints.bytes.length)
+          throw new PromiseBroken('a hint reaches beyond the seal');
+      }
+    } catch (error) {
+      if (!/changed while it was read/.test((error as Error).message)) throw error;
+    }
+  },
+};
+
+/** The durable mark and the owner record of the lock. */
+export const slotsTarget: FuzzTarget = {
+  name: 'slots',
+  weight: 20,
+  make: (prng, seeds) => mutatedFile(prng, seeds, /^(?:durable-mark|\.lock)$/),
+  check(input) {
+    const bytes = onlyPart(input);
+    const { newest } = readMark(inMemory(MARK_FILE, bytes), DIRECTORY);
+    if (newest !== undefined) {
+      const { offset, nextTxid, segmentId } = newest.mark;
+      if (![offset, nextTxid, segmentId].every(Number.isSafeInteger))
+        throw new PromiseBroken('a mark with numbers that are none');
+    }
+    lockCarriesNonce(inMemory(LOCK_FILE, bytes), DIRECTORY, Buffer.alloc(16));
+  },
+};

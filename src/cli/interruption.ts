@@ -1,0 +1,23 @@
+import { constants } from 'node:os';
+import { CommandError } from './failure.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Why a command ended early. What it had begun was taken back, or stays as the command says. */
+class Interrupted extends CommandError {
+  constructor(signal: (typeof SIGNALS)[number]) {
+    super(`interrupted by ${signal}`, 128 + constants.signals[signal]);
+  }
+}
+
+/** For work that would leave debris: the first signal asks it to end, by the abort signal; a second one kills. */
+export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const handlers = SIGNALS.map((signal) => () => controller.abort(new Interrupted(signal)));
+  for (const [index, signal] of SIGNALS.entries()) process.once(signal, handlers[index] as () => void);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const [index, signal] of SIGNALS.entries()) process.off(signal, handlers[index] as () => void);
+  }
+}

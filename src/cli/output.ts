@@ -1,0 +1,122 @@
+import { printable } from './printable.ts';
+
+/** Of every JSON line. It changes when a field changes its meaning or goes. */
+export const JSON_SCHEMA = 1;
+
+/** Large enough that the write calls cost nothing, small enough that a pager gets its first page at once. */
+const CHUNK_BYTES = 256 * 1024;
+/** As `printable` says that it cut something. */
+const CUT = Buffer.from('... (');
+const CUT_END = Buffer.from(' bytes more)');
+/** A line without its key and value. */
+const LINE_BYTES = 256;
+
+/** Whoever read our output has seen enough: no failure, and nothing more to do. */
+export class ClosedPipe extends Error {}
+
+/**
+ * Standard output, written in large chunks. Nothing is held back at the end of a command that calls `end`. Throws
+ * `ClosedPipe` when the reader went away.
+ */
+export class Output {
+  private bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  private used = 0;
+
+  line(text: string): void {
+    const needed = Buffer.byteLength(text) + 1;
+    if (needed > this.bytes.length - this.used) this.grow(needed);
+    this.used += this.bytes.write(text, this.used);
+    this.bytes[this.used++] = 0x0a;
+  }
+
+  json(kind: string, fields: Readonly<Record<string, unknown>>): void {
+    this.line(JSON.stringify({ schema: JSON_SCHEMA, kind, ...fields }));
+  }
+
+  /** Is it time to await `flush`? */
+  get isFull(): boolean {
+    return this.used >= CHUNK_BYTES - LINE_BYTES;
+  }
+
+  async flush(): Promise<void> {
+    if (this.used === 0) return;
+    const chunk = this.bytes.subarray(0, this.used);
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write(chunk, (error) => {
+        if (error == null) resolve();
+        else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new ClosedPipe() : error);
+      });
+    });
+    this.used = 0;
+    if (this.bytes.length > CHUNK_BYTES) this.bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  }
+
+  /** Room for a line that shows so many bytes of key and value, as base64 at the most. */
+  reserve(contentBytes: number): void {
+    const needed = Math.ceil((contentBytes * 4) / 3) + LINE_BYTES;
+    if (needed > this.bytes.length - this.used) this.grow(needed);
+  }
+
+  /** After `reserve`. ASCII. */
+  ascii(text: string): void {
+    this.used += this.bytes.write(text, this.used, 'latin1');
+  }
+
+  /** After `reserve`. For a few bytes a loop is faster than a call of a method that copies. */
+  raw(text: Uint8Array): void {
+    const { bytes } = this;
+    let at = this.used;
+    for (let index = 0; index < text.length; index++) bytes[at++] = text[index] as number;
+    this.used = at;
+  }
+
+  /** After `reserve`. */
+  byte(value: number): void {
+    this.bytes[this.used++] = value;
+  }
+
+  /** After `reserve`: a non-negative integer in decimal. */
+  integer(value: number): void {
+    if (value >= 1e9) {
+      this.ascii(String(value));
+      return;
+    }
+    let digits = 1;
+    for (let power = 10; value >= power; power *= 10) digits++;
+    let rest = value | 0;
+    for (let at = this.used + digits - 1; at >= this.used; at--) {
+      this.bytes[at] = 0x30 + (rest % 10);
+      rest = (rest / 10) | 0;
+    }
+    this.used += digits;
+  }
+
+  /** After `reserve`: as the function `printable` has it. */
+  printable(value: Uint8Array, limitBytes: number): void {
+    const { bytes } = this;
+    const length = Math.min(value.length, limitBytes);
+    // What is not plain text, or could be taken for `b64:` or `hex:`, goes the careful way.
+    let isPlain = value[3] !== 0x3a;
+    let at = this.used;
+    for (let index = 0; isPlain && index < length; index++) {
+      const byte = value[index] as number;
+      isPlain = byte >= 0x20 && byte < 0x7f;
+      bytes[at++] = byte;
+    }
+    if (!isPlain) {
+      this.used += bytes.write(printable(value, limitBytes), this.used);
+      return;
+    }
+    this.used = at;
+    if (length === value.length) return;
+    this.raw(CUT);
+    this.integer(value.length - length);
+    this.raw(CUT_END);
+  }
+
+  private grow(needed: number): void {
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.used + needed));
+    this.bytes.copy(grown, 0, 0, this.used);
+    this.bytes = grown;
+  }
+}

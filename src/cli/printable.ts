@@ -1,0 +1,53 @@
+/** Bytes of a key or a value that are shown unless --no-truncate asks for all. */
+export const SHOWN_BYTES = 80;
+
+/** Other bytes are shown as hexadecimal up to this length, and as base64 beyond it. */
+const HEX_BYTES = 16;
+
+/** Control, format and unassigned characters: they would hide, reorder or move what is shown. */
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
+/** Text that could be taken for the encoded form of something else. */
+const ENCODED = /^(?:b64|hex):/;
+
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Printable UTF-8 as it is, anything else as `hex:…` or `b64:…`. What is longer than `limitBytes` is cut, between
+ * characters, and the number of bytes left out follows.
+ */
+export function printable(bytes: Uint8Array, limitBytes = Number.POSITIVE_INFINITY): string {
+  const shown = bytes.length > limitBytes ? bytes.subarray(0, limitBytes) : bytes;
+  const text = printableText(shown, bytes.length > shown.length);
+  if (text === undefined) return cut(encoded(shown), bytes.length - shown.length);
+  return cut(text, bytes.length - Buffer.byteLength(text));
+}
+
+function cut(text: string, leftOutBytes: number): string {
+  return leftOutBytes === 0 ? text : `${text}... (${leftOutBytes} bytes more)`;
+}
+
+function encoded(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return bytes.length <= HEX_BYTES ? `hex:${buffer.toString('hex')}` : `b64:${buffer.toString('base64')}`;
+}
+
+function printableText(bytes: Uint8Array, isCut: boolean): string | undefined {
+  let text: string;
+  try {
+    text = DECODER.decode(isCut ? bytes.subarray(0, characterBoundary(bytes)) : bytes);
+  } catch {
+    return undefined;
+  }
+  return UNPRINTABLE.test(text) || ENCODED.test(text) ? undefined : text;
+}
+
+/** The length of the bytes without a character that the cut went through. */
+function characterBoundary(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(4, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] as number;
+    if ((byte & 0xc0) === 0x80) continue;
+    const wanted = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return wanted > back ? bytes.length - back : bytes.length;
+  }
+  return bytes.length;
+}

@@ -1,0 +1,63 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { Probe, Store, StoreError } from '../engine/index.ts';
+import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
+import { viewDirectory } from './directory-view.ts';
+import { ExitCode } from './exit-code.ts';
+import { requireStore, withStore } from './opening.ts';
+import { Output } from './output.ts';
+
+const POLL_MS = 20;
+
+interface Repair {
+  readonly segmentId: number;
+  readonly was: 'missing' | 'damaged';
+  /** Undefined when the seal was written. */
+  readonly failure: string | undefined;
+}
+
+export function define(command: Command): void {
+  addJson(addDirectory(command))
+    .addHelpText(
+      'after',
+      `
+Takes the writer lock. A seal file that is missing or damaged only makes openings slower; one that contradicts its segment
+is corruption, and stays. Exit status 2: a seal could not be written.`,
+    )
+    .action(async (directory: string, { json }: JsonFlags) => {
+      requireStore(directory);
+      const repairs = await repairSeals(directory);
+      const output = new Output();
+      for (const { segmentId, was, failure } of repairs) {
+        const name = `${String(segmentId).padStart(8, '0')}.seal`;
+        if (json) output.json('seal', { segment: segmentId, was, written: failure === undefined, failure });
+        else
+          output.line(
+            `${name} was ${was}: ${failure === undefined ? 'written anew' : `not written: ${failure}`}`,
+          );
+      }
+      if (!json && repairs.length === 0) output.line('every sealed segment has its seal file');
+      if (repairs.some(({ failure }) => failure !== undefined)) process.exitCode = ExitCode.recoverable;
+      await output.flush();
+    });
+}
+
+async function repairSeals(directory: string): Promise<Repair[]> {
+  const before = viewDirectory(directory).segments;
+  const sealed = new Map(before.map(({ segmentId, hasSeal }) => [segmentId, hasSeal]));
+  const repairs = new Map<number, Repair>();
+  const probe: Probe = {
+    sealed: (_operation, segmentId, _sealBytes, _startNs, _durationNs, error: StoreError | undefined) => {
+      const was = sealed.get(segmentId) ? 'damaged' : 'missing';
+      repairs.set(segmentId, { segmentId, was, failure: error?.message });
+    },
+  };
+  await withStore(directory, sealsWritten, { probe });
+  return [...repairs.values()].sort((a, b) => a.segmentId - b.segmentId);
+}
+
+/** A close would not wait for all of them where there is much to seal. */
+async function sealsWritten(store: Store): Promise<void> {
+  while (store.stats().unwrittenSeals > 0 && store.poisoned === undefined) await delay(POLL_MS);
+  if (store.poisoned !== undefined) throw store.poisoned;
+}

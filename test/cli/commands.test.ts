@@ -1,0 +1,278 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openReader, openStore } from '../../src/engine/index.ts';
+import { type Ended, jsonLines, shell, tidemark } from './cli-process.ts';
+import { contents, LONG, type SampleStores, sampleStores } from './sample-stores.ts';
+
+let stores: SampleStores;
+beforeAll(async () => {
+  stores = await sampleStores();
+});
+afterAll(() => stores.remove());
+
+/** `@sound` is the directory of that store, `@new` a path at which nothing is. */
+function wordsOf(line: string): string[] {
+  const places = stores as unknown as Record<string, string>;
+  return line
+    .split(' ')
+    .map((word) =>
+      word === '@new'
+        ? join(stores.fresh(), 'new')
+        : word.replace(/^@(\w+)$/, (_, name) => places[name] as string),
+    );
+}
+
+type Expected = readonly [line: string, status: number, stdout: RegExp, stderr: RegExp];
+const NOTHING = /^$/;
+
+const CASES: readonly Expected[] = [
+  ['scan @sound', 0, /^00000001\.dwal:0\t1\tput\ttext\tvalue\n/, NOTHING],
+  ['scan @sound', 0, /\thex:000102ff\thex:000102ff\n/, NOTHING],
+  ['scan @sound', 0, /\tdelete\tgone\t\n/, NOTHING],
+  ['scan @sound', 0, /\tput\tReykjavík\t(long ){16}\.\.\. \(420 bytes more\)\n$/, NOTHING],
+  ['scan @sound --no-truncate', 0, /\t(long ){100}\n$/, NOTHING],
+  ['scan @sound --limit 2', 0, /^(.*\n){2}$/, NOTHING],
+  ['scan @sound --limit 0', 0, NOTHING, NOTHING],
+  ['scan @sound --from 00000003.dwal:0 --limit 1', 0, /^00000003\.dwal:0\t5\tput\ttext\tnewer\n$/, NOTHING],
+  ['scan @sound --from 2:1', 0, /^00000002\.dwal:36\t/, NOTHING],
+  ['scan @sound --from 9:0', 0, NOTHING, NOTHING],
+  ['scan @locked', 0, /Reykjavík/, NOTHING],
+  ['scan @torn', 0, /\tnewer\n$/, NOTHING],
+  ['scan @corrupt', 3, NOTHING, /^tidemark: STORE_CORRUPT: .*hexdump.*salvage/],
+  [
+    'scan @corrupt --json',
+    3,
+    NOTHING,
+    /^\{"schema":1,"kind":"error","code":"STORE_CORRUPT",.*"exitCode":3\}\n$/,
+  ],
+  ['scan @missing', 1, NOTHING, /NOT_FOUND: .*Name the directory/],
+  ['scan @empty', 1, NOTHING, /there is no store in/],
+  ['scan', 1, NOTHING, /missing required argument 'directory'/],
+  ['scan @sound --limit many', 1, NOTHING, /--limit <n>.*whole number/],
+  ['scan @sound --from nowhere', 1, NOTHING, /'nowhere' is not a place; give one such as/],
+  ['scan @sound --limt 3', 1, NOTHING, /Did you mean --limit/],
+  ['get @sound --key text', 0, /^newer\n$/, NOTHING],
+  ['get @sound --key-hex 000102FF', 0, /^hex:000102ff\n$/, NOTHING],
+  ['get @sound --key-base64 AAEC/w==', 0, /^hex:000102ff\n$/, NOTHING],
+  ['get @sound --key gone', 2, NOTHING, /the key gone is not in/],
+  ['get @sound --key gone --json', 2, /"found":false/, NOTHING],
+  ['get @sound', 1, NOTHING, /give the key, once/],
+  ['get @sound --key a --key-hex 00', 1, NOTHING, /give the key, once/],
+  ['get @sound --key-hex 0', 1, NOTHING, /'0' is not hexadecimal/],
+  ['get @sound --key-base64 ?', 1, NOTHING, /'\?' is not base64/],
+  ['get @corrupt --key text', 3, NOTHING, /STORE_CORRUPT/],
+  ['stats @sound', 0, /keys +3\nsegments +3, 0 of them empty, 2 with a seal file/, NOTHING],
+  ['stats @missing', 1, NOTHING, /NOT_FOUND/],
+  ['report @sound', 0, /^outcome +whole\n/, NOTHING],
+  ['report @locked', 0, /^outcome +whole\n/, NOTHING],
+  ['report @torn', 2, /outcome +torn[\s\S]*ignored +\d+ bytes from 00000003\.dwal:37 on: truncated/, NOTHING],
+  ['report @corrupt', 3, NOTHING, /STORE_CORRUPT/],
+  ['check @sound', 0, /verdict: sound\n$/, NOTHING],
+  ['check @torn', 2, /recoverable +opening[\s\S]*verdict: recoverable/, NOTHING],
+  ['check @unsealed', 2, /1 sealed segments have no seal file \(00000001\.dwal\)/, NOTHING],
+  ['check @corrupt', 3, /corruption +opening +STORE_CORRUPT[\s\S]*verdict: corrupt\n$/, NOTHING],
+  ['check @missing', 1, NOTHING, /NOT_FOUND/],
+  ['dump @sound --limit 1', 0, /^00000001\.dwal:0\t1\tput\t4\t5\t37\n$/, NOTHING],
+  ['dump @sound --from 3:1', 0, /^00000003\.dwal:37\t6\tput\t10\t500\t538\n$/, NOTHING],
+  [
+    'hexdump @corrupt 3:0',
+    3,
+    /stored 0x[0-9a-f]{8}, computed 0x[0-9a-f]{8}[\s\S]*not a valid frame: crc-mismatch/,
+    NOTHING,
+  ],
+  ['hexdump @sound 1:37', 0, /a valid frame\n$/, NOTHING],
+  ['hexdump @sound 1:1', 3, /not a valid frame: bad-magic/, NOTHING],
+  ['hexdump @sound 1:99999', 1, NOTHING, /the segment ends before/],
+  ['hexdump @sound 7:0', 1, NOTHING, /00000007\.dwal does not exist/],
+  ['hexdump @sound 0:0', 1, NOTHING, /'0:0' is not a place/],
+  ['export @sound -', 0, /^\{"key_b64":"AAEC\/w==","value_b64":"AAEC\/w=="\}\n/, NOTHING],
+  ['export @sound @new', 0, /^3 keys written to /, NOTHING],
+  ['export @corrupt @new', 3, NOTHING, /STORE_CORRUPT/],
+  ['export @sound @missing/x', 1, NOTHING, /no such file or directory/],
+  ['import @new @missing', 1, NOTHING, /NOT_FOUND/],
+  ['import @new -', 1, NOTHING, /give a file instead/],
+  ['import @locked package.json', 1, NOTHING, /STORE_LOCKED: .*only read/],
+  ['import @new package.json', 1, NOTHING, /IMPORT_MALFORMED: line 1/],
+  ['compact @locked', 1, NOTHING, /STORE_LOCKED/],
+  ['compact @missing', 1, NOTHING, /there is no store in .*Name the directory/],
+  ['compact @sound --dead-ratio 2', 1, NOTHING, /number from 0 to 1/],
+  ['compact @corrupt', 3, NOTHING, /STORE_CORRUPT/],
+  ['repair-seals @locked', 1, NOTHING, /STORE_LOCKED/],
+  ['repair-seals @empty', 1, NOTHING, /there is no store/],
+  [
+    'salvage @corrupt @new',
+    2,
+    /records kept in .*\nlost: 37 bytes at 00000003\.dwal:0 \(crc-mismatch\)\n$/,
+    NOTHING,
+  ],
+  ['salvage @corrupt @sound', 1, NOTHING, /TARGET_NOT_EMPTY/],
+  ['completion tcsh', 1, NOTHING, /Allowed choices are bash, zsh, fish/],
+  ['corpus verify', 0, /all as frozen/, NOTHING],
+  ['soak --help', 0, /--profile/, NOTHING],
+  ['crash --nonsense', 2, NOTHING, /unknown option/],
+  ['salvge', 1, NOTHING, /Did you mean salvage/],
+  ['help scan', 0, /--from <segment:offset>/, NOTHING],
+  ['--version', 0, /^\d+\.\d+\.\d+\n$/, NOTHING],
+  ['', 1, NOTHING, /^Usage: tidemark/],
+];
+
+describe.concurrent('a command', () => {
+  test.each(CASES)('tidemark %s: exit %i', async (line, status, stdout, stderr) => {
+    const ended = await tidemark(...(line === '' ? [] : wordsOf(line)));
+    expect(ended).toMatchObject({
+      status,
+      stdout: expect.stringMatching(stdout),
+      stderr: expect.stringMatching(stderr),
+    });
+    expect(ended.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  test('that only reads leaves every byte as it was', async () => {
+    const torn = stores.copy('torn');
+    const before = contents(torn);
+    for (const words of ['scan', 'stats', 'report', 'check', 'dump']) await tidemark(words, torn);
+    expect(contents(torn)).toEqual(before);
+  });
+});
+
+describe.concurrent('JSON', () => {
+  test('of a scan holds every byte', async () => {
+    const records = jsonLines((await tidemark('scan', stores.sound, '--json')).stdout);
+    expect(records).toHaveLength(6);
+    expect(records.at(-1)).toEqual({
+      kind: 'record',
+      segment: 3,
+      offset: 37,
+      bytes: 538,
+      txid: 6,
+      type: 'put',
+      key_b64: Buffer.from('Reykjavík').toString('base64'),
+      value_b64: Buffer.from(LONG).toString('base64'),
+    });
+  });
+
+  test.each([
+    ['get @sound --key text', { kind: 'value', found: true, segment: 3, offset: 0, value_b64: 'bmV3ZXI=' }],
+    ['stats @sound', { kind: 'stats', keys: 3, segments: 3, seals: 2 }],
+    [
+      'report @torn',
+      { kind: 'report', outcome: 'torn', tail: { segment: 3, offset: 37, bytes: 535, damage: 'truncated' } },
+    ],
+    ['check @sound', { kind: 'verdict', verdict: 'ok' }],
+    ['check @corrupt', { kind: 'verdict', verdict: 'corruption' }],
+    ['dump @sound', { kind: 'frame', keyBytes: 10, payloadBytes: 500 }],
+    ['hexdump @sound 1:0', { kind: 'hexdump', verdict: 'valid' }],
+    [
+      'salvage @corrupt @new',
+      {
+        kind: 'salvage',
+        recordsKept: 5,
+        lost: [{ segment: 3, offset: 0, bytes: 37, damage: 'crc-mismatch' }],
+      },
+    ],
+    ['export @sound @new', { kind: 'export', keys: 3 }],
+    ['compact @sound @new', { kind: 'compact', keys: 3 }],
+  ])('of %s', async (line, expected) => {
+    const { stdout } = await tidemark(...wordsOf(`${line} --json`));
+    expect(jsonLines(stdout).at(-1)).toMatchObject(expected);
+  });
+});
+
+describe.concurrent('what is written', () => {
+  test('an export is imported as it was', async () => {
+    const file = join(stores.fresh(), 'keys.jsonl');
+    const target = join(stores.fresh(), 'store');
+    await tidemark('export', stores.sound, file);
+    expect((await tidemark('import', target, file)).stdout).toBe(`3 keys put into ${target}, durably\n`);
+    expect((await tidemark('export', target, '-')).stdout).toBe(readFileSync(file, 'utf8'));
+  });
+
+  test('a store is compacted into a new directory, and in place', async () => {
+    const source = stores.copy('sound');
+    const target = join(stores.fresh(), 'new');
+    expect(await tidemark('compact', source, target)).toMatchObject({ status: 0, stderr: '' });
+    const inPlace = await tidemark('compact', source, '--dead-ratio', '0.1');
+    expect(inPlace).toMatchObject({ status: 0, stdout: expect.stringMatching(/merges: .* became/) });
+    for (const directory of [source, target])
+      expect((await tidemark('export', directory, '-')).stdout).toBe(
+        (await tidemark('export', stores.sound, '-')).stdout,
+      );
+    expect((await tidemark('compact', source, target)).stderr).toMatch(/TARGET_NOT_EMPTY/);
+  });
+
+  test('seal files that are missing or damaged are rebuilt', async () => {
+    const directory = stores.copy('unsealed');
+    expect((await tidemark('repair-seals', directory)).stdout).toBe(
+      '00000001.seal was missing: written anew\n00000002.seal was damaged: written anew\n',
+    );
+    expect(contents(directory)['00000001.seal']).toBe(contents(stores.sound)['00000001.seal']);
+    expect((await tidemark('repair-seals', directory)).stdout).toMatch(/every sealed segment/);
+  });
+
+  test('nothing is made of a directory that was mistyped', async () => {
+    for (const command of ['compact', 'repair-seals']) await tidemark(command, stores.missing);
+    expect(existsSync(stores.missing)).toBe(false);
+  });
+
+  test('a salvaged store opens', async () => {
+    const target = join(stores.fresh(), 'rescued');
+    await tidemark('salvage', stores.corrupt, target);
+    const reader = await openReader(target);
+    expect(reader.size).toBe(3);
+    await reader.close();
+  });
+});
+
+describe.concurrent('pipes', () => {
+  test.each(['scan @big', 'scan @big --json', 'dump @big', 'export @big -', 'hexdump @big 1:0'])(
+    '%s | head ends quietly',
+    async (line) => {
+      const directory = join(stores.fresh(), 'big');
+      const store = await openStore(directory);
+      store.batch(
+        Array.from({ length: 20_000 }, (_, index) => ({ type: 'put', key: `key-${index}`, value: LONG })),
+      );
+      await store.close();
+      const ended: Ended = await shell(`$tidemark ${line.replace('@big', directory)} | head -1`);
+      expect(ended.stderr).toBe('');
+      expect(ended.stdout).toMatch(/^.+\n$/);
+    },
+  );
+
+  test('a full device is told, not taken for success', async () => {
+    const ended = await shell(`$tidemark scan ${stores.sound} > /dev/full`);
+    expect(ended).toMatchObject({ status: 1, stderr: expect.stringMatching(/ENOSPC/) });
+  });
+
+  test('there is no colour and no progress in a pipe', async () => {
+    const { stdout, stderr } = await tidemark('check', stores.torn);
+    expect(stdout + stderr).not.toContain('\u001b');
+  });
+});
+
+test.each(['bash', 'zsh', 'fish'])('the completion of %s knows every command', async (name) => {
+  const { stdout } = await tidemark('completion', name);
+  const help = execFileSync(process.execPath, ['dist/src/cli/main.js', '--help'], { encoding: 'utf8' });
+  const commands = [...help.matchAll(/^ {2}([a-z][\w-]+) {2}/gm)].map(([, command]) => command as string);
+  expect(commands).toContain('repair-seals');
+  for (const command of commands.filter((command) => command !== 'help'))
+    expect(stdout).toMatch(new RegExp(`\\b${command}\\b`));
+  expect(stdout).toContain('limit');
+});
+
+test('bash completes commands and their options', async () => {
+  const complete = (line: string) =>
+    execFileSync(
+      'bash',
+      [
+        '-c',
+        `source /dev/stdin; COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _tidemark; echo "\${COMPREPLY[@]}"`,
+      ],
+      { input: completion, encoding: 'utf8' },
+    ).trim();
+  const completion = (await tidemark('completion', 'bash')).stdout;
+  expect(complete('tidemark repair')).toBe('repair-seals');
+  expect(complete('tidemark scan --no')).toBe('--no-truncate');
+});

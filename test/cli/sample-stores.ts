@@ -1,0 +1,97 @@
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openStore, type Store } from '../../src/engine/index.ts';
+
+/** Every state that a command can meet. */
+export interface SampleStores {
+  /** Two sealed segments and an active one, closed in order. */
+  readonly sound: string;
+  /** A writer died in the middle of an append. */
+  readonly torn: string;
+  /** One byte of a durable value is another one. */
+  readonly corrupt: string;
+  /** A writer is at work: this process. */
+  readonly locked: string;
+  /** Its first segment has lost its seal file, and the seal of the second is damaged. */
+  readonly unsealed: string;
+  readonly missing: string;
+  readonly empty: string;
+  /** A new directory. */
+  fresh(): string;
+  copy(store: 'sound' | 'torn' | 'corrupt' | 'unsealed'): string;
+  remove(): Promise<void>;
+}
+
+export const BINARY = Buffer.from([0, 1, 2, 0xff]);
+export const LONG = 'long '.repeat(100);
+
+export async function sampleStores(): Promise<SampleStores> {
+  const root = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
+  const path = (name: string) => join(root, name);
+  const fresh = () => mkdtempSync(path('copy-'));
+  await (await filled(path('sound'))).close();
+  const live = await filled(path('locked'));
+  cpSync(path('locked'), path('torn'), { recursive: true });
+  const last = join(path('torn'), '00000003.dwal');
+  truncateSync(last, readFileSync(last).length - 3);
+  for (const name of ['corrupt', 'unsealed']) cpSync(path('sound'), path(name), { recursive: true });
+  flip(join(path('corrupt'), '00000003.dwal'), 30);
+  rmSync(join(path('unsealed'), '00000001.seal'));
+  flip(join(path('unsealed'), '00000002.seal'), 50);
+  mkdirSync(path('empty'));
+  return {
+    sound: path('sound'),
+    torn: path('torn'),
+    corrupt: path('corrupt'),
+    locked: path('locked'),
+    unsealed: path('unsealed'),
+    missing: path('missing'),
+    empty: path('empty'),
+    fresh,
+    copy: (store) => {
+      const target = join(fresh(), 'store');
+      cpSync(path(store), target, { recursive: true });
+      return target;
+    },
+    remove: async () => {
+      await live.close();
+      rmSync(root, { recursive: true });
+    },
+  };
+}
+
+async function filled(directory: string): Promise<Store> {
+  const store = await openStore(directory);
+  store.put('text', 'value');
+  store.put('gone', 'value');
+  store.rotate();
+  store.put(BINARY, BINARY);
+  store.delete('gone');
+  store.rotate();
+  await store.putDurable('text', 'newer');
+  while (store.stats().unwrittenSeals > 0) await store.sync();
+  store.put('Reykjavík', LONG);
+  return store;
+}
+
+function flip(path: string, offset: number): void {
+  const bytes = readFileSync(path);
+  bytes[offset] = (bytes[offset] as number) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+/** What lies in a directory, to see that a command changed nothing. */
+export function contents(directory: string): Record<string, string> {
+  const files = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(files.map(({ name }) => [name, readFileSync(join(directory, name), 'base64')]));
+}
