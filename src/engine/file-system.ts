@@ -161,3 +161,25 @@ export function readSmallFile(fileSystem: FileSystem, path: string, limitBytes: 
     closeQuietly(fileSystem, descriptor);
   }
 }
+
+/** As many of these bytes of a file as there are; none when it does not exist. */
+export function readSmallRange(
+  fileSystem: FileSystem,
+  path: string,
+  position: number,
+  length: number,
+): Buffer {
+  let descriptor: number;
+  try {
+    descriptor = fileSystem.open(path, 'read');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+  try {
+    const buffer = Buffer.alloc(length);
+    return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, length, position));
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+  }
+}

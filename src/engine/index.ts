@@ -30,6 +30,8 @@ export type { Damage } from './recovery-verdict.ts';
 export { type LostRange, type SalvageReport, salvage } from './salvage.ts';
 export type { ScannedRecord } from './segment-records.ts';
 export type { BatchOperation, Store, StoreOptions, StoreStats } from './store.ts';
+export type { VerifyOptions } from './verify-pace.ts';
+export type { VerifyDamage, VerifyFault, VerifyReport } from './verify-report.ts';
 
 /** Opens the store in `directory`, creating it when there is none, and takes the writer lock. See `Store.open`. */
 export function openStore(directory: string, options?: StoreOptions): Promise<Store> {

@@ -3,7 +3,7 @@ import { StoreError } from './errors.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
 import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from './key-hash.ts';
-import { KeydirShard, type MutableRef } from './keydir-shard.ts';
+import { type EntryVisitor, KeydirShard, type MutableRef } from './keydir-shard.ts';
 import type { HintReader } from './seal-hints.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
 
@@ -50,9 +50,14 @@ export class Keydir {
 
   /** The place of a key's newest Put. The object is filled again by the next call: copy what must outlive it. */
   locate(key: Uint8Array): RecordRef | undefined {
-    const hash = hashKey(key, 0, key.length, this.seed);
+    return this.locateIn(key, 0, key.length);
+  }
+
+  /** The same for a key that stands in other bytes. */
+  locateIn(bytes: Uint8Array, start: number, end: number): RecordRef | undefined {
+    const hash = hashKey(bytes, start, end, this.seed);
     const shard = this.shardOf(hash);
-    const slot = shard.find(hash, key, 0, key.length);
+    const slot = shard.find(hash, bytes, start, end);
     if (slot === -1) return undefined;
     shard.read(slot, this.found);
     return this.found;
@@ -146,6 +151,11 @@ export class Keydir {
         if (this.has(key)) yield key;
       }
     }
+  }
+
+  /** Visits every entry of one shard (of `SHARDS`), in one go. Ref and bytes are those of the keydir: copy what must stay. */
+  visitShard(shard: number, visit: EntryVisitor): void {
+    this.shards[shard]?.visit(visit);
   }
 
   /** All keys in byte order. */

@@ -15,6 +15,9 @@ import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { type ScannedRecord, scanSegments } from './segment-records.ts';
+import { verify } from './verify.ts';
+import type { VerifyOptions } from './verify-pace.ts';
+import type { VerifyReport } from './verify-report.ts';
 import { lockCarriesNonce } from './writer-lock.ts';
 
 export type ReaderOptions = Pick<
@@ -122,6 +125,23 @@ export class StoreReader extends KeyValueView {
   *scan(): Generator<ScannedRecord> {
     this.checkOpen();
     yield* scanSegments(this.fileSystem, this.directory, [...this.snapshot.values()], this.probe);
+  }
+
+  /** As `Store.verify`, of this snapshot; `SNAPSHOT_GONE` when a merge has replaced a segment of it. */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    const { fileSystem, directory, keydir, probe, snapshot } = this;
+    return verify(
+      {
+        fileSystem,
+        directory,
+        keydir,
+        probe,
+        segments: () => [...snapshot.values()],
+        checkOpened: (segmentId, stat) => checkIdentity(snapshot.get(segmentId) as SnapshotSegment, stat),
+        checkOpen: () => this.checkOpen(),
+      },
+      options,
+    );
   }
 
   async close(): Promise<void> {

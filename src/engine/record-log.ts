@@ -51,6 +51,18 @@ export interface Append {
   readonly payload: Uint8Array;
 }
 
+export interface ScrubSource {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly probe: ProbeSet | undefined;
+  /** As they are now, ascending; the last is the active one. */
+  readonly segments: () => readonly LogSegment[];
+  /** Throws `STORE_CLOSED` after `close`. */
+  readonly checkOpen: () => void;
+  /** To be told 1 for each file that is opened, and -1 when it is closed. */
+  readonly onDescriptors: (change: 1 | -1) => void;
+}
+
 export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
@@ -371,6 +383,21 @@ export class RecordLog {
     yield* scanSegments(this.fileSystem, this.directory, this.segmentsNow(), this.probe, (change) => {
       this.scanDescriptors += change;
     });
+  }
+
+  /** What whoever reads the files of the log in slices, while it is written, goes by. */
+  scrubSource(): ScrubSource {
+    const { fileSystem, directory, probe } = this;
+    return {
+      fileSystem,
+      directory,
+      probe,
+      segments: () => this.segmentsNow(),
+      checkOpen: () => this.checkOpen(),
+      onDescriptors: (change) => {
+        this.scanDescriptors += change;
+      },
+    };
   }
 
   /**

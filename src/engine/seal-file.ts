@@ -38,6 +38,8 @@ export interface Seal {
 }
 
 export const SEAL_SUFFIX = '.seal';
+/** The seal of a merged segment until the segment is in its place. */
+export const MERGE_SUFFIX = '.merge';
 export const SEAL_TEMPORARY_SUFFIX = '.seal.tmp';
 export const SEAL_HEADER_BYTES = 188;
 export const DIGEST_BYTES = 32;

@@ -21,6 +21,9 @@ import { nowNs } from './probe.ts';
 import { type Append, type LogStats, RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { ScannedRecord } from './segment-records.ts';
+import { verify } from './verify.ts';
+import type { VerifyOptions } from './verify-pace.ts';
+import type { VerifyReport } from './verify-report.ts';
 
 export interface StoreOptions extends LogOptions {}
 
@@ -203,6 +206,15 @@ export class Store extends KeyValueView {
       (operations) => this.batch(operations),
       () => this.sync(),
     );
+  }
+
+  /**
+   * Reads every byte of every segment up to the present end, and checks the checksum of every record, the seals, and the
+   * keydir against the records. Goes on behind damage, and reports it all. Runs in slices beside reads and writes. Rejects
+   * only for what keeps it from looking (`STORE_CLOSED`, `IO_FAILED`), or with the reason of `signal`.
+   */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    return verify({ ...this.log.scrubSource(), keydir: this.keydir }, options);
   }
 
   stats(): StoreStats {
