@@ -30,6 +30,8 @@ export type StoreErrorCode =
   | 'NOT_A_DIRECTORY'
   | 'PERMISSION_DENIED'
   | 'TARGET_NOT_EMPTY'
+  /** A backup that was cut short: run it again. */
+  | 'BACKUP_UNFINISHED'
   | 'IMPORT_MALFORMED'
   /** The keydir cannot grow. Nothing was written; reads go on. */
   | 'OUT_OF_MEMORY'

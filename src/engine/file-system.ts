@@ -13,6 +13,8 @@ export interface FileSystem {
   /** Creates the directory and its parents, private to the user; returns the topmost one that it created. */
   makeDirectory(path: string): string | undefined;
   rename(from: string, to: string): void;
+  /** One more name for a file. EEXIST where something stands, EXDEV on another device; some file systems cannot at all. */
+  link(existing: string, path: string): void;
   remove(path: string): void;
   removeDirectory(path: string): void;
 

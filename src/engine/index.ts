@@ -3,6 +3,7 @@ import { type ReaderOptions, StoreReader } from './reader.ts';
 import { RecordLog } from './record-log.ts';
 import { Store, type StoreOptions } from './store.ts';
 
+export type { BackupReport } from './backup.ts';
 export type { BytesLike } from './bytes.ts';
 export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './errors.ts';
 export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { basename, resolve } from 'node:path';
+import { refuseUnfinishedBackup } from './backup-marker.ts';
 import { NONCE_BYTES, readMark } from './durable-mark.ts';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileStat, FileSystem } from './file-system.ts';
@@ -72,6 +73,7 @@ export class StoreReader extends KeyValueView {
     const operation = probe?.begin('open') ?? 0;
     const startNs = probe === undefined ? 0 : nowNs();
     try {
+      refuseUnfinishedBackup(fileSystem, directory);
       // The mark and the seals first: they must not prove more than the listing shows.
       const mark = readMark(fileSystem, directory).newest?.mark;
       const seals = SealSet.read(fileSystem, directory, mark?.storeId);

@@ -63,6 +63,12 @@ export interface ScrubSource {
   readonly onDescriptors: (change: 1 | -1) => void;
 }
 
+export interface BackupSource extends ScrubSource {
+  readonly storeId: Buffer;
+  /** Makes durable what was appended before the call, unless the writer is poisoned, and says how far the log is. */
+  readonly sync: () => Promise<LogPosition>;
+}
+
 export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
@@ -398,6 +404,15 @@ export class RecordLog {
         this.scanDescriptors += change;
       },
     };
+  }
+
+  /** The same for a backup. A poisoned log is copied as far as it is known to be durable. */
+  backupSource(): BackupSource {
+    const sync = async () => {
+      if (this.latch.poisonedBy === undefined) await this.sync();
+      return this.durableEnd;
+    };
+    return { ...this.scrubSource(), storeId: this.opened.storeId, sync };
   }
 
   /**

@@ -1,3 +1,4 @@
+import { type BackupReport, backup } from './backup.ts';
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
 import { compactTo } from './compaction.ts';
 import { checksumName } from './crc32c.ts';
@@ -51,6 +52,7 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class Store extends KeyValueView {
   private readonly log: RecordLog;
+  private backups: Promise<unknown> = Promise.resolve();
 
   private constructor(log: RecordLog, keydir: Keydir) {
     super(keydir, log.reader, log.probe, log.directory);
@@ -215,6 +217,23 @@ export class Store extends KeyValueView {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     return verify({ ...this.log.scrubSource(), keydir: this.keydir }, options);
+  }
+
+  /**
+   * A consistent copy of the store as it is now, in another directory, made while reading and writing go on; opened as
+   * any store. On the same device sealed segments are hard links, which take no room; elsewhere, and of the active segment
+   * always, they are copies. A target that holds an earlier backup of this store gets only what is new. Survives a power
+   * cut once settled; one that does not end leaves a target that refuses to open (`BACKUP_UNFINISHED`) until it is run
+   * again. A backup that was opened for writing is a store of its own and no target any more.
+   *
+   * Throws `TARGET_NOT_EMPTY` (nothing was changed), `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`,
+   * `SNAPSHOT_GONE`, `SYNC_FAILED` or `IO_FAILED`.
+   */
+  backup(directory: string): Promise<BackupReport> {
+    // One after the other: two into the same target would not notice each other.
+    const run = this.backups.then(() => backup(this.log.backupSource(), directory));
+    this.backups = run.catch(() => {});
+    return run;
   }
 
   stats(): StoreStats {

@@ -16,7 +16,7 @@ const THIS_FILE = relative(ROOT, fileURLToPath(import.meta.url));
 const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['index'],
   ['store', 'reader', 'salvage'],
-  ['compaction', 'export', 'import', 'key-value-view', 'verify'],
+  ['compaction', 'export', 'import', 'key-value-view', 'verify', 'backup'],
   ['live-places'],
   ['keydir', 'operation-channels'],
   ['keydir-shard', 'frame-inspection'],
@@ -29,7 +29,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['seal-set'],
   ['seal-file'],
   ['durable-mark', 'writer-lock', 'segment-scanner', 'tail-evidence', 'descriptor-pool', 'recovery-report'],
-  ['slot-file', 'lock-decision', 'recovery-verdict', 'segment-list', 'key-hash'],
+  ['slot-file', 'backup-marker', 'lock-decision', 'recovery-verdict', 'segment-list', 'key-hash'],
   ['segment-name'],
   ['host-identity', 'frame'],
   ['format', 'crc32c'],
