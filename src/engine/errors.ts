@@ -52,6 +52,9 @@ export interface StoreErrorDetails {
   readonly indeterminate?: boolean;
   /** Process id of the holder, with `STORE_LOCKED`. */
   readonly holderPid?: number;
+  /** The records that a follower asked for and that are gone, with `SNAPSHOT_GONE`; both included. */
+  readonly firstTxid?: number;
+  readonly lastTxid?: number;
   /** One-based, with `IMPORT_MALFORMED`. */
   readonly line?: number;
 }
@@ -65,6 +68,8 @@ export class StoreError extends Error {
   readonly reason: string | undefined;
   readonly indeterminate: boolean;
   readonly holderPid: number | undefined;
+  readonly firstTxid: number | undefined;
+  readonly lastTxid: number | undefined;
   readonly line: number | undefined;
 
   constructor(code: StoreErrorCode, message: string, details: StoreErrorDetails = {}) {
@@ -76,6 +81,8 @@ export class StoreError extends Error {
     this.reason = details.reason;
     this.indeterminate = details.indeterminate ?? false;
     this.holderPid = details.holderPid;
+    this.firstTxid = details.firstTxid;
+    this.lastTxid = details.lastTxid;
     this.line = details.line;
   }
 }

@@ -409,7 +409,7 @@ export class RecordLog {
   /** The same for a backup. A poisoned log is copied as far as it is known to be durable. */
   backupSource(): BackupSource {
     const sync = async () => {
-      if (this.latch.poisonedBy === undefined) await this.sync();
+      if (this.poisonedBy === undefined) await this.sync();
       return this.durableEnd;
     };
     return { ...this.scrubSource(), storeId: this.opened.storeId, sync };

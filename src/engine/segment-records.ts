@@ -82,7 +82,7 @@ function openToScan(fileSystem: FileSystem, directory: string, segmentId: number
   }
 }
 
-function copyRecord(segmentId: number, frame: SegmentScanner): ScannedRecord {
+export function copyRecord(segmentId: number, frame: SegmentScanner): ScannedRecord {
   const { offset, byteLength, frameAt, keyLength } = frame;
   const bytes = Buffer.allocUnsafe(byteLength - HEADER_BYTES - CRC_BYTES);
   frame.bytes.copy(bytes, 0, frameAt + HEADER_BYTES, frameAt + byteLength - CRC_BYTES);
@@ -95,7 +95,7 @@ function copyRecord(segmentId: number, frame: SegmentScanner): ScannedRecord {
   };
 }
 
-function damagedFrame(segmentId: number, frame: SegmentScanner): StoreError {
+export function damagedFrame(segmentId: number, frame: SegmentScanner): StoreError {
   const code = frame.fault === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
   return new StoreError(code, `${frame.fault} at ${placeName(segmentId, frame.offset)}`, {
     segmentId,

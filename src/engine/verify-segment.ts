@@ -3,7 +3,15 @@ import { crc32c } from './crc32c.ts';
 import { errnoOf, StoreError } from './errors.ts';
 import { closeQuietly, type FileStat, type FileSystem, readFully } from './file-system.ts';
 import type { ProbeSet } from './probe-set.ts';
-import { decodeSealHeader, endsDigestOf, SEAL_HEADER_BYTES, type Seal, sealPath } from './seal-file.ts';
+import {
+  decodeSealHeader,
+  endsDigestOf,
+  MERGE_SUFFIX,
+  readSealHeader,
+  SEAL_HEADER_BYTES,
+  type Seal,
+  sealPath,
+} from './seal-file.ts';
 import type { LogSegment } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { SegmentScanner } from './segment-scanner.ts';
@@ -74,6 +82,14 @@ export class SegmentVerification {
       const stat = fileSystem.statDescriptor(descriptor);
       checkOpened(this.segmentId, stat);
       const endOffset = Math.min(stat.sizeBytes, this.sizeBytes);
+      // Of a merge that is being published, or was killed there: the old seal is no longer the one that counts.
+      const merged = readSealHeader(fileSystem, directory, this.segmentId, MERGE_SUFFIX);
+      if (
+        merged !== undefined &&
+        stat.sizeBytes === merged.byteLength &&
+        endsDigestOf(fileSystem, descriptor, merged.byteLength) === merged.endsDigest
+      )
+        this.seal = merged;
       if (this.seal !== undefined) this.hash = createHash('sha256');
       await this.scan(endOffset);
       if (endOffset < this.sizeBytes) this.fault(endOffset, this.sizeBytes - endOffset, 'segment-too-short');

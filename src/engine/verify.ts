@@ -121,6 +121,8 @@ class Verification {
     for (let attempt = 1; ; attempt++) {
       const before = this.stamp(segment.segmentId);
       const sizeBytes = this.sizeNow(segment);
+      // A merge has taken what was here, and its seal may not be gone yet.
+      if (sizeBytes === 0) return;
       const verification = await this.scan({ ...segment, sizeBytes }, places);
       const faults = [...verification.faults, ...this.chainFaults(segment.segmentId, verification)];
       const isReplaced = this.stamp(segment.segmentId) !== before || this.isMerging();
