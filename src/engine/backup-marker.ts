@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { StoreError } from './errors.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem, readSmallFile, writeFully } from './file-system.ts';
 
 /**
@@ -13,7 +13,11 @@ const LONGEST_TEXT_BYTES = 256;
 /** Any marker refuses, be it of zeros or nothing. Throws `BACKUP_UNFINISHED`. */
 export function refuseUnfinishedBackup(fileSystem: FileSystem, directory: string): void {
   const path = join(directory, BACKUP_MARKER);
-  if (fileSystem.stat(path) === undefined) return;
+  try {
+    if (fileSystem.stat(path) === undefined) return;
+  } catch (error) {
+    throw wrapSystemError(error, 'open the log', directory);
+  }
   throw new StoreError(
     'BACKUP_UNFINISHED',
     `${directory} is a backup that did not end. Run it again, from the same store, and it goes on; to rescue what is there: npx tidemark salvage ${directory} NEW_DIRECTORY`,
