@@ -30,6 +30,7 @@ export function intercept<T extends FileSystem>(inner: T, around: (call: Call) =
 const CHANGES: ReadonlySet<keyof FileSystem> = new Set<keyof FileSystem>([
   'makeDirectory',
   'rename',
+  'link',
   'remove',
   'removeDirectory',
   'write',

@@ -35,8 +35,11 @@ export class MemoryFileSystem implements FileSystem {
     for (const [path, inode] of this.directories) {
       if (!this.leases.has(path)) copy.directories.set(path, inode);
     }
+    const copies = new Map<MemoryFile, MemoryFile>();
     for (const [path, file] of this.files) {
-      copy.files.set(path, file.unlockedCopy());
+      const copied = copies.get(file) ?? file.unlockedCopy();
+      copies.set(file, copied);
+      copy.files.set(path, copied);
     }
     return copy;
   }
@@ -119,7 +122,20 @@ export class MemoryFileSystem implements FileSystem {
       return;
     }
     if (this.directories.has(target)) throw errno('EISDIR', 'rename', target);
+    // Two names of one file are left as they are.
+    if (this.files.get(target) === file) return;
     this.files.delete(source);
+    this.files.set(target, file);
+  }
+
+  link(existing: string, path: string): void {
+    const source = resolve(existing);
+    const target = resolve(path);
+    const file = this.files.get(source);
+    if (file === undefined && !this.directories.has(source)) throw this.absent(source, 'link');
+    this.requireDirectory(dirname(target), 'link');
+    if (this.files.has(target) || this.directories.has(target)) throw errno('EEXIST', 'link', target);
+    if (file === undefined) throw errno('EPERM', 'link', source);
     this.files.set(target, file);
   }
 

@@ -107,10 +107,21 @@ export class RecordingFileSystem implements FileSystem {
 
   rename(from: string, to: string): void {
     this.change('rename');
+    const before = this.inner.stat(from);
+    // Two names of one file are left as they are.
+    if (before?.kind === 'file' && before.inode === this.inner.stat(to)?.inode) return;
     this.inner.rename(from, to);
     const stat = this.inner.stat(to);
     const inode = stat?.kind === 'file' ? stat.inode : undefined;
     this.record({ kind: 'rename', from: resolve(from), to: resolve(to), inode });
+  }
+
+  link(existing: string, path: string): void {
+    this.change('link');
+    this.inner.link(existing, path);
+    // One more name for an inode: for the disk the same as its first.
+    const { inode } = this.inner.stat(path) as FileStat;
+    this.record({ kind: 'create', path: resolve(path), inode });
   }
 
   remove(path: string): void {

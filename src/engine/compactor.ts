@@ -91,7 +91,8 @@ export class Compactor {
       });
   }
 
-  private alone<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs what must not meet a merge, or another of its kind, after those that are running. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
     const result = this.running.catch(() => {}).then(work);
     this.running = result;
     this.log.holdClosing(result);

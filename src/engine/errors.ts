@@ -30,6 +30,8 @@ export type StoreErrorCode =
   | 'NOT_A_DIRECTORY'
   | 'PERMISSION_DENIED'
   | 'TARGET_NOT_EMPTY'
+  /** A backup that was cut short: run it again. */
+  | 'BACKUP_UNFINISHED'
   | 'IMPORT_MALFORMED'
   /** The keydir cannot grow. Nothing was written; reads go on. */
   | 'OUT_OF_MEMORY'
@@ -52,6 +54,9 @@ export interface StoreErrorDetails {
   readonly indeterminate?: boolean;
   /** Process id of the holder, with `STORE_LOCKED`. */
   readonly holderPid?: number;
+  /** The records that a follower asked for and that are gone, with `SNAPSHOT_GONE`; both included. */
+  readonly firstTxid?: number;
+  readonly lastTxid?: number;
   /** One-based, with `IMPORT_MALFORMED`. */
   readonly line?: number;
 }
@@ -65,6 +70,8 @@ export class StoreError extends Error {
   readonly reason: string | undefined;
   readonly indeterminate: boolean;
   readonly holderPid: number | undefined;
+  readonly firstTxid: number | undefined;
+  readonly lastTxid: number | undefined;
   readonly line: number | undefined;
 
   constructor(code: StoreErrorCode, message: string, details: StoreErrorDetails = {}) {
@@ -76,6 +83,8 @@ export class StoreError extends Error {
     this.reason = details.reason;
     this.indeterminate = details.indeterminate ?? false;
     this.holderPid = details.holderPid;
+    this.firstTxid = details.firstTxid;
+    this.lastTxid = details.lastTxid;
     this.line = details.line;
   }
 }

@@ -15,6 +15,8 @@ export interface FileSystem {
   /** Creates the directory and its parents, private to the user; returns the topmost one that it created. */
   makeDirectory(path: string): string | undefined;
   rename(from: string, to: string): void;
+  /** One more name for a file. EEXIST where something stands, EXDEV on another device; some file systems cannot at all. */
+  link(existing: string, path: string): void;
   remove(path: string): void;
   removeDirectory(path: string): void;
 
@@ -159,6 +161,28 @@ export function readSmallFile(fileSystem: FileSystem, path: string, limitBytes: 
   try {
     const buffer = Buffer.alloc(limitBytes);
     return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, limitBytes, 0));
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+  }
+}
+
+/** As many of these bytes of a file as there are; none when it does not exist. */
+export function readSmallRange(
+  fileSystem: FileSystem,
+  path: string,
+  position: number,
+  length: number,
+): Buffer {
+  let descriptor: number;
+  try {
+    descriptor = fileSystem.open(path, 'read');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+  try {
+    const buffer = Buffer.alloc(length);
+    return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, length, position));
   } finally {
     closeQuietly(fileSystem, descriptor);
   }

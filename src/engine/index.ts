@@ -3,10 +3,12 @@ import { type ReaderOptions, StoreReader } from './reader.ts';
 import { RecordLog } from './record-log.ts';
 import { Store, type StoreOptions } from './store.ts';
 
+export type { BackupReport } from './backup.ts';
 export type { BytesLike } from './bytes.ts';
 export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './compactor.ts';
 export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './errors.ts';
 export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
+export type { FollowOptions } from './follow.ts';
 export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';
 export type { LogRecord, RecordRef } from './frame.ts';
 export { type FrameInspection, type InspectedField, inspectFrame } from './frame-inspection.ts';
@@ -31,6 +33,8 @@ export type { Damage } from './recovery-verdict.ts';
 export { type LostRange, type SalvageReport, salvage } from './salvage.ts';
 export type { ScannedRecord } from './segment-records.ts';
 export type { BatchOperation, Store, StoreOptions, StoreStats } from './store.ts';
+export type { VerifyOptions } from './verify-pace.ts';
+export type { VerifyDamage, VerifyFault, VerifyReport } from './verify-report.ts';
 
 /** Opens the store in `directory`, creating it when there is none, and takes the writer lock. See `Store.open`. */
 export function openStore(directory: string, options?: StoreOptions): Promise<Store> {

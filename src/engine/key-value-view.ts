@@ -12,8 +12,8 @@ import { frameMismatch, type SegmentReader } from './segment-reader.ts';
 /** Reading by key, the same for the writer's store and for a lock-free reader. */
 export abstract class KeyValueView {
   readonly directory: string;
-  protected readonly keydir: Keydir;
-  private readonly segmentReader: SegmentReader;
+  protected keydir: Keydir;
+  private segmentReader: SegmentReader;
   private readonly readProbe: ProbeSet | undefined;
 
   protected constructor(
@@ -26,6 +26,12 @@ export abstract class KeyValueView {
     this.segmentReader = segmentReader;
     this.readProbe = probe;
     this.directory = directory;
+  }
+
+  /** From here on another state of the store is read. */
+  protected adopt(keydir: Keydir, segmentReader: SegmentReader): void {
+    this.keydir = keydir;
+    this.segmentReader = segmentReader;
   }
 
   /** What the channels of an operation are told. */

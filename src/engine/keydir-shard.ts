@@ -19,6 +19,8 @@ export interface MutableRef {
   byteLength: number;
 }
 
+export type EntryVisitor = (ref: MutableRef, bytes: Uint8Array, start: number, end: number) => void;
+
 const ENTRY_WORDS = 5;
 const HASH = 0;
 const SEGMENT = 1;
@@ -75,7 +77,10 @@ export class KeydirShard {
   }
 
   read(slot: number, into: MutableRef): void {
-    const at = this.positionAt(slot);
+    this.readEntry(this.positionAt(slot), into);
+  }
+
+  private readEntry(at: number, into: MutableRef): void {
     const segment = this.words[at + SEGMENT] as number;
     const length = this.words[at + LENGTH] as number;
     into.segmentId = segment & LOW_27;
@@ -132,6 +137,20 @@ export class KeydirShard {
       const start = (at + ENTRY_WORDS) * 4;
       at += entryWords(keyLength & ~DEAD);
       if ((keyLength & DEAD) === 0) yield Buffer.from(bytes.subarray(start, start + keyLength));
+    }
+  }
+
+  /** Every live entry; its key is `bytes[start, end)`. Nothing may be changed meanwhile. */
+  visit(visit: EntryVisitor): void {
+    const ref: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
+    for (let at = 0; at < this.usedWords; ) {
+      const keyLength = this.words[at + KEY_LENGTH] as number;
+      if ((keyLength & DEAD) === 0) {
+        const start = (at + ENTRY_WORDS) * 4;
+        this.readEntry(at, ref);
+        visit(ref, this.bytes, start, start + keyLength);
+      }
+      at += entryWords(keyLength & ~DEAD);
     }
   }
 

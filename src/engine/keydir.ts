@@ -3,8 +3,9 @@ import { StoreError } from './errors.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
 import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from './key-hash.ts';
-import { entryWords, KeydirShard, type MutableRef } from './keydir-shard.ts';
+import { type EntryVisitor, entryWords, KeydirShard, type MutableRef } from './keydir-shard.ts';
 import type { HintReader } from './seal-hints.ts';
+import { SegmentFiles } from './segment-files.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentUsage } from './segment-usage.ts';
 
@@ -17,6 +18,7 @@ const EMPTY_SHARD = new KeydirShard();
  */
 export class Keydir {
   readonly usage = new SegmentUsage();
+  readonly files = new SegmentFiles();
   private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
   private seed: HashSeed;
   private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
@@ -57,12 +59,24 @@ export class Keydir {
 
   /** The place of a key's newest Put. The object is filled again by the next call: copy what must outlive it. */
   locate(key: Uint8Array): RecordRef | undefined {
-    const hash = hashKey(key, 0, key.length, this.seed);
+    return this.locateIn(key, 0, key.length);
+  }
+
+  /** The same for a key that stands in other bytes. */
+  private locateIn(bytes: Uint8Array, start: number, end: number): MutableRef | undefined {
+    const hash = hashKey(bytes, start, end, this.seed);
     const shard = this.shardOf(hash);
-    const slot = shard.find(hash, key, 0, key.length);
+    const slot = shard.find(hash, bytes, start, end);
     if (slot === -1) return undefined;
     shard.read(slot, this.found);
     return this.found;
+  }
+
+  /** As `locate`, by the id of the segment, for a key that stands in other bytes. */
+  placeOf(bytes: Uint8Array, start: number, end: number): RecordRef | undefined {
+    const ref = this.locateIn(bytes, start, end);
+    if (ref !== undefined) ref.segmentId = this.files.segmentIdOf(ref.segmentId);
+    return ref;
   }
 
   set(key: Uint8Array, ref: RecordRef): void {
@@ -155,12 +169,8 @@ export class Keydir {
 
   /** Does the keydir point to this place for this key? */
   isLive(bytes: Uint8Array, start: number, end: number, file: number, offset: number): boolean {
-    const hash = hashKey(bytes, start, end, this.seed);
-    const shard = this.shardOf(hash);
-    const slot = shard.find(hash, bytes, start, end);
-    if (slot === -1) return false;
-    shard.read(slot, this.replaced);
-    return this.replaced.segmentId === file && this.replaced.offset === offset;
+    const ref = this.locateIn(bytes, start, end);
+    return ref !== undefined && ref.segmentId === file && ref.offset === offset;
   }
 
   hasAt(bytes: Uint8Array, start: number, end: number): boolean {
@@ -230,6 +240,17 @@ export class Keydir {
         if (this.has(key)) yield key;
       }
     }
+  }
+
+  /**
+   * Visits every entry of one shard (of `SHARDS`), in one go, with the id of its segment. Ref and bytes are those of the
+   * keydir: copy what must stay.
+   */
+  visitShard(shard: number, visit: EntryVisitor): void {
+    this.shards[shard]?.visit((ref, bytes, start, end) => {
+      ref.segmentId = this.files.segmentIdOf(ref.segmentId);
+      visit(ref, bytes, start, end);
+    });
   }
 
   /** All keys in byte order. */

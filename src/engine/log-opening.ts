@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
+import { refuseUnfinishedBackup } from './backup-marker.ts';
 import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
@@ -57,6 +58,7 @@ export interface OpeningOptions {
 export async function openForWriting(options: OpeningOptions): Promise<OpenedLog> {
   const { fileSystem, directory } = options;
   prepareDirectory(fileSystem, directory);
+  refuseUnfinishedBackup(fileSystem, directory);
   const nonce = randomBytes(NONCE_BYTES);
   let previous: MarkOnDisk | undefined;
   let damagedSlots = 0;
@@ -178,7 +180,7 @@ async function openLocked(
 }
 
 /** Creates the directory and makes its name durable, parents included. */
-function prepareDirectory(fileSystem: FileSystem, directory: string): void {
+export function prepareDirectory(fileSystem: FileSystem, directory: string): void {
   try {
     const stat = fileSystem.stat(directory);
     if (stat !== undefined && stat.kind !== 'directory') {

@@ -22,13 +22,16 @@ export class LogScans {
     return this.descriptors;
   }
 
+  /** Counts what others hold open who read the log beside it: 1 for each file that is opened, and -1 when it is closed. */
+  count(change: 1 | -1): void {
+    this.descriptors += change;
+  }
+
   *scan(segments: readonly LogSegment[]): Generator<ScannedRecord> {
     const scan: RunningScan = { segments, next: 0, opened: new Map() };
     this.running.add(scan);
     try {
-      yield* scanSegments(this.fileSystem, this.directory, scan, this.probe, (change) => {
-        this.descriptors += change;
-      });
+      yield* scanSegments(this.fileSystem, this.directory, scan, this.probe, (change) => this.count(change));
     } finally {
       this.running.delete(scan);
       for (const descriptor of scan.opened.values()) {

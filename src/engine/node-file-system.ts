@@ -53,6 +53,10 @@ export class NodeFileSystem implements FileSystem {
     fs.renameSync(from, to);
   }
 
+  link(existing: string, path: string): void {
+    fs.linkSync(existing, path);
+  }
+
   remove(path: string): void {
     fs.unlinkSync(path);
   }

@@ -35,6 +35,8 @@ export class ProbeSet {
   declare readonly crcValidated?: NonNullable<Probe['crcValidated']>;
   declare readonly writeStalled?: NonNullable<Probe['writeStalled']>;
   declare readonly sealed?: NonNullable<Probe['sealed']>;
+  declare readonly verified?: NonNullable<Probe['verified']>;
+  declare readonly backedUp?: NonNullable<Probe['backedUp']>;
   declare readonly rotated?: NonNullable<Probe['rotated']>;
   declare readonly corrupted?: NonNullable<Probe['corrupted']>;
   declare readonly leaseLost?: NonNullable<Probe['leaseLost']>;
@@ -153,6 +155,8 @@ const METHODS: readonly ProbeMethod[] = [
   'crcValidated',
   'writeStalled',
   'sealed',
+  'verified',
+  'backedUp',
   'rotated',
   'corrupted',
   'leaseLost',

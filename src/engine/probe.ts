@@ -15,7 +15,9 @@ export type OperationKind =
   | 'scan'
   | 'open'
   | 'compact'
-  | 'seal';
+  | 'seal'
+  | 'verify'
+  | 'backup';
 
 /**
  * The narrow interface through which the engine reports what it did. Every method but `attach` and `began` is called
@@ -146,6 +148,26 @@ export interface Probe {
     operation: number,
     segmentId: number,
     sealBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  /** A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. */
+  verified?(
+    operation: number,
+    outcome: 'ok' | 'damaged' | 'cancelled' | 'failed',
+    records: number,
+    scannedBytes: number,
+    damagedRanges: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void;
+  /** A backup; bytes of segments that it linked and copied, those that the target had left out. */
+  backedUp?(
+    operation: number,
+    linkedBytes: number,
+    copiedBytes: number,
     startNs: number,
     durationNs: number,
     error: StoreError | undefined,

@@ -1,158 +1,183 @@
-import { randomBytes } from 'node:crypto';
 import { basename, resolve } from 'node:path';
-import { NONCE_BYTES, readMark } from './durable-mark.ts';
-import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
-import type { FileStat, FileSystem } from './file-system.ts';
+import { refuseUnfinishedBackup } from './backup-marker.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
+import type { FileSystem } from './file-system.ts';
+import { type FollowOptions, follow } from './follow.ts';
 import { KeyValueView } from './key-value-view.ts';
-import { Keydir } from './keydir.ts';
 import { type LogOptions, resolveLogOptions } from './log-options.ts';
-import { findMergeLeftovers } from './merge-leftovers.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet } from './probe-set.ts';
-import { scanLog } from './recovery.ts';
-import { SealSet } from './seal-set.ts';
-import { SegmentFiles } from './segment-files.ts';
-import { type LogSegment, listSegments } from './segment-list.ts';
-import { segmentPath } from './segment-name.ts';
+import { checkIdentity, type Snapshot, type SnapshotSegment, takeSnapshot } from './reader-snapshot.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { type ScannedRecord, scanSegments } from './segment-records.ts';
-import { lockCarriesNonce } from './writer-lock.ts';
+import { SnapshotTail } from './snapshot-tail.ts';
+import { verify } from './verify.ts';
+import type { VerifyOptions } from './verify-pace.ts';
+import type { VerifyReport } from './verify-report.ts';
 
 export type ReaderOptions = Pick<
   LogOptions,
   'name' | 'open' | 'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
 >;
 
-interface SnapshotSegment extends LogSegment {
-  /** What stood under the segment's name when the snapshot was taken. */
-  readonly identity: FileStat;
-  /** The last segment of a snapshot may go on growing; the others are immutable. */
-  readonly sealed: boolean;
+/** What a reader goes by, for life. */
+interface ReaderSetup {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly probe: ProbeSet | undefined;
+  readonly descriptorPoolSize: number;
+  readonly full: boolean;
 }
-
-type Snapshot = ReadonlyMap<number, SnapshotSegment>;
 
 /**
  * Reads a store without the lock, beside a writer in this or another process. It sees what was there when it was
- * opened and changes nothing on disk. The unfinished end of a live log is in flight, not damage.
+ * opened or last refreshed, and changes nothing on disk. The unfinished end of a live log is in flight, not damage.
  */
 export class StoreReader extends KeyValueView {
-  private readonly fileSystem: FileSystem;
-  private readonly snapshot: Snapshot;
-  private readonly reader: SegmentReader;
-  private readonly probe: ProbeSet | undefined;
+  private readonly setup: ReaderSetup;
+  private snapshot: Snapshot;
+  private reader: SegmentReader;
+  private refreshing: Promise<void> | undefined;
   private closed = false;
 
-  private constructor(
-    fileSystem: FileSystem,
-    directory: string,
-    keydir: Keydir,
-    snapshot: Snapshot,
-    reader: SegmentReader,
-    probe: ProbeSet | undefined,
-  ) {
-    super(keydir, reader, probe, directory);
-    this.fileSystem = fileSystem;
+  private constructor(setup: ReaderSetup, snapshot: Snapshot) {
+    const reader = readerOf(setup, snapshot);
+    super(snapshot.keydir, reader, setup.probe, setup.directory);
+    this.setup = setup;
     this.snapshot = snapshot;
     this.reader = reader;
-    this.probe = probe;
   }
 
-  /** Throws `NOT_FOUND`, `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL` or `SNAPSHOT_GONE`. */
+  /**
+   * Throws `NOT_FOUND`, `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `BACKUP_UNFINISHED`, or
+   * `SNAPSHOT_GONE` when segments were merged faster than they could be read.
+   */
   static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
     const { descriptorPoolSize } = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
     const directory = resolve(path);
-    const keydir = new Keydir();
+    const setup = { fileSystem, directory, probe, descriptorPoolSize, full: options.open === 'full' };
     let opened: StoreReader | undefined;
     probe?.attach({ name: options.name ?? basename(directory), gauges: () => opened?.gauges() });
-    const operation = probe?.begin('open') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
     try {
-      // The mark and the seals first: they must not prove more than the listing shows.
-      const mark = readMark(fileSystem, directory).newest?.mark;
-      const found = SealSet.read(fileSystem, directory, mark?.storeId);
-      keydir.identify(mark?.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES));
-      const listed = listIdentities(fileSystem, directory);
-      const { segments, seals } = findMergeLeftovers(
-        fileSystem,
-        directory,
-        found,
-        listed.map(({ segmentId, sizeBytes }) => ({ segmentId, sizeBytes })),
-      );
-      const scan = await scanLog({
-        fileSystem,
-        directory,
-        segments,
-        mark,
-        seals,
-        full: options.open === 'full',
-        witnessed: mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce),
-        mode: 'prefix',
-        acceptAmbiguousTail: false,
-        probe,
-        operation,
-        visit: (segmentId, frame) => keydir.apply(segmentId, frame),
-        visitHint: (segmentId, hint) => keydir.applyHint(segmentId, hint),
-        onProgress: options.onOpenProgress,
-      });
-      const kept = new Map(scan.segments.map(({ segmentId, sizeBytes }) => [segmentId, sizeBytes]));
-      const snapshot: Snapshot = new Map(
-        listed.map((segment) => [
-          segment.segmentId,
-          { ...segment, sizeBytes: kept.get(segment.segmentId) ?? 0 },
-        ]),
-      );
-      // What was scanned must be what was listed: a segment may have been replaced in between.
-      for (const segment of snapshot.values()) {
-        checkIdentity(segment, fileSystem.stat(segmentPath(directory, segment.segmentId)));
-      }
-      const check = (segmentId: number, descriptor: number) =>
-        checkIdentity(snapshot.get(segmentId) as SnapshotSegment, fileSystem.statDescriptor(descriptor));
-      const reader = new SegmentReader(
-        fileSystem,
-        directory,
-        new SegmentFiles(),
-        descriptorPoolSize,
-        probe,
-        check,
-      );
-      opened = new StoreReader(fileSystem, directory, keydir, snapshot, reader, probe);
-      probe?.opened?.(operation, 'snapshot', 0, startNs, nowNs() - startNs, undefined);
+      opened = new StoreReader(setup, await readSnapshot(setup, options.onOpenProgress));
       return opened;
     } catch (error) {
-      const failure =
-        errnoOf(error) === 'ENOENT'
-          ? noStore(directory, error)
-          : wrapSystemError(error, 'read the store', directory);
-      probe?.opened?.(operation, 'failed', 0, startNs, nowNs() - startNs, failure);
       probe?.detach();
-      throw failure;
+      throw error;
     }
+  }
+
+  /** The last txid of the snapshot; 0 when there is no record. */
+  get lastTxid(): number {
+    return this.snapshot.lastTxid;
   }
 
   /** Every record of the snapshot, in log order. */
   *scan(): Generator<ScannedRecord> {
     this.checkOpen();
-    const scan = { segments: [...this.snapshot.values()], next: 0, opened: new Map() };
-    yield* scanSegments(this.fileSystem, this.directory, scan, this.probe);
+    const { fileSystem, directory, probe } = this.setup;
+    const scan = { segments: [...this.snapshot.segments.values()], next: 0, opened: new Map() };
+    yield* scanSegments(fileSystem, directory, scan, probe);
+  }
+
+  /**
+   * Takes up what was written since. Reads only what is new, in log order, so that reads meanwhile see some state in
+   * between; where a merge has replaced what was read, it reads the seals and whatever has none again. Concurrent calls
+   * share one. Throws as `open` does, and leaves the reader as far as it came.
+   */
+  refresh(): Promise<void> {
+    this.refreshing ??= this.takeUp().finally(() => {
+      this.refreshing = undefined;
+    });
+    return this.refreshing;
+  }
+
+  /**
+   * Every record from one txid on, in log order, each once, and then those that are appended, as they are pulled; waits
+   * for more at the end, for ever, looking every `pollIntervalMs`. It goes by the log itself: the reader's snapshot only
+   * says where it begins by default. Raw records and Deletes come too; records may be appended and not yet synced.
+   *
+   * Throws `SNAPSHOT_GONE` with `firstTxid` and `lastTxid` when a merge has left out records that were still to come (or when
+   * that cannot be ruled out, where an opening had left out txids in the range), `CRC_MISMATCH` or `FRAME_MISMATCH` for
+   * damage, and the reason of `signal`.
+   */
+  follow(options: FollowOptions = {}): AsyncIterableIterator<ScannedRecord> {
+    const { fromTxid = this.lastTxid + 1, pollIntervalMs } = options;
+    if (!Number.isSafeInteger(fromTxid) || fromTxid < 1)
+      throw new RangeError(`fromTxid must be an integer from 1, not ${fromTxid}`);
+    if (pollIntervalMs !== undefined && !(pollIntervalMs > 0))
+      throw new RangeError(`pollIntervalMs must be a positive number, not ${pollIntervalMs}`);
+    this.checkOpen();
+    const { fileSystem, directory, probe } = this.setup;
+    const source = { fileSystem, directory, probe, checkOpen: () => this.checkOpen() };
+    return follow(source, fromTxid, options);
+  }
+
+  /** As `Store.verify`, of this snapshot; `SNAPSHOT_GONE` when a merge has replaced a segment of it. */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    const { fileSystem, directory, probe } = this.setup;
+    const { keydir, segments } = this.snapshot;
+    return verify(
+      {
+        fileSystem,
+        directory,
+        keydir,
+        probe,
+        segments: () => [...segments.values()],
+        checkOpened: (segmentId, stat) => checkIdentity(segments.get(segmentId) as SnapshotSegment, stat),
+        checkOpen: () => this.checkOpen(),
+      },
+      options,
+    );
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    await this.refreshing?.catch(() => {});
     await this.reader.close();
-    this.probe?.detach();
+    this.setup.probe?.detach();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
+  private async takeUp(): Promise<void> {
+    this.checkOpen();
+    if (await this.append()) return;
+    const snapshot = await readSnapshot(this.setup, undefined);
+    const before = this.reader;
+    this.snapshot = snapshot;
+    this.reader = readerOf(this.setup, snapshot);
+    this.adopt(snapshot.keydir, this.reader);
+    await before.close();
+  }
+
+  /** Reads on behind the snapshot; false when what it stands on, or what follows, is not what it was. */
+  private async append(): Promise<boolean> {
+    const { directory, probe } = this.setup;
+    const operation = probe?.begin('scan') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    const tail = new SnapshotTail(this.setup, this.snapshot, operation, () => this.checkOpen());
+    let failure: StoreError | undefined;
+    try {
+      return await tail.append();
+    } catch (error) {
+      failure = wrapSystemError(error, 'read the store', directory);
+      // Something was replaced while it was read: the whole of it will tell whether anything is wrong.
+      if (failure.code !== 'STORE_CLOSED') return false;
+      throw failure;
+    } finally {
+      probe?.scanned?.(operation, tail.records, startNs, nowNs() - startNs, failure);
+    }
+  }
+
   private gauges(): ProbeGauges {
-    const segments = [...this.snapshot.values()];
+    const segments = [...this.snapshot.segments.values()];
     return {
       keys: this.keydir.size,
       keydirBytes: this.keydir.sizeBytes,
@@ -166,7 +191,7 @@ export class StoreReader extends KeyValueView {
       unsyncedRecords: 0,
       syncWaiters: 0,
       lastSyncedAtMs: undefined,
-      probeErrors: this.probe?.errors ?? 0,
+      probeErrors: this.setup.probe?.errors ?? 0,
     };
   }
 
@@ -176,37 +201,33 @@ export class StoreReader extends KeyValueView {
   }
 }
 
-function listIdentities(fileSystem: FileSystem, directory: string): SnapshotSegment[] {
-  const listed: SnapshotSegment[] = [];
-  for (const { segmentId } of listSegments(fileSystem, directory)) {
-    const identity = fileSystem.stat(segmentPath(directory, segmentId));
-    if (identity === undefined) continue;
-    listed.push({ segmentId, sizeBytes: identity.sizeBytes, identity, sealed: true });
+async function readSnapshot(setup: ReaderSetup, onProgress: LogOptions['onOpenProgress']): Promise<Snapshot> {
+  const { probe, fileSystem, directory } = setup;
+  const operation = probe?.begin('open') ?? 0;
+  const startNs = probe === undefined ? 0 : nowNs();
+  try {
+    refuseUnfinishedBackup(fileSystem, directory);
+    const snapshot = await takeSnapshot({ ...setup, operation, onProgress });
+    probe?.opened?.(operation, 'snapshot', 0, startNs, nowNs() - startNs, undefined);
+    return snapshot;
+  } catch (error) {
+    const failure = wrapSystemError(error, 'read the store', directory);
+    probe?.opened?.(operation, 'failed', 0, startNs, nowNs() - startNs, failure);
+    throw failure;
   }
-  const last = listed.pop();
-  if (last === undefined) throw noStore(directory);
-  return [...listed, { ...last, sealed: false }];
 }
 
-function noStore(directory: string, cause?: unknown): StoreError {
-  return new StoreError('NOT_FOUND', `there is no store in ${directory}`, { path: directory, cause });
-}
-
-function checkIdentity(
-  { segmentId, sizeBytes, identity, sealed }: SnapshotSegment,
-  now: FileStat | undefined,
-): void {
-  const same =
-    now !== undefined &&
-    now.device === identity.device &&
-    now.inode === identity.inode &&
-    (sealed
-      ? now.sizeBytes === identity.sizeBytes && now.modifiedMs === identity.modifiedMs
-      : now.sizeBytes >= sizeBytes);
-  if (same) return;
-  throw new StoreError(
-    'SNAPSHOT_GONE',
-    `segment ${segmentId} was replaced or removed since this reader was opened; open a new one`,
-    { segmentId },
+function readerOf(
+  { fileSystem, directory, descriptorPoolSize, probe }: ReaderSetup,
+  { segments, keydir }: Snapshot,
+): SegmentReader {
+  return new SegmentReader(
+    fileSystem,
+    directory,
+    keydir.files,
+    descriptorPoolSize,
+    probe,
+    (segmentId, descriptor) =>
+      checkIdentity(segments.get(segmentId) as SnapshotSegment, fileSystem.statDescriptor(descriptor)),
   );
 }

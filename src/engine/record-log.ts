@@ -39,6 +39,7 @@ const APPEND_KINDS = ['append', 'put', 'delete'] as const;
 
 /** What is built from the records of a log while it is opened: the keydir. */
 export interface LogView {
+  readonly files: SegmentFiles;
   /** The store's id, before the first record. */
   identify(storeId: Buffer): void;
   apply(segmentId: number, frame: SegmentScanner): void;
@@ -53,6 +54,24 @@ export interface Append {
   readonly type: RecordType;
   readonly key: Uint8Array;
   readonly payload: Uint8Array;
+}
+
+export interface ScrubSource {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly probe: ProbeSet | undefined;
+  /** As they are now, ascending; the last is the active one. */
+  readonly segments: () => readonly LogSegment[];
+  /** Throws `STORE_CLOSED` after `close`. */
+  readonly checkOpen: () => void;
+  /** To be told 1 for each file that is opened, and -1 when it is closed. */
+  readonly onDescriptors: (change: 1 | -1) => void;
+}
+
+export interface BackupSource extends ScrubSource {
+  readonly storeId: Buffer;
+  /** Makes durable what was appended before the call, unless the writer is poisoned, and says how far the log is. */
+  readonly sync: () => Promise<LogPosition>;
 }
 
 export interface LogStats extends PoolStats {
@@ -189,7 +208,7 @@ export class RecordLog {
     };
     const startNs = probe === undefined ? 0 : nowNs();
     try {
-      log = await RecordLog.openReported(opening, probe, latch);
+      log = await RecordLog.openReported(opening, probe, latch, view);
     } catch (error) {
       if (error instanceof StoreError) {
         if (error.segmentId !== undefined) probe?.corrupted?.(error);
@@ -208,6 +227,7 @@ export class RecordLog {
     opening: OpeningOptions,
     probe: ProbeSet | undefined,
     latch: PoisonLatch,
+    view: LogView | undefined,
   ): Promise<RecordLog> {
     const opened = await openForWriting(opening);
     try {
@@ -215,7 +235,7 @@ export class RecordLog {
       const reader = new SegmentReader(
         fileSystem,
         directory,
-        new SegmentFiles(),
+        view?.files ?? new SegmentFiles(),
         resolved.descriptorPoolSize,
         probe,
       );
@@ -403,6 +423,28 @@ export class RecordLog {
       // One that another program has appended to has a seal of what it was before.
       return { ...segment, seal: seal?.byteLength === segment.sizeBytes ? seal : undefined };
     });
+  }
+
+  /** What whoever reads the files of the log in slices, while it is written, goes by. */
+  scrubSource(): ScrubSource {
+    const { fileSystem, directory, probe } = this;
+    return {
+      fileSystem,
+      directory,
+      probe,
+      segments: () => this.segmentsNow(),
+      checkOpen: () => this.checkOpen(),
+      onDescriptors: (change) => this.scans.count(change),
+    };
+  }
+
+  /** The same for a backup. A poisoned log is copied as far as it is known to be durable. */
+  backupSource(): BackupSource {
+    const sync = async () => {
+      if (this.poisonedBy === undefined) await this.sync();
+      return this.durableEnd;
+    };
+    return { ...this.scrubSource(), storeId: this.opened.storeId, sync };
   }
 
   /**

@@ -32,7 +32,7 @@ export function sealContradiction(
 /** Is the segment before this one there, and the one that this one was sealed after? */
 export function followsPredecessor(
   { firstId, predecessorIdentity }: Seal,
-  seals: SealSet,
+  seals: Pick<SealSet, 'of'>,
   lowestId: number,
 ): boolean {
   if (firstId === FIRST_SEGMENT_ID) return true;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32c } from './crc32c.ts';
-import { closeQuietly, type FileSystem, readFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, readFully, readSmallRange } from './file-system.ts';
 import { MAX_SEGMENT_ID } from './format.ts';
 import { readUint32, writeUint32 } from './frame.ts';
 import { parseSegmentName, segmentName } from './segment-name.ts';
@@ -141,6 +141,23 @@ export function readSeal(
     });
     return whole && crc === seal.hintsCrc ? seal : 'damaged';
   });
+}
+
+/** May records of the range be missing from the segment? Not if it is what was first sealed under its id. */
+export function isMerged({ digest, identity }: Seal): boolean {
+  return !digest.equals(identity);
+}
+
+/** What the header of a seal file says; undefined when there is none, or it is damaged. Its hints are not looked at. */
+export function readSealHeader(
+  fileSystem: FileSystem,
+  directory: string,
+  segmentId: number,
+  suffix = SEAL_SUFFIX,
+): Seal | undefined {
+  const path = sealPath(directory, segmentId, suffix);
+  const seal = decodeSealHeader(readSmallRange(fileSystem, path, 0, SEAL_HEADER_BYTES));
+  return seal?.segmentId === segmentId ? seal : undefined;
 }
 
 /** SHA-256 of the first bytes of a file; undefined when there are fewer. */

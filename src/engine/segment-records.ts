@@ -96,7 +96,7 @@ export function openToScan(fileSystem: FileSystem, directory: string, segmentId:
 }
 
 /** Copies of short records lie one behind the other in a slab, so that a record costs two views and no allocation. */
-class RecordCopier {
+export class RecordCopier {
   private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   private slabUsed = 0;
 

@@ -17,6 +17,9 @@ import { placeName } from './segment-name.ts';
 
 export const SCAN_CHUNK_BYTES = 1024 * 1024;
 
+/** The first `sizeBytes` of `bytes` stand at `offset` of the segment. */
+export type ReadListener = (bytes: Buffer, sizeBytes: number, offset: number) => void;
+
 /** A chunk to scan these segments through: no larger than the largest of them needs. */
 export function scanChunk(segments: readonly { readonly sizeBytes: number }[]): Buffer {
   const largest = segments.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 0);
@@ -51,6 +54,7 @@ export class SegmentScanner {
   private readonly segmentId: number;
   private readonly endOffset: number;
   private readonly chunk: Buffer;
+  private readonly onRead: ReadListener | undefined;
   private chunkStart = 0;
   private chunkEnd = 0;
   private nextOffset: number;
@@ -68,6 +72,8 @@ export class SegmentScanner {
     readonly endOffset: number;
     /** From `scanChunk`, given by the caller so that segments scanned in turn share it. */
     readonly chunk: Buffer;
+    /** Told of all that is read, in the order in which it is. */
+    readonly onRead?: ReadListener;
   }) {
     this.fileSystem = options.fileSystem;
     this.probe = options.probe;
@@ -77,6 +83,7 @@ export class SegmentScanner {
     this.segmentId = options.segmentId;
     this.endOffset = options.endOffset;
     this.chunk = options.chunk;
+    this.onRead = options.onRead;
     this.bytes = options.chunk;
     this.offset = options.startOffset ?? 0;
     this.nextOffset = this.offset;
@@ -169,6 +176,7 @@ export class SegmentScanner {
       failure,
     );
     if (failure !== undefined) throw failure;
+    this.onRead?.(target, sizeBytes, offset);
   }
 
   private failure(code: StoreErrorCode, what: string, offset: number, cause?: unknown): StoreError {

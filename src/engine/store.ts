@@ -1,3 +1,4 @@
+import { type BackupReport, backup } from './backup.ts';
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
 import { compactTo } from './compaction.ts';
 import {
@@ -27,6 +28,9 @@ import { nowNs } from './probe.ts';
 import { type Append, type LogStats, RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { ScannedRecord } from './segment-records.ts';
+import { verify } from './verify.ts';
+import type { VerifyOptions } from './verify-pace.ts';
+import type { VerifyReport } from './verify-report.ts';
 
 export interface StoreOptions extends LogOptions {
   /** Merges by itself, in the background, whenever a segment has been sealed. Default: only when `compact` is called. */
@@ -236,6 +240,30 @@ export class Store extends KeyValueView {
       (operations) => this.batch(operations),
       () => this.sync(),
     );
+  }
+
+  /**
+   * Reads every byte of every segment up to the present end, and checks the checksum of every record, the seals, and the
+   * keydir against the records. Goes on behind damage, and reports it all. Runs in slices beside reads and writes; merges wait. Rejects
+   * only for what keeps it from looking (`STORE_CLOSED`, `IO_FAILED`), or with the reason of `signal`.
+   */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    return this.compactor.alone(() => verify({ ...this.log.scrubSource(), keydir: this.keydir }, options));
+  }
+
+  /**
+   * A consistent copy of the store as it is now, in another directory, made while reading and writing go on; opened as
+   * any store. On the same device sealed segments are hard links, which take no room; elsewhere, and of the active segment
+   * always, they are copies. A target that holds an earlier backup of this store gets only what is new. Survives a power
+   * cut once settled; one that does not end leaves a target that refuses to open (`BACKUP_UNFINISHED`) until it is run
+   * again. A backup that was opened for writing is a store of its own and no target any more.
+   *
+   * Throws `TARGET_NOT_EMPTY` (nothing was changed), `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`,
+   * `SNAPSHOT_GONE`, `SYNC_FAILED` or `IO_FAILED`.
+   */
+  backup(directory: string): Promise<BackupReport> {
+    // One after the other: two into the same target would not notice each other, and a merge would take away what is copied.
+    return this.compactor.alone(() => backup(this.log.backupSource(), directory));
   }
 
   stats(): StoreStats {

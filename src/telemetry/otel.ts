@@ -259,6 +259,38 @@ class OtelProbe implements SpanCounting {
     });
   }
 
+  verified(
+    operation: number,
+    outcome: string,
+    records: number,
+    scannedBytes: number,
+    damagedRanges: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, {
+      'tidemark.outcome': outcome,
+      'tidemark.records': records,
+      'tidemark.scanned_bytes': scannedBytes,
+      'tidemark.damaged_ranges': damagedRanges,
+    });
+  }
+
+  backedUp(
+    operation: number,
+    linkedBytes: number,
+    copiedBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.end(operation, startNs + durationNs, error, {
+      'tidemark.linked_bytes': linkedBytes,
+      'tidemark.copied_bytes': copiedBytes,
+    });
+  }
+
   opened(
     operation: number,
     outcome: string,

@@ -42,6 +42,9 @@ export class StoreMetrics implements Probe {
   private leaseLosses = 0;
   private compactionRead = 0;
   private compactionWritten = 0;
+  private verifiedBytes = 0;
+  private backupLinked = 0;
+  private backupCopied = 0;
   private readonly preads = new Float64Array(SITES.length);
   private readonly preadBytes = new Float64Array(SITES.length);
   /** Two a site: held, did not. */
@@ -50,6 +53,8 @@ export class StoreMetrics implements Probe {
   private readonly stalls = new LabelledCounter('reason');
   private readonly seals = new LabelledCounter('outcome');
   private readonly compactions = new LabelledCounter('outcome');
+  private readonly verifications = new LabelledCounter('outcome');
+  private readonly backups = new LabelledCounter('outcome');
   private readonly corruptions = new LabelledCounter('kind');
   private readonly recoveries = new LabelledCounter('outcome');
   private readonly getTime = new DurationHistogram();
@@ -207,6 +212,35 @@ export class StoreMetrics implements Probe {
     if (error !== undefined) this.failures.add(1, 'seal', codeOf(error));
   }
 
+  verified(
+    _operation: number,
+    outcome: string,
+    _records: number,
+    scannedBytes: number,
+    _damagedRanges: number,
+    _startNs: number,
+    _durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.verifications.add(1, outcome);
+    this.verifiedBytes += scannedBytes;
+    if (error !== undefined) this.failures.add(1, 'verify', codeOf(error));
+  }
+
+  backedUp(
+    _operation: number,
+    linkedBytes: number,
+    copiedBytes: number,
+    _startNs: number,
+    _durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    this.backups.add(1, error === undefined ? 'ok' : 'failed');
+    this.backupLinked += linkedBytes;
+    this.backupCopied += copiedBytes;
+    if (error !== undefined) this.failures.add(1, 'backup', codeOf(error));
+  }
+
   opened(
     _operation: number,
     outcome: string,
@@ -324,6 +358,17 @@ export class StoreMetrics implements Probe {
         return [
           labelled({ direction: 'read' }, this.compactionRead),
           labelled({ direction: 'written' }, this.compactionWritten),
+        ];
+      case 'verifications_total':
+        return this.verifications.samples();
+      case 'verified_bytes_total':
+        return [plain(this.verifiedBytes)];
+      case 'backups_total':
+        return this.backups.samples();
+      case 'backup_bytes_total':
+        return [
+          labelled({ way: 'linked' }, this.backupLinked),
+          labelled({ way: 'copied' }, this.backupCopied),
         ];
       case 'corruptions_total':
         return this.corruptions.samples();

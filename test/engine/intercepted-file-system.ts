@@ -26,6 +26,7 @@ export function intercepted<T extends FileSystem>(fileSystem: T, around: (call: 
 const CHANGES: ReadonlySet<keyof FileSystem> = new Set<keyof FileSystem>([
   'makeDirectory',
   'rename',
+  'link',
   'remove',
   'removeDirectory',
   'write',

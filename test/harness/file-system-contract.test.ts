@@ -233,6 +233,23 @@ describe.each(SUBJECTS)('%s', (_name, create) => {
     });
   });
 
+  test('a link is one more name for the same file, and stays when the first is gone or replaced', () => {
+    make('f', 'abc');
+    fileSystem.link(at('f'), at('g'));
+    expect(fileSystem.stat(at('g'))).toEqual(fileSystem.stat(at('f')));
+    withFile('f', 'write', (descriptor) => writeAt(descriptor, 'd', 3));
+    fileSystem.rename(at('f'), at('g'));
+    expect(fileSystem.list(subject.root).sort()).toEqual(['f', 'g']);
+    make('other');
+    fileSystem.rename(at('other'), at('f'));
+    expect(withFile('g', 'read', (descriptor) => readAt(descriptor, 10, 0))).toBe('abcd');
+    fileSystem.makeDirectory(at('d'));
+    expect(outcome(() => fileSystem.link(at('f'), at('g')))).toEqual({ code: 'EEXIST' });
+    expect(outcome(() => fileSystem.link(at('none'), at('h')))).toEqual({ code: 'ENOENT' });
+    expect(outcome(() => fileSystem.link(at('d'), at('h')))).toEqual({ code: 'EPERM' });
+    expect(outcome(() => fileSystem.link(at('f'), at('none/h')))).toEqual({ code: 'ENOENT' });
+  });
+
   test('a removed file that is open can be read, and written, until it is closed', () => {
     make('f', 'abc');
     withFile('f', 'write', (descriptor) => {

@@ -6,7 +6,7 @@ import type { FileSystem, OpenMode } from '../../src/engine/index.ts';
 export type Operation =
   | { readonly call: 'list' | 'stat' | 'makeDirectory' | 'remove' | 'removeDirectory'; readonly path: string }
   | { readonly call: 'directorySync'; readonly path: string }
-  | { readonly call: 'rename'; readonly path: string; readonly to: string }
+  | { readonly call: 'rename' | 'link'; readonly path: string; readonly to: string }
   | { readonly call: 'open'; readonly path: string; readonly mode: OpenMode }
   | { readonly call: 'close' | 'tryLock' | 'dataSync' | 'statDescriptor'; readonly slot: number }
   | { readonly call: 'read'; readonly slot: number; readonly length: number; readonly position: number }
@@ -31,7 +31,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
       path,
     }),
   },
-  { weight: 3, arbitrary: fc.record({ call: fc.constant('rename' as const), path, to: path }) },
+  { weight: 3, arbitrary: fc.record({ call: fc.constantFrom('rename' as const, 'link'), path, to: path }) },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -78,7 +78,8 @@ export function trace(fileSystem: FileSystem, root: string, operations: readonly
         case 'open':
           return void descriptors.push(fileSystem.open(target, step.mode));
         case 'rename':
-          return fileSystem.rename(target, join(root, step.to));
+        case 'link':
+          return fileSystem[step.call](target, join(root, step.to));
         case 'list':
           return fileSystem.list(target).sort();
         case 'stat':

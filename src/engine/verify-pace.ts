@@ -1,0 +1,48 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+
+export interface VerifyOptions {
+  /** Reads no faster than that, on average. Default: as fast as it can, in slices of about a millisecond. */
+  readonly bytesPerSecond?: number;
+  /** Called after every slice. */
+  readonly onProgress?: (scannedBytes: number, totalBytes: number) => void;
+  /** Ends the scrub; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Read and checked between two turns of the event loop. */
+export const BYTES_A_TURN = 256 * 1024;
+
+/** A scrub's way of leaving room for others: between slices it lets them run, waits where it is too fast, and may end. */
+export class Pace {
+  scannedBytes = 0;
+  private readonly options: VerifyOptions;
+  private readonly totalBytes: number;
+  private readonly checkOpen: () => void;
+  private readonly startedMs = performance.now();
+
+  constructor(options: VerifyOptions, totalBytes: number, checkOpen: () => void) {
+    const { bytesPerSecond } = options;
+    if (bytesPerSecond !== undefined && !(bytesPerSecond > 0))
+      throw new RangeError(`bytesPerSecond must be a positive number, not ${bytesPerSecond}`);
+    this.options = options;
+    this.totalBytes = totalBytes;
+    this.checkOpen = checkOpen;
+  }
+
+  /** After a slice of so many bytes. Throws when the store was closed, or the caller wants no more. */
+  async turn(sizeBytes: number): Promise<void> {
+    const { bytesPerSecond, onProgress, signal } = this.options;
+    this.scannedBytes += sizeBytes;
+    onProgress?.(this.scannedBytes, Math.max(this.totalBytes, this.scannedBytes));
+    await nextTurn();
+    signal?.throwIfAborted();
+    this.checkOpen();
+    if (bytesPerSecond === undefined) return;
+    const aheadMs = (this.scannedBytes / bytesPerSecond) * 1000 - (performance.now() - this.startedMs);
+    if (aheadMs < 1) return;
+    await delay(aheadMs, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+      throw signal?.aborted ? signal.reason : error;
+    });
+    this.checkOpen();
+  }
+}

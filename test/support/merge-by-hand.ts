@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { writeFully } from '../../src/engine/file-system.ts';
+import { RecordType } from '../../src/engine/format.ts';
+import { decodeFrame, type LogRecord } from '../../src/engine/frame.ts';
+import type { FileSystem } from '../../src/engine/index.ts';
+import { seedOf } from '../../src/engine/key-hash.ts';
+import {
+  encodeSealHeader,
+  endsDigestOf,
+  readSealHeader,
+  type Seal,
+  sealPath,
+} from '../../src/engine/seal-file.ts';
+import { HintWriter } from '../../src/engine/seal-hints.ts';
+import { listSegments } from '../../src/engine/segment-list.ts';
+import { segmentPath } from '../../src/engine/segment-name.ts';
+import { SegmentScanner } from '../../src/engine/segment-scanner.ts';
+
+/**
+ * Does to the files of a store, with no help from the engine, what a merge of the sealed segments `a` to `b` does; stops
+ * after each step that others can see.
+ */
+export function* mergeSteps(
+  fileSystem: FileSystem,
+  directory: string,
+  a: number,
+  b: number,
+): Generator<string> {
+  const first = readSealHeader(fileSystem, directory, a) as Seal;
+  const last = readSealHeader(fileSystem, directory, b) as Seal;
+  const merged = join(directory, 'merged.tmp');
+  create(fileSystem, merged, Buffer.concat(keptFrames(fileSystem, directory, a, b)));
+  const mergePath = sealPath(directory, b, '.merge');
+  writeSeal(fileSystem, merged, mergePath, {
+    ...last,
+    firstId: first.firstId,
+    firstTxid: first.firstTxid,
+    predecessorIdentity: first.predecessorIdentity,
+  });
+  yield 'published';
+  fileSystem.rename(merged, segmentPath(directory, b));
+  yield 'renamed';
+  fileSystem.rename(mergePath, sealPath(directory, b));
+  yield 'sealed';
+  for (let id = a; id < b; id++) {
+    const empty = join(directory, 'empty.tmp');
+    create(fileSystem, empty, Buffer.alloc(0));
+    fileSystem.rename(empty, segmentPath(directory, id));
+    yield 'emptied';
+    if (fileSystem.stat(sealPath(directory, id)) !== undefined) fileSystem.remove(sealPath(directory, id));
+    yield 'done with one';
+  }
+}
+
+export function mergeByHand(fileSystem: FileSystem, directory: string, a: number, b: number): void {
+  for (const _ of mergeSteps(fileSystem, directory, a, b));
+}
+
+interface Frame {
+  readonly segmentId: number;
+  readonly bytes: Buffer;
+  readonly record: LogRecord;
+}
+
+/** Of the run, what is live, and every Delete. */
+function keptFrames(fileSystem: FileSystem, directory: string, a: number, b: number): Buffer[] {
+  const frames = listSegments(fileSystem, directory).flatMap(({ segmentId, sizeBytes }) =>
+    framesOf(fileSystem, directory, segmentId, sizeBytes),
+  );
+  const newest = new Map<string, Frame>();
+  for (const frame of frames)
+    if (frame.record.type !== RecordType.Raw)
+      newest.set(Buffer.from(frame.record.key).toString('hex'), frame);
+  const isKept = (frame: Frame) =>
+    frame.record.type !== RecordType.Put ||
+    newest.get(Buffer.from(frame.record.key).toString('hex')) === frame;
+  return frames
+    .filter((frame) => frame.segmentId >= a && frame.segmentId <= b && isKept(frame))
+    .map(({ bytes }) => bytes);
+}
+
+function framesOf(fileSystem: FileSystem, directory: string, segmentId: number, sizeBytes: number): Frame[] {
+  const bytes = Buffer.alloc(sizeBytes);
+  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+  fileSystem.read(descriptor, bytes, 0, sizeBytes, 0);
+  fileSystem.close(descriptor);
+  const frames: Frame[] = [];
+  for (let offset = 0; offset < sizeBytes; ) {
+    const decoded = decodeFrame(bytes, offset);
+    // The active segment may be growing.
+    if (!decoded.ok) break;
+    const end = offset + decoded.byteLength;
+    frames.push({ segmentId, bytes: bytes.subarray(offset, end), record: decoded.record });
+    offset = end;
+  }
+  return frames;
+}
+
+function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: Seal): void {
+  const { sizeBytes } = fileSystem.stat(segment) as { sizeBytes: number };
+  const descriptor = fileSystem.open(segment, 'read');
+  const target = fileSystem.open(path, 'create');
+  const bytes = Buffer.alloc(sizeBytes);
+  fileSystem.read(descriptor, bytes, 0, sizeBytes, 0);
+  const hints = new HintWriter(fileSystem, target, seedOf(like.storeId), sizeBytes);
+  const frame = new SegmentScanner({
+    fileSystem,
+    site: 'seal',
+    descriptor,
+    segmentId: like.segmentId,
+    endOffset: sizeBytes,
+    chunk: Buffer.alloc(sizeBytes),
+  });
+  let recordCount = 0;
+  for (; frame.next() === 'frame'; recordCount++) hints.add(frame, frame.offset);
+  hints.flush();
+  const header = encodeSealHeader({
+    ...like,
+    byteLength: sizeBytes,
+    recordCount,
+    digest: createHash('sha256').update(bytes).digest(),
+    endsDigest: endsDigestOf(fileSystem, descriptor, sizeBytes),
+    hintsCrc: hints.crc,
+    hintCount: hints.count,
+    hintsBytes: hints.sizeBytes,
+  });
+  writeFully(fileSystem, target, header, 0, header.length, 0);
+  fileSystem.close(descriptor);
+  fileSystem.close(target);
+}
+
+function create(fileSystem: FileSystem, path: string, bytes: Buffer): void {
+  const descriptor = fileSystem.open(path, 'create');
+  writeFully(fileSystem, descriptor, bytes, 0, bytes.length, 0);
+  fileSystem.close(descriptor);
+}
