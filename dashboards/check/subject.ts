@@ -90,9 +90,12 @@ function work(store: Store, puts: number, valueBytes: number): void {
   ]);
 }
 
-async function compact(store: Store, name: string): Promise<void> {
-  const target = join(directory, `${name}.compacted`);
-  await store.compactTo(target);
+/** What an operator has run now and then. */
+async function maintain(store: Store, name: string): Promise<void> {
+  await store.compact();
+  await store.verify();
+  const target = join(directory, `${name}.backup`);
+  await store.backup(target);
   rmSync(target, { recursive: true, force: true });
 }
 
@@ -105,7 +108,7 @@ async function runWell(names: readonly string[]): Promise<void> {
     for (const [index, store] of stores.entries()) {
       work(store, isBusy ? 30 + index * 20 : 5, 200 + index * 300);
       if (steps % 2 === index % 2) await Promise.all([store.sync(), store.sync(), store.sync()]);
-      if (steps % 60 === 20 + index) await compact(store, names[index] as string);
+      if (steps % 60 === 20 + index) await maintain(store, names[index] as string);
     }
     const last = opened.length - 1;
     if (isBusy && steps % 150 === 100) {

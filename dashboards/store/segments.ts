@@ -83,6 +83,33 @@ export const SEGMENTS_ROW: RowSpec = {
       traced: true,
     }),
     timeseries({
+      title: 'Scrubs and backups',
+      description: 'By what came of them, since the process started. Flat means that nobody runs them.',
+      unit: 'short',
+      queries: [
+        {
+          expr: `sum by (outcome, instance, store) (tidemark_verifications_total{${STORE}})`,
+          legend: `scrub {{outcome}} ${NAME}`,
+        },
+        {
+          expr: `sum by (outcome, instance, store) (tidemark_backups_total{${STORE}})`,
+          legend: `backup {{outcome}} ${NAME}`,
+        },
+      ],
+    }),
+    timeseries({
+      title: 'Bytes scrubbed and backed up',
+      description: 'Read by scrubs; linked into backups, which is free, or copied.',
+      unit: 'Bps',
+      queries: [
+        { expr: rate('tidemark_verified_bytes_total'), legend: `scrubbed ${NAME}` },
+        {
+          expr: rate('tidemark_backup_bytes_total', 'by (way, instance, store)'),
+          legend: `{{way}} ${NAME}`,
+        },
+      ],
+    }),
+    timeseries({
       title: 'Write amplification',
       description: 'Bytes written, compaction included, over bytes of keys and values.',
       unit: 'short',
