@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type BatchOperation, RecordType } from '../src/engine/index.ts';
 import { type CallCounts, countCalls } from './counting-file-system.ts';
 import type { Engine } from './group.ts';
-import { FRAME_BYTES, formKey, KEY_BYTES, makeValue, USER_BYTES, VALUE_BYTES } from './workload.ts';
+import { FRAME_BYTES, formKey, KEY_BYTES, makeValue, turn, USER_BYTES, VALUE_BYTES } from './workload.ts';
 
 /** A number that the work decides, not the machine: the same in every run, and compared exactly. */
 export interface Count {
@@ -24,6 +24,7 @@ export async function measureCounts(engine: Engine, directory: string): Promise<
   return [
     ...(await countOperations(engine, join(directory, 'operations'))),
     ...(await countOpening(engine, join(directory, 'opening'))),
+    ...(await countCompaction(engine, join(directory, 'compaction'))),
     ...(await countHeap(engine, join(directory, 'heap'))),
   ];
 }
@@ -140,6 +141,49 @@ async function countScans(engine: Engine, directory: string): Promise<Count[]> {
     },
     { id: 'open-preads', name: `preads of an opening of ${logBytes} bytes`, value: opened.preads },
     { id: 'scan-preads', name: `preads of a scan of ${logBytes} bytes`, value: scanned.preads },
+  ];
+}
+
+/** Ten segments of which every second record is put again in five more. */
+async function countCompaction(engine: Engine, directory: string): Promise<Count[]> {
+  const counting = countCalls(engine);
+  const store = await engine.openStore(directory, {
+    segmentBytes: SEALED_BYTES,
+    fileSystem: counting.fileSystem,
+  });
+  const key = Buffer.alloc(KEY_BYTES);
+  const liveKeys = OPERATIONS / 2;
+  // Every second key first, so that each segment of the log holds as much garbage as any other.
+  for (let index = 0; index < OPERATIONS; index++) {
+    const keyNumber = index % 2 === 0 ? index / 2 : liveKeys + (index - 1) / 2;
+    store.put(formKey(key, keyNumber), makeValue(index));
+  }
+  for (let index = 0; index < liveKeys; index++) store.put(formKey(key, index), makeValue(-index));
+  store.rotate();
+  await store.sync();
+  while (store.stats().unwrittenSeals > 0) await turn();
+  counting.take();
+  const { merges, inputBytes, outputBytes } = await store.compact();
+  const { writtenBytes } = counting.take();
+  const liveShare = store.stats().liveBytes / store.stats().sealedBytes;
+  await store.close();
+  return [
+    {
+      id: 'compact-merges',
+      name: 'merges of a compaction of ten segments, half of each garbage',
+      value: merges,
+    },
+    {
+      id: 'compact-output',
+      name: 'bytes that it keeps, a byte of its input',
+      value: outputBytes / inputBytes,
+    },
+    {
+      id: 'compact-written',
+      name: 'bytes that it writes, a byte that it keeps',
+      value: writtenBytes / outputBytes,
+    },
+    { id: 'compact-garbage', name: 'garbage a byte on disk behind it', value: 1 - liveShare },
   ];
 }
 

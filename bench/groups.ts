@@ -1,7 +1,9 @@
 import type { SetUpGroup } from './group.ts';
+import { compactGroup } from './groups/compact.ts';
 import { durableGroup } from './groups/durable.ts';
 import { floorsGroup } from './groups/floors.ts';
 import { getGroup } from './groups/get.ts';
+import { getManyGroup } from './groups/get-many.ts';
 import { memoryGroup } from './groups/memory.ts';
 import { openGroup } from './groups/open.ts';
 import { putGroup } from './groups/put.ts';
@@ -17,9 +19,11 @@ export interface GroupEntry {
 export const GROUPS = {
   'get-100k': { setUp: getGroup('100k', 100_000, 1.6) },
   'get-1m': { setUp: getGroup('1m', 1_000_000, 1.8) },
+  'get-many': { setUp: getManyGroup },
   put: { setUp: putGroup },
   durable: { setUp: durableGroup },
   open: { setUp: openGroup, mostRounds: 3 },
+  compact: { setUp: compactGroup, mostRounds: 2 },
   memory: { setUp: memoryGroup, once: true },
   floors: { setUp: floorsGroup },
 } as const satisfies Record<string, GroupEntry>;

@@ -24,10 +24,15 @@ export function writeJson(path: string, content: unknown): void {
   }
 }
 
-export function describeRun({ host, versions, load, scale }: Result): string {
+export function describeRun(result: Result): string {
+  return describeMachine(result, '16-byte keys, 100-byte values, warm cache; ');
+}
+
+/** `work` says what was measured, where that is the same for the whole table. */
+export function describeMachine({ host, versions, load, scale }: Result, work = ''): string {
   const lines = [
     `Node ${versions.node}, ${versions.checksum}, ${host.cores} x ${host.cpu}, ${host.platform} ${host.release}, ${host.fileSystem}`,
-    `16-byte keys, 100-byte values, warm cache; load ${load.before} before the run, ${load.after} after it`,
+    `${work}load ${load.before} before the run, ${load.after} after it`,
   ];
   if (Math.max(load.before, load.after) > host.cores) {
     lines.push('others kept the machine busy, so times are inflated and targets mean little: measure again');

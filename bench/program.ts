@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { runBench } from './commands/bench.ts';
+import { runCompaction } from './commands/compaction.ts';
 import { runCompare } from './commands/compare.ts';
 import { runDocument } from './commands/document.ts';
 import { runGrowth } from './commands/growth.ts';
@@ -49,6 +50,19 @@ them are measured in turn. Exit status: 0 measured (met or missed), 2 usage, 3 t
   })
     .option('--full', 'and at 10M keys')
     .action(runGrowth);
+  placing(command(program, 'compaction', 'overwrites with automatic merges, beside the same without'))
+    .option('--launches <n>', 'processes that measure each side', positiveInteger, 2)
+    .option('--seconds <n>', 'how long each is measured, once it is filled', positiveInteger, 20)
+    .option('--scale <factor>', 'multiplies the keys, for a quick look', share, 1)
+    .option('--out <file>', 'where the JSON goes')
+    .option('--json', 'print JSON instead of a table')
+    .addHelpText(
+      'after',
+      `
+Operations come by the clock, 12,000 a second, a third of them gets. "The call" is the time of the call itself; "since it
+was due" has in it the turns of the event loop that an operation had to wait for, which is what a server's client sees.`,
+    )
+    .action(runCompaction);
   measuring(command(program, 'peers', 'lmdb, classic-level and better-sqlite3 on the same work, in turn'), {
     launches: 3,
     rounds: 3,

@@ -2,6 +2,12 @@ import type { Mutant } from './mutants.ts';
 
 /**
  * Mistakes in seal files: in how they are written, and in what an opening believes of them.
+ *
+ * Not on the list, because nothing can depend on them as long as the rest is right:
+ * - The sync of a seal before it gets its name, and the sync of the directory after. A seal that a power cut has hurt is
+ *   not believed, and one that it took is missed by nobody: the next opening reads the segment, and writes another.
+ * - The length of a seal file. Its checksum goes to the end of the file, wherever that is.
+ * - That a segment is shorter than its seal says. Its ends are others then; only the message would be another.
  */
 export const SEAL_MUTANTS: readonly Mutant[] = [
   {

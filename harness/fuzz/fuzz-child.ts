@@ -11,6 +11,7 @@ const MOST_RESIDENT_BYTES = 1024 * 1024 * 1024;
 const seeds = await seedStores();
 
 process.on('message', async (task: ToFuzzChild) => {
+  if (task.type === 'end') return process.disconnect();
   if (task.type === 'input') {
     const target = TARGETS.find(({ name }) => name === task.target) as FuzzTarget;
     const failure = await failureOf(target, task.input, undefined);

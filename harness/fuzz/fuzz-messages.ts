@@ -11,7 +11,8 @@ export type ToFuzzChild =
       /** Says each number before its input is checked. */
       readonly tellsEach: boolean;
     }
-  | { readonly type: 'input'; readonly target: string; readonly input: FuzzInput };
+  | { readonly type: 'input'; readonly target: string; readonly input: FuzzInput }
+  | { readonly type: 'end' };
 
 export type FromFuzzChild =
   | { readonly type: 'at'; readonly index: number }

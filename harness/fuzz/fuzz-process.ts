@@ -65,7 +65,7 @@ export class FuzzProcess {
   }
 
   async end(): Promise<void> {
-    if (this.child.connected) this.child.disconnect();
+    if (this.child.connected) this.child.send({ type: 'end' } satisfies ToFuzzChild, () => {});
     await this.ended;
   }
 }

@@ -78,7 +78,10 @@ function* candidates(input: FuzzInput): Generator<FuzzInput> {
     for (let size = bytes.length >> 2; size >= Math.max(4, bytes.length >> 6); size >>= 1) {
       for (let at = 0; at < bytes.length; at += size) {
         if (bytes.subarray(at, at + size).every((byte) => byte === 0)) continue;
-        yield new Map([...input, [name, Buffer.from(bytes).fill(0, at, at + size)] as const]);
+        yield new Map([
+          ...input,
+          [name, Buffer.from(bytes).fill(0, at, Math.min(at + size, bytes.length))] as const,
+        ]);
       }
     }
   }

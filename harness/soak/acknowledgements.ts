@@ -11,6 +11,12 @@ export interface Acknowledged {
   readonly counts: Pick<RunTotals, 'syncs' | 'compacts' | 'reopens' | 'keysChecked' | 'rotates'>;
 }
 
+export const NOTHING_ACKNOWLEDGED: Acknowledged = {
+  operations: 0,
+  syncedOperations: 0,
+  counts: { syncs: 0, compacts: 0, reopens: 0, keysChecked: 0, rotates: 0 },
+};
+
 const FIELDS = 7;
 
 /**

@@ -5,6 +5,7 @@ import { estimateChange } from '../statistics/trend.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { RunTotals } from './ledger.ts';
 import type { Metric } from './metrics.ts';
+import { formatQuantity } from './report/quantity.ts';
 import { seriesNamed } from './series.ts';
 import { type Comparison, type ComparisonRow, SUMMARY_SCHEMA, type Summary } from './summary.ts';
 import { UsageError } from './usage-error.ts';
@@ -185,9 +186,9 @@ function compareMetric(
 export function regressionsOf({ rows }: Comparison): string[] {
   return rows
     .filter(({ blocks }) => blocks)
-    .map(({ name, base, head, change, kind }) =>
+    .map(({ name, unit, base, head, change, kind }) =>
       kind === 'count'
         ? `${name} is ${head}, and was ${base} in the baseline`
-        : `${name} is ${Number((head ?? 0).toPrecision(4))}, ${Math.round(Math.abs(change ?? 0) * 100)} % ${(change ?? 0) > 0 ? 'more' : 'less'} than in the baseline`,
+        : `${name} is ${formatQuantity(head ?? 0, unit)}, ${Math.round(Math.abs(change ?? 0) * 100)} % ${(change ?? 0) > 0 ? 'more' : 'less'} than in the baseline`,
     );
 }

@@ -1,7 +1,10 @@
 import { mix32, Prng } from '../prng.ts';
 import type { SoakConfiguration } from './configuration.ts';
 
-/** When to kill: once in each of as many equal parts of the run, at a moment that the seed chooses. */
+/** The last process then lives long enough to show a trend: only one life does. */
+const KILLS_UNTIL_SHARE = 0.6;
+
+/** When to kill: once in each of as many equal parts of the run but its end, at a moment that the seed chooses. */
 export class ChaosPlan {
   readonly kills: number;
   private readonly prng: Prng;
@@ -27,6 +30,6 @@ export class ChaosPlan {
 
   private choose(): number {
     if (this.done >= this.kills) return Number.POSITIVE_INFINITY;
-    return (this.done + this.prng.nextUint32() / 2 ** 32) / this.kills;
+    return (KILLS_UNTIL_SHARE * (this.done + this.prng.nextUint32() / 2 ** 32)) / this.kills;
   }
 }

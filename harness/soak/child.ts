@@ -71,7 +71,7 @@ async function receive(message: ToStoreProcess): Promise<void> {
     case 'run':
       return refuseOnError(() => runSoak(prepared as Prepared, message));
     case 'sample':
-      return send({ type: 'sampled', inside: await sample(run as SoakRun, prepared as Prepared) });
+      return sendSample(run as SoakRun, prepared as Prepared);
     case 'continue':
       return continueRun(true);
     case 'recount':
@@ -175,7 +175,7 @@ async function runSoak(
   const outcome = await run.run();
   if (telemetry !== undefined) await send({ type: 'telemetry', report: await telemetry.finish() });
   const { totals } = material.ledger;
-  await askAndWait({ type: 'ended', outcome, totals, latency: run.latency.describe() });
+  await askAndWait({ type: 'ended', outcome, totals, durations: run.latency.takeDurations() });
   // An adapter may have left timers or sockets behind.
   process.exit();
 }
@@ -190,9 +190,14 @@ async function askAndWait(message: FromStoreProcess): Promise<boolean> {
   return answered;
 }
 
+async function sendSample(of: SoakRun, from: Prepared): Promise<void> {
+  const inside = await sample(of, from);
+  return send({ type: 'sampled', inside, durations: of.latency.takeDurations() });
+}
+
 async function sample(
   of: SoakRun,
-  { ledger, telemetry, goalBytes = Number.POSITIVE_INFINITY }: Prepared,
+  { configuration, ledger, telemetry, goalBytes = Number.POSITIVE_INFINITY }: Prepared,
 ): Promise<InsideSample> {
   lastStats = (await of.stats()) ?? lastStats;
   const stats = lastStats;
@@ -202,7 +207,8 @@ async function sample(
   const { mean, max } = eventLoopDelay;
   const delay = { mean: delayMs(mean), p99: delayMs(eventLoopDelay.percentile(99)), max: delayMs(max) };
   const heapUsedBytes = getHeapStatistics().used_heap_size;
-  const collected = collectSometimes(ledger.totals.bytesWritten / goalBytes);
+  const share = ledger.totals.bytesWritten / goalBytes;
+  const collected = collectSometimes(share, configuration.chaos === undefined ? 1 : 2);
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   eventLoopDelay.reset();
   return {
@@ -210,7 +216,7 @@ async function sample(
     totals: ledger.totals,
     liveKeys: ledger.oracle.liveCount,
     liveBytes: ledger.liveBytes,
-    workloadMs: of.workloadMs,
+    workloadMs: of.clock.elapsedMs,
     ...(stats === undefined ? {} : { stats }),
     heapUsedBytes,
     ...(collected ? { heapUsedAfterGcBytes: heapUsed } : {}),
@@ -229,8 +235,11 @@ const COLLECTIONS_A_RUN = 32;
 let nextCollectionMs = 0;
 let nextCollectionShare = 0;
 
-/** True when the heap now holds only what is in use. Seldom enough not to disturb what is measured. */
-function collectSometimes(share: number): boolean {
+/**
+ * True when the heap now holds only what is in use. Seldom enough not to disturb what is measured. With kills, the longest
+ * life is judged alone, and must have points enough.
+ */
+function collectSometimes(share: number, oftener: number): boolean {
   const nowMs = performance.now();
   if (globalThis.gc === undefined || (nowMs < nextCollectionMs && share < nextCollectionShare)) return false;
   // Processor time: on a busy machine the clock goes on while nothing is collected.
@@ -238,7 +247,7 @@ function collectSometimes(share: number): boolean {
   globalThis.gc();
   const { user, system } = process.cpuUsage(before);
   nextCollectionMs = nowMs + (user + system) / 1000 / COLLECTION_SHARE;
-  nextCollectionShare = share + 1 / COLLECTIONS_A_RUN;
+  nextCollectionShare = share + 1 / (oftener * COLLECTIONS_A_RUN);
   return true;
 }
 

@@ -1,5 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import type { SoakOptions } from './options.ts';
 import { type Sample, SampleFile } from './samples.ts';
 import type { Summary } from './summary.ts';
@@ -48,10 +57,10 @@ export class RunDirectories {
   constructor({ outDirectory, storeDirectory, force }: SoakOptions) {
     this.out = outDirectory;
     this.storeIsOurs = storeDirectory === undefined;
-    attempt('--out', () => mkdirSync(outDirectory, { recursive: true }));
+    attempt('--out', () => makeDirectory(outDirectory));
     this.store = attempt('--dir', () => {
       if (storeDirectory === undefined) return mkdtempSync(join(outDirectory, 'store-'));
-      mkdirSync(storeDirectory, { recursive: true });
+      makeDirectory(storeDirectory);
       if (force) for (const name of readdirSync(storeDirectory)) remove(join(storeDirectory, name));
       return storeDirectory;
     });
@@ -141,6 +150,17 @@ export class RunDirectories {
       this.firstFailure ??= (error as Error).message;
     }
   }
+}
+
+/**
+ * With its parents. Not by `recursive`, which never returns where a directory that is there says ENOENT to what it is to
+ * hold, as /proc does.
+ */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(path);
+  if (!existsSync(parent)) makeDirectory(parent);
+  mkdirSync(path);
 }
 
 function remove(path: string): void {

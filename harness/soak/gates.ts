@@ -1,3 +1,4 @@
+import { formatAgainstLimit } from './gate-quantity.ts';
 import type { Checkpoint } from './messages.ts';
 import type { DescriptorCount } from './process-view.ts';
 import type { Sample } from './samples.ts';
@@ -102,17 +103,21 @@ function descriptorGatesOfLife(
 
 function gate(name: string, value: number, limit: number): Gate {
   const passed = value <= limit;
-  return {
-    name,
-    kind: name === 'rss_peak_bytes' ? 'limit' : 'descriptors',
-    series: name === 'rss_peak_bytes' ? 'rss_bytes' : null,
+  const isRss = name === 'rss_peak_bytes';
+  const judged = {
+    kind: isRss ? 'limit' : 'descriptors',
     value,
     comparison: '<=',
     limit,
-    unit: name === 'rss_peak_bytes' ? 'bytes' : 'count',
+    unit: isRss ? 'bytes' : 'count',
+  } as const;
+  return {
+    name,
+    series: isRss ? 'rss_bytes' : null,
+    ...judged,
     passed,
     verdict: passed ? 'passed' : 'failed',
-    detail: `${value} of at most ${limit}`,
+    detail: formatAgainstLimit(judged),
     aborted: false,
   };
 }

@@ -1,5 +1,5 @@
 import type { Violation, ViolationKind } from '../store-check.ts';
-import type { Observation } from './observer.ts';
+import type { Observation } from './observation.ts';
 import type { Invariant, InvariantName } from './summary.ts';
 import { isCrash } from './verdict.ts';
 

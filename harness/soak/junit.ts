@@ -1,11 +1,14 @@
-import type { Gate, Invariant, Summary } from './summary.ts';
+import { formatQuantity } from './report/quantity.ts';
+import type { Gate, Invariant, Summary, Unit } from './summary.ts';
 
 /** `junit.xml`: one case an invariant and a gate, as every CI reads it. */
 export function junitOf(summary: Summary): string {
   const seconds = (summary.durationMs / 1000).toFixed(3);
-  const baseline = (summary.baseline?.rows ?? []).map(({ name, verdict, blocks, base, head }) => ({
+  const baseline = (summary.baseline?.rows ?? []).map(({ name, unit, verdict, blocks, base, head }) => ({
     name: `baseline: ${name}`,
-    problem: blocks ? `<failure message="${escaped(`${verdict}: ${base} before, ${head} now`)}"/>` : '',
+    problem: blocks
+      ? `<failure message="${escaped(`${verdict}: ${shown(base, unit)} before, ${shown(head, unit)} now`)}"/>`
+      : '',
   }));
   const suites = [
     suite('invariants', summary.invariants.map(invariantCase), seconds),
@@ -26,6 +29,10 @@ interface Case {
   readonly problem: string;
 }
 
+function shown(value: number | null, unit: Unit): string {
+  return value === null ? 'nothing' : formatQuantity(value, unit);
+}
+
 function suite(name: string, cases: readonly Case[], seconds: string): string {
   const count = (element: string) => cases.filter(({ problem }) => problem.startsWith(`<${element}`)).length;
   const lines = cases.map(({ name: one, problem }) =>
@@ -43,7 +50,8 @@ function invariantCase({ name, meaning, holds, violations }: Invariant): Case {
   return { name, problem: holds ? '' : `<failure message="${escaped(meaning)}">${text}</failure>` };
 }
 
-function gateCase({ name, verdict, detail }: Gate): Case {
+function gateCase({ name, verdict, detail, excused }: Gate): Case {
+  if (excused === true) return { name, problem: `<system-out>${escaped(detail)}</system-out>` };
   const element = { passed: '', failed: 'failure', inconclusive: 'error', skipped: 'skipped' }[verdict];
   return { name, problem: element === '' ? '' : `<${element} message="${escaped(detail)}"/>` };
 }

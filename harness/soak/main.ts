@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
-import { Refusal } from './observer.ts';
 import { parseOptions } from './options.ts';
+import { Refusal } from './refusal.ts';
 import { selfTest } from './self-test.ts';
 import { SERIES } from './series.ts';
 import { soak } from './soak.ts';

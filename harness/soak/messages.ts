@@ -1,11 +1,12 @@
 import type { StoreUnderTestStats } from '../store-under-test.ts';
 import type { SoakConfiguration } from './configuration.ts';
-import type { IntervalLatency } from './latency.ts';
+import type { IntervalLatency, OperationDurations } from './latency.ts';
 import type { RunTotals } from './ledger.ts';
 import type { Adoption, Survived } from './replay.ts';
-import type { Phase, RunOutcome } from './soak-run.ts';
+import type { RunOutcome } from './run-outcome.ts';
+import type { Phase } from './soak-run-options.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
-import type { LatencyOperation, OperationLatency, RunEvent } from './summary.ts';
+import type { LatencyOperation, RunEvent } from './summary.ts';
 
 /** What observer and store process say to each other, over the IPC channel of `child_process.fork`. */
 
@@ -44,7 +45,12 @@ export type FromStoreProcess =
     }
   /** Nothing was written: adapter, input or directory cannot be used. */
   | { readonly type: 'refused'; readonly reason: string }
-  | { readonly type: 'sampled'; readonly inside: InsideSample }
+  | {
+      readonly type: 'sampled';
+      readonly inside: InsideSample;
+      /** Since the sample before. */
+      readonly durations: OperationDurations;
+    }
   /** After a kill: the store was opened, and what was open is settled. */
   | { readonly type: 'recovered'; readonly adoptions: readonly Adoption[] }
   | { readonly type: 'event'; readonly event: Omit<RunEvent, 'elapsedS'> }
@@ -53,7 +59,7 @@ export type FromStoreProcess =
       readonly type: 'ended';
       readonly outcome: RunOutcome;
       readonly totals: RunTotals;
-      readonly latency: readonly OperationLatency[];
+      readonly durations: OperationDurations;
     }
   /** After the store was closed, when telemetry was asked for. */
   | { readonly type: 'telemetry'; readonly report: TelemetryReport };

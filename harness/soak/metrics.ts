@@ -1,5 +1,5 @@
 import { median } from 'simple-statistics';
-import type { Observation } from './observer.ts';
+import type { Observation } from './observation.ts';
 import type { Sample } from './samples.ts';
 import { seriesNamed } from './series.ts';
 import type { Unit } from './summary.ts';

@@ -18,11 +18,13 @@ export interface DescriptorCount {
   readonly deleted: number;
 }
 
-/** Undefined for everything when the process has ended. */
+/** Undefined for everything when the process has ended, or is about to. */
 export async function viewProcess(pid: number): Promise<ProcessView> {
   const descriptors = countDescriptors(pid);
   try {
     const { memory, cpu } = await pidusage(pid);
+    // A process that is being killed has lost its memory before it is gone.
+    if (memory === 0) return {};
     return { rssBytes: memory, cpuPercent: cpu, ...(descriptors === undefined ? {} : { descriptors }) };
   } catch {
     return {};

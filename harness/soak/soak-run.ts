@@ -1,22 +1,21 @@
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { InputError } from '../jsonl-rows.ts';
-import { type KeyedValues, printableKey } from '../keyed-values.ts';
+import { printableKey } from '../keyed-values.ts';
 import { StoreCheck, type Violation } from '../store-check.ts';
 import {
   AdapterError,
   type MaybePromise,
-  type OpenStoreUnderTest,
   type StoreUnderTest,
   type StoreUnderTestStats,
 } from '../store-under-test.ts';
-import type { Operation, Workload } from '../workload.ts';
-import type { Acknowledged } from './acknowledgements.ts';
-import type { WorkloadConfiguration } from './configuration.ts';
+import type { Operation } from '../workload.ts';
 import { LatencyRecorder } from './latency.ts';
-import type { Ledger, RunTotals } from './ledger.ts';
-import type { Checkpoint } from './messages.ts';
-import type { Adoption, Undecided } from './replay.ts';
+import type { RunTotals } from './ledger.ts';
+import type { Undecided } from './replay.ts';
+import { restUntilCounted } from './rest.ts';
+import { InvariantBroken, outcomeOf, type RunOutcome } from './run-outcome.ts';
+import type { Phase, SoakRunOptions } from './soak-run-options.ts';
 import type { LatencyOperation } from './summary.ts';
+import { WorkloadClock } from './workload-clock.ts';
 
 /** Puts may be synchronous and endless: the process must also answer the observer. */
 const TURN_EVERY_OPERATIONS = 50;
@@ -24,49 +23,13 @@ const TURN_EVERY_OPERATIONS = 50;
 const PACED_TURNS_A_SECOND = 100;
 /** A short run reopens so often all the same. */
 const REOPENS_A_RUN = 4;
-/** Together a second, which a real leak costs at every close. */
-const RECOUNTS = 10;
-const RECOUNT_AFTER_MS = 100;
 /** Violations that are listed; beyond, they are counted. */
 const LISTED_VIOLATIONS = 20;
-
-export type Phase = 'opening' | 'writing' | 'reopening' | 'compacting' | 'checking' | 'closed';
-
-export type RunOutcome =
-  | { readonly kind: 'completed' }
-  | { readonly kind: 'stopped' }
-  /** What the store said is not what it was told. */
-  | {
-      readonly kind: 'violated';
-      readonly doing: string;
-      readonly count: number;
-      readonly violations: readonly Violation[];
-    }
-  /** The store threw. `errno` names the operating-system error behind it, if there is one. */
-  | { readonly kind: 'failed'; readonly doing: string; readonly message: string; readonly errno?: string };
-
-export interface SoakRunOptions {
-  readonly open: OpenStoreUnderTest;
-  readonly directory: string;
-  readonly values: KeyedValues;
-  readonly ledger: Ledger;
-  readonly workload: Workload;
-  readonly shape: WorkloadConfiguration;
-  readonly goalBytes?: number;
-  readonly goalSeconds?: number;
-  /** Of a run whose last process was killed. */
-  readonly undecided?: Undecided;
-  /** Called when the store is at rest; the run goes on when it resolves. False asks for another one in a moment. */
-  readonly checkpoint: (checkpoint: Checkpoint) => Promise<boolean>;
-  /** Called when the store has acknowledged something. */
-  readonly acknowledge?: (acknowledged: Acknowledged) => void;
-  readonly recovered: (adoptions: readonly Adoption[]) => Promise<void>;
-  readonly happened: (kind: 'compaction' | 'reopen', durationMs: number) => void;
-}
 
 /** One soak of one store: write and read by the workload, reopen and compact at intervals, compare everything. */
 export class SoakRun {
   readonly latency = new LatencyRecorder();
+  readonly clock = new WorkloadClock();
   private readonly options: SoakRunOptions;
   private readonly totals: RunTotals;
   private readonly check: StoreCheck;
@@ -80,8 +43,6 @@ export class SoakRun {
   private nextReopenBytes = 0;
   private rotatesBefore = 0;
   private syncedOperations = 0;
-  private workloadBeforeMs = 0;
-  private workloadSinceMs: number | undefined;
 
   constructor(options: SoakRunOptions) {
     const { values, ledger, shape } = options;
@@ -95,12 +56,6 @@ export class SoakRun {
 
   get phase(): Phase {
     return this.currentPhase;
-  }
-
-  /** In the workload itself. */
-  get workloadMs(): number {
-    const { workloadSinceMs } = this;
-    return this.workloadBeforeMs + (workloadSinceMs === undefined ? 0 : performance.now() - workloadSinceMs);
   }
 
   /** Ends the run in order at the next turn, without the final comparison. */
@@ -137,17 +92,7 @@ export class SoakRun {
       const { doing } = this;
       await this.giveUp();
       if (error instanceof AdapterError || error instanceof InputError) throw error;
-      if (error instanceof InvariantBroken) {
-        const { count, violations } = error;
-        return { kind: 'violated', doing, count, violations };
-      }
-      const errno = errnoBehind(error);
-      return {
-        kind: 'failed',
-        doing,
-        message: error instanceof Error ? error.message : String(error),
-        ...(errno === undefined ? {} : { errno }),
-      };
+      return outcomeOf(error, doing);
     } finally {
       this.currentPhase = 'closed';
     }
@@ -172,54 +117,33 @@ export class SoakRun {
     const { totals } = this;
     this.deadlineMs = performance.now() + goalSeconds * 1000;
     this.planReopen();
-    this.beginWorkload();
-    const pacer = this.pacer();
+    this.currentPhase = 'writing';
+    this.clock.begin();
+    const turn = this.clock.pacer(this.options.shape.operationsPerSecond, () => totals.operations);
     for (;;) {
       const operation = this.options.workload.next();
       if (operation === undefined) break;
       await this.apply(operation);
       if (syncEveryOperations > 0 && totals.operations % syncEveryOperations === 0) await this.sync();
       if (totals.operations % this.turnEvery > 0) continue;
-      await (pacer === undefined ? nextTurn() : pacer());
+      await turn();
       if (this.stopRequested || performance.now() >= this.deadlineMs) break;
       if (totals.bytesWritten >= goalBytes) break;
       if (totals.bytesWritten < this.nextReopenBytes) continue;
       await this.reopenInTurn();
       this.planReopen();
-      this.beginWorkload();
+      this.currentPhase = 'writing';
+      this.clock.begin();
     }
-    this.endWorkload();
+    this.clock.end();
   }
 
   private async reopenInTurn(): Promise<void> {
     const { compactEveryReopens } = this.options.shape;
-    this.endWorkload();
+    this.clock.end();
     await this.sync();
     if (compactEveryReopens > 0 && this.totals.reopens % compactEveryReopens === 0) await this.compact();
     await this.reopen();
-  }
-
-  private beginWorkload(): void {
-    this.currentPhase = 'writing';
-    this.workloadSinceMs = performance.now();
-  }
-
-  private endWorkload(): void {
-    this.workloadBeforeMs = this.workloadMs;
-    this.workloadSinceMs = undefined;
-  }
-
-  /** Waits until the operations done are due. Time that a reopen took is not caught up with. */
-  private pacer(): (() => Promise<unknown>) | undefined {
-    const { operationsPerSecond } = this.options.shape;
-    if (operationsPerSecond === undefined) return undefined;
-    const doneBefore = this.totals.operations;
-    const startMs = this.workloadMs;
-    return () => {
-      const dueMs = startMs + ((this.totals.operations - doneBefore) / operationsPerSecond) * 1000;
-      const earlyMs = dueMs - this.workloadMs;
-      return earlyMs > 1 ? delay(earlyMs) : nextTurn();
-    };
   }
 
   private async apply(operation: Operation): Promise<void> {
@@ -353,22 +277,12 @@ export class SoakRun {
     if (store === undefined) return;
     this.doing = 'sync before close';
     await store.sync();
-    await this.restUntilCounted('open');
+    await restUntilCounted('open', this.options.checkpoint, () => this.stats());
     this.rotatesBefore = this.totals.rotates;
     this.store = undefined;
     this.doing = 'close';
     await store.close();
-    await this.restUntilCounted('closed');
-  }
-
-  /** A store may still finish in the background what it has begun: what is open then is not what it holds at rest. */
-  private async restUntilCounted(store: Checkpoint['store']): Promise<void> {
-    for (let recountsLeft = RECOUNTS; ; recountsLeft--) {
-      const stats = await this.stats();
-      const checkpoint = { store, recountsLeft, ...(stats === undefined ? {} : { stats }) };
-      if (await this.options.checkpoint(checkpoint)) return;
-      await delay(RECOUNT_AFTER_MS);
-    }
+    await restUntilCounted('closed', this.options.checkpoint, () => this.stats());
   }
 
   /** After a failure: what can still be closed is closed, and the failure before is the one to tell. */
@@ -381,24 +295,4 @@ export class SoakRun {
     }
     this.store = undefined;
   }
-}
-
-class InvariantBroken extends Error {
-  readonly count: number;
-  readonly violations: readonly Violation[];
-
-  constructor(count: number, violations: readonly Violation[]) {
-    super('the store does not hold what it was told');
-    this.count = count;
-    this.violations = violations;
-  }
-}
-
-/** The operating-system error at the root of a chain of causes. */
-function errnoBehind(error: unknown): string | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as { code?: unknown };
-    if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
-  }
-  return undefined;
 }

@@ -6,11 +6,14 @@ import { type Baseline, compareWithBaseline, readBaseline, regressionsOf } from 
 import { checkEmpty, RunDirectories, shown } from './directories.ts';
 import { judgeGates } from './gates.ts';
 import { describeHost, describeVersions, type Host } from './host.ts';
+import type { Prepared } from './life.ts';
 import { LiveView, withMetricsToServe } from './live-view.ts';
 import { metricsOf } from './metrics.ts';
-import { type Observation, Observer, type Prepared, Refusal } from './observer.ts';
+import type { Observation } from './observation.ts';
+import { Observer } from './observer.ts';
 import type { SoakOptions } from './options.ts';
 import { type Progress, progressOn } from './progress.ts';
+import { Refusal } from './refusal.ts';
 import { writeReports } from './reports.ts';
 import { summarize } from './summarize.ts';
 import { describeSummary } from './summary-text.ts';

@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { formatBytes, formatDuration } from '../units.ts';
-import type { Gate, Summary } from './summary.ts';
+import { formatQuantity } from './report/quantity.ts';
+import type { Gate, Summary, Unit } from './summary.ts';
 
 const MARKS: Readonly<Record<Gate['verdict'], string>> = {
   passed: '✅',
@@ -35,7 +36,10 @@ export function markdownOf(summary: Summary): string {
     ]),
     '| | gate | what was seen |',
     '|---|---|---|',
-    ...gates.map(({ name, verdict: one, detail }) => `| ${MARKS[one]} | ${cell(name)} | ${cell(detail)} |`),
+    ...gates.map(
+      ({ name, verdict: one, detail, excused }) =>
+        `| ${excused === true ? '⚠️' : MARKS[one]} | ${cell(name)} | ${cell(detail)} |`,
+    ),
     '',
     ...(baseline === null ? [] : baselineLines(baseline)),
     'Repeat with:',
@@ -56,16 +60,16 @@ function baselineLines({ warnings, rows }: NonNullable<Summary['baseline']>): st
     '|---|---|---|---|---|',
     ...rows
       .filter(({ verdict }) => verdict !== 'not compared')
-      .map(({ blocks, name, base, head, change, verdict }) => {
+      .map(({ blocks, name, base, head, unit, change, verdict }) => {
         const percent = change === null ? '' : `${change > 0 ? '+' : ''}${(change * 100).toFixed(1)} %`;
-        return `| ${blocks ? '❌' : '✅'} | ${name} | ${shortened(base)} | ${shortened(head)} | ${percent} ${verdict} |`;
+        return `| ${blocks ? '❌' : '✅'} | ${name} | ${shown(base, unit)} | ${shown(head, unit)} | ${percent} ${verdict} |`;
       }),
     '',
   ];
 }
 
-function shortened(value: number | null): string {
-  return value === null ? '' : String(Number(value.toPrecision(5)));
+function shown(value: number | null, unit: Unit): string {
+  return value === null ? '' : formatQuantity(value, unit);
 }
 
 /** Neither ends a cell of a table nor begins anything else. */

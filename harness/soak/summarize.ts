@@ -1,6 +1,7 @@
 import type { Host, Versions } from './host.ts';
 import { describeInvariants } from './invariants.ts';
-import type { Observation } from './observer.ts';
+import { describeCoverage } from './latency-coverage.ts';
+import type { Observation } from './observation.ts';
 import type { SoakOptions } from './options.ts';
 import { describeSeries } from './series.ts';
 import { type Comparison, type Gate, SUMMARY_SCHEMA, type Summary } from './summary.ts';
@@ -44,6 +45,7 @@ export function summarize(parts: SummaryParts): Summary {
     events: observation.events.events,
     eventsDropped: observation.events.dropped,
     latency: observation.latency,
+    latencyCoverage: describeCoverage(observation.latency, totals ?? null) ?? null,
     series: describeSeries(),
     warmupEndsAtS: observation.warmupEndsAtS,
     outcome: observation.outcome ?? null,

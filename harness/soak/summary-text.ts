@@ -18,6 +18,7 @@ export function describeSummary(summary: Summary, written: readonly string[]): s
   const rows: Row[] = [
     ...(summary.totals === null ? [] : describeWork(summary, summary.totals)),
     ...describeProcess(summary),
+    ...(summary.latencyCoverage === null ? [] : [['timed', summary.latencyCoverage] as const]),
     ...describeSpans(summary),
     ['repeat', summary.command],
     ...(summary.storeDirectory === null
@@ -72,7 +73,7 @@ function describeProcess({ peakRssBytes, descriptors, gates }: Summary): Row[] {
   const judged = gates.filter(({ verdict }) => verdict !== 'skipped');
   const passed = judged.filter(({ verdict }) => verdict === 'passed');
   const others = judged
-    .filter(({ verdict }) => verdict !== 'passed')
+    .filter(({ verdict, excused }) => verdict !== 'passed' || excused === true)
     .map(({ verdict, name, detail }) => `${verdict}: ${name} (${detail})`);
   return [
     ['peak RSS', peakRssBytes === null ? 'unknown' : formatBytes(peakRssBytes)],

@@ -2,7 +2,7 @@ import type { StoreUnderTestStats } from '../store-under-test.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { Host, Versions } from './host.ts';
 import type { RunTotals } from './ledger.ts';
-import type { RunOutcome } from './soak-run.ts';
+import type { RunOutcome } from './run-outcome.ts';
 import type { ProcessEnd } from './store-process.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
 import type { Verdict } from './verdict.ts';
@@ -50,8 +50,10 @@ export interface Summary {
   /** In order of time. A long run keeps the first of each kind up to a limit; `eventsDropped` counts the others. */
   readonly events: readonly RunEvent[];
   readonly eventsDropped: number;
-  /** Of the whole run; operations that never happened are left out. */
+  /** Of the whole run, every operation timed; those that never happened are left out. */
   readonly latency: readonly OperationLatency[];
+  /** In words, when not all that were done could be told of; null when they were. */
+  readonly latencyCoverage: string | null;
   /** Which column of samples.csv shows which series, in which unit. */
   readonly series: readonly SeriesDescription[];
   /** Samples up to this many seconds are warm-up: no gate judges them. */
@@ -113,8 +115,10 @@ export interface Gate {
   readonly verdict: 'passed' | 'failed' | 'inconclusive' | 'skipped';
   /** Of the value, where it is an estimate. */
   readonly interval?: { readonly lower: number; readonly upper: number; readonly confidence: number };
-  /** One sentence for a person. */
+  /** For a person, in human units. */
   readonly detail: string;
+  /** Passed, although one estimate alone lies beyond the limit: the other, which must agree, does not. `detail` says why. */
+  readonly excused?: boolean;
   /** It ended the run before its time. */
   readonly aborted: boolean;
 }

@@ -1,6 +1,7 @@
 import { mean, median, quantile } from 'simple-statistics';
 import { type Estimate, estimateGrowth, estimateTrend, type Point } from '../statistics/trend.ts';
-import { formatBytes } from '../units.ts';
+import { formatCount } from '../units.ts';
+import { formatAgainstLimit, formatOfGate } from './gate-quantity.ts';
 import type { Sample } from './samples.ts';
 import type { Series } from './series.ts';
 import type { Gate, GateKind, Unit } from './summary.ts';
@@ -82,30 +83,50 @@ function judgeEstimate(threshold: Threshold, points: readonly MeasuredPoint[], s
   const limit = withMargin(threshold, threshold.limit(() => undefined) as number);
   const kind = threshold.statistic.kind === 'growth' ? 'growth' : 'slope';
   // A killed process takes what it has leaked with it: only one life shows a trend.
-  const life = longestLife(points).map(({ sample, value }) => ({ x: thousandOperations(sample), y: value }));
+  const lives = pointsByLife(points);
+  const longest = lives.reduce((a, b) => (b.length > a.length ? b : a), []);
+  const life = longest.map(({ sample, value }) => ({ x: thousandOperations(sample), y: value }));
+  const ofWhat =
+    lives.length === 1
+      ? ''
+      : `, of the longest of ${lives.length} lives: each kill takes what was held with it`;
   if (life.length < LEAST_POINTS) {
     return undecided(
       threshold,
       'inconclusive',
-      `too short to tell: ${life.length} samples after the warm-up, and ${LEAST_POINTS} are needed`,
+      `too short to tell: ${life.length} samples after the warm-up, and ${LEAST_POINTS} are needed${ofWhat}`,
     );
   }
   const estimates = kind === 'slope' ? trendOf(life, seed) : growthOf(life, seed);
-  const [main] = estimates;
+  const [main, plateau] = estimates;
   if (main === undefined) return undecided(threshold, 'inconclusive', 'the samples span no operations');
   const { value, lower, upper, confidence } = main;
   const interval = { lower, upper, confidence };
-  const isCertain = estimates.every(
+  const isBeyond = estimates.map(
     ({ lower: certain }, index) => certain > limit * (SHARES_OF_LIMIT[kind][index] ?? 1),
   );
+  const isCertain = isBeyond.every((beyond) => beyond);
   const isWide = upper > limit && value - lower > Math.abs(limit);
   const verdict = isCertain ? 'failed' : isWide ? 'inconclusive' : 'passed';
+  const excused = verdict === 'passed' && isBeyond[0] === true;
+  const samples = `over ${formatCount(life.length)} samples${ofWhat}`;
   const detail = {
-    failed: `over ${life.length} samples, by slope and by plateau`,
-    inconclusive: `too short or too restless to tell: the interval is wider than the limit`,
-    passed: `over ${life.length} samples`,
+    failed: `${samples}, by slope and by plateau`,
+    inconclusive: `${samples}: too short or too restless to tell, the interval is wider than the limit`,
+    passed: samples,
   }[verdict];
-  return { ...toGate(threshold, value, limit, verdict, detail), limit, interval };
+  const gate = { ...toGate(threshold, value, limit, verdict, detail), limit, interval };
+  if (!excused || plateau === undefined) return gate;
+  return { ...gate, excused, detail: `${gate.detail}. ${excuseOf(gate, lower, plateau)}` };
+}
+
+/** Why a line beyond the limit is no failure all the same. */
+function excuseOf(gate: Gate, leastOfLine: number, plateau: Estimate): string {
+  const shown = (value: number) => formatOfGate(value, gate);
+  return (
+    `The line alone is over the limit (at least ${shown(leastOfLine)}); it passes because the first and the last third ` +
+    `do not differ with certainty by as much (${shown(plateau.lower)} to ${shown(plateau.upper)}): a step or a restless machine, or a leak that a longer run would show`
+  );
 }
 
 /** What must be certain for a leak, the estimate that is shown first. */
@@ -122,14 +143,14 @@ function growthOf(points: readonly Point[], seed: number): Estimate[] {
 /** Between the middles of the outer thirds lie two thirds of what grows from end to end, and less where it bends. */
 const SHARES_OF_LIMIT = { slope: [1, 1], growth: [1, 0.5] } as const;
 
-function longestLife(points: readonly MeasuredPoint[]): readonly MeasuredPoint[] {
+function pointsByLife(points: readonly MeasuredPoint[]): readonly (readonly MeasuredPoint[])[] {
   const lives = new Map<number, MeasuredPoint[]>();
   for (const point of points) {
     const life = lives.get(point.sample.life);
     if (life === undefined) lives.set(point.sample.life, [point]);
     else life.push(point);
   }
-  return [...lives.values()].reduce((longest, life) => (life.length > longest.length ? life : longest), []);
+  return [...lives.values()];
 }
 
 function thousandOperations({ inside }: Sample): number {
@@ -187,19 +208,20 @@ function toGate(
   detail: string,
 ): Gate {
   const { series, text, statistic, comparison } = threshold;
-  const unit = unitOf(threshold);
-  const shown = (number: number | null) => (number === null ? 'nothing' : formatIn(unit, number));
-  return {
-    name: `${series.name}: ${text}`,
+  const judged = {
     kind: KINDS[statistic.kind] ?? (comparison === '==' ? 'equality' : 'limit'),
-    series: series.name,
     value,
     comparison,
     limit: limit === null ? null : withMargin(threshold, limit),
-    unit,
+    unit: unitOf(threshold),
+  };
+  return {
+    name: `${series.name}: ${text}`,
+    series: series.name,
+    ...judged,
     passed: verdict === 'passed' || verdict === 'skipped',
     verdict,
-    detail: value === null ? detail : `${shown(value)} against ${shown(limit)}, ${detail}`,
+    detail: value === null ? detail : `${formatAgainstLimit(judged)}, ${detail}`,
     aborted: false,
   };
 }
@@ -212,9 +234,4 @@ function unitOf({ series, statistic }: Threshold): Unit {
   if (series.unit === 'bytes' || series.unit === 'count' || series.unit === 'us')
     return `${series.unit}/1000 ops`;
   return series.unit;
-}
-
-function formatIn(unit: Unit, value: number): string {
-  if (!unit.startsWith('bytes')) return `${Number(value.toPrecision(4))} ${unit}`;
-  return `${value < 0 ? '-' : ''}${formatBytes(Math.abs(value))}${unit.slice('bytes'.length)}`;
 }

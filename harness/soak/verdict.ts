@@ -1,5 +1,5 @@
 import { ExitCode } from '../exit-code.ts';
-import type { Observation } from './observer.ts';
+import type { Observation } from './observation.ts';
 import type { Gate } from './summary.ts';
 
 export interface Verdict {
@@ -20,7 +20,7 @@ type Ending = Pick<
 >;
 
 /** What a verdict needs to know of a gate. */
-type JudgedGate = Pick<Gate, 'name' | 'value' | 'limit' | 'passed' | 'verdict' | 'detail'>;
+type JudgedGate = Pick<Gate, 'name' | 'verdict' | 'detail'>;
 
 /**
  * A lie of the store outweighs an interrupt, and that a threshold; a threshold outweighs a gate that could not tell.
@@ -74,7 +74,7 @@ function judgeDeath({ processEnd, interruptedBy, killed }: Ending): Verdict {
 function judgeThresholds(gates: readonly JudgedGate[], regressions: readonly string[]): Verdict {
   const failed = gates
     .filter(({ verdict }) => verdict === 'failed')
-    .map(({ name, value, limit }) => `${name} is ${value}, its limit ${limit}`);
+    .map(({ name, detail }) => `${name} (${detail})`);
   const crossed = [...failed, ...regressions];
   if (crossed.length > 0) {
     return { word: 'threshold', exitCode: ExitCode.threshold, reason: crossed.join('; ') };

@@ -6,12 +6,13 @@ import { Output } from './output.ts';
 import { placeName, segmentFile } from './place.ts';
 import { printable } from './printable.ts';
 import { reportOpening } from './report.ts';
+import { damageText, exitCodeOfReport, verifyStore } from './verify.ts';
 
 /** From the best to the worst, which is the verdict. */
 const OUTCOMES = ['ok', 'note', 'recoverable', 'corruption'] as const;
 
 interface Finding {
-  readonly check: 'directory' | 'opening' | 'seals';
+  readonly check: 'directory' | 'opening' | 'seals' | 'contents';
   readonly outcome: (typeof OUTCOMES)[number];
   readonly detail: string;
 }
@@ -35,7 +36,7 @@ export function define(command: Command): void {
       'after',
       `
 Reads every byte of the log and checks names, checksums, txids, the durable mark, the seal files and the order of the
-segments. Exit status 0: sound; 2: a torn tail, or a seal file is missing; 3: corruption.`,
+segments. Exit status 0: sound; 2: a torn tail, or a seal file is missing or damaged; 3: corruption.`,
     )
     .action(async (directory: string, { json }: JsonFlags) => {
       const findings = await check(directory);
@@ -57,27 +58,44 @@ async function check(directory: string): Promise<Finding[]> {
   // First, so that a directory that is not there is told as everywhere else.
   const opening = await checkOpening(directory);
   const view = viewDirectory(directory);
-  return [...checkDirectory(view), opening, ...checkSeals(view)];
+  const contents = opening.outcome === 'corruption' ? [] : await checkContents(directory);
+  return [...checkDirectory(view), opening, ...checkSeals(view), ...contents];
 }
 
 async function checkOpening(directory: string): Promise<Finding> {
   try {
-    const { keys, keptBytes, tail } = await reportOpening(directory, true);
+    const { keys, keptBytes, tail } = await reportOpening(directory, false);
     if (tail !== null) {
       const place = placeName({ segmentId: tail.segment, offset: tail.offset });
       const detail = `${tail.bytes} bytes behind the end of the valid log, at ${place} (${tail.damage}); the next opening for writing moves them to quarantine/`;
       return { check: 'opening', outcome: 'recoverable', detail };
     }
-    return { check: 'opening', outcome: 'ok', detail: `${keys} keys, ${keptBytes} bytes read and checked` };
+    return { check: 'opening', outcome: 'ok', detail: `${keys} keys in ${keptBytes} bytes` };
   } catch (error) {
     if (exitCodeOf(error) !== ExitCode.corruption) throw error;
     return { check: 'opening', outcome: 'corruption', detail: (error as Error).message };
   }
 }
 
+const SHOWN_DAMAGES = 20;
+
+async function checkContents(directory: string): Promise<Finding[]> {
+  const report = await verifyStore(directory);
+  const { records, scannedBytes, seals, damages, damageCount } = report;
+  if (damageCount === 0) {
+    const detail = `${records} records and ${seals} seal files, ${scannedBytes} bytes read and checked`;
+    return [{ check: 'contents', outcome: 'ok', detail }];
+  }
+  const outcome = exitCodeOfReport(report) === ExitCode.recoverable ? 'recoverable' : 'corruption';
+  const shown = damages.slice(0, SHOWN_DAMAGES).map((damage) => damageText(damage));
+  if (damageCount > shown.length)
+    shown.push(`${damageCount - shown.length} damages more: tidemark verify lists them`);
+  return shown.map((detail) => ({ check: 'contents', outcome, detail }));
+}
+
 /** Names that a store has, its own leftovers of a crash included. */
 const KNOWN = /^(?:\d{8}\.(?:dwal|seal|merge)|durable-mark|\.lock|quarantine)$/;
-const LEFTOVER = /^\d{8}\.(?:seal\.tmp|merge\.tmp|merge-tmp)$/;
+const LEFTOVER = /^(?:\d{8}\.(?:seal\.tmp|merge\.tmp|merge-tmp)|.*\.backup-tmp)$/;
 /** proper-lockfile's own, while a writer is at work. */
 const LEASE = /^\.lock\.lock$/;
 

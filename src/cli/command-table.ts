@@ -35,6 +35,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./report.ts'),
   },
   {
+    name: 'verify',
+    summary: 'read every frame, hold seal files and keydir against them, list all damage',
+    group: READING,
+    load: () => import('./verify.ts'),
+  },
+  {
     name: 'check',
     summary: 'every sanity check, and one verdict',
     group: READING,
@@ -69,6 +75,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'remove garbage, in place or into a new directory',
     group: WRITING,
     load: () => import('./compact.ts'),
+  },
+  {
+    name: 'backup',
+    summary: 'a consistent copy in another directory, by hard links where it can',
+    group: WRITING,
+    load: () => import('./backup.ts'),
   },
   {
     name: 'repair-seals',

@@ -16,12 +16,14 @@ import { RecordLines } from './record-lines.ts';
 interface ScanFlags extends ShownFlags {
   readonly limit?: number;
   readonly from?: string;
+  readonly follow?: boolean;
 }
 
 export function define(command: Command): void {
   addJson(addNoTruncate(addDirectory(command)))
     .option('--limit <n>', 'stop after so many records', nonNegativeInteger)
     .option('--from <segment:offset>', 'begin at the first record at or after this place')
+    .option('--follow', 'go on with what is appended, until interrupted')
     .addHelpText(
       'after',
       `
@@ -48,6 +50,14 @@ async function scan(reader: StoreReader, flags: ScanFlags, from: Place | undefin
     }
   }
   await output.flush();
+  if (flags.follow !== true || left === 0) return;
+  for await (const record of reader.follow()) {
+    if (from !== undefined && isBefore(record, from)) continue;
+    write(record);
+    // At once: somebody is watching.
+    await output.flush();
+    if (--left === 0) break;
+  }
 }
 
 export function isBefore({ ref }: ScannedRecord, place: Place): boolean {

@@ -18,7 +18,15 @@ test('every row with a ratio has its floor beside it, every group its target, an
   const directory = temporaryDirectory();
   const out = join(directory, 'out', 'bench.json');
   const ended = bench(
-    ...['--groups', 'get-100k,put,durable,open', '--dir', directory, '--allow-tmpfs', '--out', out],
+    ...[
+      '--groups',
+      'get-100k,get-many,put,durable,open,compact',
+      '--dir',
+      directory,
+      '--allow-tmpfs',
+      '--out',
+      out,
+    ],
     ...['--launches', '2', '--rounds', '1', '--scale', '0.005', '--no-counts'],
   );
   expect(ended.status, ended.stderr).toBe(ExitCode.pass);
@@ -30,7 +38,7 @@ test('every row with a ratio has its floor beside it, every group its target, an
     expect(ratio === undefined).toBe(row.floorId === undefined);
     expect(isMet === undefined).toBe(row.target === undefined);
   }
-  expect(rows.filter(({ target }) => target !== undefined).length).toBeGreaterThanOrEqual(6);
+  expect(rows.filter(({ target }) => target !== undefined).length).toBeGreaterThanOrEqual(8);
   expect(readdirSync(directory)).toEqual(['out']);
 });
 

@@ -45,6 +45,9 @@ test('what an operation asks of the disk is exactly this', async () => {
     'descriptors-open': 5,
     'descriptors-read': 6,
     'descriptors-closed': 0,
+    'compact-merges': 5,
+    'compact-output': 0.5,
+    'compact-garbage': 0,
     'put-heap': 0,
     'get-heap': 0,
   });

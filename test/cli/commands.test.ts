@@ -1,6 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openReader, openStore } from '../../src/engine/index.ts';
 import { type Ended, jsonLines, shell, tidemark } from './cli-process.ts';
@@ -74,6 +76,16 @@ const CASES: readonly Expected[] = [
   ['check @unsealed', 2, /1 sealed segments have no seal file \(00000001\.dwal\)/, NOTHING],
   ['check @corrupt', 3, /corruption +opening +STORE_CORRUPT[\s\S]*verdict: corrupt\n$/, NOTHING],
   ['check @missing', 1, NOTHING, /NOT_FOUND/],
+  ['verify @sound', 0, /^6 records in 3 segments, 2 seal files, .*: no damage\n$/, NOTHING],
+  ['verify @unsealed', 2, /^damaged-seal: of segment 2\n/, NOTHING],
+  ['verify @torn', 0, /no damage\n$/, NOTHING],
+  ['verify @corrupt', 3, NOTHING, /STORE_CORRUPT/],
+  ['verify @rotten', 3, /^crc-mismatch: 532 bytes at 00000001\.dwal:37.*\n.*damages: 1/, NOTHING],
+  ['verify @sound --bytes-per-second 0', 1, NOTHING, /number above 0/],
+  ['check @rotten', 3, /corruption +contents +crc-mismatch[\s\S]*verdict: corrupt\n$/, NOTHING],
+  ['backup @sound @new', 0, /holds every record before 00000003\.dwal:575\n$/, NOTHING],
+  ['backup @sound @corrupt', 1, NOTHING, /TARGET_NOT_EMPTY/],
+  ['backup @missing @new', 1, NOTHING, /there is no store/],
   ['dump @sound --limit 1', 0, /^00000001\.dwal:0\t1\tput\t4\t5\t37\n$/, NOTHING],
   ['dump @sound --from 3:1', 0, /^00000003\.dwal:37\t6\tput\t10\t500\t538\n$/, NOTHING],
   [
@@ -173,6 +185,8 @@ describe.concurrent('JSON', () => {
       },
     ],
     ['export @sound @new', { kind: 'export', keys: 3 }],
+    ['verify @rotten', { kind: 'verify', records: 5, damageCount: 1 }],
+    ['backup @sound @new', { kind: 'backup', end: { segment: 3, offset: 575 } }],
     ['compact @sound @new', { kind: 'compact', keys: 3 }],
   ])('of %s', async (line, expected) => {
     const { stdout } = await tidemark(...wordsOf(`${line} --json`));
@@ -216,6 +230,14 @@ describe.concurrent('what is written', () => {
     expect(existsSync(stores.missing)).toBe(false);
   });
 
+  test('a backup has what the store had', async () => {
+    const target = join(stores.fresh(), 'backup');
+    await tidemark('backup', stores.copy('sound'), target);
+    expect((await tidemark('export', target, '-')).stdout).toBe(
+      (await tidemark('export', stores.sound, '-')).stdout,
+    );
+  });
+
   test('a salvaged store opens', async () => {
     const target = join(stores.fresh(), 'rescued');
     await tidemark('salvage', stores.corrupt, target);
@@ -252,6 +274,21 @@ describe.concurrent('pipes', () => {
   });
 });
 
+test('a scan follows a writer until it is interrupted', async () => {
+  const directory = join(stores.fresh(), 'live');
+  const store = await openStore(directory);
+  store.put('before', 'value');
+  const child = spawn(process.execPath, ['dist/src/cli/main.js', 'scan', directory, '--follow']);
+  const ended = once(child, 'close');
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  expect((await lines.next()).value).toMatch(/\tput\tbefore\t/);
+  store.put('after', 'value');
+  expect((await lines.next()).value).toMatch(/\tput\tafter\t/);
+  child.kill('SIGINT');
+  expect(await ended).toEqual([null, 'SIGINT']);
+  await store.close();
+});
+
 test.each(['bash', 'zsh', 'fish'])('the completion of %s knows every command', async (name) => {
   const { stdout } = await tidemark('completion', name);
   const help = execFileSync(process.execPath, ['dist/src/cli/main.js', '--help'], { encoding: 'utf8' });
@@ -263,16 +300,12 @@ test.each(['bash', 'zsh', 'fish'])('the completion of %s knows every command', a
 });
 
 test('bash completes commands and their options', async () => {
-  const complete = (line: string) =>
-    execFileSync(
-      'bash',
-      [
-        '-c',
-        `source /dev/stdin; COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _tidemark; echo "\${COMPREPLY[@]}"`,
-      ],
-      { input: completion, encoding: 'utf8' },
-    ).trim();
-  const completion = (await tidemark('completion', 'bash')).stdout;
+  const script = (await tidemark('completion', 'bash')).stdout;
+  const complete = (line: string) => {
+    const call = `COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _tidemark`;
+    const words = ['-c', `${script}${call}; echo "\${COMPREPLY[@]}"`];
+    return execFileSync('bash', words, { encoding: 'utf8' }).trim();
+  };
   expect(complete('tidemark repair')).toBe('repair-seals');
   expect(complete('tidemark scan --no')).toBe('--no-truncate');
 });

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openStore, type Store } from '../../src/engine/index.ts';
 
 /** Every state that a command can meet. */
@@ -24,6 +25,8 @@ export interface SampleStores {
   readonly locked: string;
   /** Its first segment has lost its seal file, and the seal of the second is damaged. */
   readonly unsealed: string;
+  /** One byte of a sealed segment is another one, in its middle, which an opening does not read. */
+  readonly rotten: string;
   readonly missing: string;
   readonly empty: string;
   /** A new directory. */
@@ -44,8 +47,10 @@ export async function sampleStores(): Promise<SampleStores> {
   cpSync(path('locked'), path('torn'), { recursive: true });
   const last = join(path('torn'), '00000003.dwal');
   truncateSync(last, readFileSync(last).length - 3);
-  for (const name of ['corrupt', 'unsealed']) cpSync(path('sound'), path(name), { recursive: true });
+  for (const name of ['corrupt', 'unsealed', 'rotten'])
+    cpSync(path('sound'), path(name), { recursive: true });
   flip(join(path('corrupt'), '00000003.dwal'), 30);
+  flip(join(path('rotten'), '00000001.dwal'), 300);
   rmSync(join(path('unsealed'), '00000001.seal'));
   flip(join(path('unsealed'), '00000002.seal'), 50);
   mkdirSync(path('empty'));
@@ -55,6 +60,7 @@ export async function sampleStores(): Promise<SampleStores> {
     corrupt: path('corrupt'),
     locked: path('locked'),
     unsealed: path('unsealed'),
+    rotten: path('rotten'),
     missing: path('missing'),
     empty: path('empty'),
     fresh,
@@ -73,13 +79,14 @@ export async function sampleStores(): Promise<SampleStores> {
 async function filled(directory: string): Promise<Store> {
   const store = await openStore(directory);
   store.put('text', 'value');
-  store.put('gone', 'value');
+  store.put('gone', LONG);
   store.rotate();
   store.put(BINARY, BINARY);
   store.delete('gone');
   store.rotate();
   await store.putDurable('text', 'newer');
-  while (store.stats().unwrittenSeals > 0) await store.sync();
+  // A seal is written in turns of the event loop.
+  while (store.stats().unwrittenSeals > 0) await nextTurn();
   store.put('Reykjavík', LONG);
   return store;
 }

@@ -80,7 +80,7 @@ export function reportPage(summary: Summary, samples: SampleTable): Page {
         tools: chartTools(eventCounts(summary)),
         content: chartsSection(plan, samples),
       },
-      { id: 'latency', title: 'Latency', content: latencySection(latency) },
+      { id: 'latency', title: 'Latency', content: latencySection(latency, summary.latencyCoverage) },
       { id: 'about', title: 'This run', content: aboutSection(summary) },
       { id: 'leftovers', content: leftoversSection(summary) },
     ],

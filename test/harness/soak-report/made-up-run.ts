@@ -170,6 +170,7 @@ function summaryOf(seconds: number): Summary {
     descriptors: { closedBefore: 20, closedAfter: 20, least: 21, most: 25 },
     events: eventsUntil(seconds),
     eventsDropped: 0,
+    latencyCoverage: null,
     latency: [
       { operation: 'put', count: 140_855, ...latency },
       { operation: 'get', count: 140_855, ...latency },

@@ -257,3 +257,12 @@ describe('what cannot be done is refused with 2 and one line', () => {
     expect(code).toBe(2);
   });
 });
+
+test.runIf(process.platform === 'linux')(
+  'an output directory that cannot be made is refused, even where the one above it is there and denies it',
+  async () => {
+    const { code, stderr } = await runSoak(['--bytes', '1MB', '--out', '/proc/nope/deeper']);
+    expect(stderr).toMatch(/^soak: --out: ENOENT: .*'\/proc\/nope'/);
+    expect(code).toBe(2);
+  },
+);

@@ -102,6 +102,35 @@ test('a single step is no leak: the slope alone does not decide', () => {
   expect(judged(step, threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB'))?.verdict).not.toBe('failed');
 });
 
+test('a line beyond the limit that the plateaus excuse passes, and says so', () => {
+  const wobble = [0, 40, -30, 20, -40, 30, 0, -20];
+  const restless = samplesOf(
+    Array.from({ length: 36 }, (_, index) => ({
+      rssBytes: (100 + index + (index < 12 || index >= 24 ? (wobble[index % 8] as number) : 0)) * MB,
+    })),
+  );
+  const gate = judged(restless, threshold('rss_bytes', 'slope <= 256 * kB'));
+  expect(gate).toMatchObject({ verdict: 'passed', excused: true });
+  expect(gate?.interval?.lower).toBeGreaterThan(256_000);
+  expect(gate?.detail).toMatch(
+    /^1(\.\d+)? MB\/1000 ops of at most 256 kB\/1000 ops, over 36 samples\. The line alone is over/,
+  );
+});
+
+test.each([
+  [{ fds: 0 }, 'fds', 'last == 0', '0 to be 0, over 20 samples'],
+  [{ rssBytes: 143 * MB }, 'rss_bytes', 'max <= 400 * MB', '143 MB of at most 400 MB, over 20 samples'],
+  [
+    { heapBytes: MB },
+    'heap_used_after_gc_bytes',
+    'growth <= 100 * percent',
+    '0 % of at most 100 %, over 20 samples',
+  ],
+] as const)('%o is told in human units', (numbers, series, text, detail) => {
+  const samples = samplesOf(Array.from({ length: 20 }, () => numbers));
+  expect(judged(samples, threshold(series, text))?.detail).toBe(detail);
+});
+
 test('what a killed process had leaked is not added to what the next one has', () => {
   const lives = samplesOf(
     Array.from({ length: 60 }, (_, index) => ({
@@ -109,7 +138,9 @@ test('what a killed process had leaked is not added to what the next one has', (
       life: index < 20 ? 0 : 1,
     })),
   );
-  expect(judged(lives, threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB'))?.verdict).toBe('passed');
+  const gate = judged(lives, threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB'));
+  expect(gate?.verdict).toBe('passed');
+  expect(gate?.detail).toContain('over 40 samples, of the longest of 2 lives');
 });
 
 test('abortOnFail ends the run at the sample that fails, not in the warm-up, and not for other gates', () => {

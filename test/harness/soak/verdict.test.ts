@@ -1,16 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { judgeGates } from '../../../harness/soak/gates.ts';
-import type { RunOutcome } from '../../../harness/soak/soak-run.ts';
+import type { RunOutcome } from '../../../harness/soak/run-outcome.ts';
 import { judge } from '../../../harness/soak/verdict.ts';
 
 const ENDED = { code: 0, signal: null, lastWords: [] };
 const FAILED_GATE = {
   name: 'some_gate',
-  value: 2,
-  limit: 1,
-  passed: false,
   verdict: 'failed' as const,
-  detail: 'x',
+  detail: '2 of at most 1',
 };
 const VIOLATED: RunOutcome = {
   kind: 'violated',

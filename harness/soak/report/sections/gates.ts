@@ -1,3 +1,4 @@
+import { formatOfGate } from '../../gate-quantity.ts';
 import type { Gate, Invariant, Summary } from '../../summary.ts';
 import { type Html, html } from '../html.ts';
 import { formatQuantity } from '../quantity.ts';
@@ -10,6 +11,7 @@ const VERDICTS: Readonly<Record<Gate['verdict'], { readonly tone: string; readon
   passed: { tone: 'pass', glyph: '✓' },
   skipped: { tone: 'calm', glyph: '–' },
 };
+const EXCUSED = { tone: 'warn', glyph: '✓' };
 /** What needs looking at comes first. */
 const ORDER = Object.keys(VERDICTS);
 const SIGNS: Readonly<Record<Gate['comparison'], string>> = {
@@ -23,7 +25,7 @@ const SIGNS: Readonly<Record<Gate['comparison'], string>> = {
 export type Judged = Pick<Summary, 'gates' | 'invariants' | 'series' | 'warmupEndsAtS'>;
 
 export function gatesSection(judged: Judged, samples: SampleTable): Html {
-  const gates = judged.gates.toSorted((a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict));
+  const gates = judged.gates.toSorted((a, b) => rankOf(a) - rankOf(b));
   return html`${invariantsList(judged.invariants)}
 ${
   gates.length === 0
@@ -34,24 +36,25 @@ ${
 }`;
 }
 
+/** One that passed with an excuse comes before those that just passed. */
+function rankOf({ verdict, excused }: Gate): number {
+  return ORDER.indexOf(verdict) - (excused === true ? 0.5 : 0);
+}
+
 function gateRow(gate: Gate, judged: Judged, samples: SampleTable): Html {
-  const { tone, glyph } = VERDICTS[gate.verdict];
-  return html`<tr class="${tone}"><td><span class="badge ${tone}"><span aria-hidden="true">${glyph}</span> ${gate.verdict}</span></td>
+  const { tone, glyph } = gate.excused === true ? EXCUSED : VERDICTS[gate.verdict];
+  return html`<tr class="${tone}"><td><span class="badge ${tone}"><span aria-hidden="true">${glyph}</span> ${gate.verdict}${gate.excused === true ? ', look' : ''}</span></td>
 <th scope="row"><code>${gate.name}</code><p>${gate.detail}${gate.aborted ? ' It ended the run.' : ''}</p></th>
-<td data-label="Value"><b>${quantity(gate.value, gate)}</b>${interval(gate)}</td>
-<td data-label="Limit">${SIGNS[gate.comparison]} ${quantity(gate.limit, gate)}</td>
+<td data-label="Value"><b>${formatOfGate(gate.value, gate)}</b>${interval(gate)}</td>
+<td data-label="Limit">${SIGNS[gate.comparison]} ${formatOfGate(gate.limit, gate)}</td>
 <td data-label="Of the limit">${meter(gate, tone)}</td>
 <td class="picture">${picture(gate, judged, samples)}</td></tr>`;
 }
 
-function quantity(value: number | null, { unit }: Gate): string {
-  return value === null ? '–' : formatQuantity(value, unit);
-}
-
-function interval({ interval, unit }: Gate): Html {
-  if (interval === undefined) return html``;
-  const { lower, upper, confidence } = interval;
-  return html`<small>${formatQuantity(lower, unit)} to ${formatQuantity(upper, unit)}, ${Math.round(confidence * 100)} % sure</small>`;
+function interval(gate: Gate): Html {
+  if (gate.interval === undefined) return html``;
+  const { lower, upper, confidence } = gate.interval;
+  return html`<small>${formatOfGate(lower, gate)} to ${formatOfGate(upper, gate)}, ${Math.round(confidence * 100)} % sure</small>`;
 }
 
 /** How much of the limit is used up; for a floor, how far above it the value is says less than the number. */

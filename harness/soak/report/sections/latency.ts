@@ -14,7 +14,7 @@ const MARKED = [
   ['p99.9', 'p999Us'],
 ] as const;
 
-export function latencySection(latency: readonly OperationLatency[]): Html {
+export function latencySection(latency: readonly OperationLatency[], coverage: string | null): Html {
   if (latency.length === 0) return html`<p class="nothing">No latency was measured.</p>`;
   return html`<div class="scroll"><table class="numbers"><caption>Latency by operation, over the whole run</caption>
 <thead><tr><th scope="col">operation</th>${['count', 'mean', 'p50', 'p90', 'p99', 'p99.9', 'max'].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
@@ -22,6 +22,7 @@ export function latencySection(latency: readonly OperationLatency[]): Html {
     (one) =>
       html`<tr><th scope="row">${one.operation}</th><td>${formatCount(one.count)}</td>${[one.meanUs, one.p50Us, one.p90Us, one.p99Us, one.p999Us, one.maxUs].map((value) => html`<td>${formatQuantity(value, 'us')}</td>`)}</tr>`,
   )}</tbody></table></div>
+${coverage === null ? '' : html`<p>Of ${coverage}.</p>`}
 <div class="histograms">${latency.filter(({ buckets }) => buckets.length > 0).map(histogram)}</div>`;
 }
 

@@ -1,0 +1,24 @@
+import type { SoakConfiguration } from './configuration.ts';
+import type { Prepared } from './life.ts';
+import type { Progress } from './progress.ts';
+import type { Sample } from './samples.ts';
+import type { RunEvent } from './summary.ts';
+
+export interface ObserverOptions {
+  readonly configuration: SoakConfiguration;
+  readonly sampleIntervalMs: number;
+  /** Of the run, that no gate judges. */
+  readonly warmupShare: number;
+  readonly progress: Progress;
+  /** Called when adapter and input are known to be usable: where the run takes place. */
+  readonly begin: (prepared: Prepared, pid: number) => Place;
+  /** True ends the run: a gate that must not fail has failed. */
+  readonly sampled: (sample: Sample, isWarm: boolean) => boolean;
+  readonly happened: (event: RunEvent) => void;
+}
+
+export interface Place {
+  readonly storeDirectory: string;
+  /** A file of the observer, outside the store. */
+  readonly acknowledgementPath: string;
+}

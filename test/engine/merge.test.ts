@@ -1,0 +1,177 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { openStore, type ScannedRecord, type Store } from '../../src/engine/index.ts';
+import { segmentPath } from '../../src/engine/segment-name.ts';
+import { rejectionOf } from '../support/rejection.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { type Call, DescriptorPaths, intercepted, isChange } from './intercepted-file-system.ts';
+import { DIRECTORY, everyFile, open } from './store-in-memory.ts';
+
+const EVERYTHING = { deadRatio: 0 };
+
+/** Three sealed segments, most of which is garbage, and an active one without any. */
+async function writeGarbage(store: Store): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    for (let key = 0; key < 6; key++) store.put(`key-${key}`, `value ${round}`.padEnd(30 + key, '.'));
+    store.delete(`key-${round}`);
+    store.put(`kept-${round}`, 'kept');
+    store.rotate();
+  }
+  // No segment is worth a merge by this measure, but all get their seals.
+  await store.compact({ deadRatio: 1 });
+}
+
+function pairsOf(store: Store): Record<string, string> {
+  return Object.fromEntries([...store.entries()].map(([key, value]) => [String(key), String(value)]));
+}
+
+/** Everything but the mark, which moves, and the lock. */
+function logFiles(fileSystem: MemoryFileSystem): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(everyFile(fileSystem)).filter(([path]) => !/\.lock|durable-mark/.test(path)),
+  );
+}
+
+/** A store in memory, and what each call of its merges meets once `meet` is set. */
+async function storeThatMeets() {
+  const inner = new MemoryFileSystem();
+  const paths = new DescriptorPaths();
+  const met: { meet: ((call: Call, path: string) => void) | undefined } = { meet: undefined };
+  const fileSystem = intercepted(inner, (call) => {
+    met.meet?.(call, typeof call.args[0] === 'string' ? call.args[0] : (paths.of(call) ?? ''));
+    const result = call.proceed();
+    paths.note(call, result);
+    return result;
+  });
+  const store = await open(fileSystem);
+  await writeGarbage(store);
+  return { inner, store, met };
+}
+
+const TEMPORARY = /\.merge-tmp$|\.merge\.tmp$/;
+
+describe('a merge', () => {
+  test('leaves no descriptor on a deleted file, whatever was being read', async () => {
+    const directory = temporaryDirectory();
+    const store = await openStore(directory, { descriptorPoolSize: 2 });
+    await writeGarbage(store);
+    const expected = pairsOf(store);
+    const scan = store.scan();
+    const first = scan.next();
+    const reads = Object.keys(expected).map(async (key) => [key, String(await store.getAsync(key))]);
+    const { merges } = await store.compact(EVERYTHING);
+    expect(merges).toBeGreaterThan(0);
+    expect(Object.fromEntries(await Promise.all(reads))).toEqual(expected);
+    expect([first.value, ...scan]).toHaveLength(24);
+    expect(pairsOf(store)).toEqual(expected);
+    const targets = readdirSync('/proc/self/fd').flatMap((descriptor) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${descriptor}`)];
+      } catch {
+        // The one of the listing itself.
+        return [];
+      }
+    });
+    const open = targets.filter((target) => target.startsWith(directory));
+    expect(open.filter((target) => target.endsWith(' (deleted)'))).toEqual([]);
+    expect(open).toHaveLength(store.stats().openDescriptors);
+    await store.close();
+  });
+
+  test('that is ended before it is published leaves nothing behind, and can be run again', async () => {
+    for (let abortAt = 1; ; abortAt++) {
+      const { inner, store, met } = await storeThatMeets();
+      const [files, expected] = [logFiles(inner), pairsOf(store)];
+      const ending = new AbortController();
+      let changes = 0;
+      let isPublished = false;
+      met.meet = (call, path) => {
+        if (call.method === 'rename' && path.endsWith('.merge-tmp')) isPublished = true;
+        if (isChange(call) && ++changes === abortAt && !isPublished) ending.abort('enough');
+      };
+      const result = await store.compact({ ...EVERYTHING, signal: ending.signal }).catch((error) => error);
+      met.meet = undefined;
+      if (!ending.signal.aborted) break;
+      expect(result).toBe('enough');
+      expect(logFiles(inner), `ended in change ${abortAt}`).toEqual(files);
+      expect(pairsOf(store)).toEqual(expected);
+      expect((await store.compact(EVERYTHING)).merges).toBeGreaterThan(0);
+      expect(pairsOf(store)).toEqual(expected);
+      await store.close();
+      expect(inner.openDescriptorCount).toBe(0);
+    }
+  });
+
+  test('that finds no room says so and changes nothing', async () => {
+    let failures = 0;
+    for (let failAt = 1; ; failAt++) {
+      const { inner, store, met } = await storeThatMeets();
+      const [files, expected] = [logFiles(inner), pairsOf(store)];
+      let calls = 0;
+      met.meet = (call, path) => {
+        const takesRoom = call.method === 'write' || (call.method === 'open' && call.args[1] === 'create');
+        if (!takesRoom || !TEMPORARY.test(path) || ++calls !== failAt) return;
+        throw Object.assign(new Error('ENOSPC: injected'), { code: 'ENOSPC' });
+      };
+      const result = await store.compact(EVERYTHING).catch((error) => error);
+      met.meet = undefined;
+      if (!(result instanceof Error)) break;
+      failures++;
+      // What absorbed segments are emptied with has a name of that kind, too: by then there is no way back. A second
+      // merge, of what the first has left, may be the one that fails.
+      const isFirst = inner.stat(segmentPath(DIRECTORY, 1))?.sizeBytes !== 0;
+      if (store.poisoned === undefined) {
+        expect(result).toMatchObject({ code: 'NO_SPACE' });
+        if (isFirst) expect(logFiles(inner)).toEqual(files);
+        expect(inner.list(DIRECTORY).filter((name) => TEMPORARY.test(name))).toEqual([]);
+        store.put('after', 'it');
+        expect((await store.compact(EVERYTHING)).merges).toBeGreaterThan(0);
+        expect(pairsOf(store)).toEqual({ ...expected, after: 'it' });
+      } else {
+        expect(result).toMatchObject({ code: 'WRITE_FAILED' });
+      }
+      await store.close();
+      const again = await open(inner.afterProcessDeath());
+      expect(pairsOf(again)).toMatchObject(expected);
+    }
+    expect(failures).toBeGreaterThanOrEqual(4);
+  });
+
+  test('that meets a damaged frame names it and changes nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat(), async (pickFrame, pickBit) => {
+        const fileSystem = new MemoryFileSystem();
+        const store = await open(fileSystem);
+        await writeGarbage(store);
+        const records = [...store.scan()];
+        const { segmentId, offset, byteLength } = (records[pickFrame % records.length] as ScannedRecord).ref;
+        fileSystem.mutate(segmentPath(DIRECTORY, segmentId), (bytes) => {
+          const bit = pickBit % (byteLength * 8);
+          bytes[offset + (bit >>> 3)] = (bytes[offset + (bit >>> 3)] as number) ^ (1 << (bit % 8));
+          return bytes;
+        });
+        const files = logFiles(fileSystem);
+        const error = await rejectionOf(store.compact(EVERYTHING));
+        expect(error).toMatchObject({ segmentId, offset });
+        expect((error as { code: string }).code).toMatch(/^(?:CRC|FRAME)_MISMATCH$/);
+        expect(logFiles(fileSystem)).toEqual(files);
+        expect(store.poisoned).toBeUndefined();
+        await store.close();
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('that was killed is told of by the next opening', async () => {
+    const { inner, store, met } = await storeThatMeets();
+    met.meet = (call, path) => {
+      if (call.method === 'rename' && path.endsWith('.merge')) throw new Error('killed');
+    };
+    await rejectionOf(store.compact(EVERYTHING));
+    const again = await open(inner.afterProcessDeath());
+    expect(again.recoveryReport.notes.join()).toMatch(/finished the merge of segments 1 to \d/);
+    expect(pairsOf(again)).toEqual(pairsOf(store));
+  });
+});

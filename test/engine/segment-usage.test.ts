@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { countedUsage, recountUsage } from '../../harness/crash/usage-recount.ts';
+import { Compactor } from '../../src/engine/compactor.ts';
+import { RecordType } from '../../src/engine/format.ts';
+import type { FileSystem } from '../../src/engine/index.ts';
+import { Keydir } from '../../src/engine/keydir.ts';
+import { RecordLog } from '../../src/engine/record-log.ts';
+import type { FileUsage } from '../../src/engine/segment-usage.ts';
+import { DIRECTORY, open } from './store-in-memory.ts';
+
+const operation = fc.record({
+  type: fc.constantFrom('put' as const, 'put', 'del'),
+  key: fc.constantFrom('a', 'b', 'c', 'd', ''),
+  value: fc.string({ maxLength: 60 }),
+});
+
+/** Of segments that hold Puts or Deletes. */
+function withBytes(usage: Record<number, FileUsage>): Record<string, FileUsage> {
+  return Object.fromEntries(
+    Object.entries(usage).filter(([, { putBytes, deleteBytes }]) => putBytes + deleteBytes > 0),
+  );
+}
+
+async function openCounted(fileSystem: FileSystem, mode: 'seals' | 'full') {
+  const keydir = new Keydir();
+  const log = await RecordLog.open(DIRECTORY, { fileSystem, segmentBytes: 300, open: mode }, keydir);
+  return { keydir, log };
+}
+
+describe('the usage of segments', () => {
+  test('is what a full scan counts, before and after a compaction, and what any opening finds again', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(operation, { maxLength: 60, size: 'max' }),
+        fc.constantFrom(0, 0.3, 0.6),
+        async (operations, deadRatio) => {
+          const fileSystem = new MemoryFileSystem();
+          const store = await open(fileSystem, { segmentBytes: 300 });
+          store.batch(operations);
+          await store.close();
+          const { keydir, log } = await openCounted(fileSystem, 'seals');
+          log.appendRecord(RecordType.Raw, 'a', 'belongs to nobody');
+          expect(countedUsage(log, keydir)).toEqual(recountUsage(log, keydir));
+          await new Compactor(log, keydir, undefined).compact({ deadRatio });
+          const counted = countedUsage(log, keydir);
+          expect(counted).toEqual(recountUsage(log, keydir));
+          await log.close();
+          for (const mode of ['seals', 'full'] as const) {
+            const again = await openCounted(fileSystem.afterProcessDeath(), mode);
+            expect(withBytes(countedUsage(again.log, again.keydir))).toEqual(withBytes(counted));
+          }
+        },
+      ),
+      { numRuns: 80 },
+    );
+  });
+});
