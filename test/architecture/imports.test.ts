@@ -17,7 +17,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['index'],
   ['store', 'reader', 'salvage'],
   ['compaction', 'export', 'import', 'key-value-view', 'verify', 'backup', 'follow', 'snapshot-tail'],
-  ['live-places', 'reader-snapshot'],
+  ['backup-files', 'backup-target', 'live-places', 'reader-snapshot'],
   ['keydir', 'operation-channels'],
   ['keydir-shard', 'frame-inspection'],
   ['record-log'],
