@@ -18,6 +18,9 @@ export type Step =
   /** Merges everything that has garbage, before the next step or beside the next ones. */
   | { readonly kind: 'compact' }
   | { readonly kind: 'beginCompact' }
+  /** Finds nothing: nothing is damaged. */
+  | { readonly kind: 'verify' }
+  | { readonly kind: 'backup' }
   | { readonly kind: 'exportJsonl' }
   /** The user, not the store, makes the directory. */
   | { readonly kind: 'makeDirectory' }
@@ -99,6 +102,8 @@ const CHOICES: readonly Choice[] = [
   choice(3, 6, 4, () => ({ kind: 'compact' })),
   choice(3, 6, 4, () => ({ kind: 'beginCompact' })),
   choice(2, 1, 1, () => ({ kind: 'exportJsonl' })),
+  choice(2, 2, 1, () => ({ kind: 'verify' })),
+  choice(2, 2, 1, () => ({ kind: 'backup' })),
   choice(3, 9, 3, () => ({ kind: 'die' })),
   choice(3, 11, 3, (prng) => ({ kind: 'dieIn', calls: 1 + prng.below(MOST_CALLS) })),
   choice(0, 0, 8, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(3) })),

@@ -132,6 +132,18 @@ class Workload {
         // What keeps it from starting is heard here; a failure on the way only matters if it poisons.
         store.compact({ deadRatio: 0 }).catch(() => {});
         return;
+      case 'verify': {
+        const { damages } = await store.verify();
+        if (damages.length === 0) return;
+        throw new InvariantBroken(
+          'I5',
+          `a scrub finds damage where there is none: ${JSON.stringify(damages)}`,
+        );
+      }
+      case 'backup':
+        return this.output('backup', { state: this.history.state(), mayBeUnfinished: true }, (path) =>
+          store.backup(path),
+        );
       case 'compactTo':
         return this.output('copy', { state: this.history.state() }, (path) => store.compactTo(path));
       case 'exportJsonl':
@@ -225,7 +237,7 @@ class Workload {
   private async giveUp(store: Store, step: Step, error: unknown): Promise<void> {
     if (store.poisoned === undefined) {
       // What is written elsewhere may fail for itself.
-      const mayFailAlone = ['compactTo', 'compact', 'exportJsonl'].includes(step.kind);
+      const mayFailAlone = ['compactTo', 'compact', 'exportJsonl', 'verify', 'backup'].includes(step.kind);
       if (mayFailAlone && this.fileSystem.failures > this.failuresBefore) return;
       throw new InvariantBroken('I9', `${step.kind} threw '${error}', and the store is not poisoned`);
     }
@@ -301,7 +313,7 @@ class Workload {
   private async output(
     name: string,
     holds: Output['holds'],
-    make: (path: string) => Promise<void>,
+    make: (path: string) => Promise<unknown>,
   ): Promise<void> {
     const path = `/data/${name}-${this.outputs.size}`;
     this.expectOutput(path, { holds, isComplete: false });

@@ -16,10 +16,10 @@ export interface Expectation {
   readonly outputs: ReadonlyMap<string, Output>;
 }
 
-/** What `compactTo` or `exportJsonl` made: there whole, or, until they have returned, not at all. */
+/** What `compactTo`, `backup` or `exportJsonl` made: there whole, or, until they have returned, not at all. */
 export interface Output {
-  /** The state of the store that it must hold, or the text of the file. */
-  readonly holds: { readonly state: string } | { readonly text: string };
+  /** The state of the store that it must hold, or the text of the file. A backup may be there in part, and then refuses to open. */
+  readonly holds: { readonly state: string; readonly mayBeUnfinished?: boolean } | { readonly text: string };
   readonly isComplete: boolean;
 }
 

@@ -29,6 +29,9 @@ function tell(line: string): void {
   writeSync(STANDARD_OUTPUT, `${line}\n`);
 }
 
+// A merge that runs beside the steps may meet the fault, and nobody waits for it. Anything untyped ends the process.
+process.on('unhandledRejection', codeOf);
+
 /** The code of a typed error; throws any other. */
 function codeOf(error: unknown): string {
   if (error instanceof StoreError) return error.code;

@@ -1,32 +1,19 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  BACKUP_MARKER,
-  BACKUP_TEMPORARY_SUFFIX,
-  hasBackupMarker,
-  placeBackupMarker,
-  removeBackupMarker,
-} from './backup-marker.ts';
-import { DurableMarkWriter, MARK_FILE, NONCE_BYTES, readMark } from './durable-mark.ts';
-import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
-import { closeQuietly, type FileStat, type FileSystem, readFully, writeFully } from './file-system.ts';
+import { copyFile, linkFile } from './backup-files.ts';
+import { BACKUP_TEMPORARY_SUFFIX, placeBackupMarker, removeBackupMarker } from './backup-marker.ts';
+import { checkBackupTarget } from './backup-target.ts';
+import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from './durable-mark.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
+import { closeQuietly, type FileStat, type FileSystem } from './file-system.ts';
 import { prepareDirectory } from './log-opening.ts';
 import type { LogPosition } from './log-sync.ts';
 import { nowNs } from './probe.ts';
 import type { BackupSource } from './record-log.ts';
 import { sealContradiction } from './seal-check.ts';
-import {
-  endsDigestOf,
-  isMerged,
-  parseSealName,
-  readSealHeader,
-  SEAL_SUFFIX,
-  type Seal,
-  sealPath,
-} from './seal-file.ts';
+import { parseSealName, readSealHeader, SEAL_SUFFIX, type Seal, sealPath } from './seal-file.ts';
 import { segmentIds, segmentName, segmentPath } from './segment-name.ts';
-import { LOCK_FILE } from './writer-lock.ts';
 
 /**
  * A copy of the log up to a durable position, made while it is written. Segments before that position never change in
@@ -48,21 +35,8 @@ export interface BackupReport {
   readonly durationNs: number;
 }
 
-/** Copied between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
-
 /** Merges that end while segments are being copied make them be looked at again, so many times. */
 const ATTEMPTS = 10;
-
-/** Where a file cannot have one more name. */
-const CANNOT_LINK: ReadonlySet<string> = new Set([
-  'EXDEV',
-  'EPERM',
-  'EMLINK',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'ENOSYS',
-]);
 
 export async function backup(source: BackupSource, targetDirectory: string): Promise<BackupReport> {
   const { probe } = source;
@@ -111,7 +85,7 @@ class Backup {
     const { fileSystem, source, target } = this;
     source.checkOpen();
     let end = await source.sync();
-    this.checkTarget(end);
+    checkBackupTarget(source, target, end);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
     this.removeTemporaries();
@@ -126,56 +100,6 @@ class Backup {
     this.writeMark(end);
     removeBackupMarker(fileSystem, target);
     return end;
-  }
-
-  /** Is there nothing, or a backup of this store? Throws `TARGET_NOT_EMPTY`, and changes nothing. */
-  private checkTarget(end: LogPosition): void {
-    const { fileSystem, source, target } = this;
-    const stat = fileSystem.stat(target);
-    if (stat === undefined) return;
-    if (stat.kind !== 'directory')
-      throw new StoreError('NOT_A_DIRECTORY', `a backup is a directory, and ${target} is not one`, {
-        path: target,
-      });
-    const refuse = (why: string) =>
-      new StoreError('TARGET_NOT_EMPTY', `${target} ${why}; name a new directory`, { path: target });
-    const names = fileSystem.list(target);
-    if (names.includes(LOCK_FILE))
-      throw refuse('is a store, or a backup that was opened as one and may have changed since');
-    const { newest } = readMark(fileSystem, target);
-    const isMarked = hasBackupMarker(fileSystem, target, source.storeId);
-    if (isMarked === false) throw refuse('is an unfinished backup of another store');
-    if (newest === undefined && isMarked === undefined) {
-      if (names.every((name) => name === BACKUP_MARKER + BACKUP_TEMPORARY_SUFFIX)) return;
-      throw refuse('is not empty, and not a backup');
-    }
-    if (newest !== undefined && !newest.mark.storeId.equals(source.storeId))
-      throw refuse('is a backup of another store');
-    const isLater = newest !== undefined && newest.mark.nextTxid > end.nextTxid;
-    if (newest !== undefined && this.isForked(newest.mark))
-      throw refuse('is a backup of another course of this store');
-    if (isLater || segmentIds(names).some((segmentId) => segmentId > end.segmentId))
-      throw refuse('is a backup of a later time');
-  }
-
-  /** Did this store, an earlier backup restored perhaps, go another way after that position? A merge hides the answer. */
-  private isForked({ segmentId, offset }: LogPosition): boolean {
-    const { fileSystem, source, target } = this;
-    const there = fileSystem.stat(segmentPath(target, segmentId));
-    const here = source.segments().find((segment) => segment.segmentId === segmentId);
-    if (there === undefined || there.sizeBytes < offset || offset === 0 || here === undefined) return false;
-    const seal = readSealHeader(fileSystem, source.directory, segmentId);
-    if (here.sizeBytes === 0 || (seal !== undefined && isMerged(seal))) return false;
-    if (here.sizeBytes < offset) return true;
-    const [mine, theirs] = [source.directory, target].map((directory) => {
-      const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-      try {
-        return endsDigestOf(fileSystem, descriptor, offset);
-      } finally {
-        closeQuietly(fileSystem, descriptor);
-      }
-    });
-    return mine !== theirs;
   }
 
   private removeTemporaries(): void {
@@ -248,7 +172,9 @@ class Backup {
     } else {
       // Not beside a segment that it does not belong to, not even for a moment.
       this.removeSeal(segmentId);
-      if (this.link(segmentPath(source.directory, segmentId), segmentPath(target, segmentId))) {
+      if (
+        linkFile(this.fileSystem, segmentPath(source.directory, segmentId), segmentPath(target, segmentId))
+      ) {
         this.ways.set(segmentId, 'linked');
         this.linkedBytes += stat.sizeBytes;
       } else await this.copySegment(segmentId, stat.sizeBytes, seal);
@@ -285,7 +211,8 @@ class Backup {
     if (sealThere !== undefined && isSameSeal(seal, sealThere) && there?.sizeBytes === before?.sizeBytes)
       return;
     this.removeSeal(segmentId);
-    if (before !== undefined && !this.link(from, to)) await this.copyFile(from, to, before.sizeBytes);
+    if (before !== undefined && !linkFile(this.fileSystem, from, to))
+      await copyFile(this.source, from, to, before.sizeBytes);
   }
 
   private removeSeal(segmentId: number): void {
@@ -293,23 +220,10 @@ class Backup {
     if (this.fileSystem.stat(path) !== undefined) this.fileSystem.remove(path);
   }
 
-  /** False where only a copy will do. */
-  private link(from: string, to: string): boolean {
-    const { fileSystem } = this;
-    try {
-      if (fileSystem.stat(to) !== undefined) fileSystem.remove(to);
-      fileSystem.link(from, to);
-      return true;
-    } catch (error) {
-      if (CANNOT_LINK.has(errnoOf(error) ?? '')) return false;
-      throw error;
-    }
-  }
-
   private async copySegment(segmentId: number, sizeBytes: number, seal?: Seal): Promise<void> {
     const { source, target } = this;
     const to = segmentPath(target, segmentId);
-    const digest = await this.copyFile(segmentPath(source.directory, segmentId), to, sizeBytes);
+    const digest = await copyFile(this.source, segmentPath(source.directory, segmentId), to, sizeBytes);
     this.ways.set(segmentId, 'copied');
     this.copiedBytes += sizeBytes;
     if (seal === undefined || seal.byteLength !== sizeBytes || seal.digest.equals(digest)) return;
@@ -324,44 +238,6 @@ class Backup {
         reason: 'contradicts-seal',
       },
     );
-  }
-
-  /** Whole and durable under its name, or not there under it. Returns the digest of the bytes. */
-  private async copyFile(from: string, to: string, sizeBytes: number): Promise<Buffer> {
-    const { fileSystem, source } = this;
-    const temporary = to + BACKUP_TEMPORARY_SUFFIX;
-    if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
-    const hash = createHash('sha256');
-    const input = fileSystem.open(from, 'read');
-    source.onDescriptors(1);
-    try {
-      const output = fileSystem.open(temporary, 'create');
-      source.onDescriptors(1);
-      try {
-        const chunk = Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes));
-        for (let at = 0; at < sizeBytes; ) {
-          source.checkOpen();
-          const count = readFully(fileSystem, input, chunk, 0, Math.min(chunk.length, sizeBytes - at), at);
-          if (count === 0)
-            throw new StoreError('SNAPSHOT_GONE', `${from} became shorter while it was copied`, {
-              path: from,
-            });
-          hash.update(chunk.subarray(0, count));
-          writeFully(fileSystem, output, chunk, 0, count, at);
-          at += count;
-          await nextTurn();
-        }
-        await fileSystem.dataSyncAsync(output);
-      } finally {
-        closeQuietly(fileSystem, output);
-        source.onDescriptors(-1);
-      }
-    } finally {
-      closeQuietly(fileSystem, input);
-      source.onDescriptors(-1);
-    }
-    fileSystem.rename(temporary, to);
-    return hash.digest();
   }
 
   private isUnchanged({ segmentId, stat }: ListedSegment): boolean {

@@ -13,6 +13,8 @@ const SHARDS_A_TURN = 2;
  */
 export class LivePlaces {
   private readonly bits = new Map<number, Uint8Array>();
+  /** By segment, places that nobody took yet. */
+  private readonly left = new Map<number, number>();
 
   /** As the keydir is while it is walked. */
   static async of(keydir: Keydir, segments: readonly LogSegment[]): Promise<LivePlaces> {
@@ -36,18 +38,23 @@ export class LivePlaces {
     const mask = 1 << (index & 7);
     if ((byte & mask) === 0) return false;
     bits[index >>> 3] = byte ^ mask;
+    this.left.set(segmentId, (this.left.get(segmentId) as number) - 1);
     return true;
   }
 
   /** Is any place left that nobody took? */
   hasLeft(segmentId: number): boolean {
-    return this.bits.get(segmentId)?.some((byte) => byte !== 0) ?? false;
+    return (this.left.get(segmentId) ?? 0) > 0;
   }
 
   private set(segmentId: number, offset: number): void {
     const bits = this.bits.get(segmentId);
     const index = Math.floor(offset / FRAME_OVERHEAD_BYTES);
     if (bits === undefined || index >>> 3 >= bits.length) return;
-    bits[index >>> 3] = (bits[index >>> 3] as number) | (1 << (index & 7));
+    const before = bits[index >>> 3] as number;
+    const after = before | (1 << (index & 7));
+    if (after === before) return;
+    bits[index >>> 3] = after;
+    this.left.set(segmentId, (this.left.get(segmentId) ?? 0) + 1);
   }
 }

@@ -161,6 +161,8 @@ export class RecordLog {
     });
     const { storeId, seals } = opened;
     const lowestId = (opened.segments[0] as LogSegment).segmentId;
+    // What a merge has absorbed is spoken for by the seal of its output.
+    const covered = seals.covered(this.sealed.map(({ segmentId }) => segmentId));
     this.sealer = new SegmentSealer(
       {
         fileSystem,
@@ -172,7 +174,10 @@ export class RecordLog {
         lowestId,
         onWritten: () => this.onSealWritten(),
       },
-      this.sealed.filter((segment) => seals.of(segment.segmentId)?.byteLength !== segment.sizeBytes),
+      this.sealed.filter(
+        ({ segmentId, sizeBytes }) =>
+          seals.of(segmentId)?.byteLength !== sizeBytes && !covered.has(segmentId),
+      ),
     );
     this.sealer.start();
   }

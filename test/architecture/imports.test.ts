@@ -29,7 +29,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
     'follow',
     'snapshot-tail',
   ],
-  ['live-places', 'reader-snapshot'],
+  ['backup-files', 'backup-target', 'live-places', 'reader-snapshot'],
   ['keydir', 'operation-channels'],
   ['keydir-shard', 'frame-inspection', 'read-runs'],
   ['record-log'],

@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { DiskModel, fileSystemOf, imageOf } from '../../harness/crash/disk-model.ts';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { RecordingFileSystem } from '../../harness/crash/recording-file-system.ts';
+import { Prng } from '../../harness/prng.ts';
 import { type FileSystem, openReader, openStore, type Probe, type Store } from '../../src/engine/index.ts';
 import { sealPath } from '../../src/engine/seal-file.ts';
 import { segmentIds, segmentPath } from '../../src/engine/segment-name.ts';
@@ -353,4 +356,44 @@ describe('a backup killed at any step', () => {
       expect(refusals).toBeGreaterThan(10);
     },
   );
+});
+
+describe('a power cut in a backup', () => {
+  test('into nothing or an earlier one leaves a target that refuses, or is whole', async () => {
+    const outcomes = new Set<string>();
+    for (const scene of ['into nothing', 'into an earlier one', 'after a merge'] as const) {
+      disk = new MemoryFileSystem();
+      await (await sealedSource()).close();
+      await SCENES[scene]?.();
+      const earlier = await restored(disk.afterProcessDeath());
+      const first = imageOf(disk);
+      const inodes = new Map([...first.files.keys()].map((path) => [path, inode(path) as number]));
+      const recording = new RecordingFileSystem(disk);
+      const store = await openSource(recording);
+      const expected = pairsOf(store);
+      await store.sync();
+      const from = recording.trace.length;
+      await store.backup(TARGET);
+      const { trace } = recording;
+      const prng = Prng.seeded(7);
+      for (let turn = 0; turn < 20; turn++) {
+        const model = new DiskModel(first, (path) => inodes.get(path) as number);
+        for (const [at, event] of trace.entries()) {
+          model.advance(event, at);
+          if (at < from || (turn > 0 && prng.below(4) > 0)) continue;
+          const lossy = turn % 3;
+          const image = model.image(() =>
+            lossy === 0 || (lossy === 1 && prng.below(2) === 0) ? 'lost' : 'kept',
+          );
+          const found = await restored(fileSystemOf(image));
+          if (typeof found === 'string') outcomes.add(found);
+          if (found === 'BACKUP_UNFINISHED' || found === 'NOT_FOUND') continue;
+          outcomes.add('whole');
+          expect([earlier, expected], `${scene}, event ${at} of ${trace.length}`).toContainEqual(found);
+        }
+      }
+      await store.close();
+    }
+    expect([...outcomes].sort()).toEqual(['BACKUP_UNFINISHED', 'NOT_FOUND', 'whole']);
+  });
 });
