@@ -7,6 +7,7 @@ import { getManyGroup } from './groups/get-many.ts';
 import { memoryGroup } from './groups/memory.ts';
 import { openGroup } from './groups/open.ts';
 import { putGroup } from './groups/put.ts';
+import { stallGroup } from './groups/stall.ts';
 
 export interface GroupEntry {
   readonly setUp: SetUpGroup;
@@ -24,6 +25,7 @@ export const GROUPS = {
   durable: { setUp: durableGroup },
   open: { setUp: openGroup, mostRounds: 3 },
   compact: { setUp: compactGroup, mostRounds: 2 },
+  stall: { setUp: stallGroup, mostRounds: 1 },
   memory: { setUp: memoryGroup, once: true },
   floors: { setUp: floorsGroup },
 } as const satisfies Record<string, GroupEntry>;

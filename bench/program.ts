@@ -49,6 +49,9 @@ them are measured in turn. Exit status: 0 measured (met or missed), 2 usage, 3 t
     rounds: 5,
   })
     .option('--full', 'and at 10M keys')
+    .option('--keys <counts>', 'instead: at these numbers of keys (comma-separated)', (text) =>
+      text.split(',').map(positiveInteger),
+    )
     .action(runGrowth);
   placing(command(program, 'compaction', 'overwrites with automatic merges, beside the same without'))
     .option('--launches <n>', 'processes that measure each side', positiveInteger, 2)

@@ -31,11 +31,16 @@ export interface GrowthResult extends Result {
   readonly sizes: readonly Size[];
 }
 
-export async function runGrowth(options: BenchOptions & { readonly full?: true }): Promise<void> {
+interface GrowthOptions extends BenchOptions {
+  readonly full?: true;
+  readonly keys?: readonly number[];
+}
+
+export async function runGrowth(options: GrowthOptions): Promise<void> {
   const result = await inBenchDirectory(options.dir, options.allowTmpfs ?? false, async (directory) => {
     const complete = beginResult('growth', directory, options.scale, await checksumName(directory));
     const sizes: Size[] = [];
-    for (const full of options.full ? FULL_SIZES : SIZES) {
+    for (const full of options.keys ?? (options.full ? FULL_SIZES : SIZES)) {
       const keys = Math.round(full * options.scale);
       progress(`growth: ${formatCount(keys)} keys`);
       sizes.push(await measureSize(join(directory, String(keys)), keys, options.rounds));

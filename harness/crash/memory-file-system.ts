@@ -170,6 +170,10 @@ export class MemoryFileSystem implements FileSystem {
     return descriptor;
   }
 
+  async closeAsync(descriptor: number): Promise<void> {
+    this.close(descriptor);
+  }
+
   close(descriptor: number): void {
     const { file } = this.opened(descriptor, 'close');
     if (file.lockedBy === descriptor) file.lockedBy = undefined;

@@ -287,7 +287,11 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     name: 'clean-flag-by-poisoned-writer',
     mistake: 'a poisoned writer marks the log as closed in order',
     edits: [
-      { file: 'record-log', find: 'if (this.latch.poisonedBy === undefined)', replace: '' },
+      {
+        file: 'record-log',
+        find: 'if (this.latch.poisonedBy === undefined) { await this.syncs.sync(); await this.sealer.finish();',
+        replace: '{',
+      },
       { file: 'log-sync', find: 'async finish() { await this.commits.join();', replace: 'async finish() {' },
       { file: 'log-sync', find: 'latch.check(); this.checkLock(); const', replace: 'const' },
     ],

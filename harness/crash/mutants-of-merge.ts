@@ -145,8 +145,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'merge-publication',
-        find: 'for (const file of held) host.reader.unpin(file); for (const',
-        replace: 'for (const',
+        find: 'host.reader.drop(id); await unpinAll(host, held);',
+        replace: 'host.reader.drop(id);',
       },
     ],
     checks: ['corners'],

@@ -145,6 +145,10 @@ export class RecordingFileSystem implements FileSystem {
     return descriptor;
   }
 
+  async closeAsync(descriptor: number): Promise<void> {
+    this.close(descriptor);
+  }
+
   close(descriptor: number): void {
     this.writeback.close(descriptor);
     this.inner.close(descriptor);

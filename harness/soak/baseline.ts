@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { estimateChange } from '../statistics/trend.ts';
+import { estimateChangeOfRuns } from '../statistics/trend.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { RunTotals } from './ledger.ts';
 import type { Metric } from './metrics.ts';
@@ -160,7 +160,7 @@ function compareMetric(
     .filter(({ elapsed_s = 0 }) => elapsed_s >= summary.warmupEndsAtS)
     .flatMap((row) => (row[column] === undefined ? [] : [row[column] * columnScale]));
   const areEnough = Math.min(before.length, samples.length) >= LEAST_SAMPLES;
-  const change = comparable && areEnough ? estimateChange(before, samples, seed) : undefined;
+  const change = comparable && areEnough ? estimateChangeOfRuns(before, samples, seed) : undefined;
   const rest = { name, unit, head: value, kind: 'time' as const };
   if (change === undefined) {
     return { ...rest, base: null, change: null, verdict: 'not compared', blocks: false };

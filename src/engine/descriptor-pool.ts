@@ -9,6 +9,8 @@ export interface PooledDescriptor {
   /** Reads in flight. A descriptor that is taken out while in use is closed by its last user. */
   uses: number;
   retired: boolean;
+  /** Was it pinned? Then closing it may free the file. */
+  isLast: boolean;
 }
 
 /** Looks at a descriptor that was just opened; throws when it is not the file that is wanted. */
@@ -32,6 +34,8 @@ export class DescriptorPool {
   private latest: PooledDescriptor | undefined;
   private inUse = 0;
   private opened = 0;
+  /** Descriptors that are being closed in the thread pool. */
+  private readonly closing = new Set<Promise<void>>();
   private onIdle: (() => void) | undefined;
   private closed = false;
 
@@ -76,13 +80,18 @@ export class DescriptorPool {
     this.pinned.set(file, entry);
   }
 
-  /** Closes a file that nothing points to any more, once the reads in flight have ended. */
-  unpin(file: number): void {
+  /**
+   * Closes a file that nothing points to any more, once the reads in flight have ended. In the thread pool, because this
+   * is where the kernel frees what the file held. Settles when all that can be closed now is closed.
+   */
+  async unpin(file: number): Promise<void> {
     const entry = this.pinned.get(file);
     if (entry === undefined) return;
     this.pinned.delete(file);
     if (this.latest === entry) this.latest = undefined;
+    entry.isLast = true;
     this.retire(entry);
+    await Promise.all(this.closing);
   }
 
   /** Takes a file out of the pool, if it is there. */
@@ -106,6 +115,7 @@ export class DescriptorPool {
         this.onIdle = resolve;
       });
     }
+    await Promise.all(this.closing);
   }
 
   private find(file: number): PooledDescriptor {
@@ -149,7 +159,7 @@ export class DescriptorPool {
       throw error;
     }
     this.opened++;
-    return { file, descriptor, uses: 0, retired: false };
+    return { file, descriptor, uses: 0, retired: false, isLast: false };
   }
 
   private evictOldest(): void {
@@ -165,7 +175,22 @@ export class DescriptorPool {
   }
 
   private closeEntry(entry: PooledDescriptor): void {
-    closeQuietly(this.fileSystem, entry.descriptor);
+    if (!entry.isLast) {
+      closeQuietly(this.fileSystem, entry.descriptor);
+      this.opened--;
+      return;
+    }
+    const closing = this.closeLast(entry);
+    this.closing.add(closing);
+    void closing.then(() => this.closing.delete(closing));
+  }
+
+  private async closeLast({ descriptor }: PooledDescriptor): Promise<void> {
+    try {
+      await this.fileSystem.closeAsync(descriptor);
+    } catch {
+      // As for `closeQuietly`.
+    }
     this.opened--;
   }
 }

@@ -23,6 +23,8 @@ export interface FileSystem {
   /** `read` and `write` need an existing file; `create` fails with EEXIST on one. Never opens for append. */
   open(path: string, mode: OpenMode): number;
   close(descriptor: number): void;
+  /** For the last descriptor of a large file that has no name any more: freeing its blocks takes milliseconds. */
+  closeAsync(descriptor: number): Promise<void>;
   /** Bytes read, which may be fewer than asked; 0 is the end of the file. */
   read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
   readAsync(

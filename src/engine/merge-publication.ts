@@ -71,13 +71,13 @@ export async function publishMerge(host: MergeHost, merge: PreparedMerge): Promi
     for (const file of held) host.reader.pin(file);
     host.scans.openAhead(merge.run.map(({ segmentId: id }) => id));
   } catch (error) {
-    for (const file of held) host.reader.unpin(file);
+    await unpinAll(host, held);
     throw error;
   }
   try {
     fileSystem.rename(sealPath(directory, segmentId, MERGE_COPY_SUFFIX), segmentPath(directory, segmentId));
   } catch (error) {
-    for (const file of held) host.reader.unpin(file);
+    await unpinAll(host, held);
     throw error;
   }
   try {
@@ -86,8 +86,12 @@ export async function publishMerge(host: MergeHost, merge: PreparedMerge): Promi
     if (error instanceof StoreError) throw error;
     throw host.latch.close('WRITE_FAILED', 'the merge', error);
   }
-  for (const file of held) host.reader.unpin(file);
   for (const { segmentId: id } of merge.run) host.reader.drop(id);
+  await unpinAll(host, held);
+}
+
+async function unpinAll({ reader }: MergeHost, files: readonly number[]): Promise<void> {
+  await Promise.all(files.map((file) => reader.unpin(file)));
 }
 
 async function switchOver(host: MergeHost, { run, seal, file, swap }: PreparedMerge): Promise<void> {

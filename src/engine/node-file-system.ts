@@ -73,6 +73,12 @@ export class NodeFileSystem implements FileSystem {
     fs.closeSync(descriptor);
   }
 
+  closeAsync(descriptor: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.close(descriptor, settle(resolve, reject));
+    });
+  }
+
   read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
     return fs.readSync(descriptor, buffer, offset, length, position);
   }

@@ -144,8 +144,8 @@ export class SegmentReader {
     this.pool.pin(file);
   }
 
-  unpin(file: number): void {
-    this.pool.unpin(file);
+  unpin(file: number): Promise<void> {
+    return this.pool.unpin(file);
   }
 
   /** Closes what was opened under the id of a segment that is another file by now. */

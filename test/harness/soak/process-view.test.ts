@@ -9,13 +9,16 @@ import { until } from './soak-command.ts';
 test.runIf(process.platform === 'linux')(
   'a process that has lost its memory and is not yet gone shows nothing, rather than zeros',
   async () => {
-    // The child ends at once, and its parent never asks: it stays as it is between a kill and its end.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(() => void parent.kill('SIGKILL'));
     const [line] = await once(createInterface({ input: parent.stdout }), 'line');
-    await until(() => / Z /.test(readFileSync(`/proc/${line}/stat`, 'utf8')));
+    const commandOf = (pid: number | string | undefined) => readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // What the shell has become never asks how its child ended, which so stays as it is between a kill and its end.
+    await until(() => commandOf(parent.pid).includes('(sleep)'));
+    process.kill(Number(line), 'SIGKILL');
+    await until(() => / Z /.test(commandOf(line)));
     expect(await viewProcess(Number(line))).toEqual({});
     expect((await viewProcess(process.pid)).rssBytes).toBeGreaterThan(0);
   },
