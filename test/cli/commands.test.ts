@@ -14,16 +14,14 @@ beforeAll(async () => {
 });
 afterAll(() => stores.remove());
 
-/** `@sound` is the directory of that store, `@new` a path at which nothing is. */
+/** `@sound` is the directory of that store, `@copy` one like it to write to, `@new` a path at which nothing is. */
 function wordsOf(line: string): string[] {
   const places = stores as unknown as Record<string, string>;
-  return line
-    .split(' ')
-    .map((word) =>
-      word === '@new'
-        ? join(stores.fresh(), 'new')
-        : word.replace(/^@(\w+)$/, (_, name) => places[name] as string),
-    );
+  return line.split(' ').map((word) => {
+    if (word === '@new') return join(stores.fresh(), 'new');
+    if (word === '@copy') return stores.copy('sound');
+    return word.replace(/^@(\w+)$/, (_, name) => places[name] as string);
+  });
 }
 
 type Expected = readonly [line: string, status: number, stdout: RegExp, stderr: RegExp];
@@ -83,8 +81,8 @@ const CASES: readonly Expected[] = [
   ['verify @rotten', 3, /^crc-mismatch: 532 bytes at 00000001\.dwal:37.*\n.*damages: 1/, NOTHING],
   ['verify @sound --bytes-per-second 0', 1, NOTHING, /number above 0/],
   ['check @rotten', 3, /corruption +contents +crc-mismatch[\s\S]*verdict: corrupt\n$/, NOTHING],
-  ['backup @sound @new', 0, /holds every record before 00000003\.dwal:575\n$/, NOTHING],
-  ['backup @sound @corrupt', 1, NOTHING, /TARGET_NOT_EMPTY/],
+  ['backup @copy @new', 0, /holds every record before 00000003\.dwal:575\n$/, NOTHING],
+  ['backup @copy @corrupt', 1, NOTHING, /TARGET_NOT_EMPTY/],
   ['backup @missing @new', 1, NOTHING, /there is no store/],
   ['dump @sound --limit 1', 0, /^00000001\.dwal:0\t1\tput\t4\t5\t37\n$/, NOTHING],
   ['dump @sound --from 3:1', 0, /^00000003\.dwal:37\t6\tput\t10\t500\t538\n$/, NOTHING],
@@ -186,8 +184,8 @@ describe.concurrent('JSON', () => {
     ],
     ['export @sound @new', { kind: 'export', keys: 3 }],
     ['verify @rotten', { kind: 'verify', records: 5, damageCount: 1 }],
-    ['backup @sound @new', { kind: 'backup', end: { segment: 3, offset: 575 } }],
-    ['compact @sound @new', { kind: 'compact', keys: 3 }],
+    ['backup @copy @new', { kind: 'backup', end: { segment: 3, offset: 575 } }],
+    ['compact @copy @new', { kind: 'compact', keys: 3 }],
   ])('of %s', async (line, expected) => {
     const { stdout } = await tidemark(...wordsOf(`${line} --json`));
     expect(jsonLines(stdout).at(-1)).toMatchObject(expected);
