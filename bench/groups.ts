@@ -24,7 +24,7 @@ export const GROUPS = {
   put: { setUp: putGroup },
   durable: { setUp: durableGroup },
   open: { setUp: openGroup, mostRounds: 3 },
-  compact: { setUp: compactGroup, mostRounds: 2 },
+  compact: { setUp: compactGroup, mostRounds: 1 },
   stall: { setUp: stallGroup, mostRounds: 1 },
   memory: { setUp: memoryGroup, once: true },
   floors: { setUp: floorsGroup },

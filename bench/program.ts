@@ -104,7 +104,11 @@ files that cannot be compared, 3 the run failed.`,
     )
     .action(runCompare);
   command(program, 'document', 'puts the tables of the last runs into the document')
-    .option('--results <directory>', 'with bench.json, peers.json and growth.json', 'bench-results')
+    .option(
+      '--results <directory>',
+      'with bench.json, peers.json, growth.json and compaction.json',
+      'bench-results',
+    )
     .option('--document <file>', 'the page', 'docs/performance.md')
     .action(runDocument);
   placing(command(program, 'telemetry', 'what each kind of probe adds to a get'))

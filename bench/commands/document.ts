@@ -1,15 +1,22 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../bench-directory.ts';
-import { describeRun, progress } from '../output.ts';
+import { compactionTable } from '../compaction/table.ts';
+import { describeMachine, describeRun, progress } from '../output.ts';
 import type { Result } from '../result.ts';
 import { readResult } from '../result-file.ts';
 import { countTable, markdownOf, rowTable } from '../table.ts';
+import type { CompactionResult } from './compaction.ts';
 import { type GrowthResult, growthOfGet, growthTable } from './growth.ts';
 import { type PeersResult, peerTable, settingsTable } from './peers.ts';
 
 /** What stands between `<!-- bench NAME -->` and `<!-- end -->` in the document, made from the result of a command. */
-const BLOCKS: readonly { name: string; command: string; content: (result: Result) => string[] }[] = [
+const BLOCKS: readonly {
+  name: string;
+  command: string;
+  content: (result: Result) => string[];
+  describe?: (result: Result) => string;
+}[] = [
   { name: 'rows', command: 'bench', content: (result) => [markdownOf(rowTable(result.rows))] },
   { name: 'counts', command: 'bench', content: (result) => [markdownOf(countTable(result))] },
   {
@@ -28,6 +35,12 @@ const BLOCKS: readonly { name: string; command: string; content: (result: Result
       `${growthOfGet(result as GrowthResult)}.`,
     ],
   },
+  {
+    name: 'compaction',
+    command: 'compaction',
+    content: (result) => [markdownOf(compactionTable(result as CompactionResult))],
+    describe: describeMachine,
+  },
 ];
 
 /** Puts the tables of the last runs into the document, each with the machine, the date and the load. */
@@ -39,9 +52,12 @@ export function runDocument({
   readonly document: string;
 }): void {
   let text = readDocument(document);
-  for (const { name, command, content } of BLOCKS) {
+  for (const { name, command, content, describe = describeRun } of BLOCKS) {
     const result = readResult(join(results, `${command}.json`));
-    const block = [`Measured on ${result.startedAt.slice(0, 10)}. ${sentence(result)}`, ...content(result)];
+    const block = [
+      `Measured on ${result.startedAt.slice(0, 10)}. ${sentence(describe(result))}`,
+      ...content(result),
+    ];
     text = replaceBlock(text, name, block.join('\n\n'), document);
   }
   writeFileSync(document, text);
@@ -64,8 +80,8 @@ function replaceBlock(text: string, name: string, block: string, document: strin
   return `${text.slice(0, from)}${begin}\n${block}\n${text.slice(to)}`;
 }
 
-function sentence(result: Result): string {
-  return describeRun(result)
+function sentence(description: string): string {
+  return description
     .split('\n')
     .map((line) => `${line[0]?.toUpperCase()}${line.slice(1)}.`)
     .join(' ');

@@ -11,6 +11,8 @@ export async function openGroup({ engine, directory, scale }: GroupContext): Pro
   const sealed = join(directory, 'sealed');
   const writer = await engine.openStore(sealed);
   await fill(writer, records);
+  // All of it, so that the one row is about seal files and the other about none; closing waits for them.
+  writer.rotate();
   await writer.close();
   const bare = join(directory, 'bare');
   cpSync(sealed, bare, { recursive: true });

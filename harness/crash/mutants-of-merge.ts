@@ -77,7 +77,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
           'fileSystem.rename(sealPath(directory, segmentId, MERGE_TEMPORARY_SUFFIX), sealPath(directory, segmentId, MERGE_SUFFIX)); try { await switchOver(host, merge); }',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'merge-seal-named-too-early',
@@ -112,7 +112,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     name: 'merge-does-not-swap',
     mistake: 'the keydir still points to the old files when they are closed',
     edits: [{ file: 'merge-publication', find: 'await swap();', replace: '' }],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'merge-swaps-too-early',
@@ -247,7 +247,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     name: 'merge-does-not-say-what-it-covers',
     mistake: 'the seal of an output covers its own id only, so that what is left of the others is replayed',
     edits: [{ file: 'merge', find: 'firstId: first.firstId,', replace: 'firstId: this.segmentId,' }],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'merge-forgets-last-txid',
@@ -321,7 +321,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       { file: 'merge-leftovers', find: '?.equals(digest) ?? false', replace: '?.equals(digest) && false' },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'interrupted-merge-judged-by-length',
@@ -339,7 +339,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
         replace: 'segment',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'merge-finished-without-sync',

@@ -139,7 +139,7 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
         replace: 'return;',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'stale-seals-left',

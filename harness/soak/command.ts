@@ -87,7 +87,7 @@ export function describeCommand(): Command {
       sampleInterval,
     )
     .option('--baseline <directory>', 'compare with the report of an earlier run; a regression ends with 99')
-    .option('--min-effect <share>', 'times that differ less are the same (default: 0.3)', positive)
+    .option('--min-effect <share>', 'times that differ less are the same (default: 0.1)', positive)
     .option('--history <file.jsonl>', 'append this run, and tell where the level of earlier ones changes')
     .option('--benchmark-json <file>', 'write what github-action-benchmark reads there too')
     .option('--serve [port]', 'show the run in a browser while it goes (default: 8650)', port)

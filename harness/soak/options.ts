@@ -132,7 +132,7 @@ const DEFAULT_SAMPLE_MS = 1000;
 const DEFAULT_SERVE_PORT = 8650;
 const DEFAULT_KILLS = 2;
 /** Two runs on the same machine, one after the other, differ by so much for no reason. */
-const DEFAULT_LEAST_EFFECT = 0.3;
+const DEFAULT_LEAST_EFFECT = 0.1;
 
 function checkTogether(flags: CommandFlags): void {
   const { input, keyField, passes, keys } = flags;

@@ -3,7 +3,12 @@ import { expect, test } from 'vitest';
 import { Prng } from '../../../harness/prng.ts';
 import { resampledIndexes } from '../../../harness/statistics/block-bootstrap.ts';
 import { theilSen } from '../../../harness/statistics/theil-sen.ts';
-import { estimateChange, estimateGrowth, estimateTrend } from '../../../harness/statistics/trend.ts';
+import {
+  estimateChange,
+  estimateChangeOfRuns,
+  estimateGrowth,
+  estimateTrend,
+} from '../../../harness/statistics/trend.ts';
 
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 
@@ -90,4 +95,27 @@ test('growth and change are shares of what was before', () => {
   expect(estimateChange([10, 10, 10, 10], [12, 12, 12, 12], 1)?.value).toBeCloseTo(0.2, 9);
   expect(estimateChange([], [1], 1)).toBeUndefined();
   expect(estimateChange([0, 0], [1, 1], 1)).toBeUndefined();
+});
+
+/** A machine that is slow now and then, for a tenth of the run at a time, and jitter on top. */
+function restlessRun(seed: number, level: number, restlessness: number): number[] {
+  const prng = Prng.seeded(seed);
+  const unit = () => prng.nextUint32() / 2 ** 32;
+  let speed = 1;
+  return Array.from({ length: 80 }, (_, index) => {
+    if (index % 8 === 0) speed = 1 + restlessness * unit();
+    return level * speed * (0.97 + 0.06 * unit());
+  });
+}
+
+test('of two runs of the same on a restless machine, one in a hundred differs by more than it may; 20 % on a calm one is seen', () => {
+  const alarms = (restlessness: number, factor: number) =>
+    Array.from({ length: 200 }, (_, seed) => {
+      const base = restlessRun(2 * seed, 100, restlessness);
+      const head = restlessRun(2 * seed + 1, 100 * factor, restlessness);
+      return (estimateChangeOfRuns(base, head, seed)?.lower ?? 0) > 0.1;
+    }).filter(Boolean).length;
+  expect(alarms(0.5, 1)).toBeLessThanOrEqual(2);
+  expect(alarms(0.02, 1)).toBe(0);
+  expect(alarms(0.02, 1.2)).toBeGreaterThanOrEqual(195);
 });
