@@ -95,7 +95,7 @@ export function compareWithBaseline(
 }
 
 /** On either side: the interval of a few samples is as narrow as chance has it. */
-const LEAST_SAMPLES = 12;
+const LEAST_SAMPLES = 30;
 
 interface Comparability {
   readonly warnings: string[];

@@ -74,7 +74,7 @@ function judgeDeath({ processEnd, interruptedBy, killed }: Ending): Verdict {
 function judgeThresholds(gates: readonly JudgedGate[], regressions: readonly string[]): Verdict {
   const failed = gates
     .filter(({ verdict }) => verdict === 'failed')
-    .map(({ name, detail }) => `${name} (${detail})`);
+    .map(({ name, detail }) => `${name}: ${detail}`);
   const crossed = [...failed, ...regressions];
   if (crossed.length > 0) {
     return { word: 'threshold', exitCode: ExitCode.threshold, reason: crossed.join('; ') };
