@@ -15,9 +15,8 @@ export type Step =
   | { readonly kind: 'turn' }
   | { readonly kind: 'reopen' }
   | { readonly kind: 'compactTo' }
-  /** Merges everything that has garbage, before the next step or beside the next ones. */
-  | { readonly kind: 'compact' }
-  | { readonly kind: 'beginCompact' }
+  /** Merges what has so much garbage, before the next step or beside the next ones. */
+  | { readonly kind: 'compact' | 'beginCompact'; readonly deadRatio: number }
   /** Finds nothing: nothing is damaged. */
   | { readonly kind: 'verify' }
   | { readonly kind: 'backup' }
@@ -99,8 +98,8 @@ const CHOICES: readonly Choice[] = [
   choice(9, 6, 6, () => ({ kind: 'turn' })),
   choice(4, 6, 3, () => ({ kind: 'reopen' })),
   choice(2, 1, 1, () => ({ kind: 'compactTo' })),
-  choice(3, 6, 4, () => ({ kind: 'compact' })),
-  choice(3, 6, 4, () => ({ kind: 'beginCompact' })),
+  choice(3, 6, 4, (prng) => ({ kind: 'compact', deadRatio: prng.below(3) * 0.3 })),
+  choice(3, 6, 4, (prng) => ({ kind: 'beginCompact', deadRatio: prng.below(3) * 0.3 })),
   choice(2, 1, 1, () => ({ kind: 'exportJsonl' })),
   choice(2, 2, 1, () => ({ kind: 'verify' })),
   choice(2, 2, 1, () => ({ kind: 'backup' })),
@@ -140,8 +139,10 @@ export function describeStep(step: Step | Tick): string {
       return `in one go: ${step.steps.map(describeStep).join('; ')}`;
     case 'beginSync':
       return 'sync, not awaited';
+    case 'compact':
+      return `compact what is garbage by ${step.deadRatio}`;
     case 'beginCompact':
-      return 'compact, not awaited';
+      return `compact what is garbage by ${step.deadRatio}, not awaited`;
     case 'turn':
       return 'await one turn';
     case 'reopen':

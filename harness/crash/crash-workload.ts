@@ -126,11 +126,11 @@ class Workload {
       case 'reopen':
         return this.close(store);
       case 'compact':
-        await store.compact({ deadRatio: 0 });
+        await store.compact({ deadRatio: step.deadRatio });
         return this.checkUnchanged(store);
       case 'beginCompact':
         // What keeps it from starting is heard here; a failure on the way only matters if it poisons.
-        store.compact({ deadRatio: 0 }).catch(() => {});
+        store.compact({ deadRatio: step.deadRatio }).catch(() => {});
         return;
       case 'verify': {
         const { damages } = await store.verify();

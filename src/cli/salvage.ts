@@ -15,7 +15,7 @@ Deletes are copied as well. What a lost range held is not known, so a salvaged s
 damaged one did. Exit status 2: something was lost.`,
     )
     .action(async (directory: string, target: string, { json }: JsonFlags) => {
-      const { recordsKept, lost, missingSegments } = await salvage(directory, target);
+      const { recordsKept, lost, missingSegments, missingSegmentCount } = await salvage(directory, target);
       const output = new Output();
       if (json) {
         const ranges = lost.map(({ segmentId, offset, byteLength, damage }) => ({
@@ -24,7 +24,7 @@ damaged one did. Exit status 2: something was lost.`,
           bytes: byteLength,
           damage,
         }));
-        output.json('salvage', { recordsKept, lost: ranges, missingSegments });
+        output.json('salvage', { recordsKept, lost: ranges, missingSegments, missingSegmentCount });
       } else {
         output.line(`${recordsKept} records kept in ${target}`);
         for (const range of lost)
@@ -32,7 +32,7 @@ damaged one did. Exit status 2: something was lost.`,
         for (const segmentId of missingSegments)
           output.line(`lost: segment ${segmentFile(segmentId)} is missing`);
       }
-      if (lost.length + missingSegments.length > 0) process.exitCode = ExitCode.recoverable;
+      if (lost.length + missingSegmentCount > 0) process.exitCode = ExitCode.recoverable;
       await output.flush();
     });
 }

@@ -57,6 +57,7 @@ export class Compactor {
   async compact({ deadRatio = DEFAULT_DEAD_RATIO, signal }: CompactOptions = {}): Promise<CompactionReport> {
     const share = ratio(deadRatio);
     return this.alone(async () => {
+      signal?.throwIfAborted();
       const active = this.keydir.usage.of(this.log.end.segmentId);
       const garbage = active.putBytes - active.liveBytes;
       if (garbage > 0 && garbage >= share * this.log.end.offset) this.log.rotate();

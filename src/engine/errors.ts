@@ -106,6 +106,12 @@ export function wrapSystemError(error: unknown, action: string, path: string): S
     case 'ENOTDIR':
     case 'EEXIST':
       return new StoreError('NOT_A_DIRECTORY', `cannot ${action}: ${path} is not a directory`, details);
+    case 'ELOOP':
+      return new StoreError(
+        'PERMISSION_DENIED',
+        `cannot ${action}: a file of the store at ${path} is a symbolic link, and nothing is written through one`,
+        details,
+      );
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

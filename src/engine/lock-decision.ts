@@ -15,6 +15,23 @@ export interface OwnerRecord extends ProcessIdentity {
   readonly released: boolean;
 }
 
+/** Whoever can write the directory can write a record; its pid becomes part of a path, and its host of a message. */
+export function isOwnerRecord(value: unknown): value is OwnerRecord {
+  const record = (value ?? {}) as Record<keyof OwnerRecord, unknown>;
+  const { pid, device, inode, leaseInode, kernelLock, released, host, nonce } = record;
+  return (
+    [pid, device, inode].every((number) => Number.isSafeInteger(number) && (number as number) >= 0) &&
+    (leaseInode === null || Number.isSafeInteger(leaseInode)) &&
+    typeof kernelLock === 'boolean' &&
+    typeof released === 'boolean' &&
+    typeof nonce === 'string' &&
+    typeof host === 'string' &&
+    [record.processStart, record.bootId, record.pidNamespace].every(
+      (text) => text === null || typeof text === 'string',
+    )
+  );
+}
+
 export interface LeaseEvidence {
   /** Undefined when nobody holds one. `stale` when it was not refreshed for the stale interval. */
   readonly lease: { readonly inode: number; readonly stale: boolean } | undefined;

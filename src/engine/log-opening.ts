@@ -27,6 +27,9 @@ import { WriterLock } from './writer-lock.ts';
 /** Distance kept from every txid that may ever have been written, after an opening that was not clean. */
 export const TXID_JUMP = 2 ** 20;
 
+/** Leaves room for as many records as anybody writes in one opening. */
+const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
+
 export interface OpenedLog {
   readonly lock: WriterLock;
   readonly mark: DurableMarkWriter;
@@ -127,6 +130,11 @@ async function openLocked(
 
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
   const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
+  if (nextTxid > MAX_SAFE_TXID) {
+    throw new StoreError('LOG_FULL', `the txids of ${directory} are used up: the next would be ${nextTxid}`, {
+      path: directory,
+    });
+  }
   const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce);
   try {
     // Every name in the directory, the mark's own included, before the first mark that relies on them.

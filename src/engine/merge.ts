@@ -104,7 +104,7 @@ class Merge {
       // Once it is published nothing of this is there any more, or the log is poisoned and the next opening sees to it.
       if (log.poisonedBy === undefined) this.removeTemporaries();
       keydir.usage.forget(file);
-      throw errnoOf(error) === 'ENOSPC' ? noSpace(log.directory, error) : error;
+      throw ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '') ? noSpace(log.directory, error) : error;
     }
     const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { inputBytes, outputBytes: seal.byteLength };

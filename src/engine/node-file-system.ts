@@ -33,6 +33,9 @@ export class NodeFileSystem implements FileSystem {
   }
 
   makeDirectory(path: string): string | undefined {
+    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+      throw Object.assign(new Error(`ELOOP: ${path} is a symbolic link`), { code: 'ELOOP' });
+    }
     // One by one: Node's own recursion does not end in a place such as /proc, where nothing can be made.
     const missing: string[] = [];
     for (let at = path; !fs.existsSync(at); at = dirname(at)) missing.unshift(at);
@@ -158,6 +161,9 @@ export class NodeFileSystem implements FileSystem {
     // is never understated.
     const observedFs: typeof fs = {
       ...fs,
+      mkdir: ((target: fs.PathLike, callback: fs.NoParamCallback) => {
+        fs.mkdir(target, { mode: 0o700 }, callback);
+      }) as typeof fs.mkdir,
       utimes: ((target: fs.PathLike, atime: Date, mtime: Date, callback: fs.NoParamCallback) => {
         const startedAt = performance.now();
         fs.utimes(target, atime, mtime, (error) => {
@@ -195,9 +201,15 @@ export class NodeFileSystem implements FileSystem {
   }
 }
 
+/** Absent on Windows. */
+const NONBLOCK = fs.constants.O_NONBLOCK ?? 0;
+const NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0;
+
 const OPEN_FLAGS: Record<OpenMode, number> = {
-  read: fs.constants.O_RDONLY,
-  write: fs.constants.O_RDWR,
+  // Opening a FIFO to read it waits for a writer, unless told not to; of a regular file O_NONBLOCK means nothing.
+  read: fs.constants.O_RDONLY | NONBLOCK,
+  // A directory of a stranger may hold a symbolic link under any name: nothing is ever written through one.
+  write: fs.constants.O_RDWR | NONBLOCK | NOFOLLOW,
   create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 };
 

@@ -322,9 +322,19 @@ class LogScanner {
     // be it empty, two places further was not lost in a crash. (Filling the gap could take millions of files.)
     const lastId = this.segments.at(-1)?.segmentId ?? 0;
     if (damage === 'missing-segment' && lastId >= segmentId + 2) return 'two-behind';
+    if (this.gapBehind(segmentId)) return 'two-behind';
     const behind = this.segments.filter((segment) => segment.segmentId > segmentId && segment.sizeBytes > 0);
     if (behind.length === 0) return 'last';
     return behind.some((segment) => segment.segmentId >= segmentId + 2) ? 'two-behind' : 'not-last';
+  }
+
+  /** Are ids missing behind this one that no crash loses? An empty file of a high id is enough, and costs nothing to make. */
+  private gapBehind(segmentId: number): boolean {
+    return this.segments.some(
+      (segment, index) =>
+        segment.segmentId > segmentId + 2 &&
+        segment.segmentId - (this.segments[index - 1]?.segmentId ?? segmentId) > 2,
+    );
   }
 
   private isDurable(segmentId: number, offset: number, damage: Damage): boolean {

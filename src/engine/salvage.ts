@@ -22,8 +22,9 @@ export interface LostRange {
 export interface SalvageReport {
   readonly recordsKept: number;
   readonly lost: readonly LostRange[];
-  /** Ids between the lowest and the highest that have no file. */
+  /** Ids between the lowest and the highest that have no file, ascending; only the first 10,000 of them. */
   readonly missingSegments: readonly number[];
+  readonly missingSegmentCount: number;
 }
 
 /**
@@ -62,7 +63,7 @@ export async function salvage(
   } finally {
     await log.close();
   }
-  return { recordsKept, lost, missingSegments: missingBetween(segments) };
+  return { recordsKept, lost, ...missingBetween(segments) };
 }
 
 function salvageSegment(
@@ -117,11 +118,20 @@ function copyFrame(frame: SegmentScanner, log: RecordLog): void {
   );
 }
 
-function missingBetween(segments: readonly LogSegment[]): number[] {
-  const present = new Set(segments.map(({ segmentId }) => segmentId));
-  const first = segments[0]?.segmentId ?? 0;
-  const last = segments.at(-1)?.segmentId ?? -1;
-  return Array.from({ length: last - first + 1 }, (_, index) => first + index).filter(
-    (id) => !present.has(id),
-  );
+/** A directory may hold segments 1 and 99,999,999: what is between is counted, and not listed. */
+const MOST_MISSING_LISTED = 10_000;
+
+function missingBetween(
+  segments: readonly LogSegment[],
+): Pick<SalvageReport, 'missingSegments' | 'missingSegmentCount'> {
+  const missingSegments: number[] = [];
+  let missingSegmentCount = 0;
+  let next = segments[0]?.segmentId ?? 0;
+  for (const { segmentId } of segments) {
+    missingSegmentCount += segmentId - next;
+    for (; next < segmentId && missingSegments.length < MOST_MISSING_LISTED; next++)
+      missingSegments.push(next);
+    next = segmentId + 1;
+  }
+  return { missingSegments, missingSegmentCount };
 }

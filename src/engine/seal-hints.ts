@@ -1,7 +1,7 @@
 import { crc32c } from './crc32c.ts';
 import { type FileSystem, readFully, writeFully } from './file-system.ts';
-import { MAX_KEY_BYTES, RecordType } from './format.ts';
-import { readUint32, writeUint32 } from './frame.ts';
+import { MAX_FRAME_BYTES, MAX_KEY_BYTES, RecordType } from './format.ts';
+import { frameBytes, readUint32, writeUint32 } from './frame.ts';
 import { type HashSeed, hashKey, SHARDS, shardOf } from './key-hash.ts';
 import { SEAL_HEADER_BYTES, type Seal } from './seal-file.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
@@ -131,6 +131,7 @@ export class HintReader {
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
   private readonly endOffset: number;
+  private readonly segmentBytes: number;
   private chunkStart: number;
   private chunkEnd: number;
   private nextOffset: number;
@@ -140,6 +141,7 @@ export class HintReader {
     this.descriptor = descriptor;
     this.bytes = chunk;
     this.nextOffset = SEAL_HEADER_BYTES;
+    this.segmentBytes = seal.byteLength;
     this.endOffset = SEAL_HEADER_BYTES + seal.hintsBytes;
     this.chunkStart = this.nextOffset;
     this.chunkEnd = this.nextOffset;
@@ -166,6 +168,11 @@ export class HintReader {
     this.isDelete = (readUint32(this.bytes, at + KEY_LENGTH) & 1) === 1;
     this.offset = readUint32(this.bytes, at + OFFSET);
     this.byteLength = readUint32(this.bytes, at + LENGTH);
+    // Whoever can write a seal can write its checksum: a place that no frame can have must not become an allocation.
+    const fits = this.offset + this.byteLength <= this.segmentBytes;
+    if (!fits || this.byteLength < frameBytes(keyLength, 0) || this.byteLength > MAX_FRAME_BYTES) {
+      throw changed();
+    }
     this.keyAt = at + HINT_BYTES;
     this.keyLength = keyLength;
     this.nextOffset = end;

@@ -1,7 +1,7 @@
 import { DescriptorPool, type OpenCheck } from './descriptor-pool.ts';
 import { StoreError } from './errors.ts';
 import { type FileSystem, readFully } from './file-system.ts';
-import { crcHolds, headerFrameBytes, type RecordRef } from './frame.ts';
+import { crcHolds, headerFault, headerFrameBytes, type RecordRef } from './frame.ts';
 import type { ReadSite } from './probe.ts';
 import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -239,6 +239,10 @@ export class SegmentReader {
       partDuration(operation, crcStartNs),
     );
     if (!ok) throw this.report(crcMismatch(this.placeOf(ref)));
+    const fault = headerFault(bytes, at);
+    if (fault !== undefined) {
+      throw this.report(frameMismatch(this.placeOf(ref), `no frame stands there: ${fault}`));
+    }
     if (headerFrameBytes(bytes, at) !== ref.byteLength) {
       throw this.report(frameMismatch(this.placeOf(ref), 'a frame of another length stands there'));
     }

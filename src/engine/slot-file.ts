@@ -50,9 +50,12 @@ function decodeSlot(block: Buffer, index: number, magic: number): Slot | undefin
   const crcAt = SLOT_HEADER_BYTES + block.readUInt16LE(6);
   if (crcAt + SLOT_CRC_BYTES > block.length) return undefined;
   if (crc32c(block.subarray(0, crcAt)) !== readUint32(block, crcAt)) return undefined;
+  // One that nobody can count on from is not ours.
+  const sequence = Number(block.readBigUInt64LE(8));
+  if (!Number.isSafeInteger(sequence + SLOT_COUNT)) return undefined;
   return {
     index,
-    sequence: Number(block.readBigUInt64LE(8)),
+    sequence,
     body: block.subarray(SLOT_HEADER_BYTES, crcAt),
   };
 }

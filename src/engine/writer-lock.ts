@@ -2,7 +2,13 @@ import { join } from 'node:path';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem, LEASE_STALE_MS, type Lease } from './file-system.ts';
 import { currentProcess, startOfProcess } from './host-identity.ts';
-import { decideLease, holderNamedBy, type LeaseEvidence, type OwnerRecord } from './lock-decision.ts';
+import {
+  decideLease,
+  holderNamedBy,
+  isOwnerRecord,
+  type LeaseEvidence,
+  type OwnerRecord,
+} from './lock-decision.ts';
 import { readSlots, type Slot, SlotWriter } from './slot-file.ts';
 
 /**
@@ -217,7 +223,8 @@ function readRecords(
   const all: RecordOnDisk[] = [];
   for (const slot of readSlots(fileSystem, path, LOCK_MAGIC)?.slots ?? []) {
     try {
-      all.push({ slot, record: JSON.parse(slot.body.toString('utf8')) as OwnerRecord });
+      const record: unknown = JSON.parse(slot.body.toString('utf8'));
+      if (isOwnerRecord(record)) all.push({ slot, record });
     } catch {
       // Its checksum holds, so a later version wrote it: it names nobody we know.
     }

@@ -137,7 +137,9 @@ test('a gate of a profile that aborts ends the run long before its goal', async 
     '--out',
     out,
   ]);
-  expect(stdout).toMatch(/^THRESHOLD CROSSED: rss_bytes: max <= 1 \* MB: \d+(\.\d+)? MB of at most 1\.00 MB, over/);
+  expect(stdout).toMatch(
+    /^THRESHOLD CROSSED: rss_bytes: max <= 1 \* MB: \d+(\.\d+)? MB of at most 1\.00 MB, over/,
+  );
   expect(code).toBe(99);
   expect(readSummary(out).gates.at(-1)).toMatchObject({ aborted: true, verdict: 'failed' });
 });
