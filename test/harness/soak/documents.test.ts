@@ -48,7 +48,13 @@ test('the script of action.yml runs the soak with its inputs, and passes the exi
     env: {
       ...process.env,
       ...{ SOAK: resolve('dist/harness/soak/main.js'), PROFILE: 'smoke', ADAPTER: 'tidemark', SEED: '3' },
-      ...{ BASELINE: '', HISTORY: '', ARGUMENTS: '--bytes 2MB --keys 2000', OUT: 'out', GITHUB_OUTPUT: output },
+      ...{
+        BASELINE: '',
+        HISTORY: '',
+        ARGUMENTS: '--bytes 2MB --keys 2000',
+        OUT: 'out',
+        GITHUB_OUTPUT: output,
+      },
     },
   });
   expect(`${status} ${stderr}`).toMatch(/^3 /);
