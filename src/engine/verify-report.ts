@@ -92,8 +92,11 @@ export class DamageList {
     return false;
   }
 
-  /** Notes the live key in the damaged range of its record; false when the record lies in none. */
-  hit(segmentId: number, offset: number, key: () => Uint8Array): boolean {
+  /**
+   * Notes the live key in the damaged range of its record; false when the record lies in none. A damaged length may claim
+   * whole records behind it: what is whole all the same (`isWhole`) is not hit.
+   */
+  hit(segmentId: number, offset: number, key: () => Uint8Array, isWhole: () => boolean): boolean {
     const ranges = this.ranges.get(segmentId);
     if (ranges === undefined) return false;
     let low = 0;
@@ -104,6 +107,7 @@ export class DamageList {
     }
     const range = ranges[low - 1];
     if (range === undefined || offset >= range.offset + range.byteLength) return false;
+    if (isWhole()) return true;
     range.liveKeyCount++;
     if (range.liveKeys.length < LISTED_KEYS) range.liveKeys.push(key());
     return true;

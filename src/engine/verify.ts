@@ -235,9 +235,9 @@ class Verification {
       keydir.visitShard(shard, (ref, bytes, start, end) => {
         const { segmentId, offset, byteLength } = ref;
         const key = () => Buffer.from(bytes.subarray(start, end));
-        if (this.damages.hit(segmentId, offset, key)) return;
-        if (this.unmet.get(segmentId)?.take(segmentId, offset) !== true) return;
-        if (this.holds(ref, bytes.subarray(start, end))) return;
+        const holds = () => this.holds(ref, bytes.subarray(start, end));
+        if (this.damages.hit(segmentId, offset, key, holds)) return;
+        if (this.unmet.get(segmentId)?.take(segmentId, offset) !== true || holds()) return;
         this.damage(segmentId, offset, byteLength, 'keydir-dangling', key());
       });
       await this.pace.turn(0);
@@ -247,7 +247,13 @@ class Verification {
   /** Does a Put of the key stand there now? A merge may have moved it since. */
   private holds({ segmentId, offset, byteLength }: RecordRef, key: Uint8Array): boolean {
     const { fileSystem, directory } = this.source;
-    const bytes = readSmallRange(fileSystem, segmentPath(directory, segmentId), offset, byteLength);
+    let bytes: Buffer;
+    try {
+      bytes = readSmallRange(fileSystem, segmentPath(directory, segmentId), offset, byteLength);
+    } catch {
+      // What cannot be read is in the report already.
+      return false;
+    }
     const decoded = decodeFrame(bytes);
     return (
       decoded.ok &&

@@ -105,7 +105,8 @@ describe('a scrub', () => {
         expect(report.damageCount).toBe(1);
         expect(hitKeys(report)).toEqual(brokenKeys(store));
       }),
-      { numRuns: 200 },
+      // The example: a damaged key length claims the whole record behind it.
+      { numRuns: 200, examples: [[150228181, 973043826, 47]] },
     );
   });
 
