@@ -86,9 +86,17 @@ export abstract class KeyValueView {
       const wanted: WantedFrame[] = [];
       for (const [index, key] of keyed.entries()) {
         const ref = this.keydir.locate(key);
-        if (ref !== undefined) wanted.push({ ...ref, index });
+        if (ref === undefined) continue;
+        const { segmentId, offset, byteLength } = ref;
+        wanted.push({ segmentId, offset, byteLength, index });
       }
       for (const run of readRuns(wanted)) {
+        const [alone] = run;
+        if (run.length === 1 && alone !== undefined) {
+          values[alone.index] = this.readValue(alone, keyed[alone.index] as Uint8Array, 'get', operation);
+          hits++;
+          continue;
+        }
         this.segmentReader.readRun(run, 'get', operation, (ref, bytes, at) => {
           const { index, byteLength } = ref as WantedFrame;
           const start = valueOffset(bytes, at, ref, keyed[index] as Uint8Array, this.segmentReader);

@@ -11,7 +11,10 @@ export interface WantedFrame extends RecordRef {
 
 /** Sorts frames by place, and joins those of one file that lie close together into runs. Each is read with one pread. */
 export function readRuns(wanted: WantedFrame[]): WantedFrame[][] {
-  wanted.sort((a, b) => a.segmentId - b.segmentId || a.offset - b.offset);
+  const byPlace = (a: WantedFrame, b: WantedFrame) => a.segmentId - b.segmentId || a.offset - b.offset;
+  // Keys are often asked for in the order in which they were written.
+  if (wanted.some((frame, index) => index > 0 && byPlace(wanted[index - 1] as WantedFrame, frame) > 0))
+    wanted.sort(byPlace);
   const runs: WantedFrame[][] = [];
   for (const frame of wanted) {
     const run = runs.at(-1);
