@@ -134,7 +134,7 @@ class Workload {
         return;
       case 'verify': {
         const { damages } = await store.verify();
-        if (damages.length === 0) return;
+        if (damages.length === 0 || this.fileSystem.isDead) return;
         throw new InvariantBroken(
           'I5',
           `a scrub finds damage where there is none: ${JSON.stringify(damages)}`,
@@ -297,6 +297,8 @@ class Workload {
     try {
       found = store.get(name)?.toString();
     } catch (error) {
+      // A merge that runs beside the steps may have met the death of the process.
+      if (this.fileSystem.isDead) throw error;
       throw new InvariantBroken('I3', `${name} cannot be read: ${error}`);
     }
     if (found !== expected) throw new InvariantBroken('I3', `${name} has '${found}', and not '${expected}'`);
