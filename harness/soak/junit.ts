@@ -1,5 +1,5 @@
-import { formatQuantity } from './report/quantity.ts';
-import type { Gate, Invariant, Summary, Unit } from './summary.ts';
+import { formatQuantity, type Unit } from './report/quantity.ts';
+import type { Gate, Invariant, Summary } from './summary.ts';
 
 /** `junit.xml`: one case an invariant and a gate, as every CI reads it. */
 export function junitOf(summary: Summary): string {

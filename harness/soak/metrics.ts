@@ -1,8 +1,8 @@
 import { median } from 'simple-statistics';
 import type { Observation } from './observation.ts';
+import type { Unit } from './report/quantity.ts';
 import type { Sample } from './samples.ts';
 import { seriesNamed } from './series.ts';
-import type { Unit } from './summary.ts';
 
 /** A number that stands for a run, to be compared with that of others. */
 export interface Metric {

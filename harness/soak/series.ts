@@ -1,5 +1,6 @@
+import type { Unit } from './report/quantity.ts';
 import type { Sample } from './samples.ts';
-import type { LatencyOperation, SeriesDescription, Unit } from './summary.ts';
+import type { LatencyOperation, SeriesDescription } from './summary.ts';
 
 /** One number of each sample, which gates judge and reports draw. */
 export interface Series {

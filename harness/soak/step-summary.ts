@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { formatBytes, formatDuration } from '../units.ts';
-import { formatQuantity } from './report/quantity.ts';
-import type { Gate, Summary, Unit } from './summary.ts';
+import { formatQuantity, type Unit } from './report/quantity.ts';
+import type { Gate, Summary } from './summary.ts';
 
 const MARKS: Readonly<Record<Gate['verdict'], string>> = {
   passed: '✅',

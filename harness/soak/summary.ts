@@ -2,6 +2,7 @@ import type { StoreUnderTestStats } from '../store-under-test.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { Host, Versions } from './host.ts';
 import type { RunTotals } from './ledger.ts';
+import type { Unit } from './report/quantity.ts';
 import type { RunOutcome } from './run-outcome.ts';
 import type { ProcessEnd } from './store-process.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
@@ -122,19 +123,6 @@ export interface Gate {
   /** It ended the run before its time. */
   readonly aborted: boolean;
 }
-
-export type Unit =
-  | 'bytes'
-  | 'bytes/1000 ops'
-  | 'count'
-  | 'count/1000 ops'
-  | 'ms'
-  | 'us'
-  | 'us/1000 ops'
-  | 'ops/s'
-  | 'bytes/s'
-  | 'ratio'
-  | 'percent';
 
 export interface RunEvent {
   readonly kind: 'rotation' | 'compaction' | 'reopen' | 'kill';

@@ -2,9 +2,10 @@ import { mean, median, quantile } from 'simple-statistics';
 import { type Estimate, estimateGrowth, estimateTrend, type Point } from '../statistics/trend.ts';
 import { formatCount } from '../units.ts';
 import { formatAgainstLimit, formatOfGate } from './gate-quantity.ts';
+import type { Unit } from './report/quantity.ts';
 import type { Sample } from './samples.ts';
 import type { Series } from './series.ts';
-import type { Gate, GateKind, Unit } from './summary.ts';
+import type { Gate, GateKind } from './summary.ts';
 import type { Threshold } from './threshold.ts';
 
 /** The samples of a run that gates judge: after the warm-up, with the one before it beside each. */

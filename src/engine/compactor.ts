@@ -66,6 +66,11 @@ export class Compactor {
     });
   }
 
+  /** Does it merge by itself? Only then can garbage outrun it. */
+  get isAutomatic(): boolean {
+    return this.auto !== undefined;
+  }
+
   /** Settles when garbage no longer outruns the merges. For those who wait for something anyway. */
   async relieve(): Promise<void> {
     if (this.auto === undefined || !this.isAutoRunning || !this.isOutrun(this.auto)) return;

@@ -151,21 +151,37 @@ export function writeVectorFully(
   }
 }
 
-/** The whole of a small file, or undefined when it does not exist. */
-export function readSmallFile(fileSystem: FileSystem, path: string, limitBytes: number): Buffer | undefined {
-  let descriptor: number;
+/** Opens a file to read; undefined when it does not exist. */
+export function openIfPresent(fileSystem: FileSystem, path: string): number | undefined {
   try {
-    descriptor = fileSystem.open(path, 'read');
+    return fileSystem.open(path, 'read');
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** Reads from a file and closes it; undefined when it does not exist. */
+export function withFile<T>(
+  fileSystem: FileSystem,
+  path: string,
+  use: (descriptor: number) => T,
+): T | undefined {
+  const descriptor = openIfPresent(fileSystem, path);
+  if (descriptor === undefined) return undefined;
   try {
-    const buffer = Buffer.alloc(limitBytes);
-    return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, limitBytes, 0));
+    return use(descriptor);
   } finally {
     closeQuietly(fileSystem, descriptor);
   }
+}
+
+/** The whole of a small file, or undefined when it does not exist. */
+export function readSmallFile(fileSystem: FileSystem, path: string, limitBytes: number): Buffer | undefined {
+  return withFile(fileSystem, path, (descriptor) => {
+    const buffer = Buffer.alloc(limitBytes);
+    return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, limitBytes, 0));
+  });
 }
 
 /** As many of these bytes of a file as there are; none when it does not exist. */
@@ -175,17 +191,9 @@ export function readSmallRange(
   position: number,
   length: number,
 ): Buffer {
-  let descriptor: number;
-  try {
-    descriptor = fileSystem.open(path, 'read');
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  }
-  try {
+  const bytes = withFile(fileSystem, path, (descriptor) => {
     const buffer = Buffer.alloc(length);
     return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, length, position));
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+  });
+  return bytes ?? Buffer.alloc(0);
 }

@@ -1,9 +1,9 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from './errors.ts';
-import { closeQuietly, type FileSystem } from './file-system.ts';
+import { closeQuietly, type FileSystem, openIfPresent } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
 import { TXID_JUMP } from './log-opening.ts';
-import { openSegment, sealOfOpened } from './merge-view.ts';
+import { sealOfOpened } from './merge-view.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { isMerged, readSealHeader, type Seal } from './seal-file.ts';
@@ -270,7 +270,7 @@ class Follower {
   private async openAt(segmentId: number, followsGap: boolean): Promise<OpenSegment | undefined> {
     const { fileSystem, directory } = this.source;
     for (let attempt = 1; ; attempt++) {
-      const descriptor = openSegment(fileSystem, directory, segmentId);
+      const descriptor = openIfPresent(fileSystem, segmentPath(directory, segmentId));
       if (descriptor === undefined) return this.skip(segmentId);
       const { sizeBytes } = fileSystem.statDescriptor(descriptor);
       const seal = sealOfOpened(fileSystem, directory, segmentId, descriptor);

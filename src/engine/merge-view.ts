@@ -8,7 +8,7 @@ import {
   SEAL_SUFFIX,
   type Seal,
 } from './seal-file.ts';
-import { parseSegmentName, segmentPath } from './segment-name.ts';
+import { parseSegmentName } from './segment-name.ts';
 
 /**
  * A merge as those see it who read without the lock: it may be anywhere between its steps, or may have been killed there.
@@ -75,18 +75,4 @@ function isOfLog(name: string): boolean {
     parseSealName(name, SEAL_SUFFIX) !== undefined ||
     parseSealName(name, MERGE_SUFFIX) !== undefined
   );
-}
-
-/** Opens a segment to read; undefined when it is not there. */
-export function openSegment(
-  fileSystem: FileSystem,
-  directory: string,
-  segmentId: number,
-): number | undefined {
-  try {
-    return fileSystem.open(segmentPath(directory, segmentId), 'read');
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

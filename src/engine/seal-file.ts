@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32c } from './crc32c.ts';
-import { closeQuietly, type FileSystem, readFully, readSmallRange } from './file-system.ts';
+import { type FileSystem, readFully, readSmallRange, withFile } from './file-system.ts';
 import { MAX_SEGMENT_ID } from './format.ts';
 import { readUint32, writeUint32 } from './frame.ts';
 import { parseSegmentName, segmentName } from './segment-name.ts';
@@ -176,22 +176,6 @@ export function endsDigestOf(fileSystem: FileSystem, descriptor: number, byteLen
     hash.update(end);
   }
   return readUint32(hash.digest(), 0);
-}
-
-/** Opens a file to read; undefined when it does not exist. */
-function withFile<T>(fileSystem: FileSystem, path: string, use: (descriptor: number) => T): T | undefined {
-  let descriptor: number;
-  try {
-    descriptor = fileSystem.open(path, 'read');
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    return use(descriptor);
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
 }
 
 /** False when the file ends before `end`. */

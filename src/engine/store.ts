@@ -162,9 +162,9 @@ export class Store extends KeyValueView {
     return syncChannel.tracePromise(() => this.syncNow(), this.message());
   }
 
-  private async syncNow(): Promise<void> {
-    await this.log.sync();
-    await this.compactor.relieve();
+  private syncNow(): Promise<void> {
+    const synced = this.log.sync();
+    return this.compactor.isAutomatic ? synced.then(() => this.compactor.relieve()) : synced;
   }
 
   /** `put`, then `sync`. Survives a power cut once settled. */

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatDuration } from '../../units.ts';
 
-/** As in the summary, which the page's script cannot import: it has no Node. */
+/** What a figure is measured in. Stands here because the page's script has no Node to import the summary with. */
 export type Unit =
   | 'bytes'
   | 'bytes/1000 ops'
