@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { headerFrameBytes } from '../../src/engine/frame.ts';
+import { headerFrameBytes, viewOf } from '../../src/engine/frame.ts';
 import { inspectFrame } from '../../src/engine/index.ts';
 import { STORE_DIRECTORY } from './crash-workload.ts';
 import type { DiskImage } from './disk-model.ts';
@@ -49,7 +49,7 @@ function describeSegment(bytes: Buffer, name: string): string[] {
       .filter((field) => ['type', 'txid', 'key'].includes(field.name))
       .map((field) => (field.name === 'key' ? Buffer.from(field.bytes).toString() : field.meaning));
     frames.push(`  ${name}:${at}  ${told.join(', ')}`);
-    at += headerFrameBytes(bytes, at);
+    at += headerFrameBytes(viewOf(bytes), at);
   }
   const left = frames.length - FRAMES_AT_AN_END * 2;
   if (left > 1) frames.splice(FRAMES_AT_AN_END, left, `  ... ${left} more frames`);

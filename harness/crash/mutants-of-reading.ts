@@ -8,7 +8,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'segment-scanner',
-        find: 'const ok = crcHolds(this.bytes, at, byteLength);',
+        find: 'const ok = crcHolds(this.view, at, byteLength);',
         replace: 'const ok = true;',
       },
     ],
@@ -17,7 +17,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   {
     name: 'get-skips-checksum',
     mistake: 'a get does not check the checksum',
-    edits: [{ file: 'segment-reader', find: 'crcHolds(bytes, at, ref.byteLength)', replace: 'true' }],
+    edits: [{ file: 'segment-reader', find: 'crcHolds(view, at, byteLength)', replace: 'true' }],
     checks: ['corners'],
   },
   {
@@ -26,9 +26,9 @@ export const READING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'frame',
-        find: 'return crc32cOfRange(bytes, offset, crcAt) === readUint32(bytes, crcAt);',
+        find: 'return crc32cOfRange(view, offset, crcAt) === view.getUint32(crcAt, true);',
         replace:
-          'return [0, 1, 2].some((type) => { const copy = Buffer.from(bytes.subarray(offset, crcAt)); copy[6] = type; return crc32cOfRange(copy, 0, copy.length) === readUint32(bytes, crcAt); });',
+          'return [0, 1, 2].some((type) => { const copy = Uint8Array.from(new Uint8Array(view.buffer, view.byteOffset + offset, crcAt - offset)); copy[6] = type; return crc32cOfRange(viewOf(copy), 0, copy.length) === view.getUint32(crcAt, true); });',
       },
     ],
     checks: ['corners'],
@@ -36,7 +36,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
   {
     name: 'get-skips-key',
     mistake: 'a get does not compare the key, and returns whatever stands there',
-    edits: [{ file: 'key-value-view', find: '|| !sameBytes(frame, at + HEADER_BYTES, key)', replace: '' }],
+    edits: [{ file: 'segment-reader', find: '|| !sameBytes(bytes, keyAt, key)', replace: '' }],
     checks: ['corners'],
   },
   {
@@ -44,8 +44,8 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'a get takes any record of the key for a Put',
     edits: [
       {
-        file: 'key-value-view',
-        find: 'if (headerType(frame, at) !== RecordType.Put)',
+        file: 'segment-reader',
+        find: 'if (headerType(view, at) !== RecordType.Put)',
         replace: 'if (false)',
       },
     ],

@@ -11,6 +11,7 @@ import {
   headerFrameBytes,
   headerKeyLength,
   headerPayloadLength,
+  viewOf,
   writeUint32,
 } from '../../src/engine/frame.ts';
 import { SEAL_HEADER_BYTES } from '../../src/engine/seal-file.ts';
@@ -24,12 +25,13 @@ import { SLOT_BYTES, SLOT_COUNT } from '../../src/engine/slot-file.ts';
 /** Of every frame that fits where a magic stands. */
 export function mendFrames(bytes: Buffer): Buffer {
   const magic = Buffer.from(MAGIC_BYTES);
+  const view = viewOf(bytes);
   for (let at = bytes.indexOf(magic); at !== -1 && at + HEADER_BYTES <= bytes.length; ) {
     const fits =
-      headerKeyLength(bytes, at) <= MAX_KEY_BYTES &&
-      headerPayloadLength(bytes, at) <= MAX_PAYLOAD_BYTES &&
-      at + headerFrameBytes(bytes, at) <= bytes.length;
-    const end = fits ? at + headerFrameBytes(bytes, at) : at + 1;
+      headerKeyLength(view, at) <= MAX_KEY_BYTES &&
+      headerPayloadLength(view, at) <= MAX_PAYLOAD_BYTES &&
+      at + headerFrameBytes(view, at) <= bytes.length;
+    const end = fits ? at + headerFrameBytes(view, at) : at + 1;
     if (fits) writeUint32(bytes, end - CRC_BYTES, crc32c(bytes.subarray(at, end - CRC_BYTES)));
     at = bytes.indexOf(magic, end);
   }

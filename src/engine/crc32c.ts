@@ -91,24 +91,28 @@ const SHORT_BYTES = 320;
 /** For each of eight places behind the current one, what a byte there adds to the remainder ("slicing by 8"). */
 const TABLES = makeTables();
 
-/** Unsigned CRC-32C of `bytes[start, end)`. */
-export function crc32cOfRange(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start > SHORT_BYTES) return crc32c(bytes.subarray(start, end));
+/** Unsigned CRC-32C of the bytes of `view` in `[start, end)`. */
+export function crc32cOfRange(view: DataView, start: number, end: number): number {
+  if (end - start > SHORT_BYTES) {
+    return crc32c(new Uint8Array(view.buffer, view.byteOffset + start, end - start));
+  }
   const table = TABLES;
   let crc = -1;
   let at = start;
   for (const slicesEnd = start + ((end - start) & ~7); at < slicesEnd; at += 8) {
+    const low = view.getInt32(at, true) ^ crc;
+    const high = view.getInt32(at + 4, true);
     crc =
-      (table[0x700 + (((bytes[at] as number) ^ crc) & 0xff)] as number) ^
-      (table[0x600 + (((bytes[at + 1] as number) ^ (crc >>> 8)) & 0xff)] as number) ^
-      (table[0x500 + (((bytes[at + 2] as number) ^ (crc >>> 16)) & 0xff)] as number) ^
-      (table[0x400 + ((bytes[at + 3] as number) ^ (crc >>> 24))] as number) ^
-      (table[0x300 + (bytes[at + 4] as number)] as number) ^
-      (table[0x200 + (bytes[at + 5] as number)] as number) ^
-      (table[0x100 + (bytes[at + 6] as number)] as number) ^
-      (table[bytes[at + 7] as number] as number);
+      (table[0x700 + (low & 0xff)] as number) ^
+      (table[0x600 + ((low >>> 8) & 0xff)] as number) ^
+      (table[0x500 + ((low >>> 16) & 0xff)] as number) ^
+      (table[0x400 + (low >>> 24)] as number) ^
+      (table[0x300 + (high & 0xff)] as number) ^
+      (table[0x200 + ((high >>> 8) & 0xff)] as number) ^
+      (table[0x100 + ((high >>> 16) & 0xff)] as number) ^
+      (table[high >>> 24] as number);
   }
-  for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ (bytes[at] as number)) & 0xff] as number);
+  for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ view.getUint8(at)) & 0xff] as number);
   return ~crc >>> 0;
 }
 

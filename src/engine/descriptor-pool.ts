@@ -73,6 +73,15 @@ export class DescriptorPool {
     if (this.inUse === 0) this.onIdle?.();
   }
 
+  /** As `acquire`, for what is over before anything else can happen; `giveBack` it if it is `retired` then. */
+  borrow(file: number): PooledDescriptor {
+    return this.find(file);
+  }
+
+  giveBack(entry: PooledDescriptor): void {
+    if (entry.uses === 0) this.closeEntry(entry);
+  }
+
   /** Holds a file open, beyond the capacity, until `unpin`. */
   pin(file: number): void {
     const entry = this.pooled.get(file) ?? this.open(file);

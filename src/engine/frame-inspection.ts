@@ -19,6 +19,7 @@ import {
   headerPayloadLength,
   headerTxid,
   readUint32,
+  viewOf,
 } from './frame.ts';
 
 export interface InspectedField {
@@ -38,6 +39,7 @@ export interface FrameInspection {
 
 /** Takes the frame that begins at the first of `bytes` apart. Never throws: for looking at damage. */
 export function inspectFrame(bytes: Uint8Array): FrameInspection {
+  const view = viewOf(bytes);
   const decoded = decodeFrame(bytes);
   const verdict = decoded.ok ? 'valid' : decoded.fault;
   const fields: InspectedField[] = [];
@@ -56,14 +58,14 @@ export function inspectFrame(bytes: Uint8Array): FrameInspection {
   add('version', VERSION_OFFSET, 2, (field) => String(Buffer.from(field).readUInt16LE()));
   add('type', TYPE_OFFSET, 1, (field) => typeName(field[0] as number));
   add('flags', FLAGS_OFFSET, 1, (field) => String(field[0]));
-  add('txid', TXID_OFFSET, 8, () => String(headerTxid(bytes, 0)));
+  add('txid', TXID_OFFSET, 8, () => String(headerTxid(view, 0)));
   add('key length', KEY_LENGTH_OFFSET, 4, uint32);
   add('payload length', PAYLOAD_LENGTH_OFFSET, 4, uint32);
   // Beyond a header that is not one, nothing says where the rest lies.
-  if (bytes.length < HEADER_BYTES || headerFault(bytes, 0) !== undefined) return { fields, verdict };
-  const keyLength = headerKeyLength(bytes, 0);
-  const payloadLength = headerPayloadLength(bytes, 0);
-  const crcAt = headerFrameBytes(bytes, 0) - CRC_BYTES;
+  if (bytes.length < HEADER_BYTES || headerFault(view, 0) !== undefined) return { fields, verdict };
+  const keyLength = headerKeyLength(view, 0);
+  const payloadLength = headerPayloadLength(view, 0);
+  const crcAt = headerFrameBytes(view, 0) - CRC_BYTES;
   add('key', HEADER_BYTES, keyLength, (field) => `${field.length} bytes`);
   add('payload', HEADER_BYTES + keyLength, payloadLength, (field) => `${field.length} bytes`);
   add('crc-32c', crcAt, CRC_BYTES, (field) => {

@@ -1,7 +1,6 @@
 import { crc32cOfRange } from './crc32c.ts';
 import {
   CRC_BYTES,
-  FLAGS_OFFSET,
   FRAME_OVERHEAD_BYTES,
   HEADER_BYTES,
   KEY_LENGTH_OFFSET,
@@ -62,108 +61,125 @@ export function frameBytes(keyLength: number, payloadLength: number): number {
  * leaves room for `frameBytes(key.length, payload.length)`.
  */
 export function encodeFrame(
-  target: Buffer,
+  target: Uint8Array,
   offset: number,
   type: RecordType,
   txid: number,
   key: Uint8Array,
   payload: Uint8Array,
+  view = viewOf(target),
 ): number {
-  encodeHeader(target, offset, type, txid, key.length, payload.length);
+  encodeHeader(view, offset, type, txid, key.length, payload.length);
   target.set(key, offset + HEADER_BYTES);
   target.set(payload, offset + HEADER_BYTES + key.length);
   const crcAt = offset + HEADER_BYTES + key.length + payload.length;
-  writeUint32(target, crcAt, crc32cOfRange(target, offset, crcAt));
+  view.setUint32(crcAt, crc32cOfRange(view, offset, crcAt), true);
   return crcAt + CRC_BYTES - offset;
 }
 
 /** The 24 bytes before the key. */
 export function encodeHeader(
-  target: Buffer,
+  view: DataView,
   offset: number,
   type: RecordType,
   txid: number,
   keyLength: number,
   payloadLength: number,
 ): void {
-  writeUint32(target, offset, MAGIC_UINT32);
-  target[offset + VERSION_OFFSET] = WIRE_VERSION;
-  target[offset + VERSION_OFFSET + 1] = 0;
-  target[offset + TYPE_OFFSET] = type;
-  target[offset + FLAGS_OFFSET] = 0;
-  writeUint32(target, offset + TXID_OFFSET, txid);
-  writeUint32(target, offset + TXID_OFFSET + 4, Math.floor(txid / TWO_TO_32));
-  writeUint32(target, offset + KEY_LENGTH_OFFSET, keyLength);
-  writeUint32(target, offset + PAYLOAD_LENGTH_OFFSET, payloadLength);
+  view.setUint32(offset, MAGIC_UINT32, true);
+  // With flags of 0.
+  view.setUint32(offset + VERSION_OFFSET, WIRE_VERSION | (type << 16), true);
+  view.setUint32(offset + TXID_OFFSET, txid, true);
+  view.setUint32(offset + TXID_OFFSET + 4, Math.floor(txid / TWO_TO_32), true);
+  view.setUint32(offset + KEY_LENGTH_OFFSET, keyLength, true);
+  view.setUint32(offset + PAYLOAD_LENGTH_OFFSET, payloadLength, true);
 }
 
 /**
  * What is wrong with the header at `offset`, or undefined. Needs `HEADER_BYTES` bytes there; looks at the
  * fields in the order in which they stand, so that the first wrong one is named.
  */
-export function headerFault(bytes: Uint8Array, offset: number): FrameFault | undefined {
-  if (readUint32(bytes, offset) !== MAGIC_UINT32) return 'bad-magic';
-  if (bytes[offset + VERSION_OFFSET] !== WIRE_VERSION || bytes[offset + VERSION_OFFSET + 1] !== 0) {
-    return 'unknown-version';
-  }
-  if ((bytes[offset + TYPE_OFFSET] as number) > MAX_RECORD_TYPE) return 'unknown-type';
-  if (bytes[offset + FLAGS_OFFSET] !== 0) return 'nonzero-flags';
-  const txid = headerTxid(bytes, offset);
+export function headerFault(view: DataView, offset: number): FrameFault | undefined {
+  if (view.getUint32(offset, true) !== MAGIC_UINT32) return 'bad-magic';
+  const versionTypeFlags = view.getUint32(offset + VERSION_OFFSET, true);
+  if ((versionTypeFlags & 0xffff) !== WIRE_VERSION) return 'unknown-version';
+  if (((versionTypeFlags >>> 16) & 0xff) > MAX_RECORD_TYPE) return 'unknown-type';
+  if (versionTypeFlags >>> 24 !== 0) return 'nonzero-flags';
+  const txid = headerTxid(view, offset);
   if (txid === 0 || txid > Number.MAX_SAFE_INTEGER) return 'txid-out-of-range';
-  if (headerKeyLength(bytes, offset) > MAX_KEY_BYTES) return 'key-too-long';
-  if (headerPayloadLength(bytes, offset) > MAX_PAYLOAD_BYTES) return 'payload-too-long';
+  if (headerKeyLength(view, offset) > MAX_KEY_BYTES) return 'key-too-long';
+  if (headerPayloadLength(view, offset) > MAX_PAYLOAD_BYTES) return 'payload-too-long';
   return undefined;
 }
 
-export function headerType(bytes: Uint8Array, offset: number): RecordType {
-  return bytes[offset + TYPE_OFFSET] as RecordType;
+export function headerType(view: DataView, offset: number): RecordType {
+  return view.getUint8(offset + TYPE_OFFSET) as RecordType;
 }
 
-export function headerTxid(bytes: Uint8Array, offset: number): number {
-  return readUint32(bytes, offset + TXID_OFFSET + 4) * TWO_TO_32 + readUint32(bytes, offset + TXID_OFFSET);
+export function headerTxid(view: DataView, offset: number): number {
+  return (
+    view.getUint32(offset + TXID_OFFSET + 4, true) * TWO_TO_32 + view.getUint32(offset + TXID_OFFSET, true)
+  );
 }
 
-export function headerKeyLength(bytes: Uint8Array, offset: number): number {
-  return readUint32(bytes, offset + KEY_LENGTH_OFFSET);
+export function headerKeyLength(view: DataView, offset: number): number {
+  return view.getUint32(offset + KEY_LENGTH_OFFSET, true);
 }
 
-export function headerPayloadLength(bytes: Uint8Array, offset: number): number {
-  return readUint32(bytes, offset + PAYLOAD_LENGTH_OFFSET);
+export function headerPayloadLength(view: DataView, offset: number): number {
+  return view.getUint32(offset + PAYLOAD_LENGTH_OFFSET, true);
 }
 
 /** Whole length of the frame whose valid header stands at `offset`. */
-export function headerFrameBytes(bytes: Uint8Array, offset: number): number {
-  return frameBytes(headerKeyLength(bytes, offset), headerPayloadLength(bytes, offset));
+export function headerFrameBytes(view: DataView, offset: number): number {
+  return frameBytes(headerKeyLength(view, offset), headerPayloadLength(view, offset));
 }
 
-/** Does the checksum of the whole frame `bytes[offset, offset + byteLength)` hold? */
-export function crcHolds(bytes: Uint8Array, offset: number, byteLength: number): boolean {
+/** Is the header at `offset` that of a frame of this length? In few steps, since it is asked at every read. */
+export function isFrameOf(view: DataView, offset: number, byteLength: number): boolean {
+  const typeAndFlags = view.getUint16(offset + TYPE_OFFSET, true);
+  return (
+    view.getUint32(offset, true) === MAGIC_UINT32 &&
+    view.getUint16(offset + VERSION_OFFSET, true) === WIRE_VERSION &&
+    typeAndFlags <= MAX_RECORD_TYPE &&
+    headerFrameBytes(view, offset) === byteLength
+  );
+}
+
+/** Does the checksum of the whole frame in `[offset, offset + byteLength)` hold? */
+export function crcHolds(view: DataView, offset: number, byteLength: number): boolean {
   const crcAt = offset + byteLength - CRC_BYTES;
-  return crc32cOfRange(bytes, offset, crcAt) === readUint32(bytes, crcAt);
+  return crc32cOfRange(view, offset, crcAt) === view.getUint32(crcAt, true);
 }
 
 /** Decodes the frame at `offset` of any bytes at all, without throwing and without reading past `end`. */
 export function decodeFrame(bytes: Uint8Array, offset = 0, end = bytes.length): DecodedFrame {
   if (end - offset < HEADER_BYTES) return { ok: false, fault: 'truncated', claimedBytes: 0 };
-  const fault = headerFault(bytes, offset);
+  const view = viewOf(bytes);
+  const fault = headerFault(view, offset);
   if (fault !== undefined) return { ok: false, fault, claimedBytes: 0 };
-  const byteLength = headerFrameBytes(bytes, offset);
+  const byteLength = headerFrameBytes(view, offset);
   if (byteLength > end - offset) return { ok: false, fault: 'truncated', claimedBytes: byteLength };
-  if (!crcHolds(bytes, offset, byteLength)) {
+  if (!crcHolds(view, offset, byteLength)) {
     return { ok: false, fault: 'crc-mismatch', claimedBytes: byteLength };
   }
   const keyAt = offset + HEADER_BYTES;
-  const payloadAt = keyAt + headerKeyLength(bytes, offset);
+  const payloadAt = keyAt + headerKeyLength(view, offset);
   return {
     ok: true,
     byteLength,
     record: {
-      type: headerType(bytes, offset),
-      txid: headerTxid(bytes, offset),
+      type: headerType(view, offset),
+      txid: headerTxid(view, offset),
       key: bytes.subarray(keyAt, payloadAt),
       payload: bytes.subarray(payloadAt, offset + byteLength - CRC_BYTES),
     },
   };
+}
+
+/** Loads and stores of several bytes at once, which a `Buffer` can only do one by one. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function readUint32(bytes: Uint8Array, offset: number): number {

@@ -1,13 +1,12 @@
 import { type BytesLike, keyBytes } from './bytes.ts';
 import type { StoreError } from './errors.ts';
-import { CRC_BYTES, HEADER_BYTES, RecordType } from './format.ts';
-import { headerKeyLength, headerType, type RecordRef } from './frame.ts';
+import type { RecordRef } from './frame.ts';
 import type { Keydir } from './keydir.ts';
 import { getChannel, type OperationMessage } from './operation-channels.ts';
 import type { ReadSite } from './probe.ts';
 import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
 import { readRuns, type WantedFrame } from './read-runs.ts';
-import { frameMismatch, type SegmentReader } from './segment-reader.ts';
+import type { SegmentReader } from './segment-reader.ts';
 
 /** Reading by key, the same for the writer's store and for a lock-free reader. */
 export abstract class KeyValueView {
@@ -61,7 +60,7 @@ export abstract class KeyValueView {
     this.checkOpen();
     if (this.readProbe !== undefined) return this.observedGet(keyed, this.readProbe);
     const ref = this.keydir.locate(keyed);
-    return ref === undefined ? undefined : this.readValue(ref, keyed, 'get', 0);
+    return ref === undefined ? undefined : this.segmentReader.readValue(ref, keyed, 'get', 0);
   }
 
   /**
@@ -90,17 +89,18 @@ export abstract class KeyValueView {
         const { segmentId, offset, byteLength } = ref;
         wanted.push({ segmentId, offset, byteLength, index });
       }
+      const { segmentReader } = this;
       for (const run of readRuns(wanted)) {
         const [alone] = run;
         if (run.length === 1 && alone !== undefined) {
-          values[alone.index] = this.readValue(alone, keyed[alone.index] as Uint8Array, 'get', operation);
+          const { index } = alone;
+          values[index] = segmentReader.readValue(alone, keyed[index] as Uint8Array, 'get', operation);
           hits++;
           continue;
         }
-        this.segmentReader.readRun(run, 'get', operation, (ref, bytes, at) => {
-          const { index, byteLength } = ref as WantedFrame;
-          const start = valueOffset(bytes, at, ref, keyed[index] as Uint8Array, this.segmentReader);
-          values[index] = bytes.subarray(start, at + byteLength - CRC_BYTES);
+        const runKeys = run.map(({ index }) => keyed[index] as Uint8Array);
+        segmentReader.readValues(run, runKeys, 'get', operation, (at, value) => {
+          values[(run[at] as WantedFrame).index] = value;
           hits++;
         });
       }
@@ -132,13 +132,7 @@ export abstract class KeyValueView {
     let value: Uint8Array | undefined;
     let failure: unknown;
     try {
-      if (ref !== undefined) {
-        const frame = await this.segmentReader.readAsync(ref, 'get', operation);
-        value = frame.subarray(
-          valueOffset(frame, 0, ref, keyed, this.segmentReader),
-          ref.byteLength - CRC_BYTES,
-        );
-      }
+      if (ref !== undefined) value = await this.segmentReader.readValueAsync(ref, keyed, 'get', operation);
     } catch (error) {
       failure = error;
       throw error;
@@ -161,7 +155,7 @@ export abstract class KeyValueView {
     let failure: unknown;
     try {
       const ref = this.keydir.locate(key);
-      if (ref !== undefined) value = this.readValue(ref, key, 'get', operation);
+      if (ref !== undefined) value = this.segmentReader.readValue(ref, key, 'get', operation);
     } catch (error) {
       failure = error;
       throw error;
@@ -217,41 +211,7 @@ export abstract class KeyValueView {
     for (const key of this.keydir.sortedKeys()) {
       this.checkOpen();
       const ref = this.keydir.locate(key);
-      if (ref !== undefined) yield [key, this.readValue(ref, key, site, operation)];
+      if (ref !== undefined) yield [key, this.segmentReader.readValue(ref, key, site, operation)];
     }
   }
-
-  /** The value at `ref`, which must be the Put of `key`; nobody else writes to its bytes. */
-  private readValue(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
-    const frame = this.segmentReader.read(ref, site, operation);
-    const at = this.segmentReader.frameAt;
-    return frame.subarray(
-      valueOffset(frame, at, ref, key, this.segmentReader),
-      at + ref.byteLength - CRC_BYTES,
-    );
-  }
-}
-
-/** Where the value begins in a valid frame, once that is known to be the Put of `key`. Throws `FRAME_MISMATCH`. */
-function valueOffset(
-  frame: Buffer,
-  at: number,
-  ref: RecordRef,
-  key: Uint8Array,
-  reader: SegmentReader,
-): number {
-  if (headerType(frame, at) !== RecordType.Put)
-    throw frameMismatch(reader.placeOf(ref), 'a record of another type stands there');
-  const keyLength = headerKeyLength(frame, at);
-  if (keyLength !== key.length || !sameBytes(frame, at + HEADER_BYTES, key)) {
-    throw frameMismatch(reader.placeOf(ref), 'a record of another key stands there');
-  }
-  return at + HEADER_BYTES + keyLength;
-}
-
-function sameBytes(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
-  for (let index = 0; index < key.length; index++) {
-    if (bytes[at + index] !== key[index]) return false;
-  }
-  return true;
 }

@@ -10,6 +10,7 @@ import {
   headerType,
   type LogRecord,
   type RecordRef,
+  viewOf,
 } from './frame.ts';
 import { type OpenedLog, type OpeningOptions, openForWriting } from './log-opening.ts';
 import { type LogOptions, resolveLogOptions } from './log-options.ts';
@@ -635,10 +636,11 @@ export class RecordLog {
 }
 
 function toRecord(frame: Buffer): LogRecord {
-  const payloadAt = HEADER_BYTES + headerKeyLength(frame, 0);
+  const view = viewOf(frame);
+  const payloadAt = HEADER_BYTES + headerKeyLength(view, 0);
   return {
-    type: headerType(frame, 0),
-    txid: headerTxid(frame, 0),
+    type: headerType(view, 0),
+    txid: headerTxid(view, 0),
     key: frame.subarray(HEADER_BYTES, payloadAt),
     payload: frame.subarray(payloadAt, frame.length - CRC_BYTES),
   };

@@ -1,7 +1,16 @@
 import { DescriptorPool, type OpenCheck } from './descriptor-pool.ts';
 import { StoreError } from './errors.ts';
 import { type FileSystem, readFully } from './file-system.ts';
-import { crcHolds, headerFault, headerFrameBytes, type RecordRef } from './frame.ts';
+import { CRC_BYTES, HEADER_BYTES, RecordType } from './format.ts';
+import {
+  crcHolds,
+  headerFault,
+  headerKeyLength,
+  headerType,
+  isFrameOf,
+  type RecordRef,
+  viewOf,
+} from './frame.ts';
 import type { ReadSite } from './probe.ts';
 import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -29,7 +38,9 @@ export class SegmentReader {
   private readonly probe: ProbeSet | undefined;
   /** Where the frame of the last `read` begins in the buffer that it returned. */
   frameAt = 0;
+  private frameView: DataView;
   private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private slabView = viewOf(this.slab);
   private slabUsed = 0;
 
   constructor(
@@ -44,6 +55,7 @@ export class SegmentReader {
     this.files = files;
     this.pool = new DescriptorPool(fileSystem, directory, files, poolCapacity, checkOpened);
     this.probe = probe;
+    this.frameView = this.slabView;
   }
 
   /** What the descriptor pool holds open, and did so far. */
@@ -59,61 +71,67 @@ export class SegmentReader {
     const at = this.frameAt;
     const startNs = partStart(operation);
     let count = 0;
-    let failure: StoreError | undefined;
     try {
-      const entry = this.pool.acquire(ref.segmentId);
+      const entry = this.pool.borrow(ref.segmentId);
       try {
         count = readFully(this.fileSystem, entry.descriptor, target, at, byteLength, ref.offset);
       } finally {
-        this.pool.release(entry);
+        if (entry.retired) this.pool.giveBack(entry);
       }
     } catch (error) {
-      failure = readError(error, this.placeOf(ref));
+      throw this.readFailed(error, ref, 0, site, operation, startNs);
     }
-    this.finishRead(target, at, count, ref, site, operation, startNs, failure);
+    if (this.probe !== undefined) this.reportRead(ref, count, site, operation, startNs, undefined);
+    this.checkFrame(this.frameView, at, count, ref, site, operation);
     return target;
   }
 
+  /** The value of the Put of `key` at `ref`. Throws `FRAME_MISMATCH` where a valid frame is another record. */
+  readValue(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
+    const bytes = this.read(ref, site, operation);
+    return this.valueIn(bytes, this.frameView, this.frameAt, ref, key);
+  }
+
   /**
-   * The valid frames at `refs`, which are all of one file and in ascending order, with one pread from the first to the
-   * last. `visit` is given each with the place of its first byte; nothing is ever written there again.
+   * The values at `refs`, which are all of one file and in ascending order, with one pread from the first to the last.
+   * `keys` holds the key of each; `visit` is given each value with its index.
    */
-  readRun(
+  readValues(
     refs: readonly RecordRef[],
+    keys: readonly Uint8Array[],
     site: ReadSite,
     operation: number,
-    visit: (ref: RecordRef, bytes: Buffer, at: number) => void,
+    visit: (index: number, value: Buffer) => void,
   ): void {
     const [first, last] = [refs[0] as RecordRef, refs.at(-1) as RecordRef];
     const target = Buffer.allocUnsafeSlow(last.offset + last.byteLength - first.offset);
+    const view = viewOf(target);
     const startNs = partStart(operation);
     let count = 0;
-    let failure: StoreError | undefined;
     try {
-      const entry = this.pool.acquire(first.segmentId);
+      const entry = this.pool.borrow(first.segmentId);
       try {
         count = readFully(this.fileSystem, entry.descriptor, target, 0, target.length, first.offset);
       } finally {
-        this.pool.release(entry);
+        if (entry.retired) this.pool.giveBack(entry);
       }
     } catch (error) {
-      failure = readError(error, this.placeOf(first));
+      throw this.readFailed(error, first, 0, site, operation, startNs);
     }
-    this.reportRead(first, count, site, operation, startNs, failure);
-    if (failure !== undefined) throw failure;
-    for (const ref of refs) {
+    this.reportRead(first, count, site, operation, startNs, undefined);
+    for (const [index, ref] of refs.entries()) {
       const at = ref.offset - first.offset;
-      this.checkFrame(target, at, Math.max(0, Math.min(count - at, ref.byteLength)), ref, site, operation);
-      visit(ref, target, at);
+      this.checkFrame(view, at, Math.max(0, Math.min(count - at, ref.byteLength)), ref, site, operation);
+      visit(index, this.valueIn(target, view, at, ref, keys[index] as Uint8Array));
     }
   }
 
-  /** As `read`, off the event loop and into a buffer of its own. */
-  async readAsync(ref: RecordRef, site: ReadSite, operation: number): Promise<Buffer> {
+  /** As `readValue`, off the event loop and into a buffer of its own. */
+  async readValueAsync(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Promise<Buffer> {
     const target = Buffer.allocUnsafeSlow(ref.byteLength);
+    const view = viewOf(target);
     const startNs = partStart(operation);
     let done = 0;
-    let failure: StoreError | undefined;
     try {
       const entry = this.pool.acquire(ref.segmentId);
       try {
@@ -133,10 +151,11 @@ export class SegmentReader {
         this.pool.release(entry);
       }
     } catch (error) {
-      failure = readError(error, this.placeOf(ref));
+      throw this.readFailed(error, ref, done, site, operation, startNs);
     }
-    this.finishRead(target, 0, done, ref, site, operation, startNs, failure);
-    return target;
+    this.reportRead(ref, done, site, operation, startNs, undefined);
+    this.checkFrame(view, 0, done, ref, site, operation);
+    return this.valueIn(target, view, 0, ref, key);
   }
 
   /** Holds a file open whose name is about to be taken by another; `unpin` lets it go. */
@@ -165,32 +184,20 @@ export class SegmentReader {
   /** A buffer with room for a frame at `frameAt`. */
   private room(byteLength: number): Buffer {
     if (byteLength > SHORT_FRAME_BYTES) {
+      const bytes = Buffer.allocUnsafeSlow(byteLength);
       this.frameAt = 0;
-      return Buffer.allocUnsafeSlow(byteLength);
+      this.frameView = viewOf(bytes);
+      return bytes;
     }
     if (this.slabUsed + byteLength > SLAB_BYTES) {
       this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.slabView = viewOf(this.slab);
       this.slabUsed = 0;
     }
+    this.frameView = this.slabView;
     this.frameAt = this.slabUsed;
     this.slabUsed += byteLength;
     return this.slab;
-  }
-
-  /** Reports the pread, throws what it failed with, and checks what it brought. */
-  private finishRead(
-    bytes: Buffer,
-    at: number,
-    count: number,
-    ref: RecordRef,
-    site: ReadSite,
-    operation: number,
-    startNs: number,
-    failure: StoreError | undefined,
-  ): void {
-    this.reportRead(ref, count, site, operation, startNs, failure);
-    if (failure !== undefined) throw failure;
-    this.checkFrame(bytes, at, count, ref, site, operation);
   }
 
   private reportRead(
@@ -213,45 +220,86 @@ export class SegmentReader {
     );
   }
 
+  /** Reports a pread that failed after `count` bytes, and makes its error. */
+  private readFailed(
+    error: unknown,
+    ref: RecordRef,
+    count: number,
+    site: ReadSite,
+    operation: number,
+    startNs: number,
+  ): StoreError {
+    const failure = readError(error, this.placeOf(ref));
+    this.reportRead(ref, count, site, operation, startNs, failure);
+    return failure;
+  }
+
   /** Throws unless the frame at `ref`, of which `count` bytes were read to `at`, is whole and the one of that length. */
   private checkFrame(
-    bytes: Buffer,
+    view: DataView,
     at: number,
     count: number,
     ref: RecordRef,
     site: ReadSite,
     operation: number,
   ): void {
+    const { byteLength } = ref;
+    if (count < byteLength) {
+      throw this.mismatch(ref, `the segment ends after ${count} of ${byteLength} bytes`);
+    }
     const { probe } = this;
-    if (count < ref.byteLength) {
-      throw this.report(
-        frameMismatch(this.placeOf(ref), `the segment ends after ${count} of ${ref.byteLength} bytes`),
-      );
+    const startNs = partStart(operation);
+    const ok = crcHolds(view, at, byteLength);
+    if (probe !== undefined) {
+      const durationNs = partDuration(operation, startNs);
+      probe.crcValidated?.(operation, site, ok, byteLength, startNs, durationNs);
     }
-    const crcStartNs = partStart(operation);
-    const ok = crcHolds(bytes, at, ref.byteLength);
-    probe?.crcValidated?.(
-      operation,
-      site,
-      ok,
-      ref.byteLength,
-      crcStartNs,
-      partDuration(operation, crcStartNs),
-    );
     if (!ok) throw this.report(crcMismatch(this.placeOf(ref)));
-    const fault = headerFault(bytes, at);
-    if (fault !== undefined) {
-      throw this.report(frameMismatch(this.placeOf(ref), `no frame stands there: ${fault}`));
+    if (!isFrameOf(view, at, byteLength)) throw this.mismatch(ref, whatIsNot(view, at));
+  }
+
+  /** The value of the valid frame at `at`, once it is known to be the Put of `key`. */
+  private valueIn(bytes: Buffer, view: DataView, at: number, ref: RecordRef, key: Uint8Array): Buffer {
+    if (headerType(view, at) !== RecordType.Put) {
+      throw this.mismatch(ref, 'a record of another type stands there');
     }
-    if (headerFrameBytes(bytes, at) !== ref.byteLength) {
-      throw this.report(frameMismatch(this.placeOf(ref), 'a frame of another length stands there'));
+    const keyAt = at + HEADER_BYTES;
+    if (headerKeyLength(view, at) !== key.length || !sameBytes(bytes, keyAt, key)) {
+      throw this.mismatch(ref, 'a record of another key stands there');
     }
+    const start = keyAt + key.length;
+    // Right behind a system call this costs much less than `subarray` does.
+    return Buffer.from(bytes.buffer, bytes.byteOffset + start, at + ref.byteLength - CRC_BYTES - start);
+  }
+
+  private mismatch(ref: RecordRef, what: string): StoreError {
+    const { segmentId, offset } = this.placeOf(ref);
+    return this.report(
+      new StoreError('FRAME_MISMATCH', `at ${placeName(segmentId, offset)}: ${what}`, {
+        segmentId,
+        offset,
+        reason: what,
+      }),
+    );
   }
 
   private report(error: StoreError): StoreError {
     this.probe?.corrupted?.(error);
     return error;
   }
+}
+
+/** Why the bytes of a checksum that holds are not the frame that is wanted. */
+function whatIsNot(view: DataView, at: number): string {
+  const fault = headerFault(view, at);
+  return fault === undefined ? 'a frame of another length stands there' : `no frame stands there: ${fault}`;
+}
+
+function sameBytes(bytes: Uint8Array, at: number, key: Uint8Array): boolean {
+  for (let index = 0; index < key.length; index++) {
+    if (bytes[at + index] !== key[index]) return false;
+  }
+  return true;
 }
 
 function crcMismatch({ segmentId, offset, byteLength }: RecordRef): StoreError {
@@ -261,15 +309,6 @@ function crcMismatch({ segmentId, offset, byteLength }: RecordRef): StoreError {
     `the checksum of the ${byteLength} bytes at ${place} does not hold; the bytes were not returned`,
     { segmentId, offset, reason: 'crc-mismatch' },
   );
-}
-
-/** A frame that is not the one that was asked for. */
-export function frameMismatch(ref: RecordRef, what: string): StoreError {
-  return new StoreError('FRAME_MISMATCH', `at ${placeName(ref.segmentId, ref.offset)}: ${what}`, {
-    segmentId: ref.segmentId,
-    offset: ref.offset,
-    reason: what,
-  });
 }
 
 function readError(error: unknown, ref: RecordRef): StoreError {

@@ -10,6 +10,7 @@ import {
   headerKeyLength,
   headerTxid,
   headerType,
+  viewOf,
 } from './frame.ts';
 import type { ReadSite } from './probe.ts';
 import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
@@ -37,8 +38,9 @@ export class SegmentScanner {
   byteLength = 0;
   type: RecordType = 0;
   txid = 0;
-  /** The buffer that holds the current frame, which begins at `frameAt`. */
+  /** The buffer that holds the current frame, which begins at `frameAt`, and a view of the same bytes. */
   bytes: Buffer;
+  view: DataView;
   frameAt = 0;
   keyLength = 0;
   /** Set when `next()` returned `damaged`. */
@@ -54,6 +56,7 @@ export class SegmentScanner {
   private readonly segmentId: number;
   private readonly endOffset: number;
   private readonly chunk: Buffer;
+  private readonly chunkView: DataView;
   private readonly onRead: ReadListener | undefined;
   private chunkStart = 0;
   private chunkEnd = 0;
@@ -83,8 +86,10 @@ export class SegmentScanner {
     this.segmentId = options.segmentId;
     this.endOffset = options.endOffset;
     this.chunk = options.chunk;
+    this.chunkView = viewOf(options.chunk);
     this.onRead = options.onRead;
     this.bytes = options.chunk;
+    this.view = this.chunkView;
     this.offset = options.startOffset ?? 0;
     this.nextOffset = this.offset;
     this.chunkStart = this.offset;
@@ -95,23 +100,24 @@ export class SegmentScanner {
     const offset = this.nextOffset;
     this.offset = offset;
     this.bytes = this.chunk;
+    this.view = this.chunkView;
     const rest = this.endOffset - offset;
     if (rest === 0) return 'end';
     if (rest < HEADER_BYTES) return this.damaged('truncated', 0);
     if (offset + HEADER_BYTES > this.chunkEnd) this.fill(offset);
     let at = offset - this.chunkStart;
-    const fault = headerFault(this.chunk, at);
+    const fault = headerFault(this.view, at);
     if (fault !== undefined) return this.damaged(fault, 0);
-    const byteLength = headerFrameBytes(this.chunk, at);
+    const byteLength = headerFrameBytes(this.view, at);
     // Compared with the file before anything is allocated: a damaged length must not cost memory.
     if (byteLength > rest) return this.damaged('truncated', byteLength);
     if (offset + byteLength > this.chunkEnd) {
       if (byteLength <= this.chunk.length) this.fill(offset);
-      else this.bytes = this.readLarge(offset, byteLength);
+      else this.readLarge(offset, byteLength);
       at = 0;
     }
     const startNs = partStart(this.operation);
-    const ok = crcHolds(this.bytes, at, byteLength);
+    const ok = crcHolds(this.view, at, byteLength);
     this.probe?.crcValidated?.(
       this.operation,
       this.site,
@@ -123,9 +129,9 @@ export class SegmentScanner {
     if (!ok) return this.damaged('crc-mismatch', byteLength);
     this.frameAt = at;
     this.byteLength = byteLength;
-    this.type = headerType(this.bytes, at);
-    this.txid = headerTxid(this.bytes, at);
-    this.keyLength = headerKeyLength(this.bytes, at);
+    this.type = headerType(this.view, at);
+    this.txid = headerTxid(this.view, at);
+    this.keyLength = headerKeyLength(this.view, at);
     this.nextOffset = offset + byteLength;
     return 'frame';
   }
@@ -148,10 +154,10 @@ export class SegmentScanner {
     this.chunkEnd = offset + wanted;
   }
 
-  private readLarge(offset: number, byteLength: number): Buffer {
-    const bytes = Buffer.allocUnsafeSlow(byteLength);
-    this.pread(bytes, byteLength, offset);
-    return bytes;
+  private readLarge(offset: number, byteLength: number): void {
+    this.bytes = Buffer.allocUnsafeSlow(byteLength);
+    this.view = viewOf(this.bytes);
+    this.pread(this.bytes, byteLength, offset);
   }
 
   private pread(target: Buffer, sizeBytes: number, offset: number): void {

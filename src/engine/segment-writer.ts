@@ -1,7 +1,7 @@
 import { crc32c } from './crc32c.ts';
 import { closeQuietly, type FileSystem, writeFully, writeVectorFully } from './file-system.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_KEY_BYTES, type RecordType } from './format.ts';
-import { encodeFrame, encodeHeader, frameBytes, writeUint32 } from './frame.ts';
+import { encodeFrame, encodeHeader, frameBytes, viewOf, writeUint32 } from './frame.ts';
 import { segmentPath } from './segment-name.ts';
 
 /** Frames are put together here: one small frame, or as many of a batch as fit. Shared by all segments of a log. */
@@ -30,6 +30,7 @@ export class SegmentWriter {
 
   private readonly fileSystem: FileSystem;
   private readonly buffer: Buffer;
+  private readonly view: DataView;
   private readonly trailer = Buffer.alloc(CRC_BYTES);
 
   private constructor(
@@ -46,6 +47,7 @@ export class SegmentWriter {
     this.syncDescriptor = syncDescriptor;
     this.sizeBytes = sizeBytes;
     this.buffer = buffer;
+    this.view = viewOf(buffer);
   }
 
   /** Opens an existing segment, or creates the file of a new one; a new directory entry is the caller's to sync. */
@@ -74,7 +76,7 @@ export class SegmentWriter {
       this.appendVector(type, txid, key, payload);
       return;
     }
-    const byteLength = encodeFrame(this.buffer, 0, type, txid, key, payload);
+    const byteLength = encodeFrame(this.buffer, 0, type, txid, key, payload, this.view);
     writeFully(this.fileSystem, this.appendDescriptor, this.buffer, 0, byteLength, this.sizeBytes);
     this.sizeBytes += byteLength;
   }
@@ -87,7 +89,7 @@ export class SegmentWriter {
 
   /** Adds a frame that `canStage` to the next write. */
   stage(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
-    this.stagedBytes += encodeFrame(this.buffer, this.stagedBytes, type, txid, key, payload);
+    this.stagedBytes += encodeFrame(this.buffer, this.stagedBytes, type, txid, key, payload, this.view);
   }
 
   /** Writes what is staged, with one write call. */
@@ -104,7 +106,7 @@ export class SegmentWriter {
   }
 
   private appendVector(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
-    encodeHeader(this.buffer, 0, type, txid, key.length, payload.length);
+    encodeHeader(this.view, 0, type, txid, key.length, payload.length);
     this.buffer.set(key, HEADER_BYTES);
     const front = this.buffer.subarray(0, HEADER_BYTES + key.length);
     writeUint32(this.trailer, 0, crc32c(payload, crc32c(front)));

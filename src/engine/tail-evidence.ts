@@ -11,7 +11,7 @@ import {
   VERSION_OFFSET,
   WIRE_VERSION,
 } from './format.ts';
-import { headerFault, headerFrameBytes, headerTxid, readUint32 } from './frame.ts';
+import { headerFault, headerFrameBytes, headerTxid, readUint32, viewOf } from './frame.ts';
 
 /**
  * What lies behind damage, for the rows of the verdict table that ask. Reads in chunks; the work is bounded
@@ -117,6 +117,7 @@ function searchFrames(
 ): boolean {
   const magic = Buffer.from(MAGIC_BYTES);
   const chunk = Buffer.alloc(CHUNK_BYTES + HEADER_BYTES);
+  const view = viewOf(chunk);
   let effort = SEARCH_EFFORT * Math.max(to - from, CHUNK_BYTES);
   for (let base = from; base < to; base += CHUNK_BYTES) {
     const wanted = Math.min(chunk.length, file.sizeBytes - base);
@@ -125,13 +126,13 @@ function searchFrames(
     for (let at = bytes.indexOf(magic); at !== -1 && at < CHUNK_BYTES; at = bytes.indexOf(magic, at + 1)) {
       const offset = base + at;
       if (offset >= to || at + HEADER_BYTES > count) break;
-      if (headerFault(bytes, at) !== undefined || !isWanted(headerTxid(bytes, at))) continue;
-      const byteLength = headerFrameBytes(bytes, at);
+      if (headerFault(view, at) !== undefined || !isWanted(headerTxid(view, at))) continue;
+      const byteLength = headerFrameBytes(view, at);
       if (offset + byteLength > file.sizeBytes) continue;
       effort -= byteLength;
       if (effort < 0) return true;
       if (!frameIsWhole(file, offset, byteLength)) continue;
-      if (visit({ offset, byteLength, txid: headerTxid(bytes, at) }) === 'stop') return false;
+      if (visit({ offset, byteLength, txid: headerTxid(view, at) }) === 'stop') return false;
     }
   }
   return false;

@@ -194,8 +194,9 @@ describe('a hostile log', () => {
   /** Headers one behind the other, each claiming a payload of that length. */
   function headers(payloadBytes: number): Buffer {
     const bytes = Buffer.alloc(sizeBytes);
+    const view = new DataView(bytes.buffer);
     for (let at = 0, txid = 1; at + 24 <= sizeBytes; at += 24) {
-      encodeHeader(bytes, at, 1, txid++, 0, payloadBytes);
+      encodeHeader(view, at, 1, txid++, 0, payloadBytes);
     }
     return bytes;
   }
