@@ -44,9 +44,9 @@ const FIRST_SLOTS = 8;
 const FIRST_ARENA_WORDS = 64;
 /** Slots in use of 8, at most. */
 const FULL_EIGHTHS = 7;
-/** An arena doubles while it is small, and then grows by a quarter: less to copy first, and less spare room later. */
+/** An arena doubles while it is small, and then grows by less: less to copy first, and less spare room later. */
 const SMALL_ARENA_WORDS = 1024;
-const ARENA_GROWTH = 1.25;
+const ARENA_GROWTH = 1.4;
 
 export class KeydirShard {
   /** Live entries. */

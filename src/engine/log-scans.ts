@@ -1,10 +1,16 @@
-import { closeQuietly, type FileSystem } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 import type { ProbeSet } from './probe-set.ts';
 import type { LogSegment } from './segment-list.ts';
-import { openToScan, type RunningScan, type ScannedRecord, scanSegments } from './segment-records.ts';
+import {
+  openToScan,
+  type RunningScan,
+  type ScannedRecord,
+  type ScanWatcher,
+  scanSegments,
+} from './segment-records.ts';
 
 /** The scans of a log that are going on. Each sees the segments that there were when it began, whatever merges do since. */
-export class LogScans {
+export class LogScans implements ScanWatcher {
   private readonly fileSystem: FileSystem;
   private readonly directory: string;
   private readonly probe: ProbeSet | undefined;
@@ -27,18 +33,16 @@ export class LogScans {
     this.descriptors += change;
   }
 
-  *scan(segments: readonly LogSegment[]): Generator<ScannedRecord> {
-    const scan: RunningScan = { segments, next: 0, opened: new Map() };
+  scan(segments: readonly LogSegment[]): Generator<ScannedRecord> {
+    return scanSegments(this.fileSystem, this.directory, segments, this.probe, this);
+  }
+
+  began(scan: RunningScan): void {
     this.running.add(scan);
-    try {
-      yield* scanSegments(this.fileSystem, this.directory, scan, this.probe, (change) => this.count(change));
-    } finally {
-      this.running.delete(scan);
-      for (const descriptor of scan.opened.values()) {
-        closeQuietly(this.fileSystem, descriptor);
-        this.descriptors--;
-      }
-    }
+  }
+
+  ended(scan: RunningScan): void {
+    this.running.delete(scan);
   }
 
   /** Opens what scans have yet to read of these segments, whose names are about to be taken by other files. */

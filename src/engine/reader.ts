@@ -76,11 +76,10 @@ export class StoreReader extends KeyValueView {
   }
 
   /** Every record of the snapshot, in log order. */
-  *scan(): Generator<ScannedRecord> {
+  scan(): Generator<ScannedRecord> {
     this.checkOpen();
     const { fileSystem, directory, probe } = this.setup;
-    const scan = { segments: [...this.snapshot.segments.values()], next: 0, opened: new Map() };
-    yield* scanSegments(fileSystem, directory, scan, probe);
+    return scanSegments(fileSystem, directory, [...this.snapshot.segments.values()], probe);
   }
 
   /**

@@ -417,9 +417,9 @@ export class RecordLog {
   }
 
   /** Every record up to the present end, in log order. */
-  *scan(): Generator<ScannedRecord> {
+  scan(): Generator<ScannedRecord> {
     this.checkOpen();
-    yield* this.scans.scan(this.segmentsNow());
+    return this.scans.scan(this.segmentsNow());
   }
 
   /** Segments that are final, ascending, each with its seal where it has one. */

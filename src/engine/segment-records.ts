@@ -23,66 +23,70 @@ export interface RunningScan {
   readonly opened: Map<number, number>;
 }
 
-/** The records of whole segments, in log order, each with bytes of its own. Throws at the first invalid frame. */
+/** Whoever must know of a scan while it is going on. */
+export interface ScanWatcher {
+  began(scan: RunningScan): void;
+  ended(scan: RunningScan): void;
+  /** 1 for each file that is opened, and -1 when it is closed. */
+  count(change: 1 | -1): void;
+}
+
+/**
+ * The records of whole segments, in log order, each with bytes of its own. Throws at the first invalid frame. One
+ * generator for all of it: handing every record through another is not free.
+ */
 export function* scanSegments(
   fileSystem: FileSystem,
   directory: string,
-  scan: RunningScan,
+  segments: readonly LogSegment[],
   probe: ProbeSet | undefined,
-  /** Told 1 for each file that is opened, and -1 when it is closed. */
-  onDescriptors: (change: 1 | -1) => void = () => {},
+  watcher?: ScanWatcher,
 ): Generator<ScannedRecord> {
+  const scan: RunningScan = { segments, next: 0, opened: new Map() };
   const operation = probe?.begin('scan') ?? 0;
   const startNs = probe === undefined ? 0 : nowNs();
+  const chunk = scanChunk(segments);
+  const copier = new RecordCopier();
   let records = 0;
   let failure: StoreError | undefined;
+  watcher?.began(scan);
   try {
-    for (const record of scanFrames(fileSystem, directory, scan, probe, operation, onDescriptors)) {
-      records++;
-      yield record;
+    for (const { segmentId, sizeBytes } of segments) {
+      scan.next++;
+      if (sizeBytes === 0) continue;
+      const descriptor = scan.opened.get(segmentId) ?? openToScan(fileSystem, directory, segmentId);
+      if (!scan.opened.delete(segmentId)) watcher?.count(1);
+      try {
+        const frame = new SegmentScanner({
+          fileSystem,
+          probe,
+          operation,
+          site: 'scan',
+          descriptor,
+          segmentId,
+          endOffset: sizeBytes,
+          chunk,
+        });
+        for (let state = frame.next(); state !== 'end'; state = frame.next()) {
+          if (state === 'damaged') throw damagedFrame(segmentId, frame);
+          records++;
+          yield copier.copy(segmentId, frame);
+        }
+      } finally {
+        closeQuietly(fileSystem, descriptor);
+        watcher?.count(-1);
+      }
     }
   } catch (error) {
     if (error instanceof StoreError) failure = error;
     throw error;
   } finally {
-    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
-  }
-}
-
-function* scanFrames(
-  fileSystem: FileSystem,
-  directory: string,
-  scan: RunningScan,
-  probe: ProbeSet | undefined,
-  operation: number,
-  onDescriptors: (change: 1 | -1) => void,
-): Generator<ScannedRecord> {
-  const chunk = scanChunk(scan.segments);
-  const copier = new RecordCopier();
-  for (const { segmentId, sizeBytes } of scan.segments) {
-    scan.next++;
-    if (sizeBytes === 0) continue;
-    const descriptor = scan.opened.get(segmentId) ?? openToScan(fileSystem, directory, segmentId);
-    if (!scan.opened.delete(segmentId)) onDescriptors(1);
-    try {
-      const frame = new SegmentScanner({
-        fileSystem,
-        probe,
-        operation,
-        site: 'scan',
-        descriptor,
-        segmentId,
-        endOffset: sizeBytes,
-        chunk,
-      });
-      for (let state = frame.next(); state !== 'end'; state = frame.next()) {
-        if (state === 'damaged') throw damagedFrame(segmentId, frame);
-        yield copier.copy(segmentId, frame);
-      }
-    } finally {
+    for (const descriptor of scan.opened.values()) {
       closeQuietly(fileSystem, descriptor);
-      onDescriptors(-1);
+      watcher?.count(-1);
     }
+    watcher?.ended(scan);
+    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
   }
 }
 
@@ -112,8 +116,8 @@ export class RecordCopier {
       ref: { segmentId, offset, byteLength },
       type: frame.type,
       txid: frame.txid,
-      key: target.subarray(at, at + keyLength),
-      payload: target.subarray(at + keyLength, at + contentBytes),
+      key: Buffer.from(target.buffer, at, keyLength),
+      payload: Buffer.from(target.buffer, at + keyLength, contentBytes - keyLength),
     };
   }
 
