@@ -7,13 +7,13 @@ import { checkBackupTarget } from './backup-target.ts';
 import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from './durable-mark.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from './file-system.ts';
-import { prepareDirectory } from './log-opening.ts';
 import type { LogPosition } from './log-sync.ts';
 import { nowNs } from './probe.ts';
-import type { BackupSource } from './record-log.ts';
+import type { BackupSource } from './scrub-source.ts';
 import { sealContradiction } from './seal-check.ts';
 import { parseSealName, readSealHeader, SEAL_SUFFIX, type Seal, sealPath } from './seal-file.ts';
 import { segmentIds, segmentName, segmentPath } from './segment-name.ts';
+import { prepareDirectory } from './store-directory.ts';
 
 /**
  * A copy of the log up to a durable position, made while it is written. Segments before that position never change in

@@ -13,6 +13,7 @@ export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VER
 export type { LogRecord, RecordRef } from './frame.ts';
 export { type FrameInspection, type InspectedField, inspectFrame } from './frame-inspection.ts';
 export type { LogOptions } from './log-options.ts';
+export type { LogStats } from './log-stats.ts';
 export type { LogPosition } from './log-sync.ts';
 export { NodeFileSystem } from './node-file-system.ts';
 export type { OperationMessage } from './operation-channels.ts';
@@ -26,7 +27,7 @@ export {
   type ReadSite,
 } from './probe.ts';
 export type { ReaderOptions, StoreReader } from './reader.ts';
-export type { LogStats, RecordLog } from './record-log.ts';
+export type { RecordLog } from './record-log.ts';
 export type { RecoveryMode } from './recovery.ts';
 export type { Discarded, QuarantinedRange, RecoveryReport } from './recovery-report.ts';
 export type { Damage } from './recovery-verdict.ts';

@@ -56,11 +56,15 @@ export class SegmentSealer {
   private stopped = false;
   private descriptors = 0;
 
-  /** `leftovers` are sealed segments that have no seal of their present length. */
-  constructor(options: SealerOptions, leftovers: readonly LogSegment[]) {
+  /** `sealed` are the sealed segments that an opening has found. */
+  constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
     this.options = options;
-    this.leftovers = [...leftovers];
     for (const seal of options.seals) this.seals.set(seal.segmentId, seal);
+    // What a merge has absorbed is spoken for by the seal of its output.
+    const covered = options.seals.covered(sealed.map(({ segmentId }) => segmentId));
+    this.leftovers = sealed.filter(
+      (segment) => this.sealOf(segment) === undefined && !covered.has(segment.segmentId),
+    );
   }
 
   /** Segments that have no seal yet. */
@@ -73,8 +77,10 @@ export class SegmentSealer {
     return this.descriptors;
   }
 
-  sealOf(segmentId: number): Seal | undefined {
-    return this.seals.get(segmentId);
+  /** The seal of a segment; one that another program has appended to has a seal of what it was before. */
+  sealOf({ segmentId, sizeBytes }: LogSegment): Seal | undefined {
+    const seal = this.seals.get(segmentId);
+    return seal?.byteLength === sizeBytes ? seal : undefined;
   }
 
   /** A merge has put another segment in the place of all that this seal covers. */

@@ -16,7 +16,9 @@ import { importJsonl } from './import.ts';
 import { KeyValueView } from './key-value-view.ts';
 import { Keydir } from './keydir.ts';
 import type { LogOptions } from './log-options.ts';
+import type { LogStats } from './log-stats.ts';
 import type { LogPosition } from './log-sync.ts';
+import type { Append } from './log-writer.ts';
 import {
   batchChannel,
   compactChannel,
@@ -25,7 +27,7 @@ import {
   syncChannel,
 } from './operation-channels.ts';
 import { nowNs } from './probe.ts';
-import { type Append, type LogStats, RecordLog } from './record-log.ts';
+import { RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { ScannedRecord } from './segment-records.ts';
 import { verify } from './verify.ts';

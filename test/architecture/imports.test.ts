@@ -33,10 +33,11 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['keydir', 'operation-channels'],
   ['keydir-shard', 'frame-inspection', 'read-runs'],
   ['record-log'],
-  ['log-opening', 'merge-publication'],
+  ['log-stats'],
+  ['log-opening', 'log-writer', 'merge-publication', 'scrub-source'],
   ['log-sync', 'log-scans', 'segment-sealer', 'merge-leftovers'],
   ['verify-segment'],
-  ['repair', 'log-options', 'segment-records', 'verify-pace', 'verify-report'],
+  ['repair', 'store-directory', 'log-options', 'segment-records', 'verify-pace', 'verify-report'],
   [
     'recovery',
     'merge-view',
