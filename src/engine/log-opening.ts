@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { basename } from 'node:path';
 import { refuseUnfinishedBackup } from './backup-marker.ts';
 import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
+import { clearLeftovers, findLeftovers } from './leftovers.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
-import { clearMergeLeftovers, findMergeLeftovers } from './merge-leftovers.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { type LogScan, scanLog } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
-import { SEAL_TEMPORARY_SUFFIX, sealPath } from './seal-file.ts';
 import type { HintReader } from './seal-hints.ts';
 import { SealSet } from './seal-set.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -116,7 +114,7 @@ async function openLocked(
   const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
   notes.push(...found.notes);
   const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
-  const leftovers = findMergeLeftovers(fileSystem, directory, found, listSegments(fileSystem, directory));
+  const leftovers = findLeftovers(fileSystem, directory, found, listSegments(fileSystem, directory));
   const { seals } = leftovers;
   view?.identify(storeId);
   const scan = await scanLog({
@@ -138,7 +136,7 @@ async function openLocked(
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
   const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
-  notes.push(...clearMergeLeftovers(fileSystem, directory, leftovers));
+  notes.push(...clearLeftovers(fileSystem, directory, leftovers));
   const discarded = cutDiscarded(fileSystem, directory, scan, notes);
   const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan);
   const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
@@ -158,7 +156,6 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    removeUnfinishedSeals(fileSystem, directory, segments);
     const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals);
     if (removed.length > 0) {
       notes.push(
@@ -230,19 +227,6 @@ function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: L
     }
   }
   return highest;
-}
-
-/** What an earlier writer had begun and did not live to finish. */
-function removeUnfinishedSeals(
-  fileSystem: FileSystem,
-  directory: string,
-  segments: readonly LogSegment[],
-): void {
-  const names = new Set(fileSystem.list(directory));
-  for (const { segmentId } of segments) {
-    const path = sealPath(directory, segmentId, SEAL_TEMPORARY_SUFFIX);
-    if (names.has(basename(path))) fileSystem.remove(path);
-  }
 }
 
 function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {

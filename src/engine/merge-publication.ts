@@ -1,8 +1,8 @@
 import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
+import { emptyAbsorbed } from './leftovers.ts';
 import type { LogScans } from './log-scans.ts';
 import type { LogSync } from './log-sync.ts';
-import { emptyAbsorbed } from './merge-leftovers.ts';
 import type { PoisonLatch } from './poison-latch.ts';
 import { MERGE_COPY_SUFFIX, MERGE_SUFFIX, MERGE_TEMPORARY_SUFFIX, type Seal, sealPath } from './seal-file.ts';
 import type { LogSegment } from './segment-list.ts';

@@ -4,8 +4,8 @@ import { NONCE_BYTES, readMark } from './durable-mark.ts';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileStat, FileSystem } from './file-system.ts';
 import { Keydir } from './keydir.ts';
+import { findLeftovers } from './leftovers.ts';
 import type { LogOptions } from './log-options.ts';
-import { findMergeLeftovers } from './merge-leftovers.ts';
 import { DirectoryStamp } from './merge-view.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { scanLog } from './recovery.ts';
@@ -80,7 +80,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const keydir = new Keydir();
   keydir.identify(mark?.storeId ?? sealFiles.storeId ?? randomBytes(NONCE_BYTES));
   const listed = listIdentities(fileSystem, directory);
-  const { segments, seals } = findMergeLeftovers(fileSystem, directory, sealFiles, listed);
+  const { segments, seals } = findLeftovers(fileSystem, directory, sealFiles, listed);
   const scan = await scanLog({
     fileSystem,
     directory,

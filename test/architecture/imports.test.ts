@@ -35,7 +35,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['record-log'],
   ['log-stats'],
   ['log-opening', 'log-writer', 'merge-publication', 'scrub-source'],
-  ['log-sync', 'log-scans', 'segment-sealer', 'merge-leftovers'],
+  ['log-sync', 'log-scans', 'segment-sealer', 'leftovers'],
   ['verify-segment'],
   ['repair', 'store-directory', 'log-options', 'segment-records', 'verify-pace', 'verify-report'],
   [
