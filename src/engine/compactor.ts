@@ -1,6 +1,6 @@
-import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
 import type { Keydir } from './keydir.ts';
-import { mergeRun } from './merge.ts';
+import { type MergeResult, mergeRun } from './merge.ts';
 import { chooseRun, garbageBytes, type MergeCandidate } from './merge-choice.ts';
 import { nowNs } from './probe.ts';
 import type { RecordLog } from './record-log.ts';
@@ -120,30 +120,40 @@ export class Compactor {
       const candidates = this.candidates();
       const run = chooseRun(candidates, deadRatio, this.log.segmentBytes);
       if (run === undefined || this.garbage(candidates) < minBytes) return report;
-      const { inputBytes, outputBytes } = await this.mergeReported(run, check);
+      const { inputBytes, outputBytes } = await this.mergeReported(run, signal, check);
       report.merges++;
       report.inputBytes += inputBytes;
       report.outputBytes += outputBytes;
     }
   }
 
-  private async mergeReported(run: readonly MergeCandidate[], check: () => void) {
+  private async mergeReported(
+    run: readonly MergeCandidate[],
+    signal: AbortSignal | undefined,
+    check: () => void,
+  ): Promise<MergeResult> {
     const { probe, directory } = this.log;
     const operation = probe?.begin('compact') ?? 0;
     const startNs = probe === undefined ? 0 : nowNs();
+    let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
     let result = { inputBytes: 0, outputBytes: 0 };
     let failure: StoreError | undefined;
     try {
       result = await mergeRun(this.log, this.keydir, run, operation, check);
+      outcome = 'ok';
       return result;
     } catch (error) {
-      // Anything else is the caller's own reason to end it.
-      if (!(error instanceof StoreError) && errnoOf(error) === undefined) throw error;
+      const isAborted = signal?.aborted === true && error === signal.reason;
+      if (isAborted || (error instanceof StoreError && error.code === 'STORE_CLOSED')) {
+        outcome = 'aborted';
+        throw error;
+      }
       failure = wrapSystemError(error, 'compact', directory);
       throw failure;
     } finally {
       const { inputBytes, outputBytes } = result;
-      probe?.compacted?.(operation, inputBytes, outputBytes, startNs, nowNs() - startNs, failure);
+      const durationNs = nowNs() - startNs;
+      probe?.compacted?.(operation, outcome, inputBytes, outputBytes, startNs, durationNs, failure);
     }
   }
 

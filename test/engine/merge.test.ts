@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { openStore, type ScannedRecord, type Store } from '../../src/engine/index.ts';
+import { openStore, type Probe, type ScannedRecord, type Store } from '../../src/engine/index.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -35,7 +35,7 @@ function logFiles(fileSystem: MemoryFileSystem): Record<string, string> {
 }
 
 /** A store in memory, and what each call of its merges meets once `meet` is set. */
-async function storeThatMeets() {
+async function storeThatMeets(probe?: Probe) {
   const inner = new MemoryFileSystem();
   const paths = new DescriptorPaths();
   const met: { meet: ((call: Call, path: string) => void) | undefined } = { meet: undefined };
@@ -45,7 +45,7 @@ async function storeThatMeets() {
     paths.note(call, result);
     return result;
   });
-  const store = await open(fileSystem);
+  const store = await open(fileSystem, probe === undefined ? {} : { probe });
   await writeGarbage(store);
   return { inner, store, met };
 }
@@ -102,6 +102,28 @@ describe('a merge', () => {
       await store.close();
       expect(inner.openDescriptorCount).toBe(0);
     }
+  });
+
+  test.each(['signal', 'close'])('that a %s ends is to the probe no success and no failure', async (end) => {
+    const outcomes: unknown[] = [];
+    const { store, met } = await storeThatMeets({
+      compacted: (_operation, outcome, _inputBytes, outputBytes, _startNs, _durationNs, error) =>
+        outcomes.push([outcome, outputBytes, error]),
+    });
+    const ending = new AbortController();
+    // A reason that looks like an error of the system is the caller's all the same.
+    const reason = Object.assign(new Error('enough'), { code: 'ECANCELED' });
+    let closed: Promise<void> | undefined;
+    met.meet = (_call, path) => {
+      if (!path.endsWith('.merge-tmp')) return;
+      if (end === 'signal') ending.abort(reason);
+      else closed ??= store.close();
+    };
+    const error = await rejectionOf(store.compact({ ...EVERYTHING, signal: ending.signal }));
+    if (end === 'signal') expect(error).toBe(reason);
+    else expect(error).toMatchObject({ code: 'STORE_CLOSED' });
+    await (closed ?? store.close());
+    expect(outcomes).toEqual([['aborted', 0, undefined]]);
   });
 
   test('that finds no room says so and changes nothing', async () => {
