@@ -42,6 +42,14 @@ async function sealedSource(rounds = 6): Promise<Store> {
   return openSource();
 }
 
+/** The process of the writer is gone, and its lock: the same disk for whoever goes on. */
+function forgetWriter(): void {
+  for (const path of ['.lock', '.lock.lock'].map((name) => `${DIRECTORY}/${name}`)) {
+    if (disk.stat(path)?.kind === 'file') disk.remove(path);
+    else if (disk.stat(path) !== undefined) disk.removeDirectory(path);
+  }
+}
+
 const pairsOf = (view: { entries(): Iterable<[Uint8Array, Uint8Array]> }) =>
   [...view.entries()].map(([key, value]) => `${key}=${value}`).sort();
 const told = ({ txid, type, key, payload }: ScannedRecord) => `${txid} ${type} ${key} ${payload}`;
@@ -330,11 +338,7 @@ describe('a reader that follows', () => {
     const already = everything(store).length;
     for (let crash = 0; crash < 3; crash++) {
       fill(store, crash);
-      // The process is gone, and its lock: the same disk for the feed.
-      for (const path of ['.lock', '.lock.lock'].map((name) => `${DIRECTORY}/${name}`)) {
-        if (disk.stat(path)?.kind === 'file') disk.remove(path);
-        else if (disk.stat(path) !== undefined) disk.removeDirectory(path);
-      }
+      forgetWriter();
       const before = store.end.nextTxid;
       store = await openSource();
       expect(store.end.nextTxid).toBeGreaterThanOrEqual(before + TXID_JUMP - 1);
@@ -346,6 +350,26 @@ describe('a reader that follows', () => {
     expect(feeds[0]).toMatchObject({ records: now.slice(already), error: undefined });
     expect(feeds[1]).toMatchObject({ records: now, error: undefined });
     for (const feed of feeds) await feed.end();
+  });
+
+  test('knows a segment that was sealed with nothing in it from one that a merge has emptied', async () => {
+    const killed = await sealedSource();
+    killed.rotate();
+    forgetWriter();
+    const empty = await openSource();
+    const { segmentId, offset } = empty.end;
+    expect(offset).toBe(0);
+    empty.rotate();
+    empty.put('behind', 'what the opening left out');
+    await empty.close();
+    expect(disk.stat(sealPath(DIRECTORY, segmentId))).toBeDefined();
+    await using store = await openSource();
+    await using reader = await read();
+    const feed = new Feed(reader, { fromTxid: 1 });
+    const all = everything(store);
+    await feed.take(all.length);
+    expect(feed).toMatchObject({ records: all, error: undefined });
+    await feed.end();
   });
 
   test('is told which txids are gone when a merge has overtaken it', async () => {
