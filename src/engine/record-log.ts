@@ -260,10 +260,15 @@ export class RecordLog {
     this.held = work;
   }
 
-  /** Settles when every segment that was rotated away by now has its seal, or could not be given one. */
-  async sealsWritten(): Promise<void> {
+  /**
+   * Syncs, and settles when every segment that was sealed before the call has its seal file, or could not be given one:
+   * then the next opening reads it as before. `check` is called now and then, and throws where it is to end early.
+   */
+  async sealsWritten(check: () => void = () => {}): Promise<void> {
+    const throughId = this.end.segmentId - 1;
     await this.sync();
-    await this.sealer.idle();
+    await this.sealer.written(throughId, check);
+    this.latch.check();
   }
 
   get storeId(): Buffer {

@@ -53,6 +53,8 @@ export class SegmentSealer {
   private leftovers: LogSegment[];
   private queue: LogSegment[] = [];
   private running: Promise<void> | undefined;
+  /** Told when a segment needs to wait no longer. */
+  private waiters: (() => void)[] = [];
   private stopped = false;
   private descriptors = 0;
 
@@ -99,9 +101,16 @@ export class SegmentSealer {
     this.start();
   }
 
-  /** Settles when nothing is waiting to be sealed. */
-  async idle(): Promise<void> {
-    while (this.running !== undefined) await this.running;
+  /**
+   * Settles when no segment up to this id waits for its seal any more. `check` is called for each that was sealed meanwhile,
+   * and throws where it is not to be waited for.
+   */
+  async written(throughId: number, check: () => void): Promise<void> {
+    const isWaiting = ({ segmentId }: LogSegment) => segmentId <= throughId;
+    while (this.running !== undefined && (this.leftovers.some(isWaiting) || this.queue.some(isWaiting))) {
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
+      check();
+    }
   }
 
   /** Settles when every segment that was added is sealed, and nothing is going on any more. Many leftovers are left. */
@@ -130,10 +139,16 @@ export class SegmentSealer {
         await this.sealReported(segment);
         this.leftovers = this.leftovers.filter((other) => other !== segment);
         this.queue = this.queue.filter((other) => other !== segment);
+        this.tellWaiters();
       }
     } finally {
       this.running = undefined;
+      this.tellWaiters();
     }
+  }
+
+  private tellWaiters(): void {
+    for (const tell of this.waiters.splice(0)) tell();
   }
 
   private get isEnded(): boolean {

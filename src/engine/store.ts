@@ -182,8 +182,16 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Merges sealed segments until none is worth it, while reads and writes go on; the garbage of overwritten and deleted
-   * keys goes, and what counts keeps its place in the order of the log. A `RecordRef` from before may lead nowhere
+   * Syncs, and settles when every segment that was sealed before the call has its seal file, so that the next opening need
+   * not read it. One that cannot be given a seal is not waited for: nothing but the time of that opening depends on it.
+   */
+  sealsWritten(): Promise<void> {
+    return this.log.sealsWritten();
+  }
+
+  /**
+   * Merges the segments that were sealed when it began, each at most once, until none is worth it, while reads and writes go
+   * on (the active one is sealed first where it is worth it). Segments sealed meanwhile are left to the next call. The garbage of overwritten and deleted keys goes, and what counts keeps its place in the order of the log. A `RecordRef` from before may lead nowhere
    * afterwards: reading it is a typed error. Throws `CRC_MISMATCH` or `FRAME_MISMATCH` for damage met, which it leaves
    * alone, `NO_SPACE`, or the reason of `signal`.
    */
