@@ -29,7 +29,13 @@ export {
 export type { ReaderOptions, StoreReader } from './reader.ts';
 export type { RecordLog } from './record-log.ts';
 export type { RecoveryMode } from './recovery.ts';
-export type { Discarded, QuarantinedRange, RecoveryReport } from './recovery-report.ts';
+export type {
+  Discarded,
+  QuarantinedRange,
+  RecoveryReport,
+  ReportedMark,
+  SnapshotReport,
+} from './recovery-report.ts';
 export type { Damage } from './recovery-verdict.ts';
 export { type LostRange, type SalvageReport, salvage } from './salvage.ts';
 export type { ScannedRecord } from './segment-records.ts';

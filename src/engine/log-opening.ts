@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { refuseUnfinishedBackup } from './backup-marker.ts';
-import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
+import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
@@ -9,7 +9,7 @@ import type { LogOptions, resolveLogOptions } from './log-options.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { type LogScan, scanLog } from './recovery.ts';
-import type { RecoveryReport } from './recovery-report.ts';
+import { markNotes, type RecoveryReport, reportMark } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
 import type { HintReader } from './seal-hints.ts';
 import { SealSet } from './seal-set.ts';
@@ -105,12 +105,8 @@ async function openLocked(
 ): Promise<OpenedLog> {
   const { fileSystem, directory, probe, operation, resolved, view } = options;
   const startNs = nowNs();
-  const notes: string[] = [];
-  if (damagedSlots > 0)
-    notes.push(`${damagedSlots} of the two slots of ${MARK_FILE} were damaged and ignored`);
-  if (previous !== undefined && !lock.witnessed) {
-    notes.push('another program, or a copy, came between: the durable mark proves only what lies before it');
-  }
+  const durableMark = reportMark(previous?.mark, lock.witnessed);
+  const notes = markNotes(damagedSlots, durableMark);
   const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
   notes.push(...found.notes);
   const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
@@ -174,15 +170,7 @@ async function openLocked(
       nextTxid,
       report: {
         outcome,
-        durableMark:
-          previous === undefined
-            ? null
-            : {
-                segmentId: previous.mark.segmentId,
-                offset: previous.mark.offset,
-                nextTxid: previous.mark.nextTxid,
-                witnessed: lock.witnessed,
-              },
+        durableMark,
         segmentsScanned: scan.segments.length - scan.segmentsFromSeals,
         segmentsFromSeals: scan.segmentsFromSeals,
         recordsKept: scan.recordCount,

@@ -276,6 +276,36 @@ class FollowedStore {
   }
 }
 
+describe('the report of a reader', () => {
+  test('says what was read, and what follows the end of the valid log', async () => {
+    const store = await sealedSource();
+    const { segments, sealedBytes, activeBytes } = store.stats();
+    const records = everything(store).length;
+    const { end } = store;
+    await using whole = await read();
+    expect(whole.recoveryReport).toMatchObject({
+      outcome: 'whole',
+      durableMark: { ...end, witnessed: true },
+      segmentsScanned: 1,
+      segmentsFromSeals: segments - 1,
+      recordsKept: records,
+      bytesKept: sealedBytes + activeBytes,
+      ignored: [],
+      notes: [],
+    });
+    disk.mutate(segmentPath(DIRECTORY, end.segmentId), (bytes) => Buffer.concat([bytes, Buffer.alloc(7, 1)]));
+    disk.mutate(sealPath(DIRECTORY, 1), (bytes) => bytes.fill(0, 4, 8));
+    await using unfinished = await read();
+    const { segmentId, offset } = end;
+    expect(unfinished.recoveryReport).toMatchObject({
+      outcome: 'unfinished',
+      recordsKept: records,
+      ignored: [{ segmentId, offset, byteLength: 7, damage: 'truncated' }],
+      notes: ['00000001.seal was damaged and ignored'],
+    });
+  });
+});
+
 describe('a reader that follows', () => {
   test('gives every record once, in log order, from any txid on, as they are appended', async () => {
     await using store = await sealedSource();
