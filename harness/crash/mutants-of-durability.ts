@@ -365,7 +365,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'export-not-synced',
     mistake: 'exportJsonl renames a file into place whose bytes are not durable',
-    edits: [{ file: 'export', find: 'fileSystem.dataSync(descriptor);', replace: '' }],
+    edits: [{ file: 'export', find: 'await fileSystem.dataSyncAsync(descriptor);', replace: '' }],
     checks: ['states'],
   },
   {

@@ -7,6 +7,7 @@ export type { BackupReport } from './backup.ts';
 export type { BytesLike } from './bytes.ts';
 export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './compactor.ts';
 export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './errors.ts';
+export type { ExportOptions } from './export.ts';
 export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
 export type { FollowOptions } from './follow.ts';
 export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';

@@ -201,6 +201,10 @@ export class StoreReader extends KeyValueView {
     };
   }
 
+  protected override get fileSystem(): FileSystem {
+    return this.setup.fileSystem;
+  }
+
   protected override checkOpen(): void {
     if (this.closed)
       throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, { path: this.directory });

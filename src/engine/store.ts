@@ -9,7 +9,7 @@ import {
 } from './compactor.ts';
 import { checksumName } from './crc32c.ts';
 import type { StoreError } from './errors.ts';
-import { exportJsonl } from './export.ts';
+import type { FileSystem } from './file-system.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
 import { importJsonl } from './import.ts';
@@ -26,7 +26,6 @@ import {
   putChannel,
   syncChannel,
 } from './operation-channels.ts';
-import { nowNs } from './probe.ts';
 import { RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { ScannedRecord } from './segment-records.ts';
@@ -212,34 +211,8 @@ export class Store extends KeyValueView {
     await (compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run());
   }
 
-  /** Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole or not at all. */
-  async exportJsonl(path: string): Promise<void> {
-    this.checkOpen();
-    await exportJsonl(this.log.fileSystem, this.scanPairs(), path);
-  }
-
-  /** All pairs in byte order of their keys, as one scan for the probe. */
-  private *scanPairs(): Generator<[Buffer, Buffer]> {
-    const { probe } = this.log;
-    const operation = probe?.begin('scan') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    let pairs = 0;
-    let failure: unknown;
-    try {
-      for (const pair of this.sortedPairs('scan', operation)) {
-        pairs++;
-        yield pair;
-      }
-    } catch (error) {
-      failure = error;
-      throw error;
-    } finally {
-      probe?.scanned?.(operation, pairs, startNs, nowNs() - startNs, failure as StoreError | undefined);
-    }
-  }
-
   /**
-   * Puts every line of such a file, then syncs. Returns how many. A malformed line throws `IMPORT_MALFORMED` with its
+   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. A malformed line throws `IMPORT_MALFORMED` with its
    * number before anything is written.
    */
   async importJsonl(path: string): Promise<number> {
@@ -290,6 +263,10 @@ export class Store extends KeyValueView {
   /** Syncs, marks the store as closed in order, and releases it. */
   close(): Promise<void> {
     return this.log.close();
+  }
+
+  protected override get fileSystem(): FileSystem {
+    return this.log.fileSystem;
   }
 
   protected override checkOpen(): void {

@@ -306,6 +306,42 @@ describe('the report of a reader', () => {
   });
 });
 
+describe('an export', () => {
+  test('of a reader is that of its store, as a file and as lines', async () => {
+    await using store = await sealedSource();
+    await using reader = await read();
+    await store.exportJsonl('/of-the-store');
+    await reader.exportJsonl('/of-the-reader');
+    const text = disk.readFile('/of-the-store').toString();
+    expect(text.split('\n')).toHaveLength(store.size + 1);
+    expect(disk.readFile('/of-the-reader').toString()).toBe(text);
+    let lines = '';
+    for await (const some of reader.exportLines()) lines += some;
+    expect(lines).toBe(text);
+  });
+
+  test('that its signal ends leaves nothing behind, and the file that was there', async () => {
+    await using store = await openSource();
+    for (let key = 0; key < 40; key++) store.put(`key-${key}`, Buffer.alloc(20_000, key));
+    disk.writeFile('/target', Buffer.from('before'));
+    const before = disk.list('/').sort();
+    const ending = new AbortController();
+    const reason = Object.assign(new Error('enough'), { code: 'ENOENT' });
+    const seen: number[] = [];
+    const onProgress = (doneBytes: number, totalBytes: number) => {
+      expect(totalBytes).toBe(store.stats().liveBytes);
+      seen.push(doneBytes);
+      ending.abort(reason);
+    };
+    await expect(store.exportJsonl('/target', { onProgress, signal: ending.signal })).rejects.toBe(reason);
+    expect(seen).toHaveLength(1);
+    await expect(store.exportJsonl('/target', { signal: ending.signal })).rejects.toBe(reason);
+    expect(disk.list('/').sort()).toEqual(before);
+    expect(disk.readFile('/target').toString()).toBe('before');
+    expect(disk.openDescriptorCount).toBe(store.stats().openDescriptors);
+  });
+});
+
 describe('a reader that follows', () => {
   test('gives every record once, in log order, from any txid on, as they are appended', async () => {
     await using store = await sealedSource();
