@@ -102,8 +102,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'merge-publication',
-        find: 'await syncDirectory(host); latch.check(); emptyAbsorbed',
-        replace: 'latch.check(); emptyAbsorbed',
+        find: 'await syncDirectory(host); latch.check(); for',
+        replace: 'latch.check(); for',
       },
     ],
     checks: ['states'],

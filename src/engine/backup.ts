@@ -132,7 +132,7 @@ class Backup {
   }
 
   private async copyLog(listed: readonly ListedSegment[], end: LogPosition): Promise<void> {
-    this.removeBefore(listed[0]?.segmentId ?? end.segmentId);
+    await this.removeBefore(listed[0]?.segmentId ?? end.segmentId);
     for (const segment of listed) {
       this.source.checkOpen();
       if (segment.segmentId === end.segmentId) {
@@ -145,11 +145,14 @@ class Backup {
   }
 
   /** Segments that the source no longer has, because all that was in them is gone or elsewhere. */
-  private removeBefore(lowestId: number): void {
+  private async removeBefore(lowestId: number): Promise<void> {
     const { fileSystem, target } = this;
     for (const name of fileSystem.list(target)) {
       const segmentId = segmentIds([name])[0] ?? parseSealName(name, SEAL_SUFFIX);
-      if (segmentId !== undefined && segmentId < lowestId) fileSystem.remove(join(target, name));
+      if (segmentId === undefined || segmentId >= lowestId) continue;
+      fileSystem.remove(join(target, name));
+      // Freeing the blocks of a segment takes milliseconds.
+      await nextTurn();
     }
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { emptyAbsorbed } from './leftovers.ts';
@@ -110,11 +111,12 @@ async function switchOver(host: MergeHost, { run, seal, file, swap }: PreparedMe
   fileSystem.rename(sealPath(directory, seal.segmentId, MERGE_SUFFIX), sealPath(directory, seal.segmentId));
   await syncDirectory(host);
   latch.check();
-  emptyAbsorbed(
-    fileSystem,
-    directory,
-    run.filter(({ segmentId }) => segmentId !== seal.segmentId),
-  );
+  for (const segment of run) {
+    if (segment.segmentId === seal.segmentId) continue;
+    emptyAbsorbed(fileSystem, directory, [segment]);
+    // Freeing the blocks of a seal takes a millisecond or two, and there may be fifteen.
+    await nextTurn();
+  }
   await syncDirectory(host);
 }
 

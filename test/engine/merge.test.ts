@@ -127,6 +127,26 @@ describe('a merge', () => {
     expect(outcomes).toEqual([['aborted', 0, undefined]]);
   });
 
+  test('gives others a turn between two removals of large files', async () => {
+    const { store, met } = await storeThatMeets();
+    let turn = 0;
+    let isCounting = true;
+    const count = () => {
+      turn++;
+      if (isCounting) setImmediate(count);
+    };
+    count();
+    const removedAt: number[] = [];
+    met.meet = (call, path) => {
+      if (call.method === 'remove' && path.endsWith('.seal')) removedAt.push(turn);
+    };
+    await store.compact(EVERYTHING);
+    isCounting = false;
+    expect(removedAt.length).toBeGreaterThan(1);
+    expect(new Set(removedAt).size).toBe(removedAt.length);
+    await store.close();
+  });
+
   test('that finds no room says so and changes nothing', async () => {
     let failures = 0;
     for (let failAt = 1; ; failAt++) {
