@@ -49,7 +49,7 @@ export async function setUp(input: CompactionInput): Promise<Group & { details: 
   const counting = countCalls(engine);
   const merged = { count: 0, inputBytes: 0, durationNs: 0 };
   const probe: engine.Probe = {
-    compacted(_operation, inputBytes, _outputBytes, _startNs, durationNs, error) {
+    compacted(_operation, _outcome, inputBytes, _outputBytes, _startNs, durationNs, error) {
       if (error !== undefined) throw error;
       merged.count++;
       merged.inputBytes += inputBytes;

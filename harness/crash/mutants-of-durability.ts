@@ -66,7 +66,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'rotation-does-not-wait',
     mistake: 'a rotation to N+2 does not wait for the sync of N',
-    edits: [{ file: 'record-log', find: 'this.syncs.waitForSealed();', replace: '' }],
+    edits: [{ file: 'log-writer', find: 'this.syncs.waitForSealed();', replace: '' }],
     checks: ['states'],
   },
   {
@@ -92,7 +92,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     mistake: 'of several directories that a store makes only the name of the last is synced',
     edits: [
       {
-        file: 'log-opening',
+        file: 'store-directory',
         find: 'fileSystem.makeDirectory(path); syncParent(fileSystem, path);',
         replace: 'fileSystem.makeDirectory(path);',
       },
@@ -241,8 +241,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'segment-writer',
-        find: "const syncDescriptor = fileSystem.open(path, 'write');",
-        replace: 'const syncDescriptor = appendDescriptor;',
+        find: "this.syncDescriptor = fileSystem.open(path, 'write');",
+        replace: 'this.syncDescriptor = this.appendDescriptor;',
       },
     ],
     checks: ['states'],
@@ -276,7 +276,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     mistake: 'an append that failed half-way only throws',
     edits: [
       {
-        file: 'record-log',
+        file: 'log-writer',
         find: "throw this.latch.close('WRITE_FAILED', 'the append', error);",
         replace: 'throw error;',
       },
@@ -312,13 +312,13 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'batch-stays-in-memory',
     mistake: 'the last frames of a batch wait in user space for the next write',
-    edits: [{ file: 'record-log', find: 'this.nextTxid++; } flush(); }', replace: 'this.nextTxid++; } }' }],
+    edits: [{ file: 'log-writer', find: 'this.nextTxid++; } flush(); }', replace: 'this.nextTxid++; } }' }],
     checks: ['states'],
   },
   {
     name: 'unsynced-records-without-limit',
     mistake: 'more records may be unsynced than txids are set aside for',
-    edits: [{ file: 'record-log', find: 'if (this.unsyncedIsFull()) this.syncs.syncNow();', replace: '' }],
+    edits: [{ file: 'log-writer', find: 'if (this.unsyncedIsFull()) this.syncs.syncNow();', replace: '' }],
     checks: ['corners'],
   },
   {
@@ -365,7 +365,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'export-not-synced',
     mistake: 'exportJsonl renames a file into place whose bytes are not durable',
-    edits: [{ file: 'export', find: 'fileSystem.dataSync(descriptor);', replace: '' }],
+    edits: [{ file: 'export', find: 'await fileSystem.dataSyncAsync(descriptor);', replace: '' }],
     checks: ['states'],
   },
   {

@@ -102,8 +102,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'merge-publication',
-        find: 'await syncDirectory(host); latch.check(); emptyAbsorbed',
-        replace: 'latch.check(); emptyAbsorbed',
+        find: 'await syncDirectory(host); latch.check(); for',
+        replace: 'latch.check(); for',
       },
     ],
     checks: ['states'],
@@ -168,7 +168,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'the seals of segments that were merged away stay',
     edits: [
       {
-        file: 'merge-leftovers',
+        file: 'leftovers',
         find: 'if (fileSystem.stat(seal) !== undefined) fileSystem.remove(seal);',
         replace: '',
       },
@@ -318,15 +318,13 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'interrupted-merge-always-undone',
     mistake: 'an opening undoes a merge although its output is in place',
-    edits: [
-      { file: 'merge-leftovers', find: '?.equals(digest) ?? false', replace: '?.equals(digest) && false' },
-    ],
+    edits: [{ file: 'leftovers', find: '?.equals(digest) ?? false', replace: '?.equals(digest) && false' }],
     checks: ['corners'],
   },
   {
     name: 'interrupted-merge-judged-by-length',
     mistake: 'an opening finishes a merge when the segment has the length of the output, whatever is in it',
-    edits: [{ file: 'merge-leftovers', find: '?.equals(digest) ?? false', replace: '!== undefined' }],
+    edits: [{ file: 'leftovers', find: '?.equals(digest) ?? false', replace: '!== undefined' }],
     checks: ['corners'],
   },
   {
@@ -334,7 +332,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'an opening reads the segments that an interrupted merge had already absorbed',
     edits: [
       {
-        file: 'merge-leftovers',
+        file: 'leftovers',
         find: 'covered.has(segment.segmentId) ? { ...segment, sizeBytes: 0 } : segment',
         replace: 'segment',
       },
@@ -346,7 +344,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'an opening finishes a merge whose output a power cut can still take out of its place',
     edits: [
       {
-        file: 'merge-leftovers',
+        file: 'leftovers',
         find: 'fileSystem.directorySync(directory); for (const { segmentId, firstId } of unnamed)',
         replace: 'for (const { segmentId, firstId } of unnamed)',
       },
@@ -356,7 +354,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'merge-leftovers-not-removed',
     mistake: 'what a killed merge has left stays',
-    edits: [{ file: 'merge-leftovers', find: 'fileSystem.remove(join(directory, name));', replace: '' }],
+    edits: [{ file: 'leftovers', find: 'fileSystem.remove(join(directory, name));', replace: '' }],
     checks: ['corners'],
   },
   {

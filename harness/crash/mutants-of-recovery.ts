@@ -30,10 +30,10 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       { file: 'repair', find: 'fileSystem.truncate(descriptor, offset);', replace: '' },
       { file: 'repair', find: 'fileSystem.truncate(descriptor, sizeBytes);', replace: '' },
       {
-        file: 'record-log',
-        find: "active.segmentId, 'write', active.sizeBytes,",
+        file: 'log-opening',
+        find: 'active.segmentId, active.sizeBytes)',
         replace:
-          "active.segmentId, 'write', fileSystem.stat(directory + '/' + String(active.segmentId).padStart(8, '0') + '.dwal').sizeBytes,",
+          "active.segmentId, fileSystem.stat(directory + '/' + String(active.segmentId).padStart(8, '0') + '.dwal').sizeBytes)",
       },
     ],
     checks: ['states'],

@@ -15,10 +15,10 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
     mistake: 'the seal of a segment is written beside the sync of the segment, not after it',
     edits: [
       {
-        file: 'record-log',
-        find: 'this.syncs.seal(previous, this.end);',
+        file: 'log-sync',
+        find: 'this.sealed.push({ writer, end, durable: false });',
         replace:
-          'this.syncs.seal(previous, this.end); this.sealer.add({ segmentId: previous.segmentId, sizeBytes: previous.sizeBytes });',
+          'this.sealed.push({ writer, end, durable: false }); this.options.onSealed(writer.segmentId, writer.sizeBytes);',
       },
       {
         file: 'log-sync',

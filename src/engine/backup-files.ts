@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BACKUP_TEMPORARY_SUFFIX } from './backup-marker.ts';
 import { errnoOf, StoreError } from './errors.ts';
 import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
-import type { ScrubSource } from './record-log.ts';
+import type { ScrubSource } from './scrub-source.ts';
 
 /** Copied between two turns of the event loop. */
 const BYTES_A_TURN = 1024 * 1024;

@@ -3,7 +3,7 @@ import { readMark } from './durable-mark.ts';
 import { StoreError } from './errors.ts';
 import { closeQuietly } from './file-system.ts';
 import type { LogPosition } from './log-sync.ts';
-import type { BackupSource } from './record-log.ts';
+import type { BackupSource } from './scrub-source.ts';
 import { endsDigestOf, isMerged, readSealHeader } from './seal-file.ts';
 import { segmentIds, segmentPath } from './segment-name.ts';
 import { LOCK_FILE } from './writer-lock.ts';

@@ -7,13 +7,13 @@ import { checkBackupTarget } from './backup-target.ts';
 import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from './durable-mark.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from './file-system.ts';
-import { prepareDirectory } from './log-opening.ts';
 import type { LogPosition } from './log-sync.ts';
 import { nowNs } from './probe.ts';
-import type { BackupSource } from './record-log.ts';
+import type { BackupSource } from './scrub-source.ts';
 import { sealContradiction } from './seal-check.ts';
 import { parseSealName, readSealHeader, SEAL_SUFFIX, type Seal, sealPath } from './seal-file.ts';
 import { segmentIds, segmentName, segmentPath } from './segment-name.ts';
+import { prepareDirectory } from './store-directory.ts';
 
 /**
  * A copy of the log up to a durable position, made while it is written. Segments before that position never change in
@@ -132,7 +132,7 @@ class Backup {
   }
 
   private async copyLog(listed: readonly ListedSegment[], end: LogPosition): Promise<void> {
-    this.removeBefore(listed[0]?.segmentId ?? end.segmentId);
+    await this.removeBefore(listed[0]?.segmentId ?? end.segmentId);
     for (const segment of listed) {
       this.source.checkOpen();
       if (segment.segmentId === end.segmentId) {
@@ -145,11 +145,14 @@ class Backup {
   }
 
   /** Segments that the source no longer has, because all that was in them is gone or elsewhere. */
-  private removeBefore(lowestId: number): void {
+  private async removeBefore(lowestId: number): Promise<void> {
     const { fileSystem, target } = this;
     for (const name of fileSystem.list(target)) {
       const segmentId = segmentIds([name])[0] ?? parseSealName(name, SEAL_SUFFIX);
-      if (segmentId !== undefined && segmentId < lowestId) fileSystem.remove(join(target, name));
+      if (segmentId === undefined || segmentId >= lowestId) continue;
+      fileSystem.remove(join(target, name));
+      // Freeing the blocks of a segment takes milliseconds.
+      await nextTurn();
     }
   }
 

@@ -41,7 +41,9 @@ export async function compactTo(
     failure = wrapSystemError(error, 'compact', target);
     throw failure;
   } finally {
-    probe?.compacted?.(operation, source.totalBytes, copiedBytes, startNs, nowNs() - startNs, failure);
+    const outcome = failure === undefined ? 'ok' : 'failed';
+    const durationNs = nowNs() - startNs;
+    probe?.compacted?.(operation, outcome, source.totalBytes, copiedBytes, startNs, durationNs, failure);
   }
 }
 

@@ -1,6 +1,6 @@
-import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
 import type { Keydir } from './keydir.ts';
-import { mergeRun } from './merge.ts';
+import { type MergeResult, mergeRun } from './merge.ts';
 import { chooseRun, garbageBytes, type MergeCandidate } from './merge-choice.ts';
 import { nowNs } from './probe.ts';
 import type { RecordLog } from './record-log.ts';
@@ -53,7 +53,7 @@ export class Compactor {
     if (this.auto !== undefined) log.onSealWritten = () => this.startAuto();
   }
 
-  /** Merges until no segment is worth it. The active segment is sealed first where it is worth it itself. */
+  /** The active segment is sealed first where it is worth it itself. */
   async compact({ deadRatio = DEFAULT_DEAD_RATIO, signal }: CompactOptions = {}): Promise<CompactionReport> {
     const share = ratio(deadRatio);
     return this.alone(async () => {
@@ -61,8 +61,8 @@ export class Compactor {
       const active = this.keydir.usage.of(this.log.end.segmentId);
       const garbage = active.putBytes - active.liveBytes;
       if (garbage > 0 && garbage >= share * this.log.end.offset) this.log.rotate();
-      await this.log.sealsWritten();
-      return this.mergeAll(share, 0, signal);
+      await this.log.sealsWritten(() => this.check(signal));
+      return this.mergePass(share, 0, signal);
     });
   }
 
@@ -71,7 +71,7 @@ export class Compactor {
     return this.auto !== undefined;
   }
 
-  /** Settles when garbage no longer outruns the merges. For those who wait for something anyway. */
+  /** Settles when the running merges have ended, if garbage outruns them. For those who wait for something anyway. */
   async relieve(): Promise<void> {
     if (this.auto === undefined || !this.isAutoRunning || !this.isOutrun(this.auto)) return;
     const { probe } = this.log;
@@ -89,11 +89,13 @@ export class Compactor {
     if (auto === undefined || this.isAutoRunning) return;
     if (this.garbage(this.candidates()) < auto.minBytes) return;
     this.isAutoRunning = true;
-    // What went wrong the probe was told. The next segment that is sealed is the next occasion.
-    this.alone(() => this.mergeAll(auto.deadRatio, auto.minBytes, undefined))
-      .catch(() => {})
-      .finally(() => {
+    this.alone(() => this.mergePass(auto.deadRatio, auto.minBytes, undefined))
+      // What went wrong the probe was told. The next segment that is sealed is the next occasion.
+      .catch(() => ({ merges: 0 }))
+      .then(({ merges }) => {
         this.isAutoRunning = false;
+        // For what was sealed meanwhile, behind those who wait for their turn.
+        if (merges > 0) this.startAuto();
       });
   }
 
@@ -105,45 +107,65 @@ export class Compactor {
     return result;
   }
 
-  private async mergeAll(
+  /**
+   * Merges the segments that are sealed now until none is worth it. What is overwritten in the outputs meanwhile does not
+   * count, and what is sealed meanwhile neither: beside writes that never end, it would never end.
+   */
+  private async mergePass(
     deadRatio: number,
     minBytes: number,
     signal: AbortSignal | undefined,
   ): Promise<CompactionReport> {
-    const check = () => {
-      signal?.throwIfAborted();
-      this.log.checkWritable();
-    };
+    const throughId = this.log.end.segmentId - 1;
+    const outputs = new Set<number>();
     const report = { merges: 0, inputBytes: 0, outputBytes: 0 };
     for (;;) {
-      check();
-      const candidates = this.candidates();
+      this.check(signal);
+      const candidates = this.candidates()
+        .filter(({ segmentId }) => segmentId <= throughId)
+        .map((candidate) => (outputs.has(candidate.segmentId) ? withoutDeadPuts(candidate) : candidate));
       const run = chooseRun(candidates, deadRatio, this.log.segmentBytes);
       if (run === undefined || this.garbage(candidates) < minBytes) return report;
-      const { inputBytes, outputBytes } = await this.mergeReported(run, check);
+      const { inputBytes, outputBytes } = await this.mergeReported(run, signal);
+      outputs.add((run.at(-1) as MergeCandidate).segmentId);
       report.merges++;
       report.inputBytes += inputBytes;
       report.outputBytes += outputBytes;
     }
   }
 
-  private async mergeReported(run: readonly MergeCandidate[], check: () => void) {
+  /** Throws where a compaction is to end. */
+  private check(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    this.log.checkWritable();
+  }
+
+  private async mergeReported(
+    run: readonly MergeCandidate[],
+    signal: AbortSignal | undefined,
+  ): Promise<MergeResult> {
     const { probe, directory } = this.log;
     const operation = probe?.begin('compact') ?? 0;
     const startNs = probe === undefined ? 0 : nowNs();
+    let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
     let result = { inputBytes: 0, outputBytes: 0 };
     let failure: StoreError | undefined;
     try {
-      result = await mergeRun(this.log, this.keydir, run, operation, check);
+      result = await mergeRun(this.log, this.keydir, run, operation, () => this.check(signal));
+      outcome = 'ok';
       return result;
     } catch (error) {
-      // Anything else is the caller's own reason to end it.
-      if (!(error instanceof StoreError) && errnoOf(error) === undefined) throw error;
+      const isAborted = signal?.aborted === true && error === signal.reason;
+      if (isAborted || (error instanceof StoreError && error.code === 'STORE_CLOSED')) {
+        outcome = 'aborted';
+        throw error;
+      }
       failure = wrapSystemError(error, 'compact', directory);
       throw failure;
     } finally {
       const { inputBytes, outputBytes } = result;
-      probe?.compacted?.(operation, inputBytes, outputBytes, startNs, nowNs() - startNs, failure);
+      const durationNs = nowNs() - startNs;
+      probe?.compacted?.(operation, outcome, inputBytes, outputBytes, startNs, durationNs, failure);
     }
   }
 
@@ -159,6 +181,12 @@ export class Compactor {
     const lowest = candidates.findIndex(({ sizeBytes }) => sizeBytes > 0);
     return candidates.reduce((sum, candidate, index) => sum + garbageBytes(candidate, index === lowest), 0);
   }
+}
+
+/** Deletes may still become garbage: all of them go when the segment is the lowest that holds anything, and then for good. */
+function withoutDeadPuts(candidate: MergeCandidate): MergeCandidate {
+  const { putBytes } = candidate.usage;
+  return { ...candidate, usage: { ...candidate.usage, liveBytes: putBytes } };
 }
 
 function ratio(value: number): number {

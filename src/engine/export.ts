@@ -1,21 +1,54 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { wrapSystemError } from './errors.ts';
+import { errnoOf, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem, writeFully } from './file-system.ts';
+import { frameBytes } from './frame.ts';
 
-const WRITE_CHARACTERS = 1024 * 1024;
+export interface ExportOptions {
+  /** Called after every slice; bytes of frames. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  /** Ends the export; it rejects with the signal's reason, and leaves nothing behind. */
+  readonly signal?: AbortSignal;
+}
+
+/** Made between two turns of the event loop. */
+const CHARACTERS_A_TURN = 256 * 1024;
+
+/** One `{"key_b64":"…","value_b64":"…"}` and a line feed for each pair, many lines at a time. `totalBytes` is of the frames. */
+export async function* exportLines(
+  pairs: Iterable<[Buffer, Buffer]>,
+  totalBytes: number,
+  { onProgress, signal }: ExportOptions,
+): AsyncGenerator<string, void> {
+  let text = '';
+  let doneBytes = 0;
+  for (const [key, value] of pairs) {
+    text += `{"key_b64":"${key.toString('base64')}","value_b64":"${value.toString('base64')}"}\n`;
+    doneBytes += frameBytes(key.length, value.length);
+    if (text.length < CHARACTERS_A_TURN) continue;
+    yield text;
+    text = '';
+    onProgress?.(doneBytes, Math.max(totalBytes, doneBytes));
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
+  if (text !== '') yield text;
+  onProgress?.(doneBytes, doneBytes);
+}
 
 /** Writes beside the target, syncs, and renames over it: a reader sees the old file or the whole new one. */
-export async function exportJsonl(
+export async function exportFile(
   fileSystem: FileSystem,
-  pairs: Iterable<[Buffer, Buffer]>,
+  lines: AsyncIterable<string>,
   path: string,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const target = resolve(path);
   const temporary = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
   try {
-    await writePairs(fileSystem, pairs, temporary);
+    signal?.throwIfAborted();
+    await writeLines(fileSystem, lines, temporary);
     fileSystem.rename(temporary, target);
     fileSystem.directorySync(dirname(target));
   } catch (error) {
@@ -24,33 +57,22 @@ export async function exportJsonl(
     } catch {
       // It was never made, or cannot be removed either: what went wrong first is what to tell.
     }
-    throw wrapSystemError(error, 'export', target);
+    if (signal?.aborted && error === signal.reason) throw error;
+    // What is missing is not the file.
+    throw wrapSystemError(error, 'export', errnoOf(error) === 'ENOENT' ? dirname(target) : target);
   }
 }
 
-async function writePairs(
-  fileSystem: FileSystem,
-  pairs: Iterable<[Buffer, Buffer]>,
-  path: string,
-): Promise<void> {
+async function writeLines(fileSystem: FileSystem, lines: AsyncIterable<string>, path: string): Promise<void> {
   const descriptor = fileSystem.open(path, 'create');
   try {
     let position = 0;
-    let text = '';
-    const flush = () => {
+    for await (const text of lines) {
       const bytes = Buffer.from(text, 'latin1');
       writeFully(fileSystem, descriptor, bytes, 0, bytes.length, position);
       position += bytes.length;
-      text = '';
-    };
-    for (const [key, value] of pairs) {
-      text += `{"key_b64":"${key.toString('base64')}","value_b64":"${value.toString('base64')}"}\n`;
-      if (text.length < WRITE_CHARACTERS) continue;
-      flush();
-      await nextTurn();
     }
-    flush();
-    fileSystem.dataSync(descriptor);
+    await fileSystem.dataSyncAsync(descriptor);
   } finally {
     closeQuietly(fileSystem, descriptor);
   }

@@ -274,9 +274,9 @@ class Follower {
       if (descriptor === undefined) return this.skip(segmentId);
       const { sizeBytes } = fileSystem.statDescriptor(descriptor);
       const seal = sealOfOpened(fileSystem, directory, segmentId, descriptor);
-      // The next writer gives an absorbed segment a seal of nothing: only that of a merge tells of what is gone.
-      const tells = typeof seal === 'object' && isMerged(seal);
-      const isAbsorbed = sizeBytes === 0 && !tells && this.idAfter(segmentId) !== undefined;
+      // An absorbed segment has no seal, or still the one of what it held. With a seal of nothing it was sealed empty, or is
+      // what a merge has left of its range, and the seal tells what that was.
+      const isAbsorbed = sizeBytes === 0 && typeof seal !== 'object' && this.idAfter(segmentId) !== undefined;
       // Absorbed, or replaced by a merge that is at work: its seal is there soon.
       if (isAbsorbed || (seal === 'unknown' && attempt < SEAL_ATTEMPTS)) {
         closeQuietly(fileSystem, descriptor);

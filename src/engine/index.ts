@@ -7,12 +7,14 @@ export type { BackupReport } from './backup.ts';
 export type { BytesLike } from './bytes.ts';
 export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './compactor.ts';
 export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './errors.ts';
+export type { ExportOptions } from './export.ts';
 export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
 export type { FollowOptions } from './follow.ts';
 export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';
 export type { LogRecord, RecordRef } from './frame.ts';
 export { type FrameInspection, type InspectedField, inspectFrame } from './frame-inspection.ts';
 export type { LogOptions } from './log-options.ts';
+export type { LogStats } from './log-stats.ts';
 export type { LogPosition } from './log-sync.ts';
 export { NodeFileSystem } from './node-file-system.ts';
 export type { OperationMessage } from './operation-channels.ts';
@@ -26,9 +28,15 @@ export {
   type ReadSite,
 } from './probe.ts';
 export type { ReaderOptions, StoreReader } from './reader.ts';
-export type { LogStats, RecordLog } from './record-log.ts';
+export type { RecordLog } from './record-log.ts';
 export type { RecoveryMode } from './recovery.ts';
-export type { Discarded, QuarantinedRange, RecoveryReport } from './recovery-report.ts';
+export type {
+  Discarded,
+  QuarantinedRange,
+  RecoveryReport,
+  ReportedMark,
+  SnapshotReport,
+} from './recovery-report.ts';
 export type { Damage } from './recovery-verdict.ts';
 export { type LostRange, type SalvageReport, salvage } from './salvage.ts';
 export type { ScannedRecord } from './segment-records.ts';

@@ -1,9 +1,11 @@
 import { type BytesLike, keyBytes } from './bytes.ts';
 import type { StoreError } from './errors.ts';
+import { type ExportOptions, exportFile, exportLines } from './export.ts';
+import type { FileSystem } from './file-system.ts';
 import type { RecordRef } from './frame.ts';
 import type { Keydir } from './keydir.ts';
 import { getChannel, type OperationMessage } from './operation-channels.ts';
-import type { ReadSite } from './probe.ts';
+import { nowNs, type ReadSite } from './probe.ts';
 import { type ProbeSet, partDuration, partStart } from './probe-set.ts';
 import { readRuns, type WantedFrame } from './read-runs.ts';
 import type { SegmentReader } from './segment-reader.ts';
@@ -37,6 +39,8 @@ export abstract class KeyValueView {
   protected message(): OperationMessage {
     return { directory: this.directory };
   }
+
+  protected abstract get fileSystem(): FileSystem;
 
   /** Throws `STORE_CLOSED` after `close`. */
   protected abstract checkOpen(): void;
@@ -203,6 +207,40 @@ export abstract class KeyValueView {
     for (const key of this.keys()) {
       const value = this.get(key);
       if (value !== undefined) yield [key, value];
+    }
+  }
+
+  /** The lines of `exportJsonl`, some hundred kilobytes at a time, for whoever sends them elsewhere. */
+  exportLines(options: ExportOptions = {}): AsyncGenerator<string, void> {
+    this.checkOpen();
+    return exportLines(this.scanPairs(), this.keydir.liveBytes, options);
+  }
+
+  /**
+   * Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole, and durably, or
+   * not at all. What is written meanwhile is in it or not.
+   */
+  async exportJsonl(path: string, options: ExportOptions = {}): Promise<void> {
+    await exportFile(this.fileSystem, this.exportLines(options), path, options.signal);
+  }
+
+  /** All pairs in byte order of their keys, as one scan for the probe. */
+  private *scanPairs(): Generator<[Buffer, Buffer]> {
+    const probe = this.readProbe;
+    const operation = probe?.begin('scan') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let pairs = 0;
+    let failure: unknown;
+    try {
+      for (const pair of this.sortedPairs('scan', operation)) {
+        pairs++;
+        yield pair;
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      probe?.scanned?.(operation, pairs, startNs, nowNs() - startNs, failure as StoreError | undefined);
     }
   }
 

@@ -1,21 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import { basename, dirname } from 'node:path';
 import { refuseUnfinishedBackup } from './backup-marker.ts';
-import { DurableMarkWriter, MARK_FILE, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
-import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
+import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from './durable-mark.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
+import { clearLeftovers, findLeftovers } from './leftovers.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
-import { clearMergeLeftovers, findMergeLeftovers } from './merge-leftovers.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
-import { type LogScan, type ScanLogOptions, scanLog } from './recovery.ts';
-import type { RecoveryReport } from './recovery-report.ts';
+import { type LogScan, scanLog } from './recovery.ts';
+import { markNotes, type RecoveryReport, reportMark } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
-import { SEAL_TEMPORARY_SUFFIX, sealPath } from './seal-file.ts';
+import type { HintReader } from './seal-hints.ts';
 import { SealSet } from './seal-set.ts';
+import type { SegmentFiles } from './segment-files.ts';
 import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
+import type { SegmentScanner } from './segment-scanner.ts';
+import { SegmentWriter } from './segment-writer.ts';
+import { prepareDirectory, syncParent } from './store-directory.ts';
 import { highestTxid } from './tail-evidence.ts';
 import { WriterLock } from './writer-lock.ts';
 
@@ -36,10 +39,23 @@ export interface OpenedLog {
   readonly storeId: Buffer;
   /** Ascending; the last is the active one. */
   readonly segments: readonly LogSegment[];
+  readonly active: SegmentWriter;
   /** The valid ones. */
   readonly seals: SealSet;
   readonly nextTxid: number;
   readonly report: RecoveryReport;
+}
+
+/** What is built from the records of a log while it is opened: the keydir. */
+export interface LogView {
+  readonly files: SegmentFiles;
+  /** The store's id, before the first record. */
+  identify(storeId: Buffer): void;
+  apply(segmentId: number, frame: SegmentScanner): void;
+  applyHint(segmentId: number, hint: HintReader): void;
+  readonly size: number;
+  readonly sizeBytes: number;
+  readonly liveBytes: number;
 }
 
 export interface OpeningOptions {
@@ -50,10 +66,7 @@ export interface OpeningOptions {
   readonly probe: ProbeSet | undefined;
   /** The number of this opening, for the probe. */
   readonly operation: number;
-  /** Told before anything is visited. */
-  readonly identify: (storeId: Buffer) => void;
-  readonly visit: ScanLogOptions['visit'];
-  readonly visitHint: ScanLogOptions['visitHint'];
+  readonly view: LogView | undefined;
   readonly onOpenProgress: LogOptions['onOpenProgress'];
   readonly onLeaseLost: (error: Error, fatal: boolean) => void;
 }
@@ -90,20 +103,16 @@ async function openLocked(
   previous: MarkOnDisk | undefined,
   damagedSlots: number,
 ): Promise<OpenedLog> {
-  const { fileSystem, directory, probe, operation, resolved } = options;
+  const { fileSystem, directory, probe, operation, resolved, view } = options;
   const startNs = nowNs();
-  const notes: string[] = [];
-  if (damagedSlots > 0)
-    notes.push(`${damagedSlots} of the two slots of ${MARK_FILE} were damaged and ignored`);
-  if (previous !== undefined && !lock.witnessed) {
-    notes.push('another program, or a copy, came between: the durable mark proves only what lies before it');
-  }
+  const durableMark = reportMark(previous?.mark, lock.witnessed);
+  const notes = markNotes(damagedSlots, durableMark);
   const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
   notes.push(...found.notes);
   const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
-  const leftovers = findMergeLeftovers(fileSystem, directory, found, listSegments(fileSystem, directory));
+  const leftovers = findLeftovers(fileSystem, directory, found, listSegments(fileSystem, directory));
   const { seals } = leftovers;
-  options.identify(storeId);
+  view?.identify(storeId);
   const scan = await scanLog({
     fileSystem,
     directory,
@@ -116,14 +125,14 @@ async function openLocked(
     acceptAmbiguousTail: resolved.acceptAmbiguousTail,
     probe,
     operation,
-    visit: options.visit,
-    visitHint: options.visitHint,
+    visit: (segmentId, frame) => view?.apply(segmentId, frame),
+    visitHint: view === undefined ? undefined : (segmentId, hint) => view.applyHint(segmentId, hint),
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
   const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
-  notes.push(...clearMergeLeftovers(fileSystem, directory, leftovers));
+  notes.push(...clearLeftovers(fileSystem, directory, leftovers));
   const discarded = cutDiscarded(fileSystem, directory, scan, notes);
   const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan);
   const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
@@ -143,7 +152,6 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    removeUnfinishedSeals(fileSystem, directory, segments);
     const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals);
     if (removed.length > 0) {
       notes.push(
@@ -157,19 +165,12 @@ async function openLocked(
       mark,
       storeId,
       segments: segments.slice(removed.length),
+      active: SegmentWriter.open(fileSystem, directory, active.segmentId, active.sizeBytes),
       seals: sealsLeft,
       nextTxid,
       report: {
         outcome,
-        durableMark:
-          previous === undefined
-            ? null
-            : {
-                segmentId: previous.mark.segmentId,
-                offset: previous.mark.offset,
-                nextTxid: previous.mark.nextTxid,
-                witnessed: lock.witnessed,
-              },
+        durableMark,
         segmentsScanned: scan.segments.length - scan.segmentsFromSeals,
         segmentsFromSeals: scan.segmentsFromSeals,
         recordsKept: scan.recordCount,
@@ -184,40 +185,6 @@ async function openLocked(
   } catch (error) {
     mark.close();
     throw error;
-  }
-}
-
-/** Creates the directory and makes its name durable, parents included. */
-export function prepareDirectory(fileSystem: FileSystem, directory: string): void {
-  try {
-    const stat = fileSystem.stat(directory);
-    if (stat !== undefined && stat.kind !== 'directory') {
-      throw new StoreError('NOT_A_DIRECTORY', `a store is a directory, and ${directory} is not one`, {
-        path: directory,
-      });
-    }
-    if (stat !== undefined) return;
-    // One level after the other, each made durable before the next: whoever finds a directory, made by an opening that
-    // was killed or that failed here, knows that at most its own name is not durable yet.
-    const missing: string[] = [];
-    let present = directory;
-    for (; fileSystem.stat(present) === undefined; present = dirname(present)) missing.unshift(present);
-    syncParent(fileSystem, present);
-    for (const path of missing) {
-      fileSystem.makeDirectory(path);
-      syncParent(fileSystem, path);
-    }
-  } catch (error) {
-    throw wrapSystemError(error, 'create the store', directory);
-  }
-}
-
-/** A parent that may be passed through but not read was made by somebody else, who answers for its names. */
-function syncParent(fileSystem: FileSystem, path: string): void {
-  try {
-    fileSystem.directorySync(dirname(path));
-  } catch (error) {
-    if (errnoOf(error) !== 'EACCES') throw error;
   }
 }
 
@@ -248,19 +215,6 @@ function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: L
     }
   }
   return highest;
-}
-
-/** What an earlier writer had begun and did not live to finish. */
-function removeUnfinishedSeals(
-  fileSystem: FileSystem,
-  directory: string,
-  segments: readonly LogSegment[],
-): void {
-  const names = new Set(fileSystem.list(directory));
-  for (const { segmentId } of segments) {
-    const path = sealPath(directory, segmentId, SEAL_TEMPORARY_SUFFIX);
-    if (names.has(basename(path))) fileSystem.remove(path);
-  }
 }
 
 function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {

@@ -10,7 +10,7 @@ export interface LogOptions {
   readonly segmentBytes?: number;
   /** Read descriptors kept open; 0 opens one for every read. Default 16. */
   readonly descriptorPoolSize?: number;
-  /** Default `prefix`. */
+  /** Default `prefix`. To take every valid record out of a store that both refuse, see `salvage`. */
   readonly recovery?: RecoveryMode;
   /**
    * Take damage that holds valid frames inside its claimed extent for a torn value. Ask for it only after
@@ -35,6 +35,9 @@ const MAX_SEGMENT_BYTES = 4 * 1024 * 1024 * 1024;
 export const DEFAULT_DESCRIPTOR_POOL_SIZE = 16;
 const MAX_DESCRIPTOR_POOL_SIZE = 65_536;
 
+const NOT_AN_OPENING =
+  "recovery: 'salvage' opens nothing, because what it keeps goes into a new directory: await salvage(damaged, rescued), or npx tidemark salvage DAMAGED RESCUED; then open what was rescued";
+
 /** The options with their defaults; throws `TypeError` or `RangeError` naming the option. */
 export function resolveLogOptions(options: LogOptions): {
   segmentBytes: number;
@@ -43,7 +46,8 @@ export function resolveLogOptions(options: LogOptions): {
   open: 'seals' | 'full';
   acceptAmbiguousTail: boolean;
 } {
-  const recovery = options.recovery ?? 'prefix';
+  const recovery: string = options.recovery ?? 'prefix';
+  if (recovery === 'salvage') throw new RangeError(NOT_AN_OPENING);
   if (recovery !== 'prefix' && recovery !== 'strict') {
     throw new RangeError(`recovery must be 'prefix' or 'strict', not ${JSON.stringify(recovery)}`);
   }

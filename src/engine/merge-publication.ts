@@ -1,8 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
+import { emptyAbsorbed } from './leftovers.ts';
 import type { LogScans } from './log-scans.ts';
 import type { LogSync } from './log-sync.ts';
-import { emptyAbsorbed } from './merge-leftovers.ts';
 import type { PoisonLatch } from './poison-latch.ts';
 import { MERGE_COPY_SUFFIX, MERGE_SUFFIX, MERGE_TEMPORARY_SUFFIX, type Seal, sealPath } from './seal-file.ts';
 import type { LogSegment } from './segment-list.ts';
@@ -110,11 +111,12 @@ async function switchOver(host: MergeHost, { run, seal, file, swap }: PreparedMe
   fileSystem.rename(sealPath(directory, seal.segmentId, MERGE_SUFFIX), sealPath(directory, seal.segmentId));
   await syncDirectory(host);
   latch.check();
-  emptyAbsorbed(
-    fileSystem,
-    directory,
-    run.filter(({ segmentId }) => segmentId !== seal.segmentId),
-  );
+  for (const segment of run) {
+    if (segment.segmentId === seal.segmentId) continue;
+    emptyAbsorbed(fileSystem, directory, [segment]);
+    // Freeing the blocks of a seal takes a millisecond or two, and there may be fifteen.
+    await nextTurn();
+  }
   await syncDirectory(host);
 }
 

@@ -90,8 +90,10 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
+  /** One merge, or a `compactTo`. `aborted` by its caller's signal or a close: it has changed nothing. */
   compacted?(
     operation: number,
+    outcome: 'ok' | 'aborted' | 'failed',
     inputBytes: number,
     outputBytes: number,
     startNs: number,

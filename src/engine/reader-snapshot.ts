@@ -4,11 +4,13 @@ import { NONCE_BYTES, readMark } from './durable-mark.ts';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileStat, FileSystem } from './file-system.ts';
 import { Keydir } from './keydir.ts';
+import { findLeftovers } from './leftovers.ts';
 import type { LogOptions } from './log-options.ts';
-import { findMergeLeftovers } from './merge-leftovers.ts';
 import { DirectoryStamp } from './merge-view.ts';
+import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { scanLog } from './recovery.ts';
+import { markNotes, reportMark, type SnapshotReport } from './recovery-report.ts';
 import { SealSet } from './seal-set.ts';
 import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
@@ -27,6 +29,7 @@ export interface Snapshot {
   readonly segments: Map<number, SnapshotSegment>;
   /** 0 when there is no record. */
   lastTxid: number;
+  readonly report: SnapshotReport;
 }
 
 export interface SnapshotOptions {
@@ -74,13 +77,16 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
 
 async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { fileSystem, directory, probe, operation, full, onProgress } = options;
+  const startNs = nowNs();
   // The mark and the seals first: they must not prove more than the listing shows.
-  const mark = readMark(fileSystem, directory).newest?.mark;
+  const { newest, damagedSlots } = readMark(fileSystem, directory);
+  const mark = newest?.mark;
   const sealFiles = SealSet.read(fileSystem, directory, mark?.storeId);
   const keydir = new Keydir();
   keydir.identify(mark?.storeId ?? sealFiles.storeId ?? randomBytes(NONCE_BYTES));
   const listed = listIdentities(fileSystem, directory);
-  const { segments, seals } = findMergeLeftovers(fileSystem, directory, sealFiles, listed);
+  const { segments, seals } = findLeftovers(fileSystem, directory, sealFiles, listed);
+  const witnessed = mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce);
   const scan = await scanLog({
     fileSystem,
     directory,
@@ -88,7 +94,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     mark,
     seals,
     full,
-    witnessed: mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce),
+    witnessed,
     mode: 'prefix',
     acceptAmbiguousTail: false,
     probe,
@@ -106,7 +112,23 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     if (sizeBytes > 0 || !segment.sealed)
       checkIdentity({ ...segment, sizeBytes }, fileSystem.stat(segmentPath(directory, segment.segmentId)));
   }
-  return { keydir, segments: snapshot, lastTxid: scan.lastTxid };
+  const durableMark = reportMark(mark, witnessed);
+  return {
+    keydir,
+    segments: snapshot,
+    lastTxid: scan.lastTxid,
+    report: {
+      outcome: scan.discarded.length === 0 ? 'whole' : 'unfinished',
+      durableMark,
+      segmentsScanned: scan.segments.length - scan.segmentsFromSeals,
+      segmentsFromSeals: scan.segmentsFromSeals,
+      recordsKept: scan.recordCount,
+      bytesKept: scan.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      ignored: scan.discarded,
+      notes: [...markNotes(damagedSlots, durableMark), ...sealFiles.notes],
+      durationNs: nowNs() - startNs,
+    },
+  };
 }
 
 /** The segments of a directory with what stands under their names. Throws `NOT_FOUND` when there is none. */

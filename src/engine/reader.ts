@@ -9,6 +9,7 @@ import { NodeFileSystem } from './node-file-system.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet } from './probe-set.ts';
 import { checkIdentity, type Snapshot, type SnapshotSegment, takeSnapshot } from './reader-snapshot.ts';
+import type { SnapshotReport } from './recovery-report.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { type ScannedRecord, scanSegments } from './segment-records.ts';
 import { SnapshotTail } from './snapshot-tail.ts';
@@ -73,6 +74,11 @@ export class StoreReader extends KeyValueView {
   /** The last txid of the snapshot; 0 when there is no record. */
   get lastTxid(): number {
     return this.snapshot.lastTxid;
+  }
+
+  /** What the opening found, or the last refresh that had to read the whole store again. */
+  get recoveryReport(): SnapshotReport {
+    return this.snapshot.report;
   }
 
   /** Every record of the snapshot, in log order. */
@@ -192,6 +198,10 @@ export class StoreReader extends KeyValueView {
       lastSyncedAtMs: undefined,
       probeErrors: this.setup.probe?.errors ?? 0,
     };
+  }
+
+  protected override get fileSystem(): FileSystem {
+    return this.setup.fileSystem;
   }
 
   protected override checkOpen(): void {

@@ -1,95 +1,28 @@
 import { basename, resolve } from 'node:path';
 import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
-import { StoreError, wrapSystemError } from './errors.ts';
+import { StoreError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
-import { CRC_BYTES, HEADER_BYTES, MAX_RECORD_TYPE, MAX_SEGMENT_ID, RecordType } from './format.ts';
-import {
-  frameBytes,
-  headerKeyLength,
-  headerTxid,
-  headerType,
-  type LogRecord,
-  type RecordRef,
-  viewOf,
-} from './frame.ts';
-import { type OpenedLog, type OpeningOptions, openForWriting } from './log-opening.ts';
+import { CRC_BYTES, HEADER_BYTES, MAX_RECORD_TYPE, RecordType } from './format.ts';
+import { headerKeyLength, headerTxid, headerType, type LogRecord, type RecordRef, viewOf } from './frame.ts';
+import { type LogView, type OpenedLog, type OpeningOptions, openForWriting } from './log-opening.ts';
 import { type LogOptions, resolveLogOptions } from './log-options.ts';
 import { LogScans } from './log-scans.ts';
+import { countLog, type LogStats } from './log-stats.ts';
 import { type LogPosition, LogSync } from './log-sync.ts';
+import { type Append, LogWriter } from './log-writer.ts';
 import { type PreparedMerge, publishMerge } from './merge-publication.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
 import { nowNs, type ProbeGauges } from './probe.ts';
 import { ProbeSet, partDuration, partStart } from './probe-set.ts';
-import { MAX_UNSYNCED_RECORDS } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
+import type { BackupSource, ScrubSource } from './scrub-source.ts';
 import type { Seal } from './seal-file.ts';
-import type { HintReader } from './seal-hints.ts';
 import { SegmentFiles } from './segment-files.ts';
 import type { LogSegment } from './segment-list.ts';
-import { type PoolStats, SegmentReader } from './segment-reader.ts';
+import { SegmentReader } from './segment-reader.ts';
 import type { ScannedRecord } from './segment-records.ts';
-import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentSealer } from './segment-sealer.ts';
-import { SegmentWriter, WRITE_BUFFER_BYTES } from './segment-writer.ts';
-
-/** The lock, two of the mark, two of the active segment. */
-const OWN_DESCRIPTORS = 5;
-
-const APPEND_KINDS = ['append', 'put', 'delete'] as const;
-
-/** What is built from the records of a log while it is opened: the keydir. */
-export interface LogView {
-  readonly files: SegmentFiles;
-  /** The store's id, before the first record. */
-  identify(storeId: Buffer): void;
-  apply(segmentId: number, frame: SegmentScanner): void;
-  applyHint(segmentId: number, hint: HintReader): void;
-  readonly size: number;
-  readonly sizeBytes: number;
-  readonly liveBytes: number;
-}
-
-/** One record to append. */
-export interface Append {
-  readonly type: RecordType;
-  readonly key: Uint8Array;
-  readonly payload: Uint8Array;
-}
-
-export interface ScrubSource {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
-  readonly probe: ProbeSet | undefined;
-  /** As they are now, ascending; the last is the active one. */
-  readonly segments: () => readonly LogSegment[];
-  /** Throws `STORE_CLOSED` after `close`. */
-  readonly checkOpen: () => void;
-  /** To be told 1 for each file that is opened, and -1 when it is closed. */
-  readonly onDescriptors: (change: 1 | -1) => void;
-}
-
-export interface BackupSource extends ScrubSource {
-  readonly storeId: Buffer;
-  /** Makes durable what was appended before the call, unless the writer is poisoned, and says how far the log is. */
-  readonly sync: () => Promise<LogPosition>;
-}
-
-export interface LogStats extends PoolStats {
-  readonly segments: number;
-  readonly sealedBytes: number;
-  readonly activeBytes: number;
-  /** Files that this log holds open: lock, two of the mark, two a segment being written or synced, a seal being written and its segment, the read pool, scans, merges. */
-  readonly openDescriptors: number;
-  /** Sealed segments whose seal files are not written yet. */
-  readonly unwrittenSeals: number;
-  readonly unsyncedRecords: number;
-  readonly unsyncedBytes: number;
-  readonly syncWaiters: number;
-  /** Wall-clock milliseconds; undefined before the first sync. */
-  readonly lastSyncedAtMs: number | undefined;
-  readonly probeErrors: number;
-}
 
 /**
  * The append-only log: frames in numbered segments, one writer. `append` survives the death of the process,
@@ -107,12 +40,9 @@ export class RecordLog {
   private readonly latch: PoisonLatch;
   private readonly opened: OpenedLog;
   private readonly syncs: LogSync;
+  private readonly writer: LogWriter;
   private readonly sealer: SegmentSealer;
   private readonly scans: LogScans;
-  private readonly writeBuffer = Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
-  private sealed: LogSegment[];
-  private active: SegmentWriter;
-  private nextTxid: number;
   /** Files that a merge holds open. */
   mergeDescriptors = 0;
   /** Told when a seal file was written. */
@@ -120,50 +50,36 @@ export class RecordLog {
   private held: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
 
-  private constructor(
-    options: OpeningOptions,
-    probe: ProbeSet | undefined,
-    latch: PoisonLatch,
-    opened: OpenedLog,
-    reader: SegmentReader,
-  ) {
-    const { fileSystem, directory } = options;
-    const active = opened.segments.at(-1) as LogSegment;
+  private constructor(options: OpeningOptions, latch: PoisonLatch, opened: OpenedLog) {
+    const { fileSystem, directory, probe, view } = options;
+    const { segmentBytes, descriptorPoolSize } = options.resolved;
+    const { mark, lock, storeId, seals, nextTxid, active } = opened;
     this.directory = directory;
     this.recoveryReport = opened.report;
     this.fileSystem = fileSystem;
-    this.segmentBytes = options.resolved.segmentBytes;
+    this.segmentBytes = segmentBytes;
     this.probe = probe;
     this.latch = latch;
     this.opened = opened;
-    this.reader = reader;
+    const files = view?.files ?? new SegmentFiles();
+    this.reader = new SegmentReader(fileSystem, directory, files, descriptorPoolSize, probe);
     this.scans = new LogScans(fileSystem, directory, probe);
-    this.sealed = opened.segments.slice(0, -1);
-    this.nextTxid = opened.nextTxid;
-    this.active = SegmentWriter.open(
-      fileSystem,
-      directory,
-      active.segmentId,
-      'write',
-      active.sizeBytes,
-      this.writeBuffer,
-    );
     this.syncs = new LogSync({
       fileSystem,
       directory,
-      mark: opened.mark,
-      lock: opened.lock,
+      mark,
+      lock,
       latch,
       probe,
-      start: this.end,
+      start: { segmentId: active.segmentId, offset: active.sizeBytes, nextTxid },
       end: () => this.end,
-      active: () => this.active,
+      active: () => this.writer.active,
       onSealed: (segmentId, sizeBytes) => this.sealer.add({ segmentId, sizeBytes }),
     });
-    const { storeId, seals } = opened;
+    const sealed = opened.segments.slice(0, -1);
+    const { syncs } = this;
+    this.writer = new LogWriter({ directory, segmentBytes, latch, syncs, probe, sealed, active, nextTxid });
     const lowestId = (opened.segments[0] as LogSegment).segmentId;
-    // What a merge has absorbed is spoken for by the seal of its output.
-    const covered = seals.covered(this.sealed.map(({ segmentId }) => segmentId));
     this.sealer = new SegmentSealer(
       {
         fileSystem,
@@ -175,10 +91,7 @@ export class RecordLog {
         lowestId,
         onWritten: () => this.onSealWritten(),
       },
-      this.sealed.filter(
-        ({ segmentId, sizeBytes }) =>
-          seals.of(segmentId)?.byteLength !== sizeBytes && !covered.has(segmentId),
-      ),
+      sealed,
     );
     this.sealer.start();
   }
@@ -203,9 +116,7 @@ export class RecordLog {
       resolved,
       probe,
       operation: probe?.begin('open') ?? 0,
-      identify: (storeId) => view?.identify(storeId),
-      visit: (segmentId, frame) => view?.apply(segmentId, frame),
-      visitHint: view === undefined ? undefined : (segmentId, hint) => view.applyHint(segmentId, hint),
+      view,
       onOpenProgress: options.onOpenProgress,
       onLeaseLost: (error, fatal) => {
         probe?.leaseLost?.(fatal);
@@ -214,7 +125,7 @@ export class RecordLog {
     };
     const startNs = probe === undefined ? 0 : nowNs();
     try {
-      log = await RecordLog.openReported(opening, probe, latch, view);
+      log = new RecordLog(opening, latch, await openForWriting(opening));
     } catch (error) {
       if (error instanceof StoreError) {
         if (error.segmentId !== undefined) probe?.corrupted?.(error);
@@ -229,33 +140,9 @@ export class RecordLog {
     return log;
   }
 
-  private static async openReported(
-    opening: OpeningOptions,
-    probe: ProbeSet | undefined,
-    latch: PoisonLatch,
-    view: LogView | undefined,
-  ): Promise<RecordLog> {
-    const opened = await openForWriting(opening);
-    try {
-      const { fileSystem, directory, resolved } = opening;
-      const reader = new SegmentReader(
-        fileSystem,
-        directory,
-        view?.files ?? new SegmentFiles(),
-        resolved.descriptorPoolSize,
-        probe,
-      );
-      return new RecordLog(opening, probe, latch, opened, reader);
-    } catch (error) {
-      opened.mark.close();
-      await opened.lock.release();
-      throw wrapSystemError(error, 'open the log', opening.directory);
-    }
-  }
-
   /** Where the next record goes. */
   get end(): LogPosition {
-    return { segmentId: this.active.segmentId, offset: this.active.sizeBytes, nextTxid: this.nextTxid };
+    return this.writer.end;
   }
 
   /** Everything before this position is known to be on stable storage. */
@@ -281,43 +168,7 @@ export class RecordLog {
     const keyed = keyBytes(key);
     const loaded = payloadBytes(payload);
     this.checkWritable();
-    const { probe } = this;
-    if (probe === undefined) return this.appendOne(type, keyed, loaded, 0);
-    const kind = APPEND_KINDS[type];
-    const operation = probe.begin(kind);
-    const startNs = nowNs();
-    const userBytes = keyed.length + loaded.length;
-    const byteLength = frameBytes(keyed.length, loaded.length);
-    try {
-      const ref = this.appendOne(type, keyed, loaded, operation);
-      probe.appended?.(operation, kind, byteLength, userBytes, startNs, nowNs() - startNs, undefined);
-      return ref;
-    } catch (error) {
-      probe.appended?.(
-        operation,
-        kind,
-        byteLength,
-        userBytes,
-        startNs,
-        nowNs() - startNs,
-        error as StoreError,
-      );
-      throw error;
-    }
-  }
-
-  private appendOne(type: RecordType, key: Uint8Array, payload: Uint8Array, operation: number): RecordRef {
-    const byteLength = frameBytes(key.length, payload.length);
-    this.makeRoom(byteLength);
-    const { segmentId, sizeBytes: offset } = this.active;
-    try {
-      this.active.append(type, this.nextTxid, key, payload);
-    } catch (error) {
-      throw this.latch.close('WRITE_FAILED', 'the append', error);
-    }
-    this.nextTxid++;
-    this.probe?.wrote?.(operation, segmentId, offset, byteLength);
-    return { segmentId, offset, byteLength };
+    return this.writer.append(type, keyed, loaded);
   }
 
   /**
@@ -326,74 +177,7 @@ export class RecordLog {
    */
   appendAll(appends: readonly Append[], written: (append: Append, ref: RecordRef) => void): void {
     this.checkWritable();
-    const { probe } = this;
-    if (probe === undefined) {
-      this.appendStaged(appends, written, 0);
-      return;
-    }
-    const operation = probe.begin('batch');
-    const startNs = nowNs();
-    let puts = 0;
-    let deletes = 0;
-    let bytes = 0;
-    let userBytes = 0;
-    let failure: unknown;
-    try {
-      this.appendStaged(
-        appends,
-        (append, ref) => {
-          if (append.type === RecordType.Delete) deletes++;
-          else puts++;
-          bytes += ref.byteLength;
-          userBytes += append.key.length + append.payload.length;
-          written(append, ref);
-        },
-        operation,
-      );
-    } catch (error) {
-      failure = error;
-      throw error;
-    } finally {
-      const error = failure as StoreError | undefined;
-      probe.batched?.(operation, puts, deletes, bytes, userBytes, startNs, nowNs() - startNs, error);
-    }
-  }
-
-  private appendStaged(
-    appends: readonly Append[],
-    written: (append: Append, ref: RecordRef) => void,
-    operation: number,
-  ): void {
-    let staged: { append: Append; ref: RecordRef }[] = [];
-    const flush = () => {
-      if (staged.length === 0) return;
-      const { segmentId, sizeBytes } = this.active;
-      try {
-        this.active.flush();
-      } catch (error) {
-        throw this.latch.close('WRITE_FAILED', 'the append of a batch', error);
-      }
-      this.probe?.wrote?.(operation, segmentId, sizeBytes, this.active.sizeBytes - sizeBytes);
-      for (const { append, ref } of staged) written(append, ref);
-      staged = [];
-    };
-    for (const append of appends) {
-      const { type, key, payload } = append;
-      const byteLength = frameBytes(key.length, payload.length);
-      if (this.needsRoom(byteLength) || !this.active.canStage(key, payload)) {
-        flush();
-        this.makeRoom(byteLength);
-      }
-      if (!this.active.canStage(key, payload)) {
-        written(append, this.appendOne(type, key, payload, operation));
-        continue;
-      }
-      const offset = this.active.sizeBytes + this.active.stagedBytes;
-      staged.push({ append, ref: { segmentId: this.active.segmentId, offset, byteLength } });
-      this.active.stage(type, this.nextTxid, key, payload);
-      this.nextTxid++;
-    }
-    flush();
+    this.writer.appendAll(appends, written);
   }
 
   /** The record at `ref`, its checksum verified. Throws `CRC_MISMATCH`, `FRAME_MISMATCH` or `READ_FAILED`. */
@@ -419,16 +203,12 @@ export class RecordLog {
   /** Every record up to the present end, in log order. */
   scan(): Generator<ScannedRecord> {
     this.checkOpen();
-    return this.scans.scan(this.segmentsNow());
+    return this.scans.scan(this.writer.segments);
   }
 
   /** Segments that are final, ascending, each with its seal where it has one. */
   sealedSegments(): (LogSegment & { readonly seal: Seal | undefined })[] {
-    return this.sealed.map((segment) => {
-      const seal = this.sealer.sealOf(segment.segmentId);
-      // One that another program has appended to has a seal of what it was before.
-      return { ...segment, seal: seal?.byteLength === segment.sizeBytes ? seal : undefined };
-    });
+    return this.writer.sealed.map((segment) => ({ ...segment, seal: this.sealer.sealOf(segment) }));
   }
 
   /** What whoever reads the files of the log in slices, while it is written, goes by. */
@@ -438,7 +218,7 @@ export class RecordLog {
       fileSystem,
       directory,
       probe,
-      segments: () => this.segmentsNow(),
+      segments: () => this.writer.segments,
       checkOpen: () => this.checkOpen(),
       onDescriptors: (change) => this.scans.count(change),
     };
@@ -469,10 +249,7 @@ export class RecordLog {
         sealer,
         check,
         scans: this.scans,
-        replaced: (segments) => {
-          const changed = new Map(segments.map((segment) => [segment.segmentId, segment]));
-          this.sealed = this.sealed.map((segment) => changed.get(segment.segmentId) ?? segment);
-        },
+        replaced: (segments) => this.writer.replace(segments),
       },
       merge,
     );
@@ -483,10 +260,15 @@ export class RecordLog {
     this.held = work;
   }
 
-  /** Settles when every segment that was rotated away by now has its seal, or could not be given one. */
-  async sealsWritten(): Promise<void> {
+  /**
+   * Syncs, and settles when every segment that was sealed before the call has its seal file, or could not be given one:
+   * then the next opening reads it as before. `check` is called now and then, and throws where it is to end early.
+   */
+  async sealsWritten(check: () => void = () => {}): Promise<void> {
+    const throughId = this.end.segmentId - 1;
     await this.sync();
-    await this.sealer.idle();
+    await this.sealer.written(throughId, check);
+    this.latch.check();
   }
 
   get storeId(): Buffer {
@@ -505,52 +287,20 @@ export class RecordLog {
   /** Seals the active segment and goes on in a new one. The sync of the sealed one runs in the background. */
   rotate(): void {
     this.checkWritable();
-    const next = this.active.segmentId + 1;
-    if (next > MAX_SEGMENT_ID) {
-      throw new StoreError('LOG_FULL', `segment ids end at ${MAX_SEGMENT_ID}; compactTo a new directory`, {
-        path: this.directory,
-      });
-    }
-    this.syncs.waitForSealed();
-    const previous = this.active;
-    try {
-      this.active = SegmentWriter.open(this.fileSystem, this.directory, next, 'create', 0, this.writeBuffer);
-    } catch (error) {
-      throw this.latch.close('WRITE_FAILED', 'the rotation', error);
-    }
-    this.sealed.push({ segmentId: previous.segmentId, sizeBytes: previous.sizeBytes });
-    this.syncs.seal(previous, this.end);
-    this.probe?.rotated?.(previous.segmentId, next);
+    this.writer.rotate();
   }
 
   /** Bytes of all segments. */
   get totalBytes(): number {
-    return this.segmentsNow().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return this.writer.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   stats(): LogStats {
-    const pool = this.reader.poolStats;
-    return {
-      ...pool,
-      segments: this.sealed.length + 1,
-      sealedBytes: this.totalBytes - this.active.sizeBytes,
-      activeBytes: this.active.sizeBytes,
-      openDescriptors:
-        this.closing === undefined
-          ? OWN_DESCRIPTORS +
-            2 * this.syncs.sealingCount +
-            this.sealer.descriptorCount +
-            pool.pooledDescriptors +
-            this.scans.descriptorCount +
-            this.mergeDescriptors
-          : 0,
-      unwrittenSeals: this.syncs.sealingCount + this.sealer.pendingCount,
-      unsyncedRecords: this.nextTxid - this.syncs.durable.nextTxid,
-      unsyncedBytes: this.bytesAfter(this.syncs.durable),
-      syncWaiters: this.syncs.waiterCount,
-      lastSyncedAtMs: this.syncs.lastSyncedAtMs,
-      probeErrors: this.probe?.errors ?? 0,
-    };
+    const { writer, syncs, sealer, reader, scans, mergeDescriptors, probe } = this;
+    return countLog(
+      { writer, syncs, sealer, reader, scans, mergeDescriptors, probe },
+      this.closing !== undefined,
+    );
   }
 
   /**
@@ -574,7 +324,7 @@ export class RecordLog {
       await this.syncs.idle();
       await this.sealer.stop();
       this.syncs.closeDescriptors();
-      this.active.close();
+      this.writer.active.close();
       await this.reader.close();
       this.opened.mark.close();
       await this.opened.lock.release();
@@ -593,32 +343,6 @@ export class RecordLog {
       sealedSegments: stats.segments - 1,
       segmentBytes: this.totalBytes,
     };
-  }
-
-  private segmentsNow(): LogSegment[] {
-    return [...this.sealed, { segmentId: this.active.segmentId, sizeBytes: this.active.sizeBytes }];
-  }
-
-  private bytesAfter({ segmentId, offset }: LogPosition): number {
-    return this.segmentsNow().reduce((sum, segment) => {
-      if (segment.segmentId < segmentId) return sum;
-      return sum + segment.sizeBytes - (segment.segmentId === segmentId ? offset : 0);
-    }, 0);
-  }
-
-  private needsRoom(byteLength: number): boolean {
-    const used = this.active.sizeBytes + this.active.stagedBytes;
-    return (used > 0 && used + byteLength > this.segmentBytes) || this.unsyncedIsFull();
-  }
-
-  private unsyncedIsFull(): boolean {
-    return this.nextTxid - this.syncs.durable.nextTxid >= MAX_UNSYNCED_RECORDS;
-  }
-
-  /** Before an append: rotates a full segment, and syncs when too much is unsynced. */
-  private makeRoom(byteLength: number): void {
-    if (this.active.sizeBytes > 0 && this.active.sizeBytes + byteLength > this.segmentBytes) this.rotate();
-    if (this.unsyncedIsFull()) this.syncs.syncNow();
   }
 
   /** Throws `STORE_CLOSED` after `close`. */

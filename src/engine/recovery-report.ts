@@ -15,6 +15,14 @@ export interface QuarantinedRange extends Discarded {
   readonly quarantinePath: string | null;
 }
 
+/** The durable mark that was found; `witnessed` when no foreign writer came after it. */
+export interface ReportedMark {
+  readonly segmentId: number;
+  readonly offset: number;
+  readonly nextTxid: number;
+  readonly witnessed: boolean;
+}
+
 /** What an opening found and did. Nothing is dropped without a line in here. */
 export interface RecoveryReport {
   /**
@@ -23,13 +31,8 @@ export interface RecoveryReport {
    * - `recovered`: not closed in order, or written by another program since.
    */
   readonly outcome: 'created' | 'clean' | 'recovered';
-  /** The mark that was found; `witnessed` when no foreign writer came after it. Null when there was none. */
-  readonly durableMark: {
-    readonly segmentId: number;
-    readonly offset: number;
-    readonly nextTxid: number;
-    readonly witnessed: boolean;
-  } | null;
+  /** Null when there was none. */
+  readonly durableMark: ReportedMark | null;
   /** Read from end to end. */
   readonly segmentsScanned: number;
   /** Taken from their seal files, unread. */
@@ -44,4 +47,45 @@ export interface RecoveryReport {
   /** Sentences on anything else worth knowing: a damaged sidecar, a foreign writer, no room for quarantine. */
   readonly notes: readonly string[];
   readonly durationNs: number;
+}
+
+/** What an opening for reading found. It changes nothing. */
+export interface SnapshotReport {
+  /**
+   * - `whole`: the valid log goes to the end of the last file.
+   * - `unfinished`: something follows it, in flight while a writer lives, else left by a crash.
+   */
+  readonly outcome: 'whole' | 'unfinished';
+  /** Null when there was none. */
+  readonly durableMark: ReportedMark | null;
+  /** Read from end to end. */
+  readonly segmentsScanned: number;
+  /** Taken from their seal files, unread. */
+  readonly segmentsFromSeals: number;
+  readonly recordsKept: number;
+  readonly bytesKept: number;
+  /** What follows the end of the valid log. The next opening for writing discards it, unless more of it has come by then. */
+  readonly ignored: readonly Discarded[];
+  /** Sentences on anything else worth knowing: a damaged sidecar, a foreign writer. */
+  readonly notes: readonly string[];
+  readonly durationNs: number;
+}
+
+export function reportMark(
+  mark: Omit<ReportedMark, 'witnessed'> | undefined,
+  witnessed: boolean,
+): ReportedMark | null {
+  if (mark === undefined) return null;
+  const { segmentId, offset, nextTxid } = mark;
+  return { segmentId, offset, nextTxid, witnessed };
+}
+
+/** Lines on a mark that cannot be taken as it is. */
+export function markNotes(damagedSlots: number, mark: ReportedMark | null): string[] {
+  const notes: string[] = [];
+  if (damagedSlots > 0)
+    notes.push(`${damagedSlots} of the two slots of durable-mark were damaged and ignored`);
+  if (mark?.witnessed === false)
+    notes.push('another program, or a copy, came between: the durable mark proves only what lies before it');
+  return notes;
 }

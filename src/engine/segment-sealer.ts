@@ -53,14 +53,20 @@ export class SegmentSealer {
   private leftovers: LogSegment[];
   private queue: LogSegment[] = [];
   private running: Promise<void> | undefined;
+  /** Told when a segment needs to wait no longer. */
+  private waiters: (() => void)[] = [];
   private stopped = false;
   private descriptors = 0;
 
-  /** `leftovers` are sealed segments that have no seal of their present length. */
-  constructor(options: SealerOptions, leftovers: readonly LogSegment[]) {
+  /** `sealed` are the sealed segments that an opening has found. */
+  constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
     this.options = options;
-    this.leftovers = [...leftovers];
     for (const seal of options.seals) this.seals.set(seal.segmentId, seal);
+    // What a merge has absorbed is spoken for by the seal of its output.
+    const covered = options.seals.covered(sealed.map(({ segmentId }) => segmentId));
+    this.leftovers = sealed.filter(
+      (segment) => this.sealOf(segment) === undefined && !covered.has(segment.segmentId),
+    );
   }
 
   /** Segments that have no seal yet. */
@@ -73,8 +79,10 @@ export class SegmentSealer {
     return this.descriptors;
   }
 
-  sealOf(segmentId: number): Seal | undefined {
-    return this.seals.get(segmentId);
+  /** The seal of a segment; one that another program has appended to has a seal of what it was before. */
+  sealOf({ segmentId, sizeBytes }: LogSegment): Seal | undefined {
+    const seal = this.seals.get(segmentId);
+    return seal?.byteLength === sizeBytes ? seal : undefined;
   }
 
   /** A merge has put another segment in the place of all that this seal covers. */
@@ -93,9 +101,16 @@ export class SegmentSealer {
     this.start();
   }
 
-  /** Settles when nothing is waiting to be sealed. */
-  async idle(): Promise<void> {
-    while (this.running !== undefined) await this.running;
+  /**
+   * Settles when no segment up to this id waits for its seal any more. `check` is called for each that was sealed meanwhile,
+   * and throws where it is not to be waited for.
+   */
+  async written(throughId: number, check: () => void): Promise<void> {
+    const isWaiting = ({ segmentId }: LogSegment) => segmentId <= throughId;
+    while (this.running !== undefined && (this.leftovers.some(isWaiting) || this.queue.some(isWaiting))) {
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
+      check();
+    }
   }
 
   /** Settles when every segment that was added is sealed, and nothing is going on any more. Many leftovers are left. */
@@ -124,10 +139,16 @@ export class SegmentSealer {
         await this.sealReported(segment);
         this.leftovers = this.leftovers.filter((other) => other !== segment);
         this.queue = this.queue.filter((other) => other !== segment);
+        this.tellWaiters();
       }
     } finally {
       this.running = undefined;
+      this.tellWaiters();
     }
+  }
+
+  private tellWaiters(): void {
+    for (const tell of this.waiters.splice(0)) tell();
   }
 
   private get isEnded(): boolean {

@@ -4,8 +4,8 @@ import { CRC_BYTES, HEADER_BYTES, MAX_KEY_BYTES, type RecordType } from './forma
 import { encodeFrame, encodeHeader, frameBytes, viewOf, writeUint32 } from './frame.ts';
 import { segmentPath } from './segment-name.ts';
 
-/** Frames are put together here: one small frame, or as many of a batch as fit. Shared by all segments of a log. */
-export const WRITE_BUFFER_BYTES = 256 * 1024;
+/** Frames are put together here: one small frame, or as many of a batch as fit. The segments of a log share one. */
+const WRITE_BUFFER_BYTES = 256 * 1024;
 
 /** A payload from here on is handed to the kernel where it lies; copying it would cost more than the vector. */
 const VECTOR_PAYLOAD_BYTES = 32 * 1024;
@@ -29,45 +29,50 @@ export class SegmentWriter {
   stagedBytes = 0;
 
   private readonly fileSystem: FileSystem;
+  private readonly directory: string;
   private readonly buffer: Buffer;
   private readonly view: DataView;
   private readonly trailer = Buffer.alloc(CRC_BYTES);
 
   private constructor(
     fileSystem: FileSystem,
-    segmentId: number,
-    appendDescriptor: number,
-    syncDescriptor: number,
-    sizeBytes: number,
-    buffer: Buffer,
-  ) {
-    this.fileSystem = fileSystem;
-    this.segmentId = segmentId;
-    this.appendDescriptor = appendDescriptor;
-    this.syncDescriptor = syncDescriptor;
-    this.sizeBytes = sizeBytes;
-    this.buffer = buffer;
-    this.view = viewOf(buffer);
-  }
-
-  /** Opens an existing segment, or creates the file of a new one; a new directory entry is the caller's to sync. */
-  static open(
-    fileSystem: FileSystem,
     directory: string,
     segmentId: number,
     mode: 'write' | 'create',
     sizeBytes: number,
     buffer: Buffer,
-  ): SegmentWriter {
+  ) {
     const path = segmentPath(directory, segmentId);
-    const appendDescriptor = fileSystem.open(path, mode);
+    this.fileSystem = fileSystem;
+    this.directory = directory;
+    this.segmentId = segmentId;
+    this.sizeBytes = sizeBytes;
+    this.buffer = buffer;
+    this.view = viewOf(buffer);
+    this.appendDescriptor = fileSystem.open(path, mode);
     try {
-      const syncDescriptor = fileSystem.open(path, 'write');
-      return new SegmentWriter(fileSystem, segmentId, appendDescriptor, syncDescriptor, sizeBytes, buffer);
+      this.syncDescriptor = fileSystem.open(path, 'write');
     } catch (error) {
-      closeQuietly(fileSystem, appendDescriptor);
+      closeQuietly(fileSystem, this.appendDescriptor);
       throw error;
     }
+  }
+
+  /** Opens a segment to go on behind its first `sizeBytes`, which are all of it. */
+  static open(
+    fileSystem: FileSystem,
+    directory: string,
+    segmentId: number,
+    sizeBytes: number,
+  ): SegmentWriter {
+    const buffer = Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
+    return new SegmentWriter(fileSystem, directory, segmentId, 'write', sizeBytes, buffer);
+  }
+
+  /** Creates the next segment, whose name is the caller's to sync. Nothing may be staged here, nor appended any more. */
+  createNext(): SegmentWriter {
+    const { fileSystem, directory, segmentId, buffer } = this;
+    return new SegmentWriter(fileSystem, directory, segmentId + 1, 'create', 0, buffer);
   }
 
   /** Appends one frame with one write call. */

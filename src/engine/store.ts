@@ -9,14 +9,16 @@ import {
 } from './compactor.ts';
 import { checksumName } from './crc32c.ts';
 import type { StoreError } from './errors.ts';
-import { exportJsonl } from './export.ts';
+import type { FileSystem } from './file-system.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
 import { importJsonl } from './import.ts';
 import { KeyValueView } from './key-value-view.ts';
 import { Keydir } from './keydir.ts';
 import type { LogOptions } from './log-options.ts';
+import type { LogStats } from './log-stats.ts';
 import type { LogPosition } from './log-sync.ts';
+import type { Append } from './log-writer.ts';
 import {
   batchChannel,
   compactChannel,
@@ -24,8 +26,7 @@ import {
   putChannel,
   syncChannel,
 } from './operation-channels.ts';
-import { nowNs } from './probe.ts';
-import { type Append, type LogStats, RecordLog } from './record-log.ts';
+import { RecordLog } from './record-log.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { ScannedRecord } from './segment-records.ts';
 import { verify } from './verify.ts';
@@ -180,8 +181,16 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Merges sealed segments until none is worth it, while reads and writes go on; the garbage of overwritten and deleted
-   * keys goes, and what counts keeps its place in the order of the log. A `RecordRef` from before may lead nowhere
+   * Syncs, and settles when every segment that was sealed before the call has its seal file, so that the next opening need
+   * not read it. One that cannot be given a seal is not waited for: nothing but the time of that opening depends on it.
+   */
+  sealsWritten(): Promise<void> {
+    return this.log.sealsWritten();
+  }
+
+  /**
+   * Merges the segments that were sealed when it began, each at most once, until none is worth it, while reads and writes go
+   * on (the active one is sealed first where it is worth it). Segments sealed meanwhile are left to the next call. The garbage of overwritten and deleted keys goes, and what counts keeps its place in the order of the log. A `RecordRef` from before may lead nowhere
    * afterwards: reading it is a typed error. Throws `CRC_MISMATCH` or `FRAME_MISMATCH` for damage met, which it leaves
    * alone, `NO_SPACE`, or the reason of `signal`.
    */
@@ -202,34 +211,8 @@ export class Store extends KeyValueView {
     await (compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run());
   }
 
-  /** Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole or not at all. */
-  async exportJsonl(path: string): Promise<void> {
-    this.checkOpen();
-    await exportJsonl(this.log.fileSystem, this.scanPairs(), path);
-  }
-
-  /** All pairs in byte order of their keys, as one scan for the probe. */
-  private *scanPairs(): Generator<[Buffer, Buffer]> {
-    const { probe } = this.log;
-    const operation = probe?.begin('scan') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    let pairs = 0;
-    let failure: unknown;
-    try {
-      for (const pair of this.sortedPairs('scan', operation)) {
-        pairs++;
-        yield pair;
-      }
-    } catch (error) {
-      failure = error;
-      throw error;
-    } finally {
-      probe?.scanned?.(operation, pairs, startNs, nowNs() - startNs, failure as StoreError | undefined);
-    }
-  }
-
   /**
-   * Puts every line of such a file, then syncs. Returns how many. A malformed line throws `IMPORT_MALFORMED` with its
+   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. A malformed line throws `IMPORT_MALFORMED` with its
    * number before anything is written.
    */
   async importJsonl(path: string): Promise<number> {
@@ -280,6 +263,10 @@ export class Store extends KeyValueView {
   /** Syncs, marks the store as closed in order, and releases it. */
   close(): Promise<void> {
     return this.log.close();
+  }
+
+  protected override get fileSystem(): FileSystem {
+    return this.log.fileSystem;
   }
 
   protected override checkOpen(): void {

@@ -233,6 +233,7 @@ class OtelProbe implements SpanCounting {
 
   compacted(
     operation: number,
+    outcome: string,
     inputBytes: number,
     outputBytes: number,
     startNs: number,
@@ -240,6 +241,7 @@ class OtelProbe implements SpanCounting {
     error: StoreError | undefined,
   ): void {
     this.end(operation, startNs + durationNs, error, {
+      'tidemark.outcome': outcome,
       'tidemark.input_bytes': inputBytes,
       'tidemark.output_bytes': outputBytes,
     });

@@ -187,13 +187,14 @@ export class StoreMetrics implements Probe {
 
   compacted(
     _operation: number,
+    outcome: string,
     inputBytes: number,
     outputBytes: number,
     _startNs: number,
     durationNs: number,
     error: StoreError | undefined,
   ): void {
-    this.compactions.add(1, error === undefined ? 'ok' : 'failed');
+    this.compactions.add(1, outcome);
     this.compactionRead += inputBytes;
     this.compactionWritten += outputBytes;
     this.compactionTime.observe(durationNs);

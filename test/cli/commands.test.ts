@@ -100,7 +100,7 @@ const CASES: readonly Expected[] = [
   ['export @sound -', 0, /^\{"key_b64":"AAEC\/w==","value_b64":"AAEC\/w=="\}\n/, NOTHING],
   ['export @sound @new', 0, /^3 keys written to /, NOTHING],
   ['export @corrupt @new', 3, NOTHING, /STORE_CORRUPT/],
-  ['export @sound @missing/x', 1, NOTHING, /no such file or directory/],
+  ['export @sound @missing/x', 1, NOTHING, /cannot export: .*missing does not exist$/m],
   ['import @new @missing', 1, NOTHING, /NOT_FOUND/],
   ['import @new -', 1, NOTHING, /give a file instead/],
   ['import @locked package.json', 1, NOTHING, /STORE_LOCKED: .*only read/],

@@ -10,7 +10,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openStore, type Store } from '../../src/engine/index.ts';
 
 /** Every state that a command can meet. */
@@ -85,8 +84,7 @@ async function filled(directory: string): Promise<Store> {
   store.delete('gone');
   store.rotate();
   await store.putDurable('text', 'newer');
-  // A seal is written in turns of the event loop.
-  while (store.stats().unwrittenSeals > 0) await nextTurn();
+  await store.sealsWritten();
   store.put('Reykjavík', LONG);
   return store;
 }

@@ -219,6 +219,15 @@ describe('options', () => {
     }
   });
 
+  test("recovery: 'salvage' is refused, and told where it is to be had", async () => {
+    const options = { recovery: 'salvage', fileSystem: counted() } as never;
+    for (const open of [openStore, openLog]) {
+      const failure = await failureBeforeIo(() => open('damaged', options));
+      expect(failure).toBeInstanceOf(RangeError);
+      expect((failure as Error).message).toMatch(/salvage\(damaged, rescued\).*npx tidemark salvage/);
+    }
+  });
+
   test.each([undefined, null, 7, {}])('a directory of %s is refused', async (directory) => {
     for (const open of [openStore, openLog, openReader]) {
       const failure = await failureBeforeIo(() => open(directory as never, { fileSystem: counted() }));

@@ -2,7 +2,8 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { openStore, type ScannedRecord, type Store } from '../../src/engine/index.ts';
+import { openStore, type Probe, type ScannedRecord, type Store } from '../../src/engine/index.ts';
+import { sealPath } from '../../src/engine/seal-file.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -35,7 +36,7 @@ function logFiles(fileSystem: MemoryFileSystem): Record<string, string> {
 }
 
 /** A store in memory, and what each call of its merges meets once `meet` is set. */
-async function storeThatMeets() {
+async function storeThatMeets(probe?: Probe) {
   const inner = new MemoryFileSystem();
   const paths = new DescriptorPaths();
   const met: { meet: ((call: Call, path: string) => void) | undefined } = { meet: undefined };
@@ -45,7 +46,7 @@ async function storeThatMeets() {
     paths.note(call, result);
     return result;
   });
-  const store = await open(fileSystem);
+  const store = await open(fileSystem, probe === undefined ? {} : { probe });
   await writeGarbage(store);
   return { inner, store, met };
 }
@@ -102,6 +103,48 @@ describe('a merge', () => {
       await store.close();
       expect(inner.openDescriptorCount).toBe(0);
     }
+  });
+
+  test.each(['signal', 'close'])('that a %s ends is to the probe no success and no failure', async (end) => {
+    const outcomes: unknown[] = [];
+    const { store, met } = await storeThatMeets({
+      compacted: (_operation, outcome, _inputBytes, outputBytes, _startNs, _durationNs, error) =>
+        outcomes.push([outcome, outputBytes, error]),
+    });
+    const ending = new AbortController();
+    // A reason that looks like an error of the system is the caller's all the same.
+    const reason = Object.assign(new Error('enough'), { code: 'ECANCELED' });
+    let closed: Promise<void> | undefined;
+    met.meet = (_call, path) => {
+      if (!path.endsWith('.merge-tmp')) return;
+      if (end === 'signal') ending.abort(reason);
+      else closed ??= store.close();
+    };
+    const error = await rejectionOf(store.compact({ ...EVERYTHING, signal: ending.signal }));
+    if (end === 'signal') expect(error).toBe(reason);
+    else expect(error).toMatchObject({ code: 'STORE_CLOSED' });
+    await (closed ?? store.close());
+    expect(outcomes).toEqual([['aborted', 0, undefined]]);
+  });
+
+  test('gives others a turn between two removals of large files', async () => {
+    const { store, met } = await storeThatMeets();
+    let turn = 0;
+    let isCounting = true;
+    const count = () => {
+      turn++;
+      if (isCounting) setImmediate(count);
+    };
+    count();
+    const removedAt: number[] = [];
+    met.meet = (call, path) => {
+      if (call.method === 'remove' && path.endsWith('.seal')) removedAt.push(turn);
+    };
+    await store.compact(EVERYTHING);
+    isCounting = false;
+    expect(removedAt.length).toBeGreaterThan(1);
+    expect(new Set(removedAt).size).toBe(removedAt.length);
+    await store.close();
   });
 
   test('that finds no room says so and changes nothing', async () => {
@@ -173,5 +216,77 @@ describe('a merge', () => {
     const again = await open(inner.afterProcessDeath());
     expect(again.recoveryReport.notes.join()).toMatch(/finished the merge of segments 1 to \d/);
     expect(pairsOf(again)).toEqual(pairsOf(store));
+  });
+});
+
+describe('a compaction beside writes that never end', () => {
+  const MOST = 100;
+
+  /** Calls `write` with a number whenever a file is about to be renamed that ends so, so many times at most. */
+  async function storeWrittenAt(ending: string, write: (store: Store, round: number) => void) {
+    const { store, met } = await storeThatMeets();
+    let rounds = 0;
+    let isWriting = false;
+    met.meet = (call, path) => {
+      if (isWriting || call.method !== 'rename' || !path.endsWith(ending) || rounds === MOST) return;
+      isWriting = true;
+      write(store, ++rounds);
+      isWriting = false;
+    };
+    return { store, rounds: () => rounds };
+  }
+
+  test('merges what was sealed when it began, each segment once, and then ends', async () => {
+    // What a merge puts in its output is garbage before the next one begins.
+    const { store, rounds } = await storeWrittenAt('.merge-tmp', (written, round) =>
+      written.put(`many-${round}`, 'overwritten'),
+    );
+    for (let key = 1; key <= MOST; key++) store.put(`many-${key}`, `value ${key}`);
+    store.put('many-1', 'garbage');
+    store.rotate();
+    const { segments } = store.stats();
+    const { merges } = await store.compact(EVERYTHING);
+    expect(merges).toBeGreaterThan(0);
+    expect(merges).toBeLessThan(segments);
+    expect(rounds()).toBeGreaterThan(0);
+    // What became garbage meanwhile is for the next call.
+    expect((await store.compact(EVERYTHING)).merges).toBeGreaterThan(0);
+    await store.close();
+  });
+
+  test('waits for the seals of what was sealed when it began, and for no others', async () => {
+    const { store, rounds } = await storeWrittenAt('.seal.tmp', (written, round) => {
+      written.put('many', `value ${round}`);
+      written.rotate();
+    });
+    store.put('key-4', 'the garbage that makes it seal the active segment, too');
+    store.put('key-4', 'garbage');
+    await store.compact(EVERYTHING);
+    expect(rounds()).toBeGreaterThan(0);
+    expect(rounds()).toBeLessThan(MOST);
+    await store.close();
+  });
+});
+
+describe('waiting for seals', () => {
+  test('settles when what was sealed has its seal, and tells what keeps them from being written', async () => {
+    const { inner, store, met } = await storeThatMeets();
+    store.put('one', 'more');
+    const { segmentId } = store.end;
+    store.rotate();
+    expect(inner.stat(sealPath(DIRECTORY, segmentId))).toBeUndefined();
+    await store.sealsWritten();
+    expect(inner.stat(sealPath(DIRECTORY, segmentId))).toBeDefined();
+    expect(store.stats().unwrittenSeals).toBe(0);
+    store.rotate();
+    met.meet = (call) => {
+      if (call.method === 'directorySyncAsync') throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    };
+    expect(await rejectionOf(store.sealsWritten())).toMatchObject({
+      code: expect.stringMatching(/SYNC_FAILED|WRITER_POISONED/),
+    });
+    expect(await rejectionOf(store.sealsWritten())).toMatchObject({ code: 'WRITER_POISONED' });
+    await rejectionOf(store.close().then(() => Promise.reject(new Error('closed'))));
+    expect(await rejectionOf(store.sealsWritten())).toMatchObject({ code: 'STORE_CLOSED' });
   });
 });

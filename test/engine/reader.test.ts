@@ -42,6 +42,14 @@ async function sealedSource(rounds = 6): Promise<Store> {
   return openSource();
 }
 
+/** The process of the writer is gone, and its lock: the same disk for whoever goes on. */
+function forgetWriter(): void {
+  for (const path of ['.lock', '.lock.lock'].map((name) => `${DIRECTORY}/${name}`)) {
+    if (disk.stat(path)?.kind === 'file') disk.remove(path);
+    else if (disk.stat(path) !== undefined) disk.removeDirectory(path);
+  }
+}
+
 const pairsOf = (view: { entries(): Iterable<[Uint8Array, Uint8Array]> }) =>
   [...view.entries()].map(([key, value]) => `${key}=${value}`).sort();
 const told = ({ txid, type, key, payload }: ScannedRecord) => `${txid} ${type} ${key} ${payload}`;
@@ -268,6 +276,72 @@ class FollowedStore {
   }
 }
 
+describe('the report of a reader', () => {
+  test('says what was read, and what follows the end of the valid log', async () => {
+    const store = await sealedSource();
+    const { segments, sealedBytes, activeBytes } = store.stats();
+    const records = everything(store).length;
+    const { end } = store;
+    await using whole = await read();
+    expect(whole.recoveryReport).toMatchObject({
+      outcome: 'whole',
+      durableMark: { ...end, witnessed: true },
+      segmentsScanned: 1,
+      segmentsFromSeals: segments - 1,
+      recordsKept: records,
+      bytesKept: sealedBytes + activeBytes,
+      ignored: [],
+      notes: [],
+    });
+    disk.mutate(segmentPath(DIRECTORY, end.segmentId), (bytes) => Buffer.concat([bytes, Buffer.alloc(7, 1)]));
+    disk.mutate(sealPath(DIRECTORY, 1), (bytes) => bytes.fill(0, 4, 8));
+    await using unfinished = await read();
+    const { segmentId, offset } = end;
+    expect(unfinished.recoveryReport).toMatchObject({
+      outcome: 'unfinished',
+      recordsKept: records,
+      ignored: [{ segmentId, offset, byteLength: 7, damage: 'truncated' }],
+      notes: ['00000001.seal was damaged and ignored'],
+    });
+  });
+});
+
+describe('an export', () => {
+  test('of a reader is that of its store, as a file and as lines', async () => {
+    await using store = await sealedSource();
+    await using reader = await read();
+    await store.exportJsonl('/of-the-store');
+    await reader.exportJsonl('/of-the-reader');
+    const text = disk.readFile('/of-the-store').toString();
+    expect(text.split('\n')).toHaveLength(store.size + 1);
+    expect(disk.readFile('/of-the-reader').toString()).toBe(text);
+    let lines = '';
+    for await (const some of reader.exportLines()) lines += some;
+    expect(lines).toBe(text);
+  });
+
+  test('that its signal ends leaves nothing behind, and the file that was there', async () => {
+    await using store = await openSource();
+    for (let key = 0; key < 40; key++) store.put(`key-${key}`, Buffer.alloc(20_000, key));
+    disk.writeFile('/target', Buffer.from('before'));
+    const before = disk.list('/').sort();
+    const ending = new AbortController();
+    const reason = Object.assign(new Error('enough'), { code: 'ENOENT' });
+    const seen: number[] = [];
+    const onProgress = (doneBytes: number, totalBytes: number) => {
+      expect(totalBytes).toBe(store.stats().liveBytes);
+      seen.push(doneBytes);
+      ending.abort(reason);
+    };
+    await expect(store.exportJsonl('/target', { onProgress, signal: ending.signal })).rejects.toBe(reason);
+    expect(seen).toHaveLength(1);
+    await expect(store.exportJsonl('/target', { signal: ending.signal })).rejects.toBe(reason);
+    expect(disk.list('/').sort()).toEqual(before);
+    expect(disk.readFile('/target').toString()).toBe('before');
+    expect(disk.openDescriptorCount).toBe(store.stats().openDescriptors);
+  });
+});
+
 describe('a reader that follows', () => {
   test('gives every record once, in log order, from any txid on, as they are appended', async () => {
     await using store = await sealedSource();
@@ -330,11 +404,7 @@ describe('a reader that follows', () => {
     const already = everything(store).length;
     for (let crash = 0; crash < 3; crash++) {
       fill(store, crash);
-      // The process is gone, and its lock: the same disk for the feed.
-      for (const path of ['.lock', '.lock.lock'].map((name) => `${DIRECTORY}/${name}`)) {
-        if (disk.stat(path)?.kind === 'file') disk.remove(path);
-        else if (disk.stat(path) !== undefined) disk.removeDirectory(path);
-      }
+      forgetWriter();
       const before = store.end.nextTxid;
       store = await openSource();
       expect(store.end.nextTxid).toBeGreaterThanOrEqual(before + TXID_JUMP - 1);
@@ -346,6 +416,26 @@ describe('a reader that follows', () => {
     expect(feeds[0]).toMatchObject({ records: now.slice(already), error: undefined });
     expect(feeds[1]).toMatchObject({ records: now, error: undefined });
     for (const feed of feeds) await feed.end();
+  });
+
+  test('knows a segment that was sealed with nothing in it from one that a merge has emptied', async () => {
+    const killed = await sealedSource();
+    killed.rotate();
+    forgetWriter();
+    const empty = await openSource();
+    const { segmentId, offset } = empty.end;
+    expect(offset).toBe(0);
+    empty.rotate();
+    empty.put('behind', 'what the opening left out');
+    await empty.close();
+    expect(disk.stat(sealPath(DIRECTORY, segmentId))).toBeDefined();
+    await using store = await openSource();
+    await using reader = await read();
+    const feed = new Feed(reader, { fromTxid: 1 });
+    const all = everything(store);
+    await feed.take(all.length);
+    expect(feed).toMatchObject({ records: all, error: undefined });
+    await feed.end();
   });
 
   test('is told which txids are gone when a merge has overtaken it', async () => {

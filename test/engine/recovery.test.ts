@@ -226,3 +226,24 @@ describe('a hostile log', () => {
     },
   );
 });
+
+describe('what an earlier process had begun and did not finish', () => {
+  test.each(['.seal.tmp', '.merge.tmp', '.merge-tmp'])(
+    'a %s is removed, with a line in the report',
+    async (ending) => {
+      const fileSystem = new MemoryFileSystem();
+      const store = await open(fileSystem);
+      store.put('k1', 'v1');
+      store.rotate();
+      await store.close();
+      const name = `00000001${ending}`;
+      const before = fileSystem.list(DIRECTORY);
+      fileSystem.writeFile(join(DIRECTORY, name), Buffer.from('unfinished'));
+      const again = await open(fileSystem);
+      expect(again.recoveryReport.notes.join()).toContain(`removed ${name}`);
+      expect(again.get('k1')?.toString()).toBe('v1');
+      await again.close();
+      expect(fileSystem.list(DIRECTORY).sort()).toEqual(before.sort());
+    },
+  );
+});

@@ -7,6 +7,7 @@ import {
   MERGE_TEMPORARY_SUFFIX,
   parseSealName,
   readSeal,
+  SEAL_TEMPORARY_SUFFIX,
   type Seal,
   sealPath,
 } from './seal-file.ts';
@@ -15,10 +16,10 @@ import type { LogSegment } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 
 /**
- * What a merge that was interrupted has left behind (its steps are told in merge-publication.ts), and what the log is
- * once it is undone or finished. Finding it changes nothing on disk.
+ * What an earlier process has begun and did not live to finish: seals, and merges (their steps are told in
+ * merge-publication.ts); and what the log is once these are undone or finished. Finding it changes nothing on disk.
  */
-export interface MergeLeftovers {
+export interface Leftovers {
   /** With those of outputs that stand in their places, and without those of what they have absorbed. */
   readonly seals: SealSet;
   /** Those that were absorbed are empty here, whatever they still hold on disk. */
@@ -31,12 +32,12 @@ export interface MergeLeftovers {
   readonly stale: readonly string[];
 }
 
-export function findMergeLeftovers(
+export function findLeftovers(
   fileSystem: FileSystem,
   directory: string,
   found: SealSet,
   segments: readonly LogSegment[],
-): MergeLeftovers {
+): Leftovers {
   const unnamed: Seal[] = [];
   const stale: string[] = [];
   for (const name of fileSystem.list(directory)) {
@@ -67,10 +68,10 @@ export function findMergeLeftovers(
 }
 
 /** Undoes or finishes what was begun, each step durable before the next. Returns lines for the report. */
-export function clearMergeLeftovers(
+export function clearLeftovers(
   fileSystem: FileSystem,
   directory: string,
-  { unnamed, absorbed, stale }: MergeLeftovers,
+  { unnamed, absorbed, stale }: Leftovers,
 ): string[] {
   const notes: string[] = [];
   for (const name of stale) {
@@ -116,10 +117,10 @@ export function emptyAbsorbed(
   }
 }
 
+const TEMPORARY_SUFFIXES = [SEAL_TEMPORARY_SUFFIX, MERGE_TEMPORARY_SUFFIX, MERGE_COPY_SUFFIX];
+
 function isTemporary(name: string): boolean {
-  return [MERGE_TEMPORARY_SUFFIX, MERGE_COPY_SUFFIX].some(
-    (suffix) => parseSealName(name, suffix) !== undefined,
-  );
+  return TEMPORARY_SUFFIXES.some((suffix) => parseSealName(name, suffix) !== undefined);
 }
 
 /** Does the output that this seal is about stand under its name? */
