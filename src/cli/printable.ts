@@ -22,6 +22,11 @@ export function printable(bytes: Uint8Array, limitBytes = Number.POSITIVE_INFINI
   return cut(text, bytes.length - Buffer.byteLength(text));
 }
 
+/** `1 record`, `2 records`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 function cut(text: string, leftOutBytes: number): string {
   return leftOutBytes === 0 ? text : `${text}... (${leftOutBytes} bytes more)`;
 }
