@@ -110,6 +110,7 @@ files that cannot be compared, 3 the run failed.`,
       'bench-results',
     )
     .option('--document <file>', 'the page', 'docs/performance.md')
+    .option('--readme <file>', 'the page with the comparison', 'README.md')
     .action(runDocument);
   placing(command(program, 'telemetry', 'what each kind of probe adds to a get'))
     .option('--rounds <n>', 'rounds of each row', positiveInteger, 9)

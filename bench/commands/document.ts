@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { UsageError } from '../bench-directory.ts';
 import { compactionTable } from '../compaction/table.ts';
 import { describeMachine, describeRun, progress } from '../output.ts';
+import { withComparison } from '../readme-comparison.ts';
 import type { Result } from '../result.ts';
 import { readResult } from '../result-file.ts';
 import { countTable, markdownOf, rowTable } from '../table.ts';
@@ -43,13 +44,15 @@ const BLOCKS: readonly {
   },
 ];
 
-/** Puts the tables of the last runs into the document, each with the machine, the date and the load. */
+/** Puts the tables of the last runs into the document, each with the machine, the date and the load, and the comparison into the README. */
 export function runDocument({
   results,
   document,
+  readme,
 }: {
   readonly results: string;
   readonly document: string;
+  readonly readme: string;
 }): void {
   let text = readDocument(document);
   for (const { name, command, content, describe = describeRun } of BLOCKS) {
@@ -60,8 +63,10 @@ export function runDocument({
     ];
     text = replaceBlock(text, name, block.join('\n\n'), document);
   }
+  const compared = withComparison(readDocument(readme), text);
   writeFileSync(document, text);
-  progress(`wrote the tables into ${document}`);
+  writeFileSync(readme, compared);
+  progress(`wrote the tables into ${document} and ${readme}`);
 }
 
 function readDocument(path: string): string {

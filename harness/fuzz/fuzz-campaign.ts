@@ -18,7 +18,7 @@ export interface FuzzResult {
   readonly findings: readonly FuzzFailure[];
 }
 
-/** Checks all inputs, in several processes. Findings of one kind count once. */
+/** Checks all inputs, in several processes. Findings of one kind count once. Throws when no process can be started. */
 export class FuzzCampaign {
   private readonly options: FuzzOptions;
   private readonly signal: AbortSignal;
@@ -74,7 +74,11 @@ export class FuzzCampaign {
         await current.end();
         current = new FuzzProcess();
         // Which of the inputs it was is only known when they are checked one by one.
-        if (!tellsEach || error.index === undefined) return this.checkRange(current, start, to, true);
+        if (!tellsEach) return this.checkRange(current, start, to, true);
+        if (error.index === undefined) {
+          await current.end();
+          throw new Error(`a process ended before its first input: ${error.message}`, { cause: error });
+        }
         this.note(await this.lost(error.index, error.message));
         start = error.index + 1;
       }

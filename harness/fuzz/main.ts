@@ -37,7 +37,13 @@ async function fuzz(options: FuzzOptions): Promise<ExitCode> {
     lastLineMs = performance.now();
     process.stderr.write(`fuzz: ${checked} of ${inputs} inputs, ${rate(checked, startMs)} a second\n`);
   });
-  const result = await campaign.run();
+  let result: FuzzResult;
+  try {
+    result = await campaign.run();
+  } catch (error) {
+    process.stderr.write(`fuzz: ${(error as Error).message}\n`);
+    return ExitCode.usage;
+  }
   report(result, outDirectory, seed, startMs);
   return result.findings.length > 0 ? ExitCode.broken : exitCode;
 }

@@ -1,9 +1,12 @@
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { BackupReport } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { requireStore, withStore } from './opening.ts';
 import { Output } from './output.ts';
 import { placeName } from './place.ts';
-import { sizeText } from './progress.ts';
+import { Progress, sizeText } from './progress.ts';
+import { WatchedFileSystem } from './watched-file-system.ts';
 
 export function define(command: Command): void {
   addJson(addDirectory(command))
@@ -16,9 +19,8 @@ hard links, which take no room. A backup that was interrupted refuses to open un
     )
     .action(async (directory: string, target: string, { json }: JsonFlags) => {
       requireStore(directory);
-      const { end, linked, copied, reused, linkedBytes, copiedBytes } = await withStore(directory, (store) =>
-        store.backup(target),
-      );
+      const report = await backupStore(directory, target);
+      const { end, linked, copied, reused, linkedBytes, copiedBytes } = report;
       const output = new Output();
       if (json) {
         const until = { segment: end.segmentId, offset: end.offset, nextTxid: end.nextTxid };
@@ -31,4 +33,22 @@ hard links, which take no room. A backup that was interrupted refuses to open un
       }
       await output.flush();
     });
+}
+
+/** How much will be copied is only known when links have been tried. */
+function backupStore(directory: string, target: string): Promise<BackupReport> {
+  let progress: Progress | undefined;
+  const source = resolve(directory);
+  const fileSystem = new WatchedFileSystem(
+    (path) => dirname(path) === source,
+    (sizeBytes) => progress?.add(sizeBytes),
+  );
+  return withStore(
+    directory,
+    (store) => {
+      progress = new Progress('copying');
+      return store.backup(target).finally(() => progress?.end());
+    },
+    { fileSystem },
+  );
 }

@@ -4,7 +4,7 @@ import { type DirectoryView, viewDirectory } from './directory-view.ts';
 import { ExitCode, exitCodeOf } from './exit-code.ts';
 import { Output } from './output.ts';
 import { placeName, segmentFile } from './place.ts';
-import { printable } from './printable.ts';
+import { counted, printable } from './printable.ts';
 import { reportOpening } from './report.ts';
 import { damageText, exitCodeOfReport, verifyStore } from './verify.ts';
 
@@ -70,7 +70,11 @@ async function checkOpening(directory: string): Promise<Finding> {
       const detail = `${tail.bytes} bytes behind the end of the valid log, at ${place} (${tail.damage}); the next opening for writing moves them to quarantine/`;
       return { check: 'opening', outcome: 'recoverable', detail };
     }
-    return { check: 'opening', outcome: 'ok', detail: `${keys} keys in ${keptBytes} bytes` };
+    return {
+      check: 'opening',
+      outcome: 'ok',
+      detail: `${counted(keys, 'key')} in ${counted(keptBytes, 'byte')}`,
+    };
   } catch (error) {
     if (exitCodeOf(error) !== ExitCode.corruption) throw error;
     return { check: 'opening', outcome: 'corruption', detail: (error as Error).message };
@@ -83,7 +87,7 @@ async function checkContents(directory: string): Promise<Finding[]> {
   const report = await verifyStore(directory);
   const { records, scannedBytes, seals, damages, damageCount } = report;
   if (damageCount === 0) {
-    const detail = `${records} records and ${seals} seal files, ${scannedBytes} bytes read and checked`;
+    const detail = `${counted(records, 'record')} and ${counted(seals, 'seal file')}, ${counted(scannedBytes, 'byte')} read and checked`;
     return [{ check: 'contents', outcome: 'ok', detail }];
   }
   const outcome = exitCodeOfReport(report) === ExitCode.recoverable ? 'recoverable' : 'corruption';
@@ -118,7 +122,11 @@ function* checkDirectory({ files, segments }: DirectoryView): Generator<Finding>
     return;
   }
   if (isPlain)
-    yield { check: 'directory', outcome: 'ok', detail: `${segments.length} segments, no id missing` };
+    yield {
+      check: 'directory',
+      outcome: 'ok',
+      detail: `${counted(segments.length, 'segment')}, no id missing`,
+    };
 }
 
 /** The active segment has none, and an empty one that a merge left needs none. */

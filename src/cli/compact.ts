@@ -1,10 +1,12 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Probe, Store } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { CommandError } from './failure.ts';
 import { interruptible } from './interruption.ts';
 import { requireStore, withStore } from './opening.ts';
 import { Output } from './output.ts';
-import { sizeText } from './progress.ts';
+import { counted } from './printable.ts';
+import { Progress, sizeText } from './progress.ts';
 
 interface CompactFlags extends JsonFlags {
   readonly deadRatio?: number;
@@ -29,25 +31,37 @@ stays merged.`,
       requireStore(directory);
       const output = new Output();
       if (target !== undefined) {
-        const keys = await withStore(directory, async (store) => {
+        const keys = await compacting(directory, async (store) => {
           await store.compactTo(target);
           return store.size;
         });
         if (json) output.json('compact', { keys, directory: target });
-        else output.line(`${keys} keys written to ${target}`);
+        else output.line(`${counted(keys, 'key')} written to ${target}`);
       } else {
         const report = await interruptible((signal) =>
-          withStore(directory, (store) =>
+          compacting(directory, (store) =>
             store.compact({ signal, ...(deadRatio === undefined ? {} : { deadRatio }) }),
           ),
         );
         const { merges, inputBytes, outputBytes } = report;
         if (json) output.json('compact', { ...report });
         else if (merges === 0) output.line('nothing is worth a merge');
-        else output.line(`${merges} merges: ${sizeText(inputBytes)} became ${sizeText(outputBytes)}`);
+        else
+          output.line(`${counted(merges, 'merge')}: ${sizeText(inputBytes)} became ${sizeText(outputBytes)}`);
       }
       await output.flush();
     });
+}
+
+/** Which segments will be worth a merge is not known beforehand. */
+function compacting<T>(directory: string, work: (store: Store) => Promise<T>): Promise<T> {
+  const progress = new Progress('compacting');
+  const probe: Probe = {
+    read: (_operation, site, _segmentId, _offset, sizeBytes) => {
+      if (site === 'compact') progress.add(sizeBytes);
+    },
+  };
+  return withStore(directory, (store) => work(store).finally(() => progress.end()), { probe });
 }
 
 function share(text: string): number {

@@ -25,28 +25,32 @@ listed was read and its checksum holds. For a damaged store use hexdump and salv
       const from = flags.from === undefined ? undefined : parsePlace(flags.from);
       const output = new Output();
       let left = flags.limit ?? Number.POSITIVE_INFINITY;
-      await withReader(directory, async (reader) => {
-        for (const record of left > 0 ? reader.scan() : []) {
-          if (from !== undefined && isBefore(record, from)) continue;
-          const { ref, type, txid, key, payload } = record;
-          if (flags.json) {
-            output.json('frame', {
-              segment: ref.segmentId,
-              offset: ref.offset,
-              txid,
-              type: TYPE_NAMES[type],
-              keyBytes: key.length,
-              payloadBytes: payload.length,
-              frameBytes: ref.byteLength,
-            });
-          } else {
-            const fields = [txid, TYPE_NAMES[type], key.length, payload.length, ref.byteLength];
-            output.line(`${placeName(ref)}\t${fields.join('\t')}`);
+      await withReader(
+        directory,
+        async (reader) => {
+          for (const record of left > 0 ? reader.scan(from?.segmentId) : []) {
+            if (from !== undefined && isBefore(record, from)) continue;
+            const { ref, type, txid, key, payload } = record;
+            if (flags.json) {
+              output.json('frame', {
+                segment: ref.segmentId,
+                offset: ref.offset,
+                txid,
+                type: TYPE_NAMES[type],
+                keyBytes: key.length,
+                payloadBytes: payload.length,
+                frameBytes: ref.byteLength,
+              });
+            } else {
+              const fields = [txid, TYPE_NAMES[type], key.length, payload.length, ref.byteLength];
+              output.line(`${placeName(ref)}\t${fields.join('\t')}`);
+            }
+            if (output.isFull) await output.flush();
+            if (--left === 0) break;
           }
-          if (output.isFull) await output.flush();
-          if (--left === 0) break;
-        }
-      });
+        },
+        { keys: false },
+      );
       await output.flush();
     });
 }

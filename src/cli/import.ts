@@ -1,8 +1,16 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { addJson, type JsonFlags } from './common-options.ts';
 import { CommandError } from './failure.ts';
 import { withStore } from './opening.ts';
 import { Output } from './output.ts';
+import { counted } from './printable.ts';
+import { Progress } from './progress.ts';
+import { WatchedFileSystem } from './watched-file-system.ts';
+
+/** Of the file: to check every line, and to put them. */
+const READINGS = 2;
 
 export function define(command: Command): void {
   addJson(command)
@@ -13,12 +21,20 @@ export function define(command: Command): void {
       '\nEvery line is checked before the first is put. Keys that are there already get the new values.',
     )
     .action(async (directory: string, file: string, { json }: JsonFlags) => {
-      // Read twice: to check every line, and to put them.
       if (file === '-') throw new CommandError('import reads its file twice; give a file instead of -');
-      const count = await withStore(directory, (store) => store.importJsonl(file));
+      const count = await importFile(directory, resolve(file));
       const output = new Output();
       if (json) output.json('import', { keys: count });
-      else output.line(`${count} keys put into ${directory}, durably`);
+      else output.line(`${counted(count, 'key')} put into ${directory}, durably`);
       await output.flush();
     });
+}
+
+function importFile(directory: string, file: string): Promise<number> {
+  const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const progress = new Progress('importing', READINGS * sizeBytes);
+  const fileSystem = new WatchedFileSystem((path) => path === file, progress.add);
+  return withStore(directory, (store) => store.importJsonl(file).finally(() => progress.end()), {
+    fileSystem,
+  });
 }

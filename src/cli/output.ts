@@ -1,4 +1,4 @@
-import { printable } from './printable.ts';
+import { HEX_BYTES, printable } from './printable.ts';
 
 /** Of every JSON line. It changes when a field changes its meaning or goes. */
 export const JSON_SCHEMA = 1;
@@ -10,6 +10,11 @@ const CUT = Buffer.from('... (');
 const CUT_END = Buffer.from(' bytes more)');
 /** A line without its key and value. */
 const LINE_BYTES = 256;
+const BASE64_PREFIX = Buffer.from('b64:');
+const BASE64_DIGITS = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+const BASE64_PADDING = 0x3d;
+/** Up to here a loop is faster than the way to native code and back. */
+const SHORT_BYTES = 512;
 
 /** Whoever read our output has seen enough: no failure, and nothing more to do. */
 export class ClosedPipe extends Error {}
@@ -95,22 +100,59 @@ export class Output {
   printable(value: Uint8Array, limitBytes: number): void {
     const { bytes } = this;
     const length = Math.min(value.length, limitBytes);
-    // What is not plain text, or could be taken for `b64:` or `hex:`, goes the careful way.
-    let isPlain = value[3] !== 0x3a;
+    // What could be taken for `b64:` or `hex:` goes the careful way, as does what may or may not be printable.
+    const isPlain = value[3] !== 0x3a;
     let at = this.used;
-    for (let index = 0; isPlain && index < length; index++) {
+    for (let index = 0; index < length; index++) {
       const byte = value[index] as number;
-      isPlain = byte >= 0x20 && byte < 0x7f;
-      bytes[at++] = byte;
-    }
-    if (!isPlain) {
-      this.used += bytes.write(printable(value, limitBytes), this.used);
+      if (isPlain && byte >= 0x20 && byte < 0x7f) {
+        bytes[at++] = byte;
+        continue;
+      }
+      if (isPlain && length > HEX_BYTES && isNeverPrintable(byte)) {
+        this.raw(BASE64_PREFIX);
+        this.base64(value, length);
+        this.cut(value.length - length);
+      } else this.used += bytes.write(printable(value, limitBytes), this.used);
       return;
     }
     this.used = at;
-    if (length === value.length) return;
+    this.cut(value.length - length);
+  }
+
+  /** After `reserve`: the first `length` bytes. */
+  base64(value: Uint8Array, length = value.length): void {
+    const { bytes } = this;
+    if (length > SHORT_BYTES) {
+      const whole = Buffer.from(value.buffer, value.byteOffset, length);
+      this.used += bytes.write(whole.toString('base64'), this.used, 'latin1');
+      return;
+    }
+    let at = this.used;
+    let index = 0;
+    for (; index + 2 < length; index += 3) {
+      const three =
+        ((value[index] as number) << 16) | ((value[index + 1] as number) << 8) | (value[index + 2] as number);
+      bytes[at++] = BASE64_DIGITS[three >>> 18] as number;
+      bytes[at++] = BASE64_DIGITS[(three >>> 12) & 63] as number;
+      bytes[at++] = BASE64_DIGITS[(three >>> 6) & 63] as number;
+      bytes[at++] = BASE64_DIGITS[three & 63] as number;
+    }
+    if (index < length) {
+      const hasTwo = index + 1 < length;
+      const rest = ((value[index] as number) << 16) | (hasTwo ? (value[index + 1] as number) << 8 : 0);
+      bytes[at++] = BASE64_DIGITS[rest >>> 18] as number;
+      bytes[at++] = BASE64_DIGITS[(rest >>> 12) & 63] as number;
+      bytes[at++] = hasTwo ? (BASE64_DIGITS[(rest >>> 6) & 63] as number) : BASE64_PADDING;
+      bytes[at++] = BASE64_PADDING;
+    }
+    this.used = at;
+  }
+
+  private cut(leftOutBytes: number): void {
+    if (leftOutBytes === 0) return;
     this.raw(CUT);
-    this.integer(value.length - length);
+    this.integer(leftOutBytes);
     this.raw(CUT_END);
   }
 
@@ -119,4 +161,9 @@ export class Output {
     this.bytes.copy(grown, 0, 0, this.used);
     this.bytes = grown;
   }
+}
+
+/** Of a byte that only plain ASCII precedes: a control character, or the inside of a character that has no beginning. */
+function isNeverPrintable(byte: number): boolean {
+  return byte < 0x20 || (byte >= 0x7f && byte < 0xc0);
 }

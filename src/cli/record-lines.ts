@@ -8,6 +8,8 @@ export const TYPE_NAMES = ['raw', 'put', 'delete'] as const;
 const TYPE_COLUMNS = TYPE_NAMES.map((name) => Buffer.from(`\t${name}\t`));
 const TAB = 0x09;
 const NEWLINE = 0x0a;
+const BETWEEN = Buffer.from('","value_b64":"');
+const END = Buffer.from('"}\n');
 
 /**
  * Writes records as lines, of which there may be millions a second: `PLACE TXID TYPE KEY VALUE` between tabs, which no
@@ -47,8 +49,12 @@ export class RecordLines {
     output.reserve(key.length + payload.length);
     output.ascii(
       `{"schema":${JSON_SCHEMA},"kind":"record","segment":${ref.segmentId},"offset":${ref.offset},"bytes":${ref.byteLength},` +
-        `"txid":${txid},"type":"${TYPE_NAMES[type]}","key_b64":"${base64(key)}","value_b64":"${base64(payload)}"}\n`,
+        `"txid":${txid},"type":"${TYPE_NAMES[type]}","key_b64":"`,
     );
+    output.base64(key);
+    output.raw(BETWEEN);
+    output.base64(payload);
+    output.raw(END);
   }
 }
 

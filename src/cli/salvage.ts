@@ -1,9 +1,14 @@
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { salvage } from '../engine/index.ts';
+import { type SalvageReport, salvage } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
+import { existingSegments } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
 import { Output } from './output.ts';
 import { placeName, segmentFile } from './place.ts';
+import { counted } from './printable.ts';
+import { Progress } from './progress.ts';
+import { WatchedFileSystem } from './watched-file-system.ts';
 
 export function define(command: Command): void {
   addJson(addDirectory(command, 'the damaged store; only read'))
@@ -15,7 +20,10 @@ Deletes are copied as well. What a lost range held is not known, so a salvaged s
 damaged one did. Exit status 2: something was lost.`,
     )
     .action(async (directory: string, target: string, { json }: JsonFlags) => {
-      const { recordsKept, lost, missingSegments, missingSegmentCount } = await salvage(directory, target);
+      const { recordsKept, lost, missingSegments, missingSegmentCount } = await salvageStore(
+        directory,
+        target,
+      );
       const output = new Output();
       if (json) {
         const ranges = lost.map(({ segmentId, offset, byteLength, damage }) => ({
@@ -26,7 +34,7 @@ damaged one did. Exit status 2: something was lost.`,
         }));
         output.json('salvage', { recordsKept, lost: ranges, missingSegments, missingSegmentCount });
       } else {
-        output.line(`${recordsKept} records kept in ${target}`);
+        output.line(`${counted(recordsKept, 'record')} kept in ${target}`);
         for (const range of lost)
           output.line(`lost: ${range.byteLength} bytes at ${placeName(range)} (${range.damage})`);
         for (const segmentId of missingSegments)
@@ -35,4 +43,12 @@ damaged one did. Exit status 2: something was lost.`,
       if (lost.length + missingSegmentCount > 0) process.exitCode = ExitCode.recoverable;
       await output.flush();
     });
+}
+
+function salvageStore(directory: string, target: string): Promise<SalvageReport> {
+  const sizeBytes = existingSegments(directory).reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  const progress = new Progress('salvaging', sizeBytes);
+  const source = resolve(directory);
+  const fileSystem = new WatchedFileSystem((path) => dirname(path) === source, progress.add);
+  return salvage(source, target, fileSystem).finally(() => progress.end());
 }

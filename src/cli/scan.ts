@@ -32,7 +32,7 @@ hex:... or b64:... Overwritten and deleted records are there as long as no compa
     )
     .action(async (directory: string, flags: ScanFlags) => {
       const from = flags.from === undefined ? undefined : parsePlace(flags.from);
-      await withReader(directory, (reader) => scan(reader, flags, from));
+      await withReader(directory, (reader) => scan(reader, flags, from), { keys: false });
     });
 }
 
@@ -42,7 +42,7 @@ async function scan(reader: StoreReader, flags: ScanFlags, from: Place | undefin
   const write = flags.json ? lines.json.bind(lines) : lines.text.bind(lines);
   let left = flags.limit ?? Number.POSITIVE_INFINITY;
   if (left > 0) {
-    for (const record of reader.scan()) {
+    for (const record of reader.scan(from?.segmentId)) {
       if (from !== undefined && isBefore(record, from)) continue;
       write(record);
       if (output.isFull) await output.flush();

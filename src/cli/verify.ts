@@ -5,7 +5,7 @@ import { ExitCode } from './exit-code.ts';
 import { withReader } from './opening.ts';
 import { Output } from './output.ts';
 import { placeName } from './place.ts';
-import { printable, SHOWN_BYTES } from './printable.ts';
+import { counted, printable, SHOWN_BYTES } from './printable.ts';
 import { Progress, sizeText } from './progress.ts';
 import { base64 } from './record-lines.ts';
 
@@ -78,5 +78,5 @@ function damageJson({ what, byteLength, liveKeyCount, liveKeys, ...place }: Veri
 function summary({ records, segments, seals, scannedBytes, damageCount, durationNs }: VerifyReport): string {
   const rate = sizeText(Math.round((scannedBytes / durationNs) * 1e9));
   const found = damageCount === 0 ? 'no damage' : `damages: ${damageCount}`;
-  return `${records} records in ${segments} segments, ${seals} seal files, ${sizeText(scannedBytes)} at ${rate}/s: ${found}`;
+  return `${counted(records, 'record')} in ${counted(segments, 'segment')}, ${counted(seals, 'seal file')}, ${sizeText(scannedBytes)} at ${rate}/s: ${found}`;
 }

@@ -38,6 +38,8 @@ export interface SnapshotOptions {
   readonly probe: ProbeSet | undefined;
   readonly operation: number;
   readonly full: boolean;
+  /** False leaves the keydir empty. */
+  readonly keys: boolean;
   readonly onProgress: LogOptions['onOpenProgress'];
 }
 
@@ -76,7 +78,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
 }
 
 async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
-  const { fileSystem, directory, probe, operation, full, onProgress } = options;
+  const { fileSystem, directory, probe, operation, full, keys, onProgress } = options;
   const startNs = nowNs();
   // The mark and the seals first: they must not prove more than the listing shows.
   const { newest, damagedSlots } = readMark(fileSystem, directory);
@@ -99,8 +101,8 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     acceptAmbiguousTail: false,
     probe,
     operation,
-    visit: (segmentId, frame) => keydir.apply(segmentId, frame),
-    visitHint: (segmentId, hint) => keydir.applyHint(segmentId, hint),
+    visit: (segmentId, frame) => keys && keydir.apply(segmentId, frame),
+    visitHint: keys ? (segmentId, hint) => keydir.applyHint(segmentId, hint) : undefined,
     onProgress,
   });
   const kept = new Map(scan.segments.map(({ segmentId, sizeBytes }) => [segmentId, sizeBytes]));

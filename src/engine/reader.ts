@@ -20,7 +20,14 @@ import type { VerifyReport } from './verify-report.ts';
 export type ReaderOptions = Pick<
   LogOptions,
   'name' | 'open' | 'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
->;
+> & {
+  /**
+   * False: for whoever wants the records and not the keys. Sealed segments are then opened without reading their hints, and
+   * no keydir is built; `size` is 0, and everything but `scan`, `follow`, `lastTxid` and `close` throws a `TypeError`.
+   * Default true.
+   */
+  readonly keys?: boolean;
+};
 
 /** What a reader goes by, for life. */
 interface ReaderSetup {
@@ -29,6 +36,7 @@ interface ReaderSetup {
   readonly probe: ProbeSet | undefined;
   readonly descriptorPoolSize: number;
   readonly full: boolean;
+  readonly keys: boolean;
 }
 
 /**
@@ -56,10 +64,13 @@ export class StoreReader extends KeyValueView {
    */
   static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
     const { descriptorPoolSize } = resolveLogOptions(options);
+    const { keys = true } = options;
+    if (typeof keys !== 'boolean') throw new TypeError(`keys must be true or false, not ${typeof keys}`);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
     const directory = resolve(path);
-    const setup = { fileSystem, directory, probe, descriptorPoolSize, full: options.open === 'full' };
+    const full = options.open === 'full';
+    const setup = { fileSystem, directory, probe, descriptorPoolSize, full, keys };
     let opened: StoreReader | undefined;
     probe?.attach({ name: options.name ?? basename(directory), gauges: () => opened?.gauges() });
     try {
@@ -81,11 +92,14 @@ export class StoreReader extends KeyValueView {
     return this.snapshot.report;
   }
 
-  /** Every record of the snapshot, in log order. */
-  scan(): Generator<ScannedRecord> {
-    this.checkOpen();
+  /** Every record of the snapshot, in log order; with `fromSegmentId` those of that segment and of later ones. */
+  scan(fromSegmentId = 0): Generator<ScannedRecord> {
+    this.checkNotClosed();
     const { fileSystem, directory, probe } = this.setup;
-    return scanSegments(fileSystem, directory, [...this.snapshot.segments.values()], probe);
+    const segments = [...this.snapshot.segments.values()].filter(
+      ({ segmentId }) => segmentId >= fromSegmentId,
+    );
+    return scanSegments(fileSystem, directory, segments, probe);
   }
 
   /**
@@ -115,9 +129,9 @@ export class StoreReader extends KeyValueView {
       throw new RangeError(`fromTxid must be an integer from 1, not ${fromTxid}`);
     if (pollIntervalMs !== undefined && !(pollIntervalMs > 0))
       throw new RangeError(`pollIntervalMs must be a positive number, not ${pollIntervalMs}`);
-    this.checkOpen();
+    this.checkNotClosed();
     const { fileSystem, directory, probe } = this.setup;
-    const source = { fileSystem, directory, probe, checkOpen: () => this.checkOpen() };
+    const source = { fileSystem, directory, probe, checkOpen: () => this.checkNotClosed() };
     return follow(source, fromTxid, options);
   }
 
@@ -205,6 +219,14 @@ export class StoreReader extends KeyValueView {
   }
 
   protected override checkOpen(): void {
+    this.checkNotClosed();
+    if (!this.setup.keys)
+      throw new TypeError(
+        'this reader was opened with keys: false; it can scan and follow, and nothing else',
+      );
+  }
+
+  private checkNotClosed(): void {
     if (this.closed)
       throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, { path: this.directory });
   }

@@ -61,7 +61,7 @@ describe('the tidemark command', () => {
     const target = join(directory, '..', 'rescued');
     const { status, stdout } = tidemark('salvage', directory, target);
     expect(status).toBe(2);
-    expect(stdout).toContain('1 records kept');
+    expect(stdout).toContain('1 record kept');
     expect(stdout).toContain('lost: 38 bytes at 00000001.dwal:0 (crc-mismatch)');
     expect(tidemark('salvage', directory, target)).toMatchObject({ status: 1, stdout: '' });
   });

@@ -514,3 +514,44 @@ describe('a reader that follows', () => {
     fill(store, 9);
   });
 });
+
+describe('a reader without keys', () => {
+  test('gives the same records, and says that it has no keys', async () => {
+    await using store = await sealedSource();
+    await using whole = await read();
+    await using reader = await openReader(DIRECTORY, { fileSystem: disk, keys: false });
+    expect(reader.size).toBe(0);
+    expect([...reader.scan()].map(told)).toEqual(everything(store));
+    expect(reader.lastTxid).toBe(whole.lastTxid);
+    const misuse = [
+      () => reader.get('key-1'),
+      () => reader.has('key-1'),
+      () => reader.keys(),
+      () => reader.refOf('key-1'),
+      () => [...reader.entries()],
+    ];
+    for (const call of misuse) expect(call).toThrow(TypeError);
+    await expect(reader.verify()).rejects.toThrow(TypeError);
+    await expect(reader.refresh()).rejects.toThrow(TypeError);
+    await expect(openReader(DIRECTORY, { fileSystem: disk, keys: 1 as never })).rejects.toThrow(TypeError);
+  });
+
+  test('follows what is appended', async () => {
+    await using store = await sealedSource();
+    await using reader = await openReader(DIRECTORY, { fileSystem: disk, keys: false });
+    store.put('new', 'record');
+    for await (const record of reader.follow()) {
+      expect(told(record)).toMatch(/ new record$/);
+      break;
+    }
+  });
+
+  test('scans from a segment on', async () => {
+    await using store = await sealedSource();
+    await using reader = await read();
+    const from = (reader.refOf('key-1') as { segmentId: number }).segmentId;
+    expect([...reader.scan(from)].map(told)).toEqual(
+      [...store.scan()].filter(({ ref }) => ref.segmentId >= from).map(told),
+    );
+  });
+});

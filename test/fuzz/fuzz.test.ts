@@ -68,15 +68,19 @@ test('a buffer out of proportion to the input is a finding, also when the error 
   await withAllocationWatch(64 * 1024 * 1024, claim);
 });
 
-test('parsers take thousands of mutated inputs without a finding', () => {
-  const out = join(temporaryDirectory(), 'out');
-  for (const target of ['frames', 'seals', 'metrics', 'import']) {
-    const { status, stdout } = fuzz('--inputs', '500', '--seed', '1', '--target', target, '--out', out);
-    expect([target, status, stdout.split(':')[0]]).toEqual([target, 0, 'PASS']);
-    expect(stdout).toContain(`${target} 500`);
-  }
-  expect(existsSync(out)).toBe(false);
-});
+/** A process an input, so a campaign has few of them; test/cli holds the command to its promises. */
+const SLOW = 'command';
+
+test.each(TARGETS.filter(({ name }) => name !== SLOW))(
+  '$name takes hundreds of mutated inputs without a finding',
+  ({ name }) => {
+    const out = join(temporaryDirectory(), 'out');
+    const { status, stdout } = fuzz('--inputs', '500', '--seed', '1', '--target', name, '--out', out);
+    expect([status, stdout.split(':')[0]]).toEqual([0, 'PASS']);
+    expect(stdout).toContain(`${name} 500`);
+    expect(existsSync(out)).toBe(false);
+  },
+);
 
 test('a finding is kept as it is, and checked again by the command that it names', () => {
   const input = new Map([['../escape', Buffer.from('DWAL')]]);
