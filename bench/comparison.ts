@@ -45,10 +45,7 @@ export interface CompareOptions extends Thresholds {
 
 export function compareResults(base: Comparable, head: Comparable, options: CompareOptions): Comparison {
   const warnings: string[] = [];
-  // Floors are the machine's, not the store's: they are what the others are measured by.
-  const floors = new Set(head.rows.map(({ floorId }) => floorId));
-  const rows = head.rows.flatMap((row) => {
-    if (floors.has(row.id)) return [];
+  const rows = comparedRows(head.rows).flatMap((row) => {
     const before = base.rows.find(({ id }) => id === row.id);
     if (before !== undefined) return [compareRow(before, base.rows, row, head.rows, options)];
     warnings.push(`the base has no row ${row.id}`);
@@ -64,6 +61,12 @@ export function compareResults(base: Comparable, head: Comparable, options: Comp
   const isRegression =
     rows.some(({ judged }) => judged?.word === 'slower') || counts.some(({ word }) => word === 'more');
   return { rows, counts, warnings, isRegression };
+}
+
+/** Floors are the machine's, not the store's: they are what the others are measured by. */
+export function comparedRows(rows: readonly Row[]): Row[] {
+  const floors = new Set(rows.map(({ floorId }) => floorId));
+  return rows.filter(({ id }) => !floors.has(id));
 }
 
 function compareRow(
@@ -94,7 +97,7 @@ function compareRow(
  * One value a process, for the rounds of one are not independent of each other: its fastest round, since whatever else
  * runs on the machine only ever adds to a time.
  */
-function samplesOf({ launches }: Row): number[] {
+export function samplesOf({ launches }: Row): number[] {
   return launches.map((rounds) => Math.min(...rounds));
 }
 

@@ -14,7 +14,7 @@ export interface ContenderSpec {
 
 export type ToContender =
   | { readonly type: 'set-up'; readonly moduleUrl: string; readonly input: unknown }
-  | { readonly type: 'run'; readonly index: number }
+  | { readonly type: 'run'; readonly index: number; readonly times: number }
   | { readonly type: 'finish' };
 
 export type FromContender =
@@ -49,9 +49,9 @@ export class Contender {
     return new Contender(label, child, answer.rows, answer.details);
   }
 
-  /** Nanoseconds a call, or the value in the row's own unit. */
-  async run(index: number): Promise<number> {
-    const answer = await ask(this.label, this.child, { type: 'run', index });
+  /** Nanoseconds a call, or the value in the row's own unit; the least of so many runs. */
+  async run(index: number, times = 1): Promise<number> {
+    const answer = await ask(this.label, this.child, { type: 'run', index, times });
     if (answer.type !== 'measured') throw new Error(`${this.label}: answered ${answer.type} to run`);
     return answer.value;
   }

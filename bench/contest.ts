@@ -13,6 +13,8 @@ export interface ContestOptions {
   readonly launches: number;
   /** Rounds a process, after one that warms up. */
   readonly rounds: number;
+  /** Runs a round, of which the fastest counts; one if it is left out. */
+  readonly runs?: number;
   /** Without the round that warms up. */
   readonly cold?: boolean;
   /** Told before each launch. */
@@ -31,7 +33,7 @@ export interface Side {
 export async function runContest(
   directory: string,
   sides: readonly Side[],
-  { launches, rounds, cold = false, onLaunch }: ContestOptions,
+  { launches, rounds, runs = 1, cold = false, onLaunch }: ContestOptions,
 ): Promise<{ readonly rows: readonly Row[]; readonly details: unknown }[]> {
   const results = sides.map(() => ({ rows: [] as MutableRow[], details: undefined as unknown }));
   for (let launch = 0; launch < launches; launch++) {
@@ -48,7 +50,7 @@ export async function runContest(
         for (const head of contender.rows) rowOf(result.rows, head).launches.push([]);
       }
       for (let round = cold ? 1 : 0; round <= rounds; round++) {
-        await runRound(contenders, launch, (side, id, value) => {
+        await runRound(contenders, launch, runs, (side, id, value) => {
           if (round === 0) return;
           results[side]?.rows
             .find((row) => row.id === id)
@@ -76,6 +78,7 @@ interface MutableRow extends RowHead {
 async function runRound(
   contenders: readonly Contender[],
   launch: number,
+  runs: number,
   measured: (side: number, id: string, value: number) => void,
 ): Promise<void> {
   // A side may lack a row: an older build, or a store that cannot do it.
@@ -85,7 +88,7 @@ async function runRound(
       const side = (turn + launch) % contenders.length;
       const contender = contenders[side] as Contender;
       const index = contender.rows.findIndex((row) => row.id === id);
-      if (index !== -1) measured(side, id, await contender.run(index));
+      if (index !== -1) measured(side, id, await contender.run(index, runs));
     }
   }
 }

@@ -7,6 +7,8 @@ import { type GroupName, groupEntry } from './groups.ts';
 export interface RowOptions {
   readonly launches: number;
   readonly rounds: number;
+  /** Runs a round, of which the fastest counts; one if it is left out. */
+  readonly runs?: number;
   readonly scale: number;
   readonly progress: (line: string) => void;
 }
@@ -16,7 +18,7 @@ export async function measureRows(
   directory: string,
   engines: readonly { readonly label: string; readonly url: string }[],
   groups: readonly GroupName[],
-  { launches, rounds, scale, progress }: RowOptions,
+  { launches, rounds, runs = 1, scale, progress }: RowOptions,
 ): Promise<Row[][]> {
   const rows: Row[][] = engines.map(() => []);
   for (const group of groups) {
@@ -30,6 +32,7 @@ export async function measureRows(
     const results = await runContest(own, sides, {
       launches: once ? 1 : launches,
       rounds: once ? 1 : Math.min(rounds, mostRounds),
+      runs,
       cold: once,
       onLaunch: (launch) => progress(`${group}: process ${launch + 1} of ${once ? 1 : launches}`),
     });

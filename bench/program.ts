@@ -80,8 +80,8 @@ are printed below the table. A durable write changes the value every time.`,
     .action(runPeers);
   measuring(command(program, 'compare', 'judges two results, or two builds that take turns'), {
     launches: 10,
-    rounds: 12,
-    scale: 0.05,
+    rounds: 6,
+    scale: 'by-row',
   })
     .argument('[base.json]', 'result of an earlier run')
     .argument('[head.json]', 'result of the run to judge')
@@ -90,17 +90,23 @@ are printed below the table. A durable write changes the value every time.`,
     .option('--groups <names>', 'rows to measure of two builds', groupNames, ['get-100k', 'put', 'open'])
     .option(
       '--alpha <p>',
-      'how rarely chance may bring such a difference (default: 0.01; in turn 0.001)',
+      'how rarely chance may bring an alarm (default: 0.01 for a row of files, 0.001 for all rows in turn)',
       share,
     )
     .option('--least-effect <share>', 'the least change that counts (default: 0.1; in turn 0.05)', share)
     .option('--other-machine', 'compare the counts of results of different machines')
+    .option(
+      '--self-test',
+      'slow gets, then puts, by 20 % on purpose; compare this build with itself 20 times',
+    )
     .addHelpText(
       'after',
       `
 Counts are compared exactly, times by Mann and Whitney's test over the fastest round of each process, and only as a
 change of at least --least-effect. Exit status: 0 no regression, 99 a row is slower or a count is higher, 2 usage or
-files that cannot be compared, 3 the run failed.`,
+files that cannot be compared, 3 the run failed. Of two builds, a round of gets or puts is the fastest of twenty short
+runs, unless --scale is given.
+--self-test: 0 what was slowed is shown as slower and nothing else is, 1 not so.`,
     )
     .action(runCompare);
   command(program, 'document', 'puts the tables of the last runs into the document')
@@ -135,14 +141,19 @@ function placing(command: Command): Command {
 
 function measuring(
   command: Command,
-  defaults: { launches?: number; rounds: number; scale?: number },
+  defaults: { launches?: number; rounds: number; scale?: 'by-row' },
 ): Command {
   if (defaults.launches !== undefined) {
     command.option('--launches <n>', 'processes that measure each row', positiveInteger, defaults.launches);
   }
   return placing(command)
     .option('--rounds <n>', 'rounds in each process, after one to warm up', positiveInteger, defaults.rounds)
-    .option('--scale <factor>', 'multiplies keys and calls, for a quick look', share, defaults.scale ?? 1)
+    .option(
+      '--scale <factor>',
+      'multiplies keys and calls, for a quick look',
+      share,
+      defaults.scale === 'by-row' ? undefined : 1,
+    )
     .option('--out <file>', 'where the JSON goes')
     .option('--action-json <file>', 'also write what github-action-benchmark reads (customSmallerIsBetter)')
     .option('--json', 'print JSON instead of a table');

@@ -45,6 +45,12 @@ export function formatValue(value: number, unit: Unit): string {
   return unit === 'ns' ? formatNs(value) : formatBytes(value);
 }
 
+/** Of a ratio: 1.05 is +5.0 %. */
+export function formatChange(ratio: number): string {
+  const change = (ratio - 1) * 100;
+  return `${change < 0 ? '' : '+'}${change.toFixed(1)} %`;
+}
+
 function formatNs(ns: number): string {
   if (ns < 9_995) return `${Math.round(ns)} ns`;
   if (ns < 999_500) return `${(ns / 1e3).toFixed(1)} µs`;

@@ -1,33 +1,27 @@
-import { existsSync, mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ExitCode } from '../../harness/exit-code.ts';
 import { actionBenchmarkOfComparison } from '../action-benchmark.ts';
-import { inBenchDirectory, UsageError } from '../bench-directory.ts';
+import { UsageError } from '../bench-directory.ts';
+import { type BuildsOptions, compareBuilds } from '../compare-builds.ts';
 import { type Comparison, type CountComparison, compareResults, type RowComparison } from '../comparison.ts';
-import { countsOf } from '../counts-contender.ts';
-import { engineUrlOf } from '../engine-contender.ts';
-import type { GroupName } from '../groups.ts';
-import { measureRows } from '../measure-rows.ts';
-import { print, progress, writeJson } from '../output.ts';
+import { print, writeJson } from '../output.ts';
 import type { BenchOptions } from '../program.ts';
 import type { Result } from '../result.ts';
 import { readResult } from '../result-file.ts';
-import { formatValue, textOf } from '../table.ts';
+import { formatChange, formatValue, textOf } from '../table.ts';
+import { runCompareSelfTest } from './compare-self-test.ts';
 
-export interface CompareCommandOptions extends BenchOptions {
+export interface CompareCommandOptions
+  extends BuildsOptions,
+    Pick<BenchOptions, 'json' | 'out' | 'actionJson'> {
   readonly base?: string;
   readonly head?: string;
-  readonly groups: readonly GroupName[];
-  readonly alpha?: number;
-  readonly leastEffect?: number;
   readonly otherMachine?: true;
+  readonly selfTest?: true;
 }
 
 /** Runs that did not take turns differ by more than the store: they must differ by more. */
 const FILE_DEFAULTS = { alpha: 0.01, leastEffect: 0.1 };
-const TURN_DEFAULTS = { alpha: 0.001, leastEffect: 0.05 };
 
 /** Two results, or two builds in turn. */
 export async function runCompare(
@@ -36,6 +30,7 @@ export async function runCompare(
   options: CompareCommandOptions,
 ): Promise<void> {
   const { base, head } = options;
+  if (options.selfTest) return runCompareSelfTest(options);
   let comparison: Comparison;
   if (basePath !== undefined && headPath !== undefined && base === undefined && head === undefined) {
     comparison = compareFiles(basePath, headPath, options);
@@ -75,36 +70,6 @@ function compareFiles(basePath: string, headPath: string, options: CompareComman
     ...doubts(base, head),
   ];
   return { ...comparison, warnings: [...warnings, ...comparison.warnings] };
-}
-
-async function compareBuilds(
-  base: string,
-  head: string,
-  options: CompareCommandOptions,
-): Promise<Comparison> {
-  const sides = [base, head].map((build, index) => {
-    const url = engineUrlOf(resolve(build));
-    if (!existsSync(fileURLToPath(url))) {
-      throw new UsageError(`${build} is not the dist directory of a build: it has no src/engine/index.js`);
-    }
-    return { label: index === 0 ? 'base' : 'head', url };
-  });
-  return inBenchDirectory(options.dir, options.allowTmpfs ?? false, async (directory) => {
-    const rows = await measureRows(directory, sides, options.groups, { ...options, progress });
-    const counts = [];
-    for (const { label, url } of sides) {
-      const own = join(directory, `counts-${label}`);
-      mkdirSync(own);
-      counts.push(await countsOf(`${label} counts`, { engineUrl: url, directory: own }));
-    }
-    const [baseRows = [], headRows = []] = rows;
-    const [baseCounts = [], headCounts = []] = counts;
-    return compareResults(
-      { rows: baseRows, counts: baseCounts },
-      { rows: headRows, counts: headCounts },
-      { ...TURN_DEFAULTS, ...given(options), byFloor: false },
-    );
-  });
 }
 
 function given({ alpha, leastEffect }: CompareCommandOptions) {
@@ -160,14 +125,9 @@ function rowLine({ name, unit, base, head, overFloor, judged }: RowComparison): 
   const ends = [formatValue(base, unit), formatValue(head, unit)];
   if (judged === undefined) return [name, ...ends, '', '', '', 'not judged'];
   const { word, effect, low, high, confidence } = judged;
-  const interval = `${percent(low)} to ${percent(high)}`;
+  const interval = `${formatChange(low)} to ${formatChange(high)}`;
   const sure = `${(Math.floor(confidence * 1000) / 10).toFixed(1)} %`;
-  return [overFloor ? `${name} (over its floor)` : name, ...ends, percent(effect), interval, sure, word];
-}
-
-function percent(ratio: number): string {
-  const change = (ratio - 1) * 100;
-  return `${change < 0 ? '' : '+'}${change.toFixed(1)} %`;
+  return [overFloor ? `${name} (over its floor)` : name, ...ends, formatChange(effect), interval, sure, word];
 }
 
 function countLine({ name, base, head, word }: CountComparison): string[] {

@@ -11,6 +11,7 @@ const BATCH = 1000;
 /** Puts of new values, one write call each and a thousand together, against writes of the same bytes. */
 export async function putGroup({ engine, directory, scale }: GroupContext): Promise<Group> {
   const calls = scaled(CALLS, scale);
+  const batchCalls = Math.max(calls, BATCH);
   const store = await engine.openStore(join(directory, 'store'));
   const descriptor = fs.openSync(join(directory, 'floor'), 'w+');
   const key = Buffer.alloc(KEY_BYTES);
@@ -36,11 +37,11 @@ export async function putGroup({ engine, directory, scale }: GroupContext): Prom
         id: 'batch-1000',
         name: 'batch of 1,000 puts, each',
         unit: 'ns',
-        calls,
+        calls: batchCalls,
         target: { kind: 'value', limit: 600 },
         run() {
           const value = makeValue(++version);
-          for (let call = 0; call < calls; call += BATCH) {
+          for (let call = 0; call < batchCalls; call += BATCH) {
             const operations: BatchOperation[] = keys.map((key, index) => ({
               type: 'put',
               key: formKey(key, call + index),

@@ -1,7 +1,8 @@
+import { type JudgedSample, SampleSequence } from './judged-sample.ts';
 import type { Sample } from './samples.ts';
 import type { Gate } from './summary.ts';
 import type { Threshold } from './threshold.ts';
-import { type JudgedSample, judgeThreshold } from './threshold-gate.ts';
+import { judgeThreshold } from './threshold-gate.ts';
 
 /** What one sample decides by itself needs no look at those before. */
 const DECIDED_BY_ONE: ReadonlySet<string> = new Set(['min', 'max', 'last', 'value']);
@@ -13,7 +14,8 @@ export class AbortWatch {
   private readonly thresholds: readonly Threshold[];
   private readonly seed: number;
   private readonly judged: JudgedSample[] = [];
-  private last: Sample | undefined;
+  private readonly sequence = new SampleSequence();
+  private warmupS: number | undefined;
   private nextLook = 1;
   private failure: Gate | undefined;
 
@@ -30,10 +32,9 @@ export class AbortWatch {
   /** True when the run should end. */
   add(sample: Sample, isWarm: boolean): boolean {
     if (this.thresholds.length === 0) return false;
-    const before = this.last?.life === sample.life ? this.last : undefined;
-    this.last = sample;
+    if (isWarm) this.warmupS ??= sample.elapsedS;
+    const newest = this.sequence.next(sample, this.warmupS);
     if (!isWarm) return false;
-    const newest = { sample, before };
     this.judged.push(newest);
     const looksAtAll = this.judged.length >= this.nextLook;
     if (looksAtAll) this.nextLook = Math.ceil(this.judged.length * GROWTH_BETWEEN_LOOKS) + 1;

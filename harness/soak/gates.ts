@@ -1,10 +1,11 @@
 import { formatAgainstLimit } from './gate-quantity.ts';
+import { SampleSequence } from './judged-sample.ts';
 import type { Checkpoint } from './messages.ts';
 import type { DescriptorCount } from './process-view.ts';
 import type { Sample } from './samples.ts';
 import type { Gate } from './summary.ts';
 import type { Threshold } from './threshold.ts';
-import { type JudgedSample, judgeThreshold } from './threshold-gate.ts';
+import { judgeThreshold } from './threshold-gate.ts';
 
 /** Descriptors counted from outside while the store was at rest. */
 export interface CountedCheckpoint extends Omit<Checkpoint, 'recountsLeft'> {
@@ -35,21 +36,14 @@ export function judgeGates(measurements: Measurements, { thresholds, maxRssBytes
   if (peakRssBytes !== undefined && maxRssBytes !== undefined) {
     gates.push(gate('rss_peak_bytes', peakRssBytes, maxRssBytes));
   }
-  const measured = withPredecessors(samples);
+  const sequence = new SampleSequence();
+  const measured = samples.map((sample) => sequence.next(sample, warmupEndsAtS));
   const judged = measured.filter(({ sample }) => sample.elapsedS >= warmupEndsAtS);
   for (const threshold of thresholds) {
     const ever = measured.some(({ sample, before }) => threshold.series.of(sample, before) !== undefined);
     gates.push(judgeThreshold(threshold, judged, ever, seed));
   }
   return gates;
-}
-
-/** Each with the sample before it of the same process. */
-function withPredecessors(samples: readonly Sample[]): JudgedSample[] {
-  return samples.map((sample, index) => {
-    const before = samples[index - 1];
-    return { sample, before: before?.life === sample.life ? before : undefined };
-  });
 }
 
 function descriptorGates({ samples, checkpoints }: Measurements): Gate[] {

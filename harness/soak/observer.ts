@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode } from '../exit-code.ts';
 import { NOTHING_ACKNOWLEDGED, readAcknowledged } from './acknowledgements.ts';
+import { isAtRest } from './at-rest.ts';
 import { ChaosPlan } from './chaos-plan.ts';
 import { directorySizeBytes } from './directory-size.ts';
 import { EventLog } from './event-log.ts';
@@ -204,12 +205,7 @@ export class Observer {
     const life = this.life.number;
     const baseline = this.checkpoints.find((one) => one.life === life && one.store === 'closed')?.descriptors;
     const expected = store === 'closed' ? 0 : stats?.openDescriptors;
-    const isAtRest =
-      descriptors === undefined ||
-      baseline === undefined ||
-      expected === undefined ||
-      descriptors.open - baseline.open === expected;
-    if (!isAtRest && recountsLeft > 0) {
+    if (!isAtRest(descriptors, baseline, expected) && recountsLeft > 0) {
       this.life.send({ type: 'recount' });
       return;
     }

@@ -2,22 +2,17 @@ import { mean, median, quantile } from 'simple-statistics';
 import { type Estimate, estimateGrowth, estimateTrend, type Point } from '../statistics/trend.ts';
 import { formatCount } from '../units.ts';
 import { formatAgainstLimit, formatOfGate } from './gate-quantity.ts';
+import type { JudgedSample } from './judged-sample.ts';
 import type { Unit } from './report/quantity.ts';
 import type { Sample } from './samples.ts';
 import type { Series } from './series.ts';
 import type { Gate, GateKind } from './summary.ts';
 import type { Threshold } from './threshold.ts';
 
-/** The samples of a run that gates judge: after the warm-up, with the one before it beside each. */
-export interface JudgedSample {
-  readonly sample: Sample;
-  readonly before: Sample | undefined;
-}
-
 /** Of estimates: with fewer points an interval means nothing. */
 const LEAST_POINTS = 12;
 
-/** `everMeasured`: whether the series has a number anywhere, the warm-up included. The seed makes intervals repeatable. */
+/** Of samples after the warm-up. `everMeasured`: whether the series has a number anywhere, the warm-up included. The seed makes intervals repeatable. */
 export function judgeThreshold(
   threshold: Threshold,
   judged: readonly JudgedSample[],
@@ -25,9 +20,9 @@ export function judgeThreshold(
   seed: number,
 ): Gate {
   const { series, statistic } = threshold;
-  const points = judged.flatMap(({ sample, before }) => {
-    const value = series.of(sample, before);
-    return value === undefined ? [] : [{ sample, before, value }];
+  const points = judged.flatMap((one) => {
+    const value = series.of(one.sample, one.before);
+    return value === undefined ? [] : [{ ...one, value }];
   });
   if (!everMeasured) return undecided(threshold, 'skipped', 'this store or platform shows no such number');
   if (points.length === 0) return undecided(threshold, 'inconclusive', 'no sample after the warm-up');
@@ -83,8 +78,8 @@ function judgeEvery(threshold: Threshold, points: readonly MeasuredPoint[]): Gat
 function judgeEstimate(threshold: Threshold, points: readonly MeasuredPoint[], seed: number): Gate {
   const limit = withMargin(threshold, threshold.limit(() => undefined) as number);
   const kind = threshold.statistic.kind === 'growth' ? 'growth' : 'slope';
-  // A killed process takes what it has leaked with it: only one life shows a trend.
-  const lives = pointsByLife(points);
+  // A killed process takes what it has leaked with it: only one life shows a trend, and each warms up anew.
+  const lives = pointsByLife(points.filter(({ isSettled }) => isSettled));
   const longest = lives.reduce((a, b) => (b.length > a.length ? b : a), []);
   const life = longest.map(({ sample, value }) => ({ x: thousandOperations(sample), y: value }));
   const ofWhat =

@@ -1,4 +1,4 @@
-import { openSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -27,7 +27,13 @@ export default async function open(directory) {
     delete(key) {
       if (LIE !== 'resurrected' || victim === undefined) pairs.delete(String(key));
     },
-    sync: async () => {},
+    sync: async () => {
+      // As a merge closes the files that it has replaced: in the background, a moment later.
+      if (LIE === 'closes-deleted-file-late' && victim !== undefined) {
+        const descriptor = openDeletedFile(directory);
+        setTimeout(() => closeSync(descriptor), 200);
+      }
+    },
     *entries() {
       for (const [key, value] of pairs) yield [Buffer.from(key), value];
       if (LIE === 'invented') yield [Buffer.from('nobody put this'), Buffer.from('x')];
@@ -67,12 +73,16 @@ function misbehave(directory) {
     case 'leaks-descriptor':
       openSync('/dev/null');
       break;
-    case 'keeps-deleted-file': {
-      const path = join(directory, 'gone');
-      writeFileSync(path, '');
-      openSync(path);
-      unlinkSync(path);
+    case 'keeps-deleted-file':
+      openDeletedFile(directory);
       break;
-    }
   }
+}
+
+function openDeletedFile(directory) {
+  const path = join(directory, 'gone');
+  writeFileSync(path, '');
+  const descriptor = openSync(path);
+  unlinkSync(path);
+  return descriptor;
 }

@@ -105,8 +105,11 @@ describe('a store that lies', () => {
     expect(command).toContain('--seed 7 --bytes 4000000 --keys 50 --adapter');
   });
 
-  test('the same store that does not lie passes', async () => {
-    expect((await lying(temporaryDirectory(), 'none')).code).toBe(0);
+  test.each([
+    ['does not lie', 'none'],
+    ['closes a deleted file a moment after its sync', 'closes-deleted-file-late'],
+  ])('the same store that %s passes', async (_, lie) => {
+    expect((await lying(temporaryDirectory(), lie)).code).toBe(0);
   });
 
   test('a full disk is inconclusive', async () => {

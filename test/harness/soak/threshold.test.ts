@@ -143,6 +143,20 @@ test('what a killed process had leaked is not added to what the next one has', (
   expect(gate?.detail).toContain('over 40 samples, of the longest of 2 lives');
 });
 
+test('a process that takes over after a kill warms up as long as the first one did before its growth counts', () => {
+  // By 1.5 MB a sample in the first forty of a life, and no more then.
+  const lives = samplesOf(
+    Array.from({ length: 145 }, (_, index) => ({
+      heapBytes: (10 + 1.5 * Math.min(40, index < 45 ? index : index - 45)) * MB,
+      life: index < 45 ? 0 : 1,
+    })),
+  );
+  const slope = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB');
+  expect(judged(lives, slope, 40)).toMatchObject({ verdict: 'passed', value: 0 });
+  expect(judged(lives, slope, 40)?.detail).toContain('over 60 samples, of the longest of 2 lives');
+  expect(judged(lives, slope, 1)?.verdict).toBe('failed');
+});
+
 test('abortOnFail ends the run at the sample that fails, not in the warm-up, and not for other gates', () => {
   const samples = samplesOf([90, 10, 10, 80, 10].map((fds) => ({ fds })));
   const watch = new AbortWatch(
