@@ -245,7 +245,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
         replace: 'const syncDescriptor = appendDescriptor;',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'one-descriptor-of-the-mark',
