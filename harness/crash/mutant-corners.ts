@@ -20,6 +20,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   keepIdsGapless,
   hearOfFailedMark,
   hearOfFailedSegment,
+  believeNoFailedSync,
   tellKeysWithOneHashApart,
   refuseFrameOfAnotherKey,
   refuseFrameOfAnotherType,
@@ -159,6 +160,22 @@ async function hearOfFailedSegment(): Promise<void> {
     await pooled;
   }
   throw new InvariantBroken('I8', 'segment 3 is created although bytes of segment 1 were lost');
+}
+
+/** A write-back fails, and whoever asks again is told nothing: the first answer counts. */
+async function believeNoFailedSync(): Promise<void> {
+  const fileSystem = new FailedWriteBackFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  store.put('key', 'lost');
+  fileSystem.failWriteBack(segmentPath(DIRECTORY, 1));
+  for (const which of ['a sync', 'the sync after one that failed']) {
+    const isAcknowledged = await store.sync().then(
+      () => true,
+      () => false,
+    );
+    if (isAcknowledged)
+      throw new InvariantBroken('I9', `${which} is acknowledged although bytes of segment 1 were lost`);
+  }
 }
 
 /** Loses what one file got; the answer of the thread pool comes in a later turn of the event loop. */

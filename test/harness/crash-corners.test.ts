@@ -9,8 +9,12 @@ describe('the engine as it is passes the corner', () => {
   });
 });
 
-describe('a blocking sync that misses what the one in the thread pool has heard is found', () => {
-  test.each(['one-descriptor-for-both-syncs', 'one-descriptor-of-the-mark'])('%s', async (name) => {
+describe('a sync that does not hear of a failed write-back, or asks again, is found', () => {
+  test.each([
+    ['one-descriptor-for-both-syncs', 'I8'],
+    ['one-descriptor-of-the-mark', 'I8'],
+    ['failed-sync-retried', 'I9'],
+  ])('%s', async (name, invariant) => {
     const mutants = MUTANTS.filter((mutant) => mutant.name === name);
     const [result] = await runMutants(mutants, {
       seed: 1,
@@ -19,6 +23,6 @@ describe('a blocking sync that misses what the one in the thread pool has heard 
       signal: new AbortController().signal,
       progress: { print: () => {}, update: () => {} },
     });
-    expect(result).toMatchObject({ fate: 'caught', check: 'corners', invariant: 'I8' });
+    expect(result).toMatchObject({ fate: 'caught', check: 'corners', invariant });
   });
 });
