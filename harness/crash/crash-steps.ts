@@ -7,16 +7,18 @@ export const KEYS = 12;
 /** A workload as data, so that a failing one can be cut down step by step. */
 export type Step =
   | ImmediateStep
-  /** Several in one go; at a tick a sync that runs beside them gets one microtask further. */
+  /** Several in one go; at a tick what runs beside them gets so many microtasks further. */
   | { readonly kind: 'burst'; readonly steps: readonly (ImmediateStep | Tick)[] }
   /** Settles before the next step. */
   | { readonly kind: 'sync' }
   /** Lets a sync that was begun get one step further. */
   | { readonly kind: 'turn' }
+  /** Lets what runs between turns of the event loop go on: seals, and merges that wait for them. */
+  | { readonly kind: 'pause'; readonly turns: number }
   | { readonly kind: 'reopen' }
   | { readonly kind: 'compactTo' }
-  /** Merges what has so much garbage, before the next step or beside the next ones. */
-  | { readonly kind: 'compact' | 'beginCompact'; readonly deadRatio: number }
+  /** Merges what has so much garbage before the next step. */
+  | { readonly kind: 'compact'; readonly deadRatio: number }
   /** Finds nothing: nothing is damaged. */
   | { readonly kind: 'verify' }
   | { readonly kind: 'backup' }
@@ -33,6 +35,7 @@ export type Step =
 
 export interface Tick {
   readonly kind: 'tick';
+  readonly count: number;
 }
 
 /** What a caller does in one go. */
@@ -42,6 +45,8 @@ export type ImmediateStep =
   | { readonly kind: 'read'; readonly key: number }
   /** Runs beside the next steps. */
   | { readonly kind: 'beginSync' }
+  /** As `compact`, beside the next steps. */
+  | { readonly kind: 'beginCompact'; readonly deadRatio: number }
   | { readonly kind: 'rotate' };
 
 const MADE_BY_USER_ONE_IN = 4;
@@ -64,51 +69,70 @@ export function planSteps(prng: Prng, most: number): Step[] {
       ticket -= weights[mood];
       return ticket < 0;
     }) as Choice;
-    steps.push(choice.make(prng));
+    steps.push(...[choice.make(prng)].flat());
   }
   return steps;
 }
 
-/** `calm` mostly writes and syncs; `restless` rotates, reopens and dies all the time; `faulty` meets I/O errors. */
-const MOODS = ['calm', 'restless', 'faulty'] as const;
+/**
+ * `calm` mostly writes and syncs; `restless` rotates, reopens and dies all the time; `faulty` meets I/O errors; `merging`
+ * compacts whatever there is, and dies in between.
+ */
+const MOODS = ['calm', 'restless', 'faulty', 'merging'] as const;
 type Mood = (typeof MOODS)[number];
 
 interface Choice {
   /** How often, among all. */
   readonly weights: Readonly<Record<Mood, number>>;
-  readonly make: (prng: Prng) => Step;
+  readonly make: (prng: Prng) => Step | Step[];
 }
 
-function choice(calm: number, restless: number, faulty: number, make: Choice['make']): Choice {
-  return { weights: { calm, restless, faulty }, make };
+function choice(
+  calm: number,
+  restless: number,
+  faulty: number,
+  merging: number,
+  make: Choice['make'],
+): Choice {
+  return { weights: { calm, restless, faulty, merging }, make };
 }
 
 /** An opening makes some twenty calls that change the disk, an append one. */
 const MOST_CALLS = 24;
 
 const CHOICES: readonly Choice[] = [
-  choice(36, 22, 27, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } })),
-  choice(9, 6, 8, (prng) => ({ kind: 'write', operation: { key: prng.below(KEYS), kind: 'delete' } })),
-  choice(9, 6, 9, (prng) => ({ kind: 'batch', operations: planBatch(prng) })),
-  choice(3, 1, 3, (prng) => ({ kind: 'read', key: prng.below(KEYS) })),
-  choice(4, 14, 6, (prng) => ({ kind: 'burst', steps: planBurst(prng) })),
-  choice(8, 5, 6, () => ({ kind: 'sync' })),
-  choice(5, 6, 6, () => ({ kind: 'beginSync' })),
-  choice(7, 20, 16, () => ({ kind: 'rotate' })),
-  choice(9, 6, 6, () => ({ kind: 'turn' })),
-  choice(4, 6, 3, () => ({ kind: 'reopen' })),
-  choice(2, 1, 1, () => ({ kind: 'compactTo' })),
-  choice(3, 6, 4, (prng) => ({ kind: 'compact', deadRatio: prng.below(3) * 0.3 })),
-  choice(3, 6, 4, (prng) => ({ kind: 'beginCompact', deadRatio: prng.below(3) * 0.3 })),
-  choice(2, 1, 1, () => ({ kind: 'exportJsonl' })),
-  choice(2, 2, 1, () => ({ kind: 'verify' })),
-  choice(2, 2, 1, () => ({ kind: 'backup' })),
-  choice(3, 9, 3, () => ({ kind: 'die' })),
-  choice(3, 11, 3, (prng) => ({ kind: 'dieIn', calls: 1 + prng.below(MOST_CALLS) })),
-  choice(0, 0, 8, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(3) })),
-  choice(0, 0, 4, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(MOST_CALLS) })),
-  choice(0, 0, 8, (prng) => ({ kind: 'failWriteback', pick: prng.below(64) })),
+  choice(36, 22, 27, 24, (prng) => planWrite(prng, 'put')),
+  choice(9, 6, 8, 8, (prng) => planWrite(prng, 'delete')),
+  choice(9, 6, 9, 16, (prng) => ({ kind: 'batch', operations: planBatch(prng) })),
+  choice(3, 1, 3, 3, (prng) => ({ kind: 'read', key: prng.below(KEYS) })),
+  choice(4, 14, 6, 2, (prng) => ({ kind: 'burst', steps: planBurst(prng) })),
+  choice(1, 2, 2, 14, planStepsBesideMerge),
+  choice(8, 5, 6, 6, () => ({ kind: 'sync' })),
+  choice(5, 6, 6, 2, () => ({ kind: 'beginSync' })),
+  choice(7, 20, 16, 12, () => ({ kind: 'rotate' })),
+  choice(9, 6, 6, 3, () => ({ kind: 'turn' })),
+  choice(2, 2, 2, 6, (prng) => ({ kind: 'pause', turns: 1 + prng.below(3) })),
+  choice(4, 6, 3, 3, () => ({ kind: 'reopen' })),
+  choice(2, 1, 1, 0, () => ({ kind: 'compactTo' })),
+  choice(3, 6, 4, 12, (prng) => ({ kind: 'compact', deadRatio: planDeadRatio(prng) })),
+  choice(2, 4, 2, 4, (prng) => ({ kind: 'beginCompact', deadRatio: planDeadRatio(prng) })),
+  choice(2, 1, 1, 0, () => ({ kind: 'exportJsonl' })),
+  choice(2, 2, 1, 1, () => ({ kind: 'verify' })),
+  choice(2, 2, 1, 1, () => ({ kind: 'backup' })),
+  choice(3, 9, 3, 3, () => ({ kind: 'die' })),
+  choice(3, 11, 3, 8, (prng) => ({ kind: 'dieIn', calls: 1 + prng.below(MOST_CALLS) })),
+  choice(0, 0, 8, 0, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(3) })),
+  choice(0, 0, 4, 2, (prng) => ({ kind: 'failIn', calls: 1 + prng.below(MOST_CALLS) })),
+  choice(0, 0, 8, 2, (prng) => ({ kind: 'failWriteback', pick: prng.below(64) })),
 ];
+
+function planWrite(prng: Prng, kind: HistoryOperation['kind']): ImmediateStep {
+  return { kind: 'write', operation: { key: prng.below(KEYS), kind } };
+}
+
+function planDeadRatio(prng: Prng): number {
+  return prng.below(3) * 0.3;
+}
 
 function planBatch(prng: Prng): HistoryOperation[] {
   return Array.from({ length: 1 + prng.below(5) }, () => ({
@@ -120,9 +144,38 @@ function planBatch(prng: Prng): HistoryOperation[] {
 function planBurst(prng: Prng): (ImmediateStep | Tick)[] {
   return Array.from({ length: 2 + prng.below(7) }, (): ImmediateStep | Tick => {
     const ticket = prng.below(10);
-    if (ticket < 2) return { kind: 'write', operation: { key: prng.below(KEYS), kind: 'put' } };
-    return { kind: ticket < 5 ? 'rotate' : ticket < 7 ? 'beginSync' : 'tick' };
+    if (ticket < 2) return planWrite(prng, 'put');
+    return ticket < 5 ? { kind: 'rotate' } : ticket < 7 ? { kind: 'beginSync' } : { kind: 'tick', count: 1 };
   });
+}
+
+/** A merge of small segments takes about so many microtasks. */
+const MERGE_MICROTASKS = 90;
+
+/** Turns of the event loop in which a segment or two are sealed. */
+const SEALING_TURNS = 3;
+
+/**
+ * A merge of segments that are sealed already begins at once. It gets to any of its places; there, steps come in between
+ * that let it go on. (One that has to wait for a seal begins and ends in one turn of the event loop, beside nothing.)
+ */
+function planStepsBesideMerge(prng: Prng): Step[] {
+  const beside = Array.from({ length: prng.below(5) }, (): (ImmediateStep | Tick)[] => {
+    const ticket = prng.below(10);
+    const step: ImmediateStep =
+      ticket < 6
+        ? planWrite(prng, ticket < 4 ? 'put' : 'delete')
+        : { kind: ticket < 8 ? 'rotate' : 'beginSync' };
+    return [step, { kind: 'tick', count: 1 + prng.below(12) }];
+  });
+  const begin: ImmediateStep = { kind: 'beginCompact', deadRatio: 0 };
+  const goOn: Tick = { kind: 'tick', count: 1 + prng.below(MERGE_MICROTASKS) };
+  return [
+    { kind: 'batch', operations: planBatch(prng) },
+    { kind: 'rotate' },
+    { kind: 'pause', turns: SEALING_TURNS },
+    { kind: 'burst', steps: [begin, goOn, ...beside.flat()] },
+  ];
 }
 
 /** A step as a report shows it. */
@@ -143,8 +196,12 @@ export function describeStep(step: Step | Tick): string {
       return `compact what is garbage by ${step.deadRatio}`;
     case 'beginCompact':
       return `compact what is garbage by ${step.deadRatio}, not awaited`;
+    case 'tick':
+      return `tick ${step.count}`;
     case 'turn':
-      return 'await one turn';
+      return 'await a microtask';
+    case 'pause':
+      return `await ${step.turns} turns of the event loop`;
     case 'reopen':
       return 'close and reopen';
     case 'makeDirectory':

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type BatchOperation, openStore, type Store, StoreError } from '../../src/engine/index.ts';
 import { CrashHistory } from './crash-history.ts';
 import type { ImmediateStep, Step } from './crash-steps.ts';
@@ -111,11 +112,12 @@ class Workload {
       case 'batch':
       case 'read':
       case 'beginSync':
+      case 'beginCompact':
       case 'rotate':
         return this.performNow(step, store);
       case 'burst':
         for (const one of step.steps) {
-          if (one.kind === 'tick') await undefined;
+          if (one.kind === 'tick') for (let count = 0; count < one.count; count++) await undefined;
           else this.performNow(one, store);
         }
         return;
@@ -123,15 +125,14 @@ class Workload {
         return this.sync(store);
       case 'turn':
         return;
+      case 'pause':
+        for (let turn = 0; turn < step.turns; turn++) await nextTurn();
+        return;
       case 'reopen':
         return this.close(store);
       case 'compact':
         await store.compact({ deadRatio: step.deadRatio });
         return this.checkUnchanged(store);
-      case 'beginCompact':
-        // What keeps it from starting is heard here; a failure on the way only matters if it poisons.
-        store.compact({ deadRatio: step.deadRatio }).catch(() => {});
-        return;
       case 'verify': {
         const { damages } = await store.verify();
         if (damages.length === 0 || this.fileSystem.isDead) return;
@@ -172,6 +173,10 @@ class Workload {
       case 'beginSync':
         // Its failure poisons the writer, and whoever writes next hears of it.
         this.sync(store).catch(() => {});
+        break;
+      case 'beginCompact':
+        // What keeps it from starting is heard here; a failure on the way only matters if it poisons.
+        store.compact({ deadRatio: step.deadRatio }).catch(() => {});
         break;
       case 'rotate':
         store.rotate();

@@ -16,7 +16,7 @@ import { CrashReportFiles } from './crash-report-files.ts';
 import { junitXml } from './crash-report-junit.ts';
 import { describeMutants, mutantsExitCode, mutantsJson, mutantsMarkdown } from './crash-report-mutants.ts';
 import { MUTANTS } from './mutants.ts';
-import { type MutantResult, NO_MUTATION, runMutants } from './mutants-run.ts';
+import { type MutantResult, noMutation, runMutants } from './mutants-run.ts';
 
 const SUMMARY_FILE = 'summary.json';
 const JUNIT_FILE = 'junit.xml';
@@ -96,7 +96,7 @@ async function hunt(options: CampaignOptions): Promise<ExitCode> {
   progress.print(`crash: ${options.command}`);
   const { seed, mutantSeconds, workers } = options;
   const run = { seed, seconds: mutantSeconds, workers, signal: interrupt.signal, progress };
-  const [baseline] = await runMutants([NO_MUTATION], run);
+  const [baseline] = await runMutants([noMutation(mutants)], run);
   const results: readonly MutantResult[] =
     baseline?.fate === 'survived' ? await runMutants(mutants, run) : [];
   progress.end();

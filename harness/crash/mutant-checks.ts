@@ -2,8 +2,10 @@ import { committedCorpus } from '../corpus/corpus.ts';
 import { verifyCorpus } from '../corpus/verifier.ts';
 import { Prng } from '../prng.ts';
 import { STATES_BUDGET, STEPS } from './campaign-budget.ts';
-import { planSteps } from './crash-steps.ts';
-import { brokenBy } from './invariants.ts';
+import type { CrashStateOptions } from './crash-states.ts';
+import { planSteps, type Step } from './crash-steps.ts';
+import { recordWorkload } from './crash-workload.ts';
+import { brokenBy, type InvariantBroken } from './invariants.ts';
 import { CORNERS } from './mutant-corners.ts';
 import type { MutantCheckName } from './mutants.ts';
 import { checkWorkload, noCounts } from './workload-check.ts';
@@ -12,7 +14,7 @@ import { checkWorkload, noCounts } from './workload-check.ts';
 export interface CheckResult {
   /** Undefined when nothing was wrong. */
   readonly caught: { readonly invariant: string; readonly message: string } | undefined;
-  /** Of the workload that was checked last. */
+  /** Of the workload in which it was caught. */
   readonly seed?: number;
   readonly states?: number;
 }
@@ -34,21 +36,50 @@ export const MUTANT_CHECKS: Readonly<Record<MutantCheckName, MutantCheck>> = {
   corners: checkCorners,
 };
 
+/** Workloads that are only run at first: much shows without a power cut, and running one takes some milliseconds. */
+const ONLY_RUN = 60;
+
+/** Many workloads are seen in the time in which one is looked at closely. */
+const GLANCE: Omit<CrashStateOptions, 'seed' | 'onDisk' | 'counts'> = {
+  budget: { subsets: 8, tearsAWrite: 1 },
+  nestOneIn: { cut: 200, whole: 800 },
+  otherwiseOneIn: 50,
+};
+
+/** The workloads from the seed on: run, then for half of the time glanced at, then looked at as a campaign does. */
 async function checkStates({ seed, endMs }: CheckOptions): Promise<CheckResult> {
   const counts = noCounts();
-  const hasTime = () => performance.now() < endMs;
-  for (let at = seed; ; at = (at + 1) % 2 ** 32) {
-    const { finding } = await checkWorkload(
-      planSteps(Prng.seeded(at), STEPS),
-      { ...STATES_BUDGET, seed: at, onDisk: undefined, counts },
-      async () => hasTime(),
-    );
-    if (finding !== undefined) {
-      const { invariant, message } = finding.broken;
-      return { caught: { invariant, message }, seed: at, states: counts.states };
-    }
-    if (!hasTime()) return { caught: undefined, seed: at, states: counts.states };
+  const caught = (at: number, { invariant, message }: InvariantBroken): CheckResult => ({
+    caught: { invariant, message },
+    seed: at,
+    states: counts.states,
+  });
+  for (const at of seedsFrom(seed, ONLY_RUN)) {
+    const { broken } = await recordWorkload(stepsOf(at));
+    if (broken !== undefined) return caught(at, broken.by);
   }
+  const halfMs = (performance.now() + endMs) / 2;
+  for (const [closeness, untilMs] of [
+    [GLANCE, halfMs],
+    [STATES_BUDGET, endMs],
+  ] as const) {
+    const hasTime = () => performance.now() < untilMs;
+    for (const at of seedsFrom(seed, Number.POSITIVE_INFINITY)) {
+      if (!hasTime()) break;
+      const options = { ...closeness, seed: at, onDisk: undefined, counts };
+      const { finding } = await checkWorkload(stepsOf(at), options, async () => hasTime());
+      if (finding !== undefined) return caught(at, finding.broken);
+    }
+  }
+  return { caught: undefined, states: counts.states };
+}
+
+function* seedsFrom(seed: number, count: number): Generator<number> {
+  for (let index = 0; index < count; index++) yield (seed + index) % 2 ** 32;
+}
+
+function stepsOf(seed: number): Step[] {
+  return planSteps(Prng.seeded(seed), STEPS);
 }
 
 async function checkCorners(): Promise<CheckResult> {

@@ -19,16 +19,16 @@ export const MERGE_CORNERS: readonly (() => Promise<void>)[] = [
   keepNewer,
   keepDeleted,
   keepRaw,
-  leaveNothingBehind,
   openWithEitherMark,
   settleFirst,
   hearOfFailedSync,
-  failAnywhere,
   finishDurably,
   refuseDamage,
   needRoom,
   endEarly,
   keepUsage,
+  failAnywhere,
+  leaveNothingBehind,
 ];
 
 const DIRECTORY = '/store';

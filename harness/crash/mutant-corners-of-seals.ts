@@ -14,7 +14,6 @@ import { MemoryFileSystem } from './memory-file-system.ts';
  * Each throws `InvariantBroken`.
  */
 export const SEAL_CORNERS: readonly (() => Promise<void>)[] = [
-  ignoreDamagedSeals,
   ignoreSealOfAnotherSegment,
   ignoreSealOfAnotherStore,
   refuseSegmentOfAnotherTime,
@@ -25,6 +24,7 @@ export const SEAL_CORNERS: readonly (() => Promise<void>)[] = [
   refuseRepeatedTxid,
   sealNothingUnsynced,
   hearOfFailedSealSync,
+  ignoreDamagedSeals,
 ];
 
 const DIRECTORY = '/store';

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from '../../src/engine/durable-mark.ts';
 import { HEADER_BYTES, RecordType } from '../../src/engine/format.ts';
 import { encodeFrame, frameBytes } from '../../src/engine/frame.ts';
@@ -16,17 +17,20 @@ import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
  * Each throws `InvariantBroken`.
  */
 export const CORNERS: readonly (() => void | Promise<void>)[] = [
-  ...SEAL_CORNERS,
-  ...MERGE_CORNERS,
-  readAcrossChunks,
-  readLongHeaderAcrossChunks,
   keepIdsGapless,
-  keepUnsyncedWithinLimit,
   hearOfFailedMark,
+  hearOfFailedSegment,
+  believeNoFailedSync,
   tellKeysWithOneHashApart,
-  refuseFlippedBits,
   refuseFrameOfAnotherKey,
   refuseFrameOfAnotherType,
+  ...SEAL_CORNERS,
+  ...MERGE_CORNERS,
+  // These take a second or more each.
+  readAcrossChunks,
+  readLongHeaderAcrossChunks,
+  keepUnsyncedWithinLimit,
+  refuseFlippedBits,
 ];
 
 const DIRECTORY = '/store';
@@ -126,7 +130,7 @@ async function hearOfFailedMark(): Promise<void> {
   const id = Buffer.alloc(NONCE_BYTES);
   const mark = DurableMarkWriter.open(fileSystem, '/', undefined, id, id);
   mark.write(1, 0, 1, false);
-  fileSystem.failed = true;
+  fileSystem.failWriteBack(`/${MARK_FILE}`);
   const pooled = mark.syncAsync().catch(() => {});
   try {
     mark.sync();
@@ -138,20 +142,71 @@ async function hearOfFailedMark(): Promise<void> {
   throw new InvariantBroken('I8', 'a blocking sync of the mark succeeds although its bytes were lost');
 }
 
+/** The same for a segment: the rotation that waits for it comes while the thread pool knows, and has not answered. */
+async function hearOfFailedSegment(): Promise<void> {
+  const fileSystem = new FailedWriteBackFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  store.put('key', 'lost');
+  const poolKnows = fileSystem.failWriteBack(segmentPath(DIRECTORY, 1));
+  const pooled = store.sync().catch(() => {});
+  await poolKnows;
+  store.rotate();
+  store.put('key', 'in the next segment');
+  try {
+    store.rotate();
+  } catch {
+    return;
+  } finally {
+    await pooled;
+  }
+  throw new InvariantBroken('I8', 'segment 3 is created although bytes of segment 1 were lost');
+}
+
+/** A write-back fails, and whoever asks again is told nothing: the first answer counts. */
+async function believeNoFailedSync(): Promise<void> {
+  const fileSystem = new FailedWriteBackFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  store.put('key', 'lost');
+  fileSystem.failWriteBack(segmentPath(DIRECTORY, 1));
+  for (const which of ['a sync', 'the sync after one that failed']) {
+    const isAcknowledged = await store.sync().then(
+      () => true,
+      () => false,
+    );
+    if (isAcknowledged)
+      throw new InvariantBroken('I9', `${which} is acknowledged although bytes of segment 1 were lost`);
+  }
+}
+
+/** Loses what one file got; the answer of the thread pool comes in a later turn of the event loop. */
 class FailedWriteBackFileSystem extends MemoryFileSystem {
-  failed = false;
+  private failedInode: number | undefined;
   private readonly told = new Set<number>();
+  private onTold = () => {};
+
+  /** Settles when the kernel has told the first descriptor of it. */
+  failWriteBack(path: string): Promise<void> {
+    this.failedInode = this.stat(path)?.inode;
+    return new Promise((resolve) => {
+      this.onTold = resolve;
+    });
+  }
 
   override dataSync(descriptor: number): void {
-    if (this.failed && !this.told.has(descriptor)) {
+    if (this.statDescriptor(descriptor).inode === this.failedInode && !this.told.has(descriptor)) {
       this.told.add(descriptor);
+      this.onTold();
       throw Object.assign(new Error('EIO: a write-back failed'), { code: 'EIO' });
     }
     super.dataSync(descriptor);
   }
 
   override async dataSyncAsync(descriptor: number): Promise<void> {
-    this.dataSync(descriptor);
+    try {
+      this.dataSync(descriptor);
+    } finally {
+      await nextTurn();
+    }
   }
 }
 

@@ -232,7 +232,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
           'await fileSystem.dataSyncAsync(active.syncDescriptor).catch(() => fileSystem.dataSyncAsync(active.syncDescriptor));',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'one-descriptor-for-both-syncs',
@@ -245,7 +245,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
         replace: 'this.syncDescriptor = this.appendDescriptor;',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'one-descriptor-of-the-mark',

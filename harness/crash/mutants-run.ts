@@ -21,13 +21,15 @@ export interface MutantResult {
   readonly seconds: number;
 }
 
-/** The engine as it is: whatever is found in it would be found in every mutant as well. */
-export const NO_MUTATION: Mutant = {
-  name: 'none',
-  mistake: 'the engine as it is, which must survive everything',
-  edits: [],
-  checks: ['corners', 'corpus', 'states'],
-};
+/** The engine as it is, with the checks of these mutants: whatever they find in it they would find in every one of them. */
+export function noMutation(mutants: readonly Mutant[]): Mutant {
+  return {
+    name: 'none',
+    mistake: 'the engine as it is, which must survive everything',
+    edits: [],
+    checks: [...new Set(mutants.flatMap(({ checks }) => checks))],
+  };
+}
 
 export interface MutantRunOptions {
   readonly seed: number;
