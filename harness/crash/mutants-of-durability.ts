@@ -336,7 +336,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'compaction-target-not-synced',
     mistake: 'compactTo returns before the name of what it made is durable',
-    edits: [{ file: 'compaction', find: 'fileSystem.directorySync(dirname(target));', replace: '' }],
+    edits: [{ file: 'store-directory', find: 'fileSystem.directorySync(dirname(target));', replace: '' }],
     checks: ['states'],
   },
   {
@@ -344,12 +344,12 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     mistake: 'compactTo builds at its target instead of beside it',
     edits: [
       {
-        file: 'compaction',
+        file: 'store-directory',
         find: 'const unfinished =',
         replace: 'const unfinished = target; void',
       },
       {
-        file: 'compaction',
+        file: 'store-directory',
         find: 'checkEmpty(fileSystem, target); fileSystem.rename(unfinished, target);',
         replace: '',
       },

@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { StoreError, wrapSystemError } from './errors.ts';
-import type { FileSystem } from './file-system.ts';
+import { type StoreError, wrapSystemError } from './errors.ts';
 import { RecordType } from './format.ts';
 import { nowNs } from './probe.ts';
 import { RecordLog } from './record-log.ts';
+import { buildStore } from './store-directory.ts';
 
 /** Copied between two turns of the event loop. */
 const BYTES_A_TURN = 1024 * 1024;
@@ -26,17 +25,9 @@ export async function compactTo(
   let copiedBytes = 0;
   let failure: StoreError | undefined;
   try {
-    checkEmpty(fileSystem, target);
-    const unfinished = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
-    try {
-      copiedBytes = await copyPairs(source, pairsFor(operation), unfinished);
-      checkEmpty(fileSystem, target);
-      fileSystem.rename(unfinished, target);
-      fileSystem.directorySync(dirname(target));
-    } catch (error) {
-      removeFlatDirectory(fileSystem, unfinished);
-      throw error;
-    }
+    copiedBytes = await buildStore(fileSystem, target, (directory) =>
+      copyPairs(source, pairsFor(operation), directory),
+    );
   } catch (error) {
     failure = wrapSystemError(error, 'compact', target);
     throw failure;
@@ -45,14 +36,6 @@ export async function compactTo(
     const durationNs = nowNs() - startNs;
     probe?.compacted?.(operation, outcome, source.totalBytes, copiedBytes, startNs, durationNs, failure);
   }
-}
-
-function checkEmpty(fileSystem: FileSystem, target: string): void {
-  const stat = fileSystem.stat(target);
-  if (stat === undefined || (stat.kind === 'directory' && fileSystem.list(target).length === 0)) return;
-  throw new StoreError('TARGET_NOT_EMPTY', `${target} is not an empty directory; name a new one`, {
-    path: target,
-  });
 }
 
 async function copyPairs(
@@ -75,10 +58,4 @@ async function copyPairs(
     await log.close();
   }
   return copiedBytes;
-}
-
-function removeFlatDirectory(fileSystem: FileSystem, directory: string): void {
-  if (fileSystem.stat(directory) === undefined) return;
-  for (const name of fileSystem.list(directory)) fileSystem.remove(join(directory, name));
-  fileSystem.removeDirectory(directory);
 }

@@ -38,7 +38,10 @@ export class Compactor {
   private readonly keydir: Keydir;
   private readonly auto: Required<AutoCompactionOptions> | undefined;
   private running: Promise<unknown> = Promise.resolve();
-  private isAutoRunning = false;
+  /** Is an automatic pass at work, or waiting for its turn? */
+  private isAutoDue = false;
+  /** The one that is at work. */
+  private autoPass: Promise<unknown> | undefined;
 
   constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     this.log = log;
@@ -71,12 +74,15 @@ export class Compactor {
     return this.auto !== undefined;
   }
 
-  /** Settles when the running merges have ended, if garbage outruns them. For those who wait for something anyway. */
+  /**
+   * Settles when the automatic pass that is at work has ended, if garbage outruns it. For those who wait for something anyway:
+   * not for one that itself waits, for a scrub perhaps that takes hours.
+   */
   async relieve(): Promise<void> {
-    if (this.auto === undefined || !this.isAutoRunning || !this.isOutrun(this.auto)) return;
+    if (this.auto === undefined || this.autoPass === undefined || !this.isOutrun(this.auto)) return;
     const { probe } = this.log;
     const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
-    await this.running.catch(() => {});
+    await this.autoPass.catch(() => {});
     probe?.writeStalled?.('compaction', startNs, nowNs() - startNs);
   }
 
@@ -86,14 +92,19 @@ export class Compactor {
 
   private startAuto(): void {
     const { auto } = this;
-    if (auto === undefined || this.isAutoRunning) return;
+    if (auto === undefined || this.isAutoDue) return;
     if (this.garbage(this.candidates()) < auto.minBytes) return;
-    this.isAutoRunning = true;
-    this.alone(() => this.mergePass(auto.deadRatio, auto.minBytes, undefined))
+    this.isAutoDue = true;
+    this.alone(() => {
+      const pass = this.mergePass(auto.deadRatio, auto.minBytes, undefined);
+      this.autoPass = pass;
+      return pass;
+    })
       // What went wrong the probe was told. The next segment that is sealed is the next occasion.
       .catch(() => ({ merges: 0 }))
       .then(({ merges }) => {
-        this.isAutoRunning = false;
+        this.isAutoDue = false;
+        this.autoPass = undefined;
         // For what was sealed meanwhile, behind those who wait for their turn.
         if (merges > 0) this.startAuto();
       });

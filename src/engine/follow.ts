@@ -1,5 +1,5 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
-import { StoreError } from './errors.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem, openIfPresent } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
 import { TXID_JUMP } from './log-opening.ts';
@@ -53,8 +53,9 @@ export async function* follow(
       await follower.wait();
     }
   } catch (error) {
-    if (error instanceof StoreError) failure = error;
-    throw error;
+    if (options.signal?.aborted && error === options.signal.reason) throw error;
+    failure = wrapSystemError(error, 'follow the log', source.directory);
+    throw failure;
   } finally {
     follower.close();
     probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
@@ -272,11 +273,18 @@ class Follower {
     for (let attempt = 1; ; attempt++) {
       const descriptor = openIfPresent(fileSystem, segmentPath(directory, segmentId));
       if (descriptor === undefined) return this.skip(segmentId);
-      const { sizeBytes } = fileSystem.statDescriptor(descriptor);
-      const seal = sealOfOpened(fileSystem, directory, segmentId, descriptor);
-      // An absorbed segment has no seal, or still the one of what it held. With a seal of nothing it was sealed empty, or is
-      // what a merge has left of its range, and the seal tells what that was.
-      const isAbsorbed = sizeBytes === 0 && typeof seal !== 'object' && this.idAfter(segmentId) !== undefined;
+      let seal: Seal | 'unknown' | undefined;
+      let isAbsorbed: boolean;
+      try {
+        const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+        seal = sealOfOpened(fileSystem, directory, segmentId, descriptor);
+        // An absorbed segment has no seal, or still the one of what it held. With a seal of nothing it was sealed empty, or is
+        // what a merge has left of its range, and the seal tells what that was.
+        isAbsorbed = sizeBytes === 0 && typeof seal !== 'object' && this.idAfter(segmentId) !== undefined;
+      } catch (error) {
+        closeQuietly(fileSystem, descriptor);
+        throw error;
+      }
       // Absorbed, or replaced by a merge that is at work: its seal is there soon.
       if (isAbsorbed || (seal === 'unknown' && attempt < SEAL_ATTEMPTS)) {
         closeQuietly(fileSystem, descriptor);

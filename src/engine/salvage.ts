@@ -9,6 +9,7 @@ import { RecordLog } from './record-log.ts';
 import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner } from './segment-scanner.ts';
+import { buildStore } from './store-directory.ts';
 import { findFrame } from './tail-evidence.ts';
 
 /** Bytes of the source that no valid frame covers. */
@@ -30,7 +31,7 @@ export interface SalvageReport {
 /**
  * Copies every valid frame of a damaged log, in log order and with new txids, into a new log, and lists what lay
  * between them. The source is only read. Deletes are copied as well; what a lost range held, a Delete included, is
- * not known, so a salvaged store may hold older values than the damaged one did.
+ * not known, so a salvaged store may hold older values than the damaged one did. The target is there whole, or not at all.
  *
  * Throws `NOT_FOUND` (no log in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or `IO_FAILED`.
  */
@@ -41,18 +42,25 @@ export async function salvage(
 ): Promise<SalvageReport> {
   const source = resolve(sourceDirectory);
   const target = resolve(targetDirectory);
-  let segments: LogSegment[];
   try {
-    segments = listSegments(fileSystem, source);
+    const segments = listSegments(fileSystem, source);
+    if (segments.length === 0)
+      throw new StoreError('NOT_FOUND', `there is no store in ${source}`, { path: source });
+    return await buildStore(fileSystem, target, (directory) =>
+      salvageInto(fileSystem, source, segments, directory),
+    );
   } catch (error) {
     throw wrapSystemError(error, 'salvage', source);
   }
-  if (segments.length === 0)
-    throw new StoreError('NOT_FOUND', `there is no store in ${source}`, { path: source });
-  if (fileSystem.stat(target) !== undefined) {
-    throw new StoreError('TARGET_NOT_EMPTY', `${target} exists; name a new directory`, { path: target });
-  }
-  const log = await RecordLog.open(target, { fileSystem });
+}
+
+async function salvageInto(
+  fileSystem: FileSystem,
+  source: string,
+  segments: readonly LogSegment[],
+  directory: string,
+): Promise<SalvageReport> {
+  const log = await RecordLog.open(directory, { fileSystem });
   const lost: LostRange[] = [];
   let recordsKept = 0;
   try {

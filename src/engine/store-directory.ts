@@ -1,4 +1,5 @@
-import { dirname } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 
@@ -34,4 +35,45 @@ export function syncParent(fileSystem: FileSystem, path: string): void {
   } catch (error) {
     if (errnoOf(error) !== 'EACCES') throw error;
   }
+}
+
+/**
+ * Has a new store built beside its target, durably, and renamed into place: it is there whole, or not at all. A process that
+ * dies meanwhile leaves a directory named `…unfinished-…`. Throws `TARGET_NOT_EMPTY`.
+ */
+export async function buildStore<T>(
+  fileSystem: FileSystem,
+  target: string,
+  build: (directory: string) => Promise<T>,
+): Promise<T> {
+  checkEmpty(fileSystem, target);
+  const unfinished = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
+  try {
+    const built = await build(unfinished);
+    checkEmpty(fileSystem, target);
+    fileSystem.rename(unfinished, target);
+    fileSystem.directorySync(dirname(target));
+    return built;
+  } catch (error) {
+    try {
+      removeFlatDirectory(fileSystem, unfinished);
+    } catch {
+      // What went wrong first is what to tell.
+    }
+    throw error;
+  }
+}
+
+function checkEmpty(fileSystem: FileSystem, target: string): void {
+  const stat = fileSystem.stat(target);
+  if (stat === undefined || (stat.kind === 'directory' && fileSystem.list(target).length === 0)) return;
+  throw new StoreError('TARGET_NOT_EMPTY', `${target} is not an empty directory; name a new one`, {
+    path: target,
+  });
+}
+
+function removeFlatDirectory(fileSystem: FileSystem, directory: string): void {
+  if (fileSystem.stat(directory) === undefined) return;
+  for (const name of fileSystem.list(directory)) fileSystem.remove(join(directory, name));
+  fileSystem.removeDirectory(directory);
 }

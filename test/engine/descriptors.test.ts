@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
 import { DescriptorPool, type PooledDescriptor } from '../../src/engine/descriptor-pool.ts';
-import { openReader, openStore, type Store } from '../../src/engine/index.ts';
+import { openReader, openStore, type Store, type StoreReader, salvage } from '../../src/engine/index.ts';
 import { SegmentFiles } from '../../src/engine/segment-files.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
@@ -271,6 +271,60 @@ describe.each([
       ).toEqual([]);
       await store.close();
     }));
+});
+
+describe('whichever call fails', () => {
+  const prepare = () => filled((store) => store.close());
+  const take = async (records: AsyncIterable<unknown>, count: number) => {
+    let taken = 0;
+    for await (const _ of records) if (++taken === count) break;
+  };
+  const WORK: Readonly<Record<string, (reader: StoreReader) => Promise<unknown>>> = {
+    'a follower': (reader) => take(reader.follow({ fromTxid: 1 }), 6),
+    'a scan': async (reader) => [...reader.scan()],
+    'a refresh': (reader) => reader.refresh(),
+    'an export': (reader) => reader.exportJsonl('/exported'),
+  };
+
+  test.each(Object.entries(WORK))('%s says so with a StoreError, and holds nothing open', async (_, work) => {
+    const untyped: unknown[] = [];
+    await failEachCall(anyButClose, prepare, async ({ memory, fileSystem, arm, disarm, failed }) => {
+      const reader = await openReader(DIRECTORY, { fileSystem });
+      arm();
+      const error = await work(reader).then(
+        () => undefined,
+        (reason: Error) => reason,
+      );
+      disarm();
+      if (error !== undefined && error.name !== 'StoreError') untyped.push([failed(), error.message]);
+      await reader.close();
+      expect(memory.openDescriptorCount, failed()).toBe(0);
+    });
+    expect(untyped).toEqual([]);
+  });
+
+  test('a salvage says so with a StoreError, and its target is there whole or not at all', async () => {
+    const untyped: unknown[] = [];
+    await failEachCall(anyButClose, prepare, async ({ memory, fileSystem, arm, disarm, failed }) => {
+      arm();
+      const error = await salvage(DIRECTORY, '/rescued', fileSystem).then(
+        () => undefined,
+        (reason: Error) => reason,
+      );
+      disarm();
+      if (error !== undefined && error.name !== 'StoreError') untyped.push([failed(), error.message]);
+      expect(memory.openDescriptorCount, failed()).toBe(0);
+      expect(
+        memory.list('/').filter((name) => name.includes('unfinished')),
+        failed(),
+      ).toEqual([]);
+      if (!memory.list('/').includes('rescued')) return;
+      const store = await openStore('/rescued', { fileSystem: memory });
+      expect(store.size, failed()).toBe(6);
+      await store.close();
+    });
+    expect(untyped).toEqual([]);
+  });
 });
 
 describe('the descriptor pool', () => {

@@ -1,4 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
@@ -264,6 +265,29 @@ describe('a compaction beside writes that never end', () => {
     await store.compact(EVERYTHING);
     expect(rounds()).toBeGreaterThan(0);
     expect(rounds()).toBeLessThan(MOST);
+    await store.close();
+  });
+});
+
+describe('automatic merges', () => {
+  test('that wait for a scrub keep nobody waiting who syncs', async () => {
+    const options = { segmentBytes: 400, compaction: { auto: { minBytes: 400 } } };
+    const store = await open(new MemoryFileSystem(), options);
+    store.put('key', 'value');
+    const ending = new AbortController();
+    const scrub = rejectionOf(store.verify({ bytesPerSecond: 1e-3, signal: ending.signal }));
+    for (let round = 0; round < 100; round++) store.put('key', `value ${round}`);
+    await store.sealsWritten();
+    expect(store.stats().sealedBytes).toBeGreaterThan(4 * 400);
+    let isSynced = false;
+    const synced = store.sync().then(() => {
+      isSynced = true;
+    });
+    for (let turn = 0; turn < 1000 && !isSynced; turn++) await nextTurn();
+    expect(isSynced).toBe(true);
+    ending.abort('enough');
+    expect(await scrub).toBe('enough');
+    await synced;
     await store.close();
   });
 });
