@@ -137,7 +137,10 @@ function* checkSeals({ segments }: DirectoryView): Generator<Finding> {
     yield {
       check: 'seals',
       outcome: 'ok',
-      detail: `${sealed.length} sealed segments, each with its seal file`,
+      detail:
+        sealed.length === 0
+          ? 'none is needed yet'
+          : `${counted(sealed.length, 'sealed segment')}, each with its seal file`,
     };
     return;
   }

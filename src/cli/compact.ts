@@ -31,10 +31,12 @@ stays merged.`,
       requireStore(directory);
       const output = new Output();
       if (target !== undefined) {
-        const keys = await compacting(directory, async (store) => {
-          await store.compactTo(target);
-          return store.size;
-        });
+        const keys = await interruptible((signal) =>
+          compacting(directory, async (store) => {
+            await store.compactTo(target, { signal });
+            return store.size;
+          }),
+        );
         if (json) output.json('compact', { keys, directory: target });
         else output.line(`${counted(keys, 'key')} written to ${target}`);
       } else {

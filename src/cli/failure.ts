@@ -15,8 +15,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   STORE_LOCKED:
     'Commands that only read (tidemark --help marks them) need no lock; or end that process first',
   NOT_FOUND: 'Name the directory that holds the store, the one with 00000001.dwal in it',
+  NO_SPACE: 'From the command line: tidemark compact DIRECTORY NEW_DIRECTORY, on another device',
+  WRITE_FAILED: 'Make room or mend the disk, and run the command again',
   SNAPSHOT_GONE: 'A merge replaced what was being read; run the command again',
-  TARGET_NOT_EMPTY: 'Name a directory that does not exist yet',
+  NOT_A_DIRECTORY: 'Name the directory that holds the store, the one with 00000001.dwal in it',
   CRC_MISMATCH:
     'Look at the frame with: tidemark hexdump DIRECTORY PLACE; rescue the rest with: tidemark salvage',
   FRAME_MISMATCH:

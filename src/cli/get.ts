@@ -4,7 +4,7 @@ import { ExitCode } from './exit-code.ts';
 import { addKeyOptions, type KeyFlags, keyOf } from './key-option.ts';
 import { withReader } from './opening.ts';
 import { Output } from './output.ts';
-import { printable } from './printable.ts';
+import { printable, SHOWN_BYTES } from './printable.ts';
 import { base64 } from './record-lines.ts';
 
 export function define(command: Command): void {
@@ -19,7 +19,7 @@ export function define(command: Command): void {
         if (value === undefined || ref === undefined) {
           process.exitCode = ExitCode.recoverable;
           if (flags.json) output.json('value', { key_b64: base64(key), found: false });
-          else process.stderr.write(`tidemark: the key ${printable(key)} is not in ${directory}\n`);
+          else process.stderr.write(`tidemark: ${named(key)} is not in ${directory}\n`);
         } else if (flags.json) {
           const place = { segment: ref.segmentId, offset: ref.offset };
           output.json('value', { key_b64: base64(key), found: true, ...place, value_b64: base64(value) });
@@ -27,4 +27,8 @@ export function define(command: Command): void {
         await output.flush();
       });
     });
+}
+
+function named(key: Uint8Array): string {
+  return key.length === 0 ? 'the empty key' : `the key ${printable(key, SHOWN_BYTES)}`;
 }

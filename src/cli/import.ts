@@ -31,8 +31,13 @@ export function define(command: Command): void {
 }
 
 function importFile(directory: string, file: string): Promise<number> {
-  const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-  const progress = new Progress('importing', READINGS * sizeBytes);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  // Before the opening, which would make a store for a file whose name was mistyped.
+  if (stat?.isFile() !== true) {
+    const what = stat === undefined ? 'does not exist' : 'is no plain file';
+    throw new CommandError(`${file} ${what}; give a file of JSON lines, as tidemark export writes it`);
+  }
+  const progress = new Progress('importing', READINGS * stat.size);
   const fileSystem = new WatchedFileSystem((path) => path === file, progress.add);
   return withStore(directory, (store) => store.importJsonl(file).finally(() => progress.end()), {
     fileSystem,

@@ -7,6 +7,7 @@ import { GaugesProbe } from './gauges-probe.ts';
 import { withReader } from './opening.ts';
 import { Output } from './output.ts';
 import { placeName } from './place.ts';
+import { counted } from './printable.ts';
 
 /** What an opening finds, of which a refusal is thrown instead. */
 export interface OpeningReport {
@@ -78,7 +79,7 @@ export async function reportOpening(directory: string, full: boolean): Promise<O
 function* render({ outcome, keys, keptBytes, segments, seals, tail }: OpeningReport): Generator<string> {
   yield `outcome   ${outcome}`;
   yield `keys      ${keys.toLocaleString('en')}`;
-  yield `kept      ${keptBytes.toLocaleString('en')} bytes in ${segments} segments, ${seals} with a seal file`;
+  yield `kept      ${keptBytes.toLocaleString('en')} bytes in ${counted(segments, 'segment')}, ${seals} with a seal file`;
   if (tail === null) return;
   const place = placeName({ segmentId: tail.segment, offset: tail.offset });
   yield `ignored   ${tail.bytes.toLocaleString('en')} bytes from ${place} on: ${tail.damage}`;

@@ -9,24 +9,30 @@ export interface FileSystem {
   list(directory: string): string[];
   /** What stands at a path (links followed), or undefined when nothing does. */
   stat(path: string): FileStat | undefined;
+  /** What is open under a descriptor, whatever its name leads to by now. */
   statDescriptor(descriptor: number): FileStat;
   /** Bytes that may still be written to the file system of this path. */
   freeBytes(path: string): number;
   /** Creates the directory and its parents, private to the user; returns the topmost one that it created. */
   makeDirectory(path: string): string | undefined;
+  /** Puts a file or directory under another name, over whatever file stands there; atomic, and durable only after `directorySync`. */
   rename(from: string, to: string): void;
   /** One more name for a file. EEXIST where something stands, EXDEV on another device; some file systems cannot at all. */
   link(existing: string, path: string): void;
+  /** Takes the name of a file away; whoever has it open reads on. ENOENT where there is none. */
   remove(path: string): void;
+  /** Removes an empty directory; ENOTEMPTY otherwise. */
   removeDirectory(path: string): void;
 
   /** `read` and `write` need an existing file; `create` fails with EEXIST on one. Never opens for append. */
   open(path: string, mode: OpenMode): number;
+  /** Gives the descriptor back to the kernel. */
   close(descriptor: number): void;
   /** For the last descriptor of a large file that has no name any more: freeing its blocks takes milliseconds. */
   closeAsync(descriptor: number): Promise<void>;
   /** Bytes read, which may be fewer than asked; 0 is the end of the file. */
   read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
+  /** As `read`, off the event loop; `buffer` belongs to it until it is done. */
   readAsync(
     descriptor: number,
     buffer: Uint8Array,
@@ -36,14 +42,18 @@ export interface FileSystem {
   ): Promise<number>;
   /** Bytes written, which may be fewer than asked. */
   write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
+  /** Several buffers in one call, one behind the other from `position`. Bytes written, which may be fewer than asked. */
   writeVector(descriptor: number, buffers: readonly Uint8Array[], position: number): number;
+  /** Makes the file so many bytes long: cuts it, or fills it up with zeros. */
   truncate(descriptor: number, sizeBytes: number): void;
 
   /** `fdatasync`: the data, and as much metadata as reading it back needs. */
   dataSync(descriptor: number): void;
+  /** As `dataSync`, off the event loop. Of a failure the kernel tells each open file description once. */
   dataSyncAsync(descriptor: number): Promise<void>;
   /** `fsync` of a directory: the creates, renames and removals in it. */
   directorySync(path: string): void;
+  /** As `directorySync`, off the event loop. */
   directorySyncAsync(path: string): Promise<void>;
 
   /** Kernel lock on an open file, bound to this descriptor and released by the kernel at death. */
@@ -73,6 +83,7 @@ export interface FileStat {
 export interface Lease {
   /** Milliseconds, by the monotonic clock, since the lease was last refreshed. */
   ageMs(): number;
+  /** Gives the lease up, so that another host may take it at once. */
   release(): Promise<void>;
 }
 

@@ -31,13 +31,15 @@ export type OperationKind =
  * A probe that throws never breaks a read or a write: the engine counts it (`stats().probeErrors`).
  */
 export interface Probe {
-  /** The store this probe will hear of, before it is opened; and when it is closed, or failed to open. */
+  /** The store this probe will hear of, before it is opened. */
   attach?(source: ProbeSource): void;
+  /** That store was closed, or failed to open; nothing more is heard of it. */
   detach?(): void;
 
   /** An operation begins. True when its parts, and a get itself, are to be timed. Without this method, they are not. */
   began?(operation: number, kind: OperationKind): boolean;
 
+  /** One get. `hit` is false for an absent key, and after an error. */
   got?(
     operation: number,
     hit: boolean,
@@ -64,6 +66,7 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
+  /** A batch; after an error, what was appended before it. `userBytes` are keys and values, `frameBytes` the frames. */
   batched?(
     operation: number,
     puts: number,
@@ -83,6 +86,7 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
+  /** A scan, an export or the taking up of a reader, when it ended: `records` were read. */
   scanned?(
     operation: number,
     records: number,
@@ -90,7 +94,10 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
-  /** One merge, or a `compactTo`. `aborted` by its caller's signal or a close: it has changed nothing. */
+  /**
+   * One merge, or a `compactTo`: bytes of frames that went in, and that came out. `aborted` by its caller's signal or a
+   * close: it has changed nothing.
+   */
   compacted?(
     operation: number,
     outcome: 'ok' | 'aborted' | 'failed',
@@ -118,6 +125,7 @@ export interface Probe {
     durationNs: number,
   ): void;
 
+  /** One pread of a segment. `sizeBytes` were read, also before an error. */
   read?(
     operation: number,
     site: ReadSite,
@@ -130,6 +138,7 @@ export interface Probe {
   ): void;
   /** One write call, or one vector of them. */
   wrote?(operation: number, segmentId: number, offset: number, sizeBytes: number): void;
+  /** One checksum, over the `sizeBytes` of a whole frame; `ok` is whether it held. */
   crcValidated?(
     operation: number,
     site: ReadSite,
@@ -174,10 +183,13 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
+  /** A segment was full or `rotate` was called, and appends go on in a new one. */
   rotated?(sealedSegmentId: number, newSegmentId: number): void;
+  /** Damage was met, with segment, offset and reason in the error; the call that met it may throw another. */
   corrupted?(error: StoreError): void;
   /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */
   leaseLost?(fatal: boolean): void;
+  /** The writer refuses all writes from here on, because of this error. Once an opening at most. */
   poisoned?(error: StoreError): void;
 }
 

@@ -153,6 +153,7 @@ export class StoreReader extends KeyValueView {
     );
   }
 
+  /** Closes its files, when a refresh that is running has ended. A second call does nothing. */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
@@ -161,6 +162,7 @@ export class StoreReader extends KeyValueView {
     this.setup.probe?.detach();
   }
 
+  /** As `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -202,12 +202,18 @@ export class Store extends KeyValueView {
 
   /**
    * Writes the live keys, in byte order and with txids from 1, into a new store in `outDirectory`, durably. Throws
-   * `TARGET_NOT_EMPTY` when something is there. This store is not changed.
+   * `TARGET_NOT_EMPTY` when something is there, or the reason of `signal`, having left nothing behind. This store is not
+   * changed.
    */
-  async compactTo(outDirectory: string): Promise<void> {
+  async compactTo(outDirectory: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.checkOpen();
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const pairs = (operation: number) => abortable(this.sortedPairs('compact', operation), signal);
     const run = () =>
-      compactTo(this.log, (operation) => this.sortedPairs('compact', operation), outDirectory);
+      compactTo(this.log, pairs, outDirectory).catch((error: unknown) => {
+        throw signal?.aborted ? signal.reason : error;
+      });
     await (compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run());
   }
 
@@ -249,6 +255,7 @@ export class Store extends KeyValueView {
     return this.compactor.alone(() => backup(this.log.backupSource(), directory));
   }
 
+  /** Counts and bytes of this moment, without touching the disk. */
   stats(): StoreStats {
     return {
       ...this.log.stats(),
@@ -273,6 +280,7 @@ export class Store extends KeyValueView {
     this.log.checkOpen();
   }
 
+  /** As `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -288,5 +296,12 @@ function toAppend(operation: BatchOperation): Append {
       throw new TypeError(
         `a batch operation has the type 'put' or 'del', not ${JSON.stringify((operation as { type: unknown }).type)}`,
       );
+  }
+}
+
+function* abortable<T>(items: Iterable<T>, signal: AbortSignal | undefined): Generator<T> {
+  for (const item of items) {
+    signal?.throwIfAborted();
+    yield item;
   }
 }

@@ -11,10 +11,14 @@ export { type MetricsServer, type ServeMetricsOptions, serveMetrics } from './se
  * it ready, at scrape time.
  */
 export interface MetricsRegistry {
+  /** Takes up a metric that tells its values when it is asked; throws when the name is taken. */
   // biome-ignore lint/suspicious/noExplicitAny: each library has a class of its own here, of which we are none.
   registerMetric(metric: any): void;
+  /** The metric of that name, or undefined. */
   getSingleMetric(name: string): unknown;
+  /** Forgets the metric of that name; nothing happens where there is none. */
   removeSingleMetric(name: string): void;
+  /** All metrics as text, in the format that `contentType` names. */
   metrics(): Promise<string>;
   readonly contentType: string;
 }

@@ -17,6 +17,7 @@ export interface ServeMetricsOptions {
 export interface MetricsServer {
   readonly url: string;
   readonly port: number;
+  /** Ends every connection, and stops listening. */
   close(): Promise<void>;
 }
 

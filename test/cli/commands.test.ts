@@ -49,6 +49,7 @@ const CASES: readonly Expected[] = [
   ],
   ['scan @missing', 1, NOTHING, /NOT_FOUND: .*Name the directory/],
   ['scan @empty', 1, NOTHING, /there is no store in/],
+  ['scan package.json', 1, NOTHING, /NOT_A_DIRECTORY: .*Name the directory/],
   ['scan', 1, NOTHING, /missing required argument 'directory'/],
   ['scan @sound --limit many', 1, NOTHING, /--limit <n>.*whole number/],
   ['scan @sound --from nowhere', 1, NOTHING, /'nowhere' is not a place; give one such as/],
@@ -59,6 +60,7 @@ const CASES: readonly Expected[] = [
   ['get @sound --key gone', 2, NOTHING, /the key gone is not in/],
   ['get @sound --key gone --json', 2, /"found":false/, NOTHING],
   ['get @sound', 1, NOTHING, /give the key, once/],
+  ['get @sound --key=', 2, NOTHING, /the empty key is not in/],
   ['get @sound --key a --key-hex 00', 1, NOTHING, /give the key, once/],
   ['get @sound --key-hex 0', 1, NOTHING, /'0' is not hexadecimal/],
   ['get @sound --key-base64 ?', 1, NOTHING, /'\?' is not base64/],
@@ -69,7 +71,7 @@ const CASES: readonly Expected[] = [
   ['report @locked', 0, /^outcome +whole\n/, NOTHING],
   ['report @torn', 2, /outcome +torn[\s\S]*ignored +\d+ bytes from 00000003\.dwal:37 on: truncated/, NOTHING],
   ['report @corrupt', 3, NOTHING, /STORE_CORRUPT/],
-  ['check @sound', 0, /verdict: sound\n$/, NOTHING],
+  ['check @sound', 0, /2 sealed segments, each with its seal file[\s\S]*verdict: sound\n$/, NOTHING],
   ['check @torn', 2, /recoverable +opening[\s\S]*verdict: recoverable/, NOTHING],
   ['check @unsealed', 2, /1 sealed segments have no seal file \(00000001\.dwal\)/, NOTHING],
   ['check @corrupt', 3, /corruption +opening +STORE_CORRUPT[\s\S]*verdict: corrupt\n$/, NOTHING],
@@ -101,7 +103,8 @@ const CASES: readonly Expected[] = [
   ['export @sound @new', 0, /^3 keys written to /, NOTHING],
   ['export @corrupt @new', 3, NOTHING, /STORE_CORRUPT/],
   ['export @sound @missing/x', 1, NOTHING, /cannot export: .*missing does not exist$/m],
-  ['import @new @missing', 1, NOTHING, /NOT_FOUND/],
+  ['import @new @missing', 1, NOTHING, /does not exist; give a file of JSON lines/],
+  ['import @new @empty', 1, NOTHING, /is no plain file; give a file of JSON lines/],
   ['import @new -', 1, NOTHING, /give a file instead/],
   ['import @locked package.json', 1, NOTHING, /STORE_LOCKED: .*only read/],
   ['import @new package.json', 1, NOTHING, /IMPORT_MALFORMED: line 1/],
@@ -117,7 +120,7 @@ const CASES: readonly Expected[] = [
     /records kept in .*\nlost: 37 bytes at 00000003\.dwal:0 \(crc-mismatch\)\n$/,
     NOTHING,
   ],
-  ['salvage @corrupt @sound', 1, NOTHING, /TARGET_NOT_EMPTY/],
+  ['salvage @corrupt @sound', 1, NOTHING, /TARGET_NOT_EMPTY: .*; name a new directory\n$/],
   ['completion tcsh', 1, NOTHING, /Allowed choices are bash, zsh, fish/],
   ['corpus verify', 0, /all as frozen/, NOTHING],
   ['soak --help', 0, /--profile/, NOTHING],
@@ -223,7 +226,10 @@ describe.concurrent('what is written', () => {
     expect((await tidemark('repair-seals', directory)).stdout).toMatch(/every sealed segment/);
   });
 
-  test('nothing is made of a directory that was mistyped', async () => {
+  test('nothing is made of a directory or a file that was mistyped', async () => {
+    const target = join(stores.fresh(), 'store');
+    await tidemark('import', target, stores.missing);
+    expect(existsSync(target)).toBe(false);
     for (const command of ['compact', 'repair-seals']) await tidemark(command, stores.missing);
     expect(existsSync(stores.missing)).toBe(false);
   });
