@@ -16,7 +16,7 @@ const MARKED = [
 
 export function latencySection(latency: readonly OperationLatency[], coverage: string | null): Html {
   if (latency.length === 0) return html`<p class="nothing">No latency was measured.</p>`;
-  return html`<div class="scroll"><table class="numbers"><caption>Latency by operation, over the whole run</caption>
+  return html`<div class="scroll"><table class="numbers latencies"><caption>Latency by operation, over the whole run</caption>
 <thead><tr><th scope="col">operation</th>${['count', 'mean', 'p50', 'p90', 'p99', 'p99.9', 'max'].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${latency.map(
     (one) =>
