@@ -25,6 +25,17 @@ describe('the list of mutants', () => {
     },
   );
 
+  test('the page that describes them has a row for each, in order, and the guide their number', () => {
+    const page = readFileSync('docs/harness-crash.md', 'utf8');
+    const table = page.slice(page.indexOf('\n| mutant | mistake |'));
+    const rows = [...table.matchAll(/^\| ([a-z-]+) \| (.*?) \| (?:states|corpus|corners): /gm)];
+    expect(rows.map(([, name, mistake]) => ({ name, mistake }))).toEqual(
+      MUTANTS.map(({ name, mistake }) => ({ name, mistake })),
+    );
+    const guide = readFileSync('docs/harness.md', 'utf8');
+    expect(guide).toContain(`There are ${MUTANTS.length};`);
+  });
+
   test('an edit whose place is not there, or there twice, is refused', () => {
     const edit = { file: 'f', find: 'a  (b)', replace: '' };
     expect(applyEdit('x a\n(b) y', edit)).toBe('x  y');
