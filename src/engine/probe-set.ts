@@ -84,7 +84,7 @@ export class ProbeSet {
     let operation = this.operations;
     for (const probe of this.beginners) {
       try {
-        if (probe.began?.(this.operations, kind)) operation = this.operations | TIMED;
+        if (probe.began?.(this.operations, kind)) operation = this.operations + TIMED;
       } catch {
         this.errors++;
       }
