@@ -143,7 +143,7 @@ export abstract class KeyValueView {
       failure = error;
       throw error;
     } finally {
-      probe?.got?.(
+      probe?.got(
         operation,
         value !== undefined,
         startNs,
@@ -158,22 +158,14 @@ export abstract class KeyValueView {
     const operation = probe.begin('get');
     const startNs = partStart(operation);
     let value: Uint8Array | undefined;
-    let failure: unknown;
     try {
       const ref = this.keydir.locate(key);
       if (ref !== undefined) value = this.readValue(ref, key, 'get', operation);
     } catch (error) {
-      failure = error;
+      probe.got(operation, false, startNs, partDuration(operation, startNs), error as StoreError);
       throw error;
-    } finally {
-      probe.got?.(
-        operation,
-        value !== undefined,
-        startNs,
-        partDuration(operation, startNs),
-        failure as StoreError | undefined,
-      );
     }
+    probe.got(operation, value !== undefined, startNs, partDuration(operation, startNs), undefined);
     return value;
   }
 

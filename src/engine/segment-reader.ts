@@ -201,7 +201,7 @@ export class SegmentReader {
     startNs: number,
     failure: StoreError | undefined,
   ): void {
-    this.probe?.read?.(
+    this.probe?.read(
       operation,
       site,
       this.files.segmentIdOf(segmentId),
@@ -230,14 +230,7 @@ export class SegmentReader {
     }
     const crcStartNs = partStart(operation);
     const ok = crcHolds(bytes, at, ref.byteLength);
-    probe?.crcValidated?.(
-      operation,
-      site,
-      ok,
-      ref.byteLength,
-      crcStartNs,
-      partDuration(operation, crcStartNs),
-    );
+    probe?.crcValidated(operation, site, ok, ref.byteLength, crcStartNs, partDuration(operation, crcStartNs));
     if (!ok) throw this.report(crcMismatch(this.placeOf(ref)));
     const fault = headerFault(bytes, at);
     if (fault !== undefined) {

@@ -112,7 +112,7 @@ export class SegmentScanner {
     }
     const startNs = partStart(this.operation);
     const ok = crcHolds(this.bytes, at, byteLength);
-    this.probe?.crcValidated?.(
+    this.probe?.crcValidated(
       this.operation,
       this.site,
       ok,
@@ -165,7 +165,7 @@ export class SegmentScanner {
     } catch (error) {
       failure = this.failure('READ_FAILED', 'cannot be read', offset, error);
     }
-    this.probe?.read?.(
+    this.probe?.read(
       this.operation,
       this.site,
       this.segmentId,

@@ -4,6 +4,7 @@ import * as promClient from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
 import { openStore } from '../../src/engine/index.ts';
+import { NOT_TIMED } from '../../src/engine/probe.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { BOUNDS_NS, DurationHistogram } from '../../src/telemetry/duration-histogram.ts';
 import {
@@ -12,6 +13,7 @@ import {
   prometheusProbe,
   serveMetrics,
 } from '../../src/telemetry/prometheus.ts';
+import { type Sample, StoreMetrics } from '../../src/telemetry/store-metrics.ts';
 
 const LIBRARIES: readonly [string, () => MetricsRegistry][] = [
   ['prom-client', () => new promClient.Registry()],
@@ -61,8 +63,8 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     expect(of('open_fds')).toBe(store.stats().openDescriptors);
     expect(of('poisoned')).toBe(0);
     expect(of('segment_bytes', ',kind="live"')).toBe(store.stats().liveBytes);
-    // The first of every eight is timed, and stands for the seven before it.
-    expect(of('get_duration_seconds_count')).toBe(41);
+    // The first of every 17 is timed, and stands for those before it.
+    expect(of('get_duration_seconds_count')).toBe(35);
     expect(of('rotations_total')).toBe(store.stats().segments - 1);
     expect(of('recoveries_total', ',outcome="created"')).toBe(1);
     await store.close();
@@ -139,6 +141,25 @@ describe('serveMetrics', () => {
     );
     await expect(serveMetrics({ registry, host: '0.0.0.0', port: 0 })).rejects.toThrow(/allowRemote: true/);
   });
+});
+
+describe('timed gets', () => {
+  test.each([2, 3, 8, 10, 16])(
+    'of gets that repeat themselves every %d, each is timed as often',
+    (period) => {
+      const metrics = new StoreMetrics();
+      const rounds = 170;
+      for (let get = 0; get < period * rounds; get++) {
+        const timed = metrics.began(get, 'get');
+        // One of each period is slow.
+        metrics.got(get, true, 0, timed ? (get % period === 0 ? 1e9 : 1000) : NOT_TIMED, undefined);
+      }
+      const { value } = metrics.samplesOf('get_duration_seconds')[0] as Sample;
+      const { sumSeconds } = value as DurationHistogram;
+      expect(sumSeconds).toBeGreaterThan(rounds - 17);
+      expect(sumSeconds).toBeLessThan(rounds + 17);
+    },
+  );
 });
 
 describe('duration histogram', () => {
