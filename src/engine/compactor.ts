@@ -40,6 +40,7 @@ export class Compactor {
   private running: Promise<unknown> = Promise.resolve();
   private isAutoRunning = false;
 
+  /** `auto` has passed `checkAutoCompaction`. */
   constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     this.log = log;
     this.keydir = keydir;
@@ -47,7 +48,7 @@ export class Compactor {
       auto === undefined
         ? undefined
         : {
-            deadRatio: ratio(auto.deadRatio ?? DEFAULT_AUTO_DEAD_RATIO),
+            deadRatio: auto.deadRatio ?? DEFAULT_AUTO_DEAD_RATIO,
             minBytes: auto.minBytes ?? log.segmentBytes,
           };
     if (this.auto !== undefined) log.onSealWritten = () => this.startAuto();
@@ -159,6 +160,11 @@ export class Compactor {
     const lowest = candidates.findIndex(({ sizeBytes }) => sizeBytes > 0);
     return candidates.reduce((sum, candidate, index) => sum + garbageBytes(candidate, index === lowest), 0);
   }
+}
+
+/** Throws a `RangeError` for what `AutoCompactionOptions` may not be; before a store is opened, which would stay open. */
+export function checkAutoCompaction(auto: AutoCompactionOptions | undefined): void {
+  if (auto?.deadRatio !== undefined) ratio(auto.deadRatio);
 }
 
 function ratio(value: number): number {

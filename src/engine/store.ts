@@ -6,6 +6,7 @@ import {
   type CompactionReport,
   type CompactOptions,
   Compactor,
+  checkAutoCompaction,
 } from './compactor.ts';
 import { checksumName } from './crc32c.ts';
 import type { StoreError } from './errors.ts';
@@ -76,6 +77,7 @@ export class Store extends KeyValueView {
    * `PERMISSION_DENIED` or `IO_FAILED`.
    */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    checkAutoCompaction(options.compaction?.auto);
     const keydir = new Keydir();
     const log = await RecordLog.open(directory, options, keydir);
     return new Store(log, keydir, options.compaction?.auto);

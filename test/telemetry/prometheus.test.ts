@@ -1,9 +1,10 @@
 import { get } from 'node:http';
+import { join } from 'node:path';
 import * as successor from '@prometheus-io/client';
 import * as promClient from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { openStore } from '../../src/engine/index.ts';
+import { openLog, openReader, openStore, type Probe } from '../../src/engine/index.ts';
 import { NOT_TIMED } from '../../src/engine/probe.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { BOUNDS_NS, DurationHistogram } from '../../src/telemetry/duration-histogram.ts';
@@ -91,6 +92,33 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     await a.close();
     expect(sample(await registry.metrics(), 'tidemark_puts_total{store="b"}')).toBe(0);
     await b.close();
+  });
+
+  const failing: readonly [string, (path: string, options: { probe: Probe }) => Promise<unknown>][] = [
+    ['the reader finds no store', (path, options) => openReader(path, options)],
+    ['the path is a file', (path, options) => openLog(join(path, 'file'), options)],
+    ['the store is locked', (path, options) => openStore(join(path, 'locked'), options)],
+    [
+      'an option is out of range',
+      (path, options) => openStore(path, { ...options, compaction: { auto: { deadRatio: 2 } } }),
+    ],
+  ];
+
+  test.each(failing)('after an opening that failed the registry is empty: %s', async (_why, opening) => {
+    const registry = newRegistry();
+    const fileSystem = new MemoryFileSystem();
+    fileSystem.makeDirectory('/place');
+    fileSystem.close(fileSystem.open('/place/file', 'create'));
+    const holder = await openStore('/place/locked', { fileSystem });
+    const options = { fileSystem, probe: prometheusProbe({ registry }) };
+    await expect(opening('/place', options)).rejects.toThrow();
+    expect(await registry.metrics()).not.toContain('tidemark_');
+    // Nothing else stayed behind either: the place can be opened with the same probe.
+    await holder.close();
+    const store = await openStore('/place/locked', options);
+    await store.close();
+    const again = await openStore('/place', options);
+    await again.close();
   });
 
   test('a registry that holds one of the names is refused, and the store is not opened', async () => {
