@@ -113,7 +113,7 @@ export class Compactor {
   ): Promise<CompactionReport> {
     const check = () => {
       signal?.throwIfAborted();
-      this.log.checkWritable();
+      this.log.checkWritable('compact');
     };
     const report = { merges: 0, inputBytes: 0, outputBytes: 0 };
     for (;;) {

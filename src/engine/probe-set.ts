@@ -48,6 +48,7 @@ export class ProbeSet {
   declare readonly backedUp?: NonNullable<Probe['backedUp']>;
   declare readonly rotated?: NonNullable<Probe['rotated']>;
   declare readonly corrupted?: NonNullable<Probe['corrupted']>;
+  declare readonly refused?: NonNullable<Probe['refused']>;
   declare readonly leaseLost?: NonNullable<Probe['leaseLost']>;
   declare readonly poisoned?: NonNullable<Probe['poisoned']>;
 
@@ -230,6 +231,7 @@ const METHODS: readonly ProbeMethod[] = [
   'backedUp',
   'rotated',
   'corrupted',
+  'refused',
   'leaseLost',
   'poisoned',
 ];

@@ -174,6 +174,8 @@ export interface Probe {
   ): void;
   rotated?(sealedSegmentId: number, newSegmentId: number): void;
   corrupted?(error: StoreError): void;
+  /** An operation that was not begun, because an earlier failure has ended writing. */
+  refused?(kind: OperationKind, error: StoreError): void;
   /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */
   leaseLost?(fatal: boolean): void;
   poisoned?(error: StoreError): void;

@@ -18,7 +18,7 @@ import { type LogPosition, LogSync } from './log-sync.ts';
 import { type PreparedMerge, publishMerge } from './merge-publication.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
-import { nowNs, type ProbeGauges } from './probe.ts';
+import { nowNs, type OperationKind, type ProbeGauges } from './probe.ts';
 import { ProbeSet, partDuration, partStart } from './probe-set.ts';
 import { MAX_UNSYNCED_RECORDS } from './recovery.ts';
 import type { RecoveryReport } from './recovery-report.ts';
@@ -279,10 +279,10 @@ export class RecordLog {
     }
     const keyed = keyBytes(key);
     const loaded = payloadBytes(payload);
-    this.checkWritable();
+    const kind = APPEND_KINDS[type];
+    this.checkWritable(kind);
     const { probe } = this;
     if (probe === undefined) return this.appendOne(type, keyed, loaded, 0);
-    const kind = APPEND_KINDS[type];
     const operation = probe.begin(kind);
     const startNs = nowNs();
     const userBytes = keyed.length + loaded.length;
@@ -324,7 +324,7 @@ export class RecordLog {
    * each record once the kernel has it, in order: when a write fails in the middle, of those before it only.
    */
   appendAll(appends: readonly Append[], written: (append: Append, ref: RecordRef) => void): void {
-    this.checkWritable();
+    this.checkWritable('batch');
     const { probe } = this;
     if (probe === undefined) {
       this.appendStaged(appends, written, 0);
@@ -497,7 +497,7 @@ export class RecordLog {
    * `SYNC_FAILED`: what it should have made durable may or may not be, and writing ends.
    */
   async sync(): Promise<void> {
-    this.checkWritable();
+    this.checkWritable('sync');
     await this.syncs.sync();
   }
 
@@ -627,10 +627,13 @@ export class RecordLog {
     }
   }
 
-  /** Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write. */
-  checkWritable(): void {
+  /** Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write; the probe is told what was refused. */
+  checkWritable(operation?: OperationKind): void {
     this.checkOpen();
-    this.latch.check();
+    const { refusal } = this.latch;
+    if (refusal === undefined) return;
+    if (operation !== undefined) this.probe?.refused?.(operation, refusal);
+    throw refusal;
   }
 }
 

@@ -117,7 +117,7 @@ export class Store extends KeyValueView {
   private putNow(key: BytesLike, value: BytesLike): RecordRef {
     const keyed = keyBytes(key);
     const loaded = payloadBytes(value);
-    this.log.checkWritable();
+    this.log.checkWritable('put');
     this.keydir.prepare(keyed, 0, keyed.length);
     const ref = this.log.appendRecord(RecordType.Put, keyed, loaded);
     this.keydir.commit(keyed, 0, keyed.length, ref);
@@ -148,7 +148,7 @@ export class Store extends KeyValueView {
 
   private batchNow(operations: readonly BatchOperation[]): void {
     const appends = operations.map(toAppend);
-    this.log.checkWritable();
+    this.log.checkWritable('batch');
     this.keydir.reserve(appends.map(({ key }) => key));
     let index = 0;
     this.log.appendAll(appends, ({ type, key }, ref) => {
@@ -188,7 +188,7 @@ export class Store extends KeyValueView {
    * alone, `NO_SPACE`, or the reason of `signal`.
    */
   async compact(options: CompactOptions = {}): Promise<CompactionReport> {
-    this.log.checkWritable();
+    this.log.checkWritable('compact');
     const run = () => this.compactor.compact(options);
     return compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run();
   }
