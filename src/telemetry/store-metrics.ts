@@ -301,6 +301,10 @@ export class StoreMetrics implements Probe {
     this.corruptions.add(1, error.code);
   }
 
+  refused(kind: OperationKind, error: StoreError): void {
+    this.failures.add(1, kind, codeOf(error));
+  }
+
   leaseLost(): void {
     this.leaseLosses++;
   }

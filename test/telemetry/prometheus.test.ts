@@ -72,6 +72,30 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     expect(await registry.metrics()).not.toContain('tidemark_');
   });
 
+  test('what a poisoned writer refuses is counted, each operation once', async () => {
+    const registry = newRegistry();
+    const fileSystem = new MemoryFileSystem();
+    const store = await open(registry, 'a', fileSystem);
+    fileSystem.write = () => {
+      throw Object.assign(new Error('disk is gone'), { code: 'EIO' });
+    };
+    expect(() => store.put('key', 'value')).toThrow(/WRITE_FAILED/);
+    for (let again = 0; again < 3; again++) expect(() => store.put('key', 'value')).toThrow(/POISONED/);
+    expect(() => store.delete('key')).toThrow(/POISONED/);
+    expect(() => store.batch([{ type: 'put', key: 'key', value: 'value' }])).toThrow(/POISONED/);
+    await expect(store.sync()).rejects.toThrow(/POISONED/);
+    await expect(store.compact()).rejects.toThrow(/POISONED/);
+    const text = await registry.metrics();
+    const errors = (operation: string, code: string) =>
+      sample(text, `tidemark_operation_errors_total{store="a",operation="${operation}",code="${code}"}`);
+    expect(errors('put', 'WRITE_FAILED')).toBe(1);
+    expect(errors('put', 'WRITER_POISONED')).toBe(3);
+    for (const operation of ['delete', 'batch', 'sync', 'compact'])
+      expect(errors(operation, 'WRITER_POISONED')).toBe(1);
+    expect(sample(text, 'tidemark_puts_total{store="a"}')).toBe(0);
+    await store.close();
+  });
+
   test('every family of the table is exported, with its help and type, and no other', async () => {
     const registry = newRegistry();
     const store = await open(registry, 'a');
