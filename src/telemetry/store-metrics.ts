@@ -25,8 +25,22 @@ const SITES: readonly ReadSite[] = ['get', 'scan', 'compact', 'verify', 'seal'];
 const GET = 0;
 
 /**
+ * What an operator waits for, and no more: every operation with every code would be hundreds of series a store. Any other
+ * pair appears when it happens.
+ */
+const FORESEEN_FAILURES = [
+  ...['get', 'getMany'].flatMap((operation) =>
+    ['READ_FAILED', 'CRC_MISMATCH', 'FRAME_MISMATCH'].map((code) => [operation, code]),
+  ),
+  ...['put', 'delete', 'batch'].flatMap((operation) =>
+    ['WRITE_FAILED', 'WRITER_POISONED'].map((code) => [operation, code]),
+  ),
+  ...['SYNC_FAILED', 'WRITER_POISONED'].map((code) => ['sync', code]),
+];
+
+/**
  * Counts one store's events in numbers and typed arrays; nothing is made for Prometheus before it asks. A counter with
- * open labels (an error code) is a small map, filled only when something fails.
+ * open labels (an error code) is a small map, touched only when something fails.
  */
 export class StoreMetrics implements Probe {
   private source: ProbeSource | undefined;
@@ -52,14 +66,23 @@ export class StoreMetrics implements Probe {
   private readonly preadBytes = new Float64Array(SITES.length);
   private readonly held = new Float64Array(SITES.length);
   private readonly mismatched = new Float64Array(SITES.length);
-  private readonly failures = new LabelledCounter('operation', 'code');
-  private readonly stalls = new LabelledCounter('reason');
-  private readonly seals = new LabelledCounter('outcome');
-  private readonly compactions = new LabelledCounter('outcome');
-  private readonly verifications = new LabelledCounter('outcome');
-  private readonly backups = new LabelledCounter('outcome');
-  private readonly corruptions = new LabelledCounter('kind');
-  private readonly recoveries = new LabelledCounter('outcome');
+  private readonly failures = new LabelledCounter(['operation', 'code'], FORESEEN_FAILURES);
+  private readonly stalls = new LabelledCounter(
+    ['reason'],
+    [['rotation'], ['unsynced-records'], ['compaction']],
+  );
+  private readonly seals = new LabelledCounter(['outcome'], [['ok'], ['failed'], ['given_up']]);
+  private readonly compactions = new LabelledCounter(['outcome'], [['ok'], ['failed']]);
+  private readonly verifications = new LabelledCounter(
+    ['outcome'],
+    [['ok'], ['damaged'], ['cancelled'], ['failed']],
+  );
+  private readonly backups = new LabelledCounter(['outcome'], [['ok'], ['failed']]);
+  private readonly corruptions = new LabelledCounter(['kind'], [['CRC_MISMATCH'], ['FRAME_MISMATCH']]);
+  private readonly recoveries = new LabelledCounter(
+    ['outcome'],
+    [['created'], ['clean'], ['recovered'], ['snapshot'], ['failed']],
+  );
   private readonly getTime = new DurationHistogram();
   private readonly putTime = new DurationHistogram();
   private readonly preadTime = new DurationHistogram();
@@ -456,8 +479,10 @@ class LabelledCounter {
   private readonly names: readonly string[];
   private readonly values = new Map<string, { readonly labels: Record<string, string>; value: number }>();
 
-  constructor(...names: string[]) {
+  /** The values that can be foreseen stand at 0 from the start: of a counter that begins at 1, `rate` misses the first. */
+  constructor(names: readonly string[], foreseen: readonly (readonly string[])[]) {
     this.names = names;
+    for (const labels of foreseen) this.add(0, ...labels);
   }
 
   add(count: number, ...labels: string[]): void {

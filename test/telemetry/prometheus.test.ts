@@ -72,6 +72,28 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     expect(await registry.metrics()).not.toContain('tidemark_');
   });
 
+  test('what can be foreseen of a label is there at 0 before it happens, so that a rate sees the first', async () => {
+    const registry = newRegistry();
+    const store = await open(registry, 'a');
+    const text = await registry.metrics();
+    for (const labels of [
+      'operation_errors_total{store="a",operation="put",code="WRITE_FAILED"',
+      'operation_errors_total{store="a",operation="put",code="WRITER_POISONED"',
+      'operation_errors_total{store="a",operation="sync",code="SYNC_FAILED"',
+      'operation_errors_total{store="a",operation="get",code="CRC_MISMATCH"',
+      'corruptions_total{store="a",kind="CRC_MISMATCH"',
+      'corruptions_total{store="a",kind="FRAME_MISMATCH"',
+      'seals_total{store="a",outcome="failed"',
+      'compactions_total{store="a",outcome="failed"',
+      'verifications_total{store="a",outcome="damaged"',
+      'backups_total{store="a",outcome="failed"',
+      'write_stalls_total{store="a",reason="rotation"',
+      'recoveries_total{store="a",outcome="recovered"',
+    ])
+      expect([labels, sample(text, `tidemark_${labels}}`)]).toEqual([labels, 0]);
+    await store.close();
+  });
+
   test('what a poisoned writer refuses is counted, each operation once', async () => {
     const registry = newRegistry();
     const fileSystem = new MemoryFileSystem();
