@@ -26,7 +26,7 @@ export const OPERATIONS_ROW: RowSpec = {
       unit: 'ops',
       queries: [
         {
-          expr: rate('tidemark_operation_errors_total', 'by (operation, code, instance, store)'),
+          expr: `${rate('tidemark_operation_errors_total', 'by (operation, code, instance, store)')} > 0`,
           legend: `{{operation}} {{code}} ${NAME}`,
         },
       ],

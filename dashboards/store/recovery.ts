@@ -44,7 +44,7 @@ export const RECOVERY_ROW: RowSpec = {
       unit: 'short',
       queries: [
         {
-          expr: `sum by (kind, instance, store) (tidemark_corruptions_total{${STORE}})`,
+          expr: `sum by (kind, instance, store) (tidemark_corruptions_total{${STORE}}) > 0`,
           legend: `{{kind}} ${NAME}`,
         },
       ],

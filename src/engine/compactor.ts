@@ -43,6 +43,7 @@ export class Compactor {
   /** The one that is at work. */
   private autoPass: Promise<unknown> | undefined;
 
+  /** `auto` has passed `checkAutoCompaction`. */
   constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     this.log = log;
     this.keydir = keydir;
@@ -50,7 +51,7 @@ export class Compactor {
       auto === undefined
         ? undefined
         : {
-            deadRatio: ratio(auto.deadRatio ?? DEFAULT_AUTO_DEAD_RATIO),
+            deadRatio: auto.deadRatio ?? DEFAULT_AUTO_DEAD_RATIO,
             minBytes: auto.minBytes ?? log.segmentBytes,
           };
     if (this.auto !== undefined) log.onSealWritten = () => this.startAuto();
@@ -148,7 +149,7 @@ export class Compactor {
   /** Throws where a compaction is to end. */
   private check(signal: AbortSignal | undefined): void {
     signal?.throwIfAborted();
-    this.log.checkWritable();
+    this.log.checkWritable('compact');
   }
 
   private async mergeReported(
@@ -198,6 +199,11 @@ export class Compactor {
 function withoutDeadPuts(candidate: MergeCandidate): MergeCandidate {
   const { putBytes } = candidate.usage;
   return { ...candidate, usage: { ...candidate.usage, liveBytes: putBytes } };
+}
+
+/** Throws a `RangeError` for what `AutoCompactionOptions` may not be; before a store is opened, which would stay open. */
+export function checkAutoCompaction(auto: AutoCompactionOptions | undefined): void {
+  if (auto?.deadRatio !== undefined) ratio(auto.deadRatio);
 }
 
 function ratio(value: number): number {

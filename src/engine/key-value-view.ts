@@ -141,7 +141,7 @@ export abstract class KeyValueView {
       failure = error;
       throw error;
     } finally {
-      probe?.got?.(
+      probe?.got(
         operation,
         value !== undefined,
         startNs,
@@ -156,22 +156,14 @@ export abstract class KeyValueView {
     const operation = probe.begin('get');
     const startNs = partStart(operation);
     let value: Uint8Array | undefined;
-    let failure: unknown;
     try {
       const ref = this.keydir.locate(key);
       if (ref !== undefined) value = this.segmentReader.readValue(ref, key, 'get', operation);
     } catch (error) {
-      failure = error;
+      probe.got(operation, false, startNs, partDuration(operation, startNs), error as StoreError);
       throw error;
-    } finally {
-      probe.got?.(
-        operation,
-        value !== undefined,
-        startNs,
-        partDuration(operation, startNs),
-        failure as StoreError | undefined,
-      );
     }
+    probe.got(operation, value !== undefined, startNs, partDuration(operation, startNs), undefined);
     return value;
   }
 

@@ -29,7 +29,7 @@ export interface LogWriterOptions {
 }
 
 /** What a probe calls the append of one record, by its type. */
-const APPEND_KINDS = ['append', 'put', 'delete'] as const;
+export const APPEND_KINDS = ['append', 'put', 'delete'] as const;
 
 /**
  * The end of the log: gives each record its txid and its place in the active segment, and goes on in a new segment when

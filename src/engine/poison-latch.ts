@@ -21,10 +21,14 @@ export class PoisonLatch {
 
   /** Throws `WRITER_POISONED` once the latch is closed. */
   check(): void {
-    if (this.first !== undefined) throw this.refusal(this.first);
+    const { refusal } = this;
+    if (refusal !== undefined) throw refusal;
   }
 
-  private refusal(first: StoreError): StoreError {
+  /** What `check` would throw. */
+  get refusal(): StoreError | undefined {
+    const { first } = this;
+    if (first === undefined) return undefined;
     return new StoreError(
       'WRITER_POISONED',
       `writing stopped after an earlier failure (${first.message}); reads go on; close and reopen to write again`,

@@ -9,11 +9,11 @@ import { type LogOptions, resolveLogOptions } from './log-options.ts';
 import { LogScans } from './log-scans.ts';
 import { countLog, type LogStats } from './log-stats.ts';
 import { type LogPosition, LogSync } from './log-sync.ts';
-import { type Append, LogWriter } from './log-writer.ts';
+import { APPEND_KINDS, type Append, LogWriter } from './log-writer.ts';
 import { type PreparedMerge, publishMerge } from './merge-publication.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
-import { nowNs, type ProbeGauges } from './probe.ts';
+import { nowNs, type OperationKind, type ProbeGauges } from './probe.ts';
 import { ProbeSet, partDuration, partStart } from './probe-set.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { BackupSource, ScrubSource } from './scrub-source.ts';
@@ -167,7 +167,7 @@ export class RecordLog {
     }
     const keyed = keyBytes(key);
     const loaded = payloadBytes(payload);
-    this.checkWritable();
+    this.checkWritable(APPEND_KINDS[type]);
     return this.writer.append(type, keyed, loaded);
   }
 
@@ -176,7 +176,7 @@ export class RecordLog {
    * each record once the kernel has it, in order: when a write fails in the middle, of those before it only.
    */
   appendAll(appends: readonly Append[], written: (append: Append, ref: RecordRef) => void): void {
-    this.checkWritable();
+    this.checkWritable('batch');
     this.writer.appendAll(appends, written);
   }
 
@@ -280,7 +280,7 @@ export class RecordLog {
    * `SYNC_FAILED`: what it should have made durable may or may not be, and writing ends.
    */
   async sync(): Promise<void> {
-    this.checkWritable();
+    this.checkWritable('sync');
     await this.syncs.sync();
   }
 
@@ -352,10 +352,13 @@ export class RecordLog {
     }
   }
 
-  /** Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write. */
-  checkWritable(): void {
+  /** Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write; the probe is told what was refused. */
+  checkWritable(operation?: OperationKind): void {
     this.checkOpen();
-    this.latch.check();
+    const { refusal } = this.latch;
+    if (refusal === undefined) return;
+    if (operation !== undefined) this.probe?.refused?.(operation, refusal);
+    throw refusal;
   }
 }
 

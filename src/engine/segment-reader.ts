@@ -208,7 +208,7 @@ export class SegmentReader {
     startNs: number,
     failure: StoreError | undefined,
   ): void {
-    this.probe?.read?.(
+    this.probe?.read(
       operation,
       site,
       this.files.segmentIdOf(segmentId),
@@ -252,7 +252,7 @@ export class SegmentReader {
     const ok = crcHolds(view, at, byteLength);
     if (probe !== undefined) {
       const durationNs = partDuration(operation, startNs);
-      probe.crcValidated?.(operation, site, ok, byteLength, startNs, durationNs);
+      probe.crcValidated(operation, site, ok, byteLength, startNs, durationNs);
     }
     if (!ok) throw this.report(crcMismatch(this.placeOf(ref)));
     if (!isFrameOf(view, at, byteLength)) throw this.mismatch(ref, whatIsNot(view, at));

@@ -118,7 +118,7 @@ export class SegmentScanner {
     }
     const startNs = partStart(this.operation);
     const ok = crcHolds(this.view, at, byteLength);
-    this.probe?.crcValidated?.(
+    this.probe?.crcValidated(
       this.operation,
       this.site,
       ok,
@@ -171,7 +171,7 @@ export class SegmentScanner {
     } catch (error) {
       failure = this.failure('READ_FAILED', 'cannot be read', offset, error);
     }
-    this.probe?.read?.(
+    this.probe?.read(
       this.operation,
       this.site,
       this.segmentId,

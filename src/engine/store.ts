@@ -6,6 +6,7 @@ import {
   type CompactionReport,
   type CompactOptions,
   Compactor,
+  checkAutoCompaction,
 } from './compactor.ts';
 import { checksumName } from './crc32c.ts';
 import type { StoreError } from './errors.ts';
@@ -77,6 +78,7 @@ export class Store extends KeyValueView {
    * `PERMISSION_DENIED` or `IO_FAILED`.
    */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    checkAutoCompaction(options.compaction?.auto);
     const keydir = new Keydir();
     const log = await RecordLog.open(directory, options, keydir);
     return new Store(log, keydir, options.compaction?.auto);
@@ -116,7 +118,7 @@ export class Store extends KeyValueView {
   private putNow(key: BytesLike, value: BytesLike): RecordRef {
     const keyed = keyBytes(key);
     const loaded = payloadBytes(value);
-    this.log.checkWritable();
+    this.log.checkWritable('put');
     this.keydir.prepare(keyed, 0, keyed.length);
     const ref = this.log.appendRecord(RecordType.Put, keyed, loaded);
     this.keydir.commit(keyed, 0, keyed.length, ref);
@@ -147,7 +149,7 @@ export class Store extends KeyValueView {
 
   private batchNow(operations: readonly BatchOperation[]): void {
     const appends = operations.map(toAppend);
-    this.log.checkWritable();
+    this.log.checkWritable('batch');
     this.keydir.reserve(appends.map(({ key }) => key));
     let index = 0;
     this.log.appendAll(appends, ({ type, key }, ref) => {
@@ -195,7 +197,7 @@ export class Store extends KeyValueView {
    * alone, `NO_SPACE`, or the reason of `signal`.
    */
   async compact(options: CompactOptions = {}): Promise<CompactionReport> {
-    this.log.checkWritable();
+    this.log.checkWritable('compact');
     const run = () => this.compactor.compact(options);
     return compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run();
   }

@@ -53,6 +53,9 @@ export interface OtelProbeOptions {
 
 const INSTRUMENTATION = 'tidemark';
 
+/** The key of no operation. */
+const NO_KEY = -1;
+
 /** Links from a sync to the writes that it made durable, at most. */
 const MAX_LINKS = 32;
 
@@ -99,10 +102,11 @@ class OtelProbe implements SpanCounting {
   private readonly mode: OtelProbeOptions['mode'];
   private readonly ratio: number;
   private readonly budget: SpanBudget | undefined;
-  private readonly provider: TracerProvider;
+  /** The global one of the API, behind which an SDK may be installed at any time. */
+  private readonly proxy: ProxyTracerProvider | undefined;
   private readonly tracer: Tracer;
   private readonly heads = new Map<OperationKind, SpanHead>();
-  private latestKey = 0;
+  private latestKey = NO_KEY;
   private latest: Running | undefined;
   private readonly others = new Map<number, Running>();
   /** The writes since the last sync, the latest ones. */
@@ -121,8 +125,9 @@ class OtelProbe implements SpanCounting {
     this.mode = mode;
     this.ratio = ratio ?? 1;
     this.budget = budgetPerSecond === undefined ? undefined : new SpanBudget(budgetPerSecond);
-    this.provider = tracerProvider ?? trace.getTracerProvider();
-    this.tracer = this.provider.getTracer(INSTRUMENTATION);
+    const provider = tracerProvider ?? trace.getTracerProvider();
+    this.proxy = provider instanceof ProxyTracerProvider ? provider : undefined;
+    this.tracer = provider.getTracer(INSTRUMENTATION);
     const none = () => ({ emitted: 0, unsampled: 0, budget: 0 });
     this.counts = Object.fromEntries(SPAN_KINDS.map((kind) => [kind, none()])) as typeof this.counts;
     this.spanCounts = this.counts;
@@ -314,10 +319,11 @@ class OtelProbe implements SpanCounting {
     startNs: number,
     durationNs: number,
   ): void {
-    const running = this.recorded('segment', operation);
-    if (running === undefined) return;
-    const attributes = { 'tidemark.segment': segmentId, 'tidemark.bytes': sizeBytes };
-    this.part('segment', running, startNs, durationNs, undefined, attributes);
+    const span = this.startPart('segment', operation, startNs);
+    if (span === undefined) return;
+    span.setAttribute('tidemark.segment', segmentId);
+    span.setAttribute('tidemark.bytes', sizeBytes);
+    span.end(hrTime(startNs + durationNs));
   }
 
   read(
@@ -330,13 +336,13 @@ class OtelProbe implements SpanCounting {
     durationNs: number,
     error: StoreError | undefined,
   ): void {
-    const running = this.recorded('pread', operation);
-    if (running === undefined) return;
-    this.part('pread', running, startNs, durationNs, error?.code, {
-      'tidemark.segment': segmentId,
-      'tidemark.offset': offset,
-      'tidemark.bytes': sizeBytes,
-    });
+    const span = this.startPart('pread', operation, startNs);
+    if (span === undefined) return;
+    span.setAttribute('tidemark.segment', segmentId);
+    span.setAttribute('tidemark.offset', offset);
+    span.setAttribute('tidemark.bytes', sizeBytes);
+    if (error !== undefined) fail(span, error.code);
+    span.end(hrTime(startNs + durationNs));
   }
 
   crcValidated(
@@ -347,13 +353,12 @@ class OtelProbe implements SpanCounting {
     startNs: number,
     durationNs: number,
   ): void {
-    const running = this.recorded('crc_validate', operation);
-    if (running === undefined) return;
-    const errorType = ok ? undefined : 'CRC_MISMATCH';
-    this.part('crc_validate', running, startNs, durationNs, errorType, {
-      'tidemark.outcome': ok ? 'ok' : 'mismatch',
-      'tidemark.bytes': sizeBytes,
-    });
+    const span = this.startPart('crc_validate', operation, startNs);
+    if (span === undefined) return;
+    span.setAttribute('tidemark.outcome', ok ? 'ok' : 'mismatch');
+    span.setAttribute('tidemark.bytes', sizeBytes);
+    if (!ok) fail(span, 'CRC_MISMATCH');
+    span.end(hrTime(startNs + durationNs));
   }
 
   /** The context that a new operation's span has its parent in; undefined when there is to be none. */
@@ -361,8 +366,7 @@ class OtelProbe implements SpanCounting {
     if (this.mode === 'off') return undefined;
     if (this.mode === 'ratio' && Math.random() >= this.ratio) return undefined;
     // With no SDK installed nothing can be recorded, and asking costs more than this.
-    if (this.provider instanceof ProxyTracerProvider && this.provider.getDelegate() === NO_SDK)
-      return undefined;
+    if (this.proxy?.getDelegate() === NO_SDK) return undefined;
     const active = context.active();
     if (this.mode !== 'parent') return active;
     const flags = trace.getSpanContext(active)?.traceFlags ?? TraceFlags.NONE;
@@ -386,41 +390,37 @@ class OtelProbe implements SpanCounting {
 
   /** Nearly always the latest operation is the only one: asynchronous ones beside it are kept in a map. */
   private remember(key: number, running: Running): void {
-    if (this.latestKey !== 0) this.others.set(this.latestKey, this.latest as Running);
+    if (this.latestKey !== NO_KEY) this.others.set(this.latestKey, this.latest as Running);
     this.latestKey = key;
     this.latest = running;
   }
 
   private find(key: number): Running | undefined {
-    return key === this.latestKey && key !== 0 ? this.latest : this.others.get(key);
+    if (key === this.latestKey) return this.latest;
+    return this.others.size === 0 ? undefined : this.others.get(key);
   }
 
-  /** The recorded operation that a part belongs to; counts the part as suppressed when there is none. */
-  private recorded(kind: SpanKind, operation: number): Recorded | undefined {
+  /**
+   * A span for a part of a recorded operation; where there is none, the part is counted as suppressed. Its attributes are
+   * set when it is recorded: given to `startSpan`, the SDK copies them twice more.
+   */
+  private startPart(kind: keyof typeof SPAN_NAMES, operation: number, startNs: number): Span | undefined {
+    const counts = this.counts[kind];
     const running = this.find(operationKey(operation));
-    if (running !== undefined && running !== 'budget') return running;
-    this.counts[kind][running ?? 'unsampled']++;
-    return undefined;
-  }
-
-  private part(
-    kind: keyof typeof SPAN_NAMES,
-    parent: Recorded,
-    startNs: number,
-    durationNs: number,
-    errorType: string | undefined,
-    attributes: Attributes,
-  ): void {
-    const span = this.tracer.startSpan(
-      SPAN_NAMES[kind],
-      { startTime: hrTime(startNs), attributes },
-      parent.context,
-    );
-    // A sampler may refuse a child of a sampled parent.
-    this.counts[kind][span.isRecording() ? 'emitted' : 'unsampled']++;
+    if (running === undefined) {
+      counts.unsampled++;
+      return undefined;
+    }
+    if (running === 'budget') {
+      counts.budget++;
+      return undefined;
+    }
+    const span = this.tracer.startSpan(SPAN_NAMES[kind], { startTime: hrTime(startNs) }, running.context);
     this.budget?.take();
-    if (errorType !== undefined) fail(span, errorType);
-    span.end(hrTime(startNs + durationNs));
+    // A sampler may refuse a child of a sampled parent.
+    if (span.isRecording()) counts.emitted++;
+    else counts.unsampled++;
+    return span;
   }
 
   private endWrite(
@@ -441,7 +441,7 @@ class OtelProbe implements SpanCounting {
     const key = operationKey(operation);
     const running = this.find(key);
     if (running === undefined) return;
-    if (key === this.latestKey) this.latestKey = 0;
+    if (key === this.latestKey) this.latestKey = NO_KEY;
     else this.others.delete(key);
     if (running === 'budget') return;
     this.counts.operation.emitted++;
