@@ -1,6 +1,7 @@
 import type { FileSystem } from '../../src/engine/index.ts';
 import { type Call, intercept, isChange } from './fault-interception.ts';
 import type { RecordingFileSystem } from './recording-file-system.ts';
+import { systemError } from './system-error.ts';
 
 export const ERRNOS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EINTR'] as const;
 export type Errno = (typeof ERRNOS)[number];
@@ -175,8 +176,4 @@ function halve(disk: RecordingFileSystem, call: Call): unknown {
   ];
   const half = Math.max(Math.min(length, 1), length >>> 1);
   return disk[call.method as 'read' | 'readAsync' | 'write'](descriptor, buffer, offset, half, position);
-}
-
-function systemError(code: string, call: string): Error {
-  return Object.assign(new Error(`${code}: ${call} failed on request`), { code });
 }

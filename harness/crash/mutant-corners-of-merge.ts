@@ -10,6 +10,7 @@ import { SLOT_BYTES } from '../../src/engine/slot-file.ts';
 import { type Call, intercept, isChange } from './fault-interception.ts';
 import { InvariantBroken } from './invariants.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
+import { systemError } from './system-error.ts';
 import { countedUsage, recountUsage } from './usage-recount.ts';
 
 /** What crash states do not see of a merge, or meet too seldom. Each throws `InvariantBroken`. */
@@ -179,7 +180,7 @@ async function leaveNothingBehind(): Promise<void> {
 /** Any call fails, once: what is left on disk must still be a store. */
 async function failAnywhere(): Promise<void> {
   await endAnywhere('failed', (call) => {
-    if (call.index === call.last) throw Object.assign(new Error('EIO: injected'), { code: 'EIO' });
+    if (call.index === call.last) throw systemError('EIO', `call ${call.index}`);
   });
 }
 
@@ -300,7 +301,7 @@ async function hearOfFailedSync(): Promise<void> {
     if (call.method === 'rename' && call.path.endsWith('.merge.tmp')) renamed = true;
     if (!renamed || call.method !== 'directorySyncAsync') return call.proceed();
     renamed = false;
-    return Promise.reject(Object.assign(new Error('EIO: injected'), { code: 'EIO' }));
+    return Promise.reject(systemError('EIO', call.method));
   });
   const store = await openStore(DIRECTORY, { fileSystem });
   await store.compact(EVERYTHING).catch(() => {});

@@ -8,6 +8,7 @@ import { segmentPath } from '../../src/engine/segment-name.ts';
 import { intercept } from './fault-interception.ts';
 import { InvariantBroken } from './invariants.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
+import { systemError } from './system-error.ts';
 
 /**
  * What crash states never do to seals: bit rot, files of other stores and of other times, sidecars that were removed.
@@ -212,7 +213,7 @@ async function hearOfFailedSealSync(): Promise<void> {
     if (call.method === 'rename' && call.path.endsWith('.seal.tmp')) renamed = true;
     if (!renamed || call.method !== 'directorySyncAsync') return call.proceed();
     renamed = false;
-    return Promise.reject(Object.assign(new Error('EIO: injected'), { code: 'EIO' }));
+    return Promise.reject(systemError('EIO', call.method));
   });
   const store = await openStore(DIRECTORY, { fileSystem });
   store.put('key', 'value');

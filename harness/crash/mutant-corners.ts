@@ -10,6 +10,7 @@ import { InvariantBroken } from './invariants.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 import { MERGE_CORNERS } from './mutant-corners-of-merge.ts';
 import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
+import { systemError } from './system-error.ts';
 
 /**
  * Corners of the engine that small stores with few keys never come to: the edges of the chunk that a log is scanned
@@ -196,7 +197,7 @@ class FailedWriteBackFileSystem extends MemoryFileSystem {
     if (this.statDescriptor(descriptor).inode === this.failedInode && !this.told.has(descriptor)) {
       this.told.add(descriptor);
       this.onTold();
-      throw Object.assign(new Error('EIO: a write-back failed'), { code: 'EIO' });
+      throw systemError('EIO', 'fdatasync');
     }
     super.dataSync(descriptor);
   }

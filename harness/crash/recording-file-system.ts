@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from '../../src/engine/index.ts';
 import { type DiskImage, imageOf } from './disk-model.ts';
 import type { MemoryFileSystem } from './memory-file-system.ts';
+import { systemError } from './system-error.ts';
 import type { TraceEvent } from './trace.ts';
 import { Writeback } from './writeback.ts';
 
@@ -322,13 +323,9 @@ class ProcessDeath extends Error {
   }
 }
 
-/** Turns of the event loop that an answer of the thread pool takes, so that a step or two fit in between. */
+/** Microtasks that an answer of the thread pool takes, so that a step or two fit in between. */
 const POOL_TURNS = 4;
 
 async function answerFromPool(): Promise<void> {
   for (let turn = 0; turn < POOL_TURNS; turn++) await undefined;
-}
-
-function systemError(code: string, call: string): Error {
-  return Object.assign(new Error(`${code}: ${call} failed on request`), { code });
 }
