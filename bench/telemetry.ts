@@ -3,9 +3,8 @@ import { AlwaysOffSampler, BasicTracerProvider, type SpanProcessor } from '@open
 import { Registry } from 'prom-client';
 import { median } from 'simple-statistics';
 import { openStore, type Probe } from '../src/engine/index.ts';
-import { otelProbe } from '../src/telemetry/otel.ts';
+import { otelProbe, type SpanCounting } from '../src/telemetry/otel.ts';
 import { prometheusProbe } from '../src/telemetry/prometheus.ts';
-import type { SpanCounting } from '../src/telemetry/span-counts.ts';
 import { runContest } from './contest.ts';
 import type { Group } from './group.ts';
 
