@@ -17,13 +17,15 @@ export async function runTelemetry({
 }): Promise<void> {
   const rows = await inBenchDirectory(dir, allowTmpfs, (directory) => runTelemetryRows(directory, rounds));
   if (json) {
-    print(JSON.stringify({ schema: 1, rows }, null, 2));
+    print(JSON.stringify({ schema: 2, rows }, null, 2));
     return;
   }
-  print(`a get of a 100-byte value; medians of ${rounds} interleaved rounds\n`);
-  const lines = rows.map(({ name, roundsNs, ratio, addedNs, target }) => [
+  print(
+    `a get of a 100-byte value, each mode in a process of its own; medians of ${rounds} interleaved rounds in each of ${rows[0]?.launchesNs.length} launches\n`,
+  );
+  const lines = rows.map(({ name, launchesNs, ratio, addedNs, target }) => [
     name,
-    median(roundsNs).toFixed(0),
+    median(launchesNs.flat()).toFixed(0),
     ratio.toFixed(2),
     addedNs.toFixed(0),
     target,

@@ -265,8 +265,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'poison-latch',
-        find: 'if (this.first !== undefined) throw this.refusal(this.first);',
-        replace: '',
+        find: 'if (first === undefined) return undefined;',
+        replace: 'return undefined;',
       },
     ],
     checks: ['states'],

@@ -9,7 +9,7 @@ import {
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { openReader, openStore, type Probe, type Store } from '../../src/engine/index.ts';
+import { openReader, openStore, type Probe, type RecordRef, type Store } from '../../src/engine/index.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 import { type OtelProbeOptions, otelProbe } from '../../src/telemetry/otel.ts';
 import type { SpanCounting } from '../../src/telemetry/span-counts.ts';
@@ -172,6 +172,32 @@ describe('otel probe', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('a get and its two parts say where, how much and with what outcome', async () => {
+    const t = await traced({ mode: 'all' });
+    t.store.put('key', 'value');
+    t.exporter.reset();
+    t.store.get('key');
+    const { segmentId, offset, byteLength } = t.store.refOf('key') as RecordRef;
+    const said = t.exporter.getFinishedSpans().map(({ name, attributes }) => [name, attributes]);
+    expect(said).toEqual([
+      [
+        'tidemark.pread',
+        { 'tidemark.segment': segmentId, 'tidemark.offset': offset, 'tidemark.bytes': byteLength },
+      ],
+      ['tidemark.crc_validate', { 'tidemark.outcome': 'ok', 'tidemark.bytes': byteLength }],
+      [
+        'get sessions',
+        {
+          'db.system.name': 'tidemark',
+          'db.operation.name': 'get',
+          'db.namespace': 'sessions',
+          'tidemark.hit': true,
+        },
+      ],
+    ]);
+    await t.store.close();
   });
 
   const suppressing: readonly [string, Omit<OtelProbeOptions, 'tracerProvider'>, boolean][] = [
