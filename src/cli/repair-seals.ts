@@ -1,13 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Probe, Store, StoreError } from '../engine/index.ts';
+import type { Probe, StoreError } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { viewDirectory } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
 import { requireStore, withStore } from './opening.ts';
 import { Output } from './output.ts';
-
-const POLL_MS = 20;
 
 interface Repair {
   readonly segmentId: number;
@@ -52,12 +49,7 @@ async function repairSeals(directory: string): Promise<Repair[]> {
       repairs.set(segmentId, { segmentId, was, failure: error?.message });
     },
   };
-  await withStore(directory, sealsWritten, { probe });
+  // A close would not wait for all of them where there is much to seal.
+  await withStore(directory, (store) => store.sealsWritten(), { probe });
   return [...repairs.values()].sort((a, b) => a.segmentId - b.segmentId);
-}
-
-/** A close would not wait for all of them where there is much to seal. */
-async function sealsWritten(store: Store): Promise<void> {
-  while (store.stats().unwrittenSeals > 0 && store.poisoned === undefined) await delay(POLL_MS);
-  if (store.poisoned !== undefined) throw store.poisoned;
 }

@@ -43,17 +43,14 @@ export class Compactor {
   /** The one that is at work. */
   private autoPass: Promise<unknown> | undefined;
 
-  /** `auto` has passed `checkAutoCompaction`. */
+  /** `auto` as `checkAuto` has found it. */
   constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     this.log = log;
     this.keydir = keydir;
-    this.auto =
-      auto === undefined
-        ? undefined
-        : {
-            deadRatio: auto.deadRatio ?? DEFAULT_AUTO_DEAD_RATIO,
-            minBytes: auto.minBytes ?? log.segmentBytes,
-          };
+    if (auto !== undefined) {
+      const { deadRatio = DEFAULT_AUTO_DEAD_RATIO, minBytes = log.segmentBytes } = auto;
+      this.auto = { deadRatio, minBytes };
+    }
     if (this.auto !== undefined) log.onSealWritten = () => this.startAuto();
   }
 
@@ -201,13 +198,32 @@ function withoutDeadPuts(candidate: MergeCandidate): MergeCandidate {
   return { ...candidate, usage: { ...candidate.usage, liveBytes: putBytes } };
 }
 
-/** Throws a `RangeError` for what `AutoCompactionOptions` may not be; before a store is opened, which would stay open. */
-export function checkAutoCompaction(auto: AutoCompactionOptions | undefined): void {
-  if (auto?.deadRatio !== undefined) ratio(auto.deadRatio);
+/** The options of automatic merges, before anything is opened with them; throws `TypeError` or `RangeError`. */
+export function checkAuto(
+  compaction: { readonly auto: AutoCompactionOptions } | undefined,
+): AutoCompactionOptions | undefined {
+  if (compaction === undefined) return undefined;
+  checkObject('compaction', compaction);
+  const { auto } = compaction;
+  if (auto === undefined) return undefined;
+  checkObject('compaction.auto', auto);
+  if (auto.deadRatio !== undefined) ratio(auto.deadRatio);
+  const { minBytes } = auto;
+  if (minBytes !== undefined && typeof minBytes !== 'number')
+    throw new TypeError(`minBytes must be a number, not ${typeof minBytes}`);
+  if (minBytes !== undefined && !(minBytes >= 0))
+    throw new RangeError(`minBytes must be a number from 0, not ${minBytes}`);
+  return auto;
+}
+
+function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null)
+    throw new TypeError(`${name} must be an object, not ${value === null ? 'null' : typeof value}`);
 }
 
 function ratio(value: number): number {
-  if (typeof value !== 'number' || !(value >= 0 && value <= 1))
+  if (typeof value !== 'number') throw new TypeError(`deadRatio must be a number, not ${typeof value}`);
+  if (!(value >= 0 && value <= 1))
     throw new RangeError(`deadRatio must be a number from 0 to 1, not ${value}`);
   return value;
 }

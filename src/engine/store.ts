@@ -6,7 +6,7 @@ import {
   type CompactionReport,
   type CompactOptions,
   Compactor,
-  checkAutoCompaction,
+  checkAuto,
 } from './compactor.ts';
 import { checksumName } from './crc32c.ts';
 import type { StoreError } from './errors.ts';
@@ -78,10 +78,9 @@ export class Store extends KeyValueView {
    * `PERMISSION_DENIED` or `IO_FAILED`.
    */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
-    checkAutoCompaction(options.compaction?.auto);
+    const auto = checkAuto(options.compaction);
     const keydir = new Keydir();
-    const log = await RecordLog.open(directory, options, keydir);
-    return new Store(log, keydir, options.compaction?.auto);
+    return new Store(await RecordLog.open(directory, options, keydir), keydir, auto);
   }
 
   /** What opening found and did. */

@@ -219,6 +219,23 @@ describe('options', () => {
     }
   });
 
+  test.each<[string, unknown, new () => Error]>([
+    ['a deadRatio of 2', { auto: { deadRatio: 2 } }, RangeError],
+    ['a deadRatio as a string', { auto: { deadRatio: '0.4' } }, TypeError],
+    ['minBytes -1', { auto: { minBytes: -1 } }, RangeError],
+    ['minBytes NaN', { auto: { minBytes: Number.NaN } }, RangeError],
+    ['minBytes as a string', { auto: { minBytes: '4096' } }, TypeError],
+    ['auto: true', { auto: true }, TypeError],
+    ['auto: null', { auto: null }, TypeError],
+    ['compaction: true', true, TypeError],
+  ])('compaction with %s is refused before anything is created', async (_, compaction, kind) => {
+    const directory = join(temporaryDirectory(), 'store');
+    const failure = await failureBeforeIo(() =>
+      openStore(directory, { compaction, fileSystem: counted() } as never),
+    );
+    expect(failure).toBeInstanceOf(kind);
+  });
+
   test("recovery: 'salvage' is refused, and told where it is to be had", async () => {
     const options = { recovery: 'salvage', fileSystem: counted() } as never;
     for (const open of [openStore, openLog]) {
