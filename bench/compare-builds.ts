@@ -11,7 +11,7 @@ import { measureRows } from './measure-rows.ts';
 import { progress } from './output.ts';
 import type { Thresholds } from './verdict.ts';
 
-/** Of a whole comparison: with ten processes a side its share of each of seven rows can still be shown. */
+/** Of a whole comparison: with fourteen processes a side, each of seven rows is shown though a few are disturbed. */
 const TURN_DEFAULTS: Thresholds = { alpha: 0.001, leastEffect: 0.05 };
 /** A run of 250 calls fits into what a scheduler gives at a time: of twenty a round, some are hardly disturbed. */
 const SHORT = { scale: 0.0025, runs: 20 };

@@ -28,7 +28,8 @@ export interface Side {
 
 /**
  * Measures the rows of every side, in turn: round by round, row by row, side after side, so that whatever slows the
- * machine slows all of them. Which side goes first changes with every launch.
+ * machine slows all of them. Which side goes first changes with every launch, in the rounds and in starting its process:
+ * the first to start waits for the others, and was up to a tenth slower for it.
  */
 export async function runContest(
   directory: string,
@@ -40,11 +41,11 @@ export async function runContest(
     onLaunch?.(launch);
     const contenders: Contender[] = [];
     try {
-      for (const [index, side] of sides.entries()) {
+      for (const index of turnsOf(launch, sides.length)) {
         const own = join(directory, `${launch}-${index}`);
         mkdirSync(own, { recursive: true });
-        const contender = await Contender.start(side.start(own));
-        contenders.push(contender);
+        const contender = await Contender.start((sides[index] as Side).start(own));
+        contenders[index] = contender;
         const result = results[index] as (typeof results)[number];
         result.details = contender.details;
         for (const head of contender.rows) rowOf(result.rows, head).launches.push([]);
@@ -60,7 +61,8 @@ export async function runContest(
       }
       for (const contender of contenders) await contender.finish();
     } catch (error) {
-      for (const contender of contenders) contender.kill();
+      // Not all of them may have started.
+      for (const contender of contenders) contender?.kill();
       throw error;
     } finally {
       for (const index of sides.keys()) {
@@ -69,6 +71,11 @@ export async function runContest(
     }
   }
   return results;
+}
+
+/** The sides, in their order of this launch. */
+function turnsOf(launch: number, count: number): number[] {
+  return Array.from({ length: count }, (_, turn) => (turn + launch) % count);
 }
 
 interface MutableRow extends RowHead {
@@ -84,8 +91,7 @@ async function runRound(
   // A side may lack a row: an older build, or a store that cannot do it.
   const ids = new Set(contenders.flatMap(({ rows }) => rows.map(({ id }) => id)));
   for (const id of ids) {
-    for (let turn = 0; turn < contenders.length; turn++) {
-      const side = (turn + launch) % contenders.length;
+    for (const side of turnsOf(launch, contenders.length)) {
       const contender = contenders[side] as Contender;
       const index = contender.rows.findIndex((row) => row.id === id);
       if (index !== -1) measured(side, id, await contender.run(index, runs));

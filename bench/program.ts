@@ -79,7 +79,7 @@ are printed below the table. A durable write changes the value every time.`,
     )
     .action(runPeers);
   measuring(command(program, 'compare', 'judges two results, or two builds that take turns'), {
-    launches: 10,
+    launches: 14,
     rounds: 6,
     scale: 'by-row',
   })

@@ -21,16 +21,16 @@ export interface Baseline {
 /** Throws `UsageError` when there is nothing that could be compared with. */
 export function readBaseline(directory: string): Baseline {
   const path = join(directory, 'summary.json');
+  const read = (name: string) => {
+    try {
+      return readFileSync(join(directory, name), 'utf8');
+    } catch (error) {
+      throw new UsageError(`--baseline: ${(error as Error).message}`);
+    }
+  };
   const refuse = (reason: string) => new UsageError(`--baseline: ${path} ${reason}`);
-  let text: string;
+  const text = read('summary.json');
   let summary: Summary;
-  let csv: string;
-  try {
-    text = readFileSync(path, 'utf8');
-    csv = readFileSync(join(directory, 'samples.csv'), 'utf8');
-  } catch (error) {
-    throw new UsageError(`--baseline: ${(error as Error).message}`);
-  }
   try {
     summary = JSON.parse(text) as Summary;
   } catch {
@@ -43,7 +43,7 @@ export function readBaseline(directory: string): Baseline {
   if (summary.totals === null || summary.outcome?.kind !== 'completed') {
     throw refuse(`is of a run that did not end (${summary.verdict}: ${summary.reason})`);
   }
-  return { directory, summary, rows: parseRows(csv) };
+  return { directory, summary, rows: parseRows(read('samples.csv')) };
 }
 
 function parseRows(csv: string): Record<string, number>[] {

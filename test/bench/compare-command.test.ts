@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { comparedRows } from '../../bench/comparison.ts';
+import { slowedBuild } from '../../bench/slowed-build.ts';
 import { ExitCode } from '../../harness/exit-code.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -86,26 +88,30 @@ describe('bench compare', () => {
     }
   });
 
-  test('of two builds that take turns, the one that reads everything nine times is slower', () => {
+  test('of two builds that take turns, the one whose gets take many steps more is slower, and its row is named', () => {
     const directory = temporaryDirectory();
-    const slowed = join(directory, 'dist');
-    mkdirSync(join(slowed, 'src'), { recursive: true });
-    cpSync(resolve('dist/src/engine'), join(slowed, 'src', 'engine'), { recursive: true });
-    symlinkSync(resolve('node_modules'), join(directory, 'node_modules'));
-    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
-    const file = join(slowed, 'src', 'engine', 'node-file-system.js');
-    const text = readFileSync(file, 'utf8');
-    const slow = text.replace(
-      'return fs.readSync(',
-      'for (let more = 0; more < 8; more++) fs.readSync(descriptor, buffer, offset, length, position); return fs.readSync(',
-    );
-    expect(slow).not.toBe(text);
-    writeFileSync(file, slow);
+    const slowed = slowedBuild('dist', join(directory, 'slowed'), 'get', 1_000);
     const ended = compare(
       ...['--base', 'dist', '--head', slowed, '--dir', directory, '--allow-tmpfs'],
-      ...['--groups', 'get-100k', '--launches', '5', '--rounds', '4', '--scale', '0.02', '--alpha', '0.01'],
+      ...['--groups', 'get-100k', '--launches', '5', '--rounds', '1', '--alpha', '0.02'],
     );
     expect(ended.status, ended.stderr + ended.stdout).toBe(ExitCode.threshold);
     expect(ended.stdout).toMatch(/^get, 100k keys .*slower$/m);
   });
+
+  test('the self-test needs the rows that it slows', () => {
+    const ended = compare('--self-test', '--groups', 'open');
+    expect(ended.status).toBe(ExitCode.usage);
+    expect(ended.stderr).toContain('--self-test needs the group get-100k');
+  });
+});
+
+test('a floor is nothing to be compared', () => {
+  const row = { name: 'get', unit: 'ns' as const };
+  const rows = [
+    { ...row, id: 'read', launches: [[1]] },
+    { ...row, id: 'get', floorId: 'read', launches: [[2]] },
+    { ...row, id: 'miss', launches: [[3]] },
+  ];
+  expect(comparedRows(rows).map(({ id }) => id)).toEqual(['get', 'miss']);
 });

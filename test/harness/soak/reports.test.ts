@@ -1,4 +1,12 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { appendHistory } from '../../../harness/soak/history.ts';
@@ -58,6 +66,8 @@ describe('a baseline', () => {
     await runSoak([...SMALL, '--out', base]);
     const path = join(base, 'summary.json');
     writeFileSync(path, change(readFileSync(path, 'utf8')));
+    // The reason is told even where the samples are gone as well.
+    rmSync(join(base, 'samples.csv'));
     const { code, stderr } = await runSoak([...SMALL, '--out', head, '--baseline', base]);
     expect(stderr).toMatch(/^soak: --baseline: .*summary\.json /);
     expect(stderr).toMatch(message);
