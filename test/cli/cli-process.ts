@@ -28,7 +28,7 @@ async function run(program: string, words: readonly string[]): Promise<Ended> {
   return { status, stdout, stderr };
 }
 
-async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
+export async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of stream) pieces.push(piece);
   return Buffer.concat(pieces).toString();

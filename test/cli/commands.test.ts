@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openReader, openStore } from '../../src/engine/index.ts';
-import { type Ended, jsonLines, shell, tidemark } from './cli-process.ts';
+import { type Ended, jsonLines, shell, textOf, tidemark } from './cli-process.ts';
 import { contents, LONG, type SampleStores, sampleStores } from './sample-stores.ts';
 
 let stores: SampleStores;
@@ -291,6 +292,24 @@ test('a scan follows a writer until it is interrupted', async () => {
   child.kill('SIGINT');
   expect(await ended).toEqual([null, 'SIGINT']);
   await store.close();
+});
+
+test('a rebuild that is interrupted says so, and leaves nothing behind', async () => {
+  const root = stores.fresh();
+  const directory = join(root, 'store');
+  const store = await openStore(directory);
+  const value = Buffer.alloc(64 * 1024);
+  store.batch(Array.from({ length: 1000 }, (_, index) => ({ type: 'put', key: `key-${index}`, value })));
+  await store.close();
+  const target = join(root, 'new');
+  const child = spawn(process.execPath, ['dist/src/cli/main.js', 'compact', directory, target]);
+  const ended = once(child, 'close');
+  const stderr = textOf(child.stderr);
+  for await (const { filename } of watch(root)) if (filename?.startsWith('new.unfinished-')) break;
+  child.kill('SIGINT');
+  expect(await ended).toEqual([130, null]);
+  expect(await stderr).toBe('tidemark: interrupted by SIGINT\n');
+  expect(readdirSync(root)).toEqual(['store']);
 });
 
 test.each(['bash', 'zsh', 'fish'])('the completion of %s knows every command', async (name) => {
