@@ -121,7 +121,7 @@ const CASES: readonly Expected[] = [
     /records kept in .*\nlost: 37 bytes at 00000003\.dwal:0 \(crc-mismatch\)\n$/,
     NOTHING,
   ],
-  ['salvage @corrupt @sound', 1, NOTHING, /TARGET_NOT_EMPTY: .*; name a new directory\n$/],
+  ['salvage @corrupt @sound', 1, NOTHING, /TARGET_NOT_EMPTY: .*; name a new one\n$/],
   ['completion tcsh', 1, NOTHING, /Allowed choices are bash, zsh, fish/],
   ['corpus verify', 0, /all as frozen/, NOTHING],
   ['soak --help', 0, /--profile/, NOTHING],
