@@ -25,6 +25,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   tellKeysWithOneHashApart,
   refuseFrameOfAnotherKey,
   refuseFrameOfAnotherType,
+  copyOnlyWhatIsLive,
   ...SEAL_CORNERS,
   ...MERGE_CORNERS,
   // These take a second or more each.
@@ -89,6 +90,25 @@ async function keepIdsGapless(): Promise<void> {
   const ids = segmentIds(crashed.list(DIRECTORY));
   if (ids.join() !== '1,2,3')
     throw new InvariantBroken('I7', `after a segment was missing, those with the ids ${ids} are there`);
+}
+
+/** A snapshot holds the newest value of each key that is there, and no key that was deleted. */
+async function copyOnlyWhatIsLive(): Promise<void> {
+  const fileSystem = new MemoryFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  store.batch([
+    { type: 'put', key: 'deleted', value: 'old' },
+    { type: 'put', key: 'kept', value: 'old' },
+    { type: 'del', key: 'deleted' },
+    { type: 'put', key: 'kept', value: 'new' },
+  ]);
+  await store.compactTo('/copy');
+  await store.close();
+  const copy = await openStore('/copy', { fileSystem });
+  const pairs = [...copy.entries()].map(([key, value]) => `${key}=${value}`);
+  await copy.close();
+  if (pairs.join() !== 'kept=new')
+    throw new InvariantBroken('outputs', `compactTo has copied ${pairs}, and not kept=new`);
 }
 
 /** Never more records unsynced than txids are set aside for, and what is called durable has been synced. */

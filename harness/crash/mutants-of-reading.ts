@@ -131,6 +131,6 @@ export const READING_MUTANTS: readonly Mutant[] = [
           '[...this.log.scan()].filter(({ type }) => type === 1).map(({ key, payload }) => [key, payload])',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
 ];
