@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../bench-directory.ts';
 import { compactionTable } from '../compaction/table.ts';
@@ -44,7 +44,10 @@ const BLOCKS: readonly {
   },
 ];
 
-/** Puts the tables of the last runs into the document, each with the machine, the date and the load, and the comparison into the README. */
+/**
+ * Puts the tables of the last runs into the document, each with the machine, the date and the load, and the comparison
+ * into the README. A table of which there is no run stays as it is.
+ */
 export function runDocument({
   results,
   document,
@@ -55,8 +58,12 @@ export function runDocument({
   readonly readme: string;
 }): void {
   let text = readDocument(document);
-  for (const { name, command, content, describe = describeRun } of BLOCKS) {
-    const result = readResult(join(results, `${command}.json`));
+  const path = (command: string) => join(results, `${command}.json`);
+  const present = BLOCKS.filter(({ command }) => existsSync(path(command)));
+  if (present.length === 0)
+    throw new UsageError(`there is no result in ${results}; run npm run bench first, or give --results`);
+  for (const { name, command, content, describe = describeRun } of present) {
+    const result = readResult(path(command));
     const block = [
       `Measured on ${result.startedAt.slice(0, 10)}. ${sentence(describe(result))}`,
       ...content(result),
@@ -66,7 +73,7 @@ export function runDocument({
   const compared = withComparison(readDocument(readme), text);
   writeFileSync(document, text);
   writeFileSync(readme, compared);
-  progress(`wrote the tables into ${document} and ${readme}`);
+  progress(`wrote into ${document} and ${readme}: ${present.map(({ name }) => name).join(', ')}`);
 }
 
 function readDocument(path: string): string {
