@@ -126,9 +126,9 @@ export const READING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'store',
-        find: "abortable(this.sortedPairs('compact', operation), signal)",
+        find: "(operation) => this.sortedPairs('compact', operation)",
         replace:
-          '[...this.log.scan()].filter(({ type }) => type === 1).map(({ key, payload }) => [key, payload])',
+          '() => [...this.log.scan()].filter(({ type }) => type === 1).map(({ key, payload }) => [key, payload])',
       },
     ],
     checks: ['corners'],

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type StoreError, wrapSystemError } from './errors.ts';
+import { StoreError, wrapSystemError } from './errors.ts';
 import { RecordType } from './format.ts';
 import { nowNs } from './probe.ts';
 import { RecordLog } from './record-log.ts';
@@ -17,31 +17,44 @@ export async function compactTo(
   source: RecordLog,
   pairsFor: (operation: number) => Iterable<[Uint8Array, Uint8Array]>,
   outDirectory: string,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const { fileSystem, probe } = source;
   const target = resolve(outDirectory);
   const operation = probe?.begin('compact') ?? 0;
   const startNs = probe === undefined ? 0 : nowNs();
   let copiedBytes = 0;
+  let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
   let failure: StoreError | undefined;
   try {
     copiedBytes = await buildStore(fileSystem, target, (directory) =>
-      copyPairs(source, pairsFor(operation), directory),
+      copyPairs(source, pairsFor(operation), directory, signal),
     );
+    outcome = 'ok';
   } catch (error) {
+    if (isAborted(error, signal)) {
+      outcome = 'aborted';
+      throw error;
+    }
     failure = wrapSystemError(error, 'compact', target);
     throw failure;
   } finally {
-    const outcome = failure === undefined ? 'ok' : 'failed';
     const durationNs = nowNs() - startNs;
     probe?.compacted?.(operation, outcome, source.totalBytes, copiedBytes, startNs, durationNs, failure);
   }
+}
+
+/** Is this what the caller's signal, or a close, ends a compaction with? */
+export function isAborted(error: unknown, signal: AbortSignal | undefined): boolean {
+  const isReason = signal?.aborted === true && error === signal.reason;
+  return isReason || (error instanceof StoreError && error.code === 'STORE_CLOSED');
 }
 
 async function copyPairs(
   source: RecordLog,
   pairs: Iterable<[Uint8Array, Uint8Array]>,
   directory: string,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   const { fileSystem, segmentBytes } = source;
   const log = await RecordLog.open(directory, { fileSystem, segmentBytes });
@@ -49,6 +62,7 @@ async function copyPairs(
   try {
     let turnEnd = BYTES_A_TURN;
     for (const [key, value] of pairs) {
+      signal?.throwIfAborted();
       copiedBytes += log.appendRecord(RecordType.Put, key, value).byteLength;
       if (copiedBytes < turnEnd) continue;
       turnEnd = copiedBytes + BYTES_A_TURN;

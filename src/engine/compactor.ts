@@ -1,4 +1,5 @@
-import { StoreError, wrapSystemError } from './errors.ts';
+import { isAborted } from './compaction.ts';
+import { type StoreError, wrapSystemError } from './errors.ts';
 import type { Keydir } from './keydir.ts';
 import { type MergeResult, mergeRun } from './merge.ts';
 import { chooseRun, garbageBytes, type MergeCandidate } from './merge-choice.ts';
@@ -164,8 +165,7 @@ export class Compactor {
       outcome = 'ok';
       return result;
     } catch (error) {
-      const isAborted = signal?.aborted === true && error === signal.reason;
-      if (isAborted || (error instanceof StoreError && error.code === 'STORE_CLOSED')) {
+      if (isAborted(error, signal)) {
         outcome = 'aborted';
         throw error;
       }

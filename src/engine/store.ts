@@ -210,11 +210,8 @@ export class Store extends KeyValueView {
     this.checkOpen();
     const { signal } = options;
     signal?.throwIfAborted();
-    const pairs = (operation: number) => abortable(this.sortedPairs('compact', operation), signal);
-    const run = () =>
-      compactTo(this.log, pairs, outDirectory).catch((error: unknown) => {
-        throw signal?.aborted ? signal.reason : error;
-      });
+    const pairs = (operation: number) => this.sortedPairs('compact', operation);
+    const run = () => compactTo(this.log, pairs, outDirectory, signal);
     await (compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run());
   }
 
@@ -297,12 +294,5 @@ function toAppend(operation: BatchOperation): Append {
       throw new TypeError(
         `a batch operation has the type 'put' or 'del', not ${JSON.stringify((operation as { type: unknown }).type)}`,
       );
-  }
-}
-
-function* abortable<T>(items: Iterable<T>, signal: AbortSignal | undefined): Generator<T> {
-  for (const item of items) {
-    signal?.throwIfAborted();
-    yield item;
   }
 }

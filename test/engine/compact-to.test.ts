@@ -4,7 +4,8 @@ import { open } from './store-in-memory.ts';
 
 test('a rebuild that is aborted rejects with the reason, leaves nothing behind, and may be asked for again', async () => {
   const disk = new MemoryFileSystem();
-  await using store = await open(disk);
+  const outcomes: string[] = [];
+  await using store = await open(disk, { probe: { compacted: (_, outcome) => outcomes.push(outcome) } });
   for (let index = 0; index < 40; index++) store.put(`key-${index}`, Buffer.alloc(64 * 1024, index));
   const controller = new AbortController();
   const before = disk.list('/');
@@ -16,4 +17,5 @@ test('a rebuild that is aborted rejects with the reason, leaves nothing behind, 
   await expect(store.compactTo('/rebuilt', { signal: controller.signal })).rejects.toThrow('enough');
   await store.compactTo('/rebuilt');
   expect(disk.list('/rebuilt')).toContain('00000001.dwal');
+  expect(outcomes).toEqual(['aborted', 'ok']);
 });
