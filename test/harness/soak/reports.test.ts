@@ -1,14 +1,17 @@
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { appendHistory } from '../../../harness/soak/history.ts';
 import { junitOf } from '../../../harness/soak/junit.ts';
 import { markdownOf } from '../../../harness/soak/step-summary.ts';
@@ -23,10 +26,23 @@ function edit(out: string, change: (summary: Record<string, never>) => unknown):
   writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')))));
 }
 
+let small: string;
+beforeAll(async () => {
+  small = mkdtempSync(join(tmpdir(), 'tidemark-test-'));
+  await runSoak([...SMALL, '--out', small]);
+  return () => rmSync(small, { recursive: true });
+});
+
+/** The report of a run of `SMALL`, to be changed. */
+function reportOfSmall(): string {
+  const directory = temporaryDirectory();
+  cpSync(small, directory, { recursive: true });
+  return directory;
+}
+
 describe('a baseline', () => {
   test('the same run again has the same counts; one that did something else ends with 99', async () => {
-    const [base, head] = [temporaryDirectory(), temporaryDirectory()];
-    await runSoak([...SMALL, '--out', base]);
+    const [base, head] = [reportOfSmall(), temporaryDirectory()];
     const again = await runSoak([...SMALL, '--min-effect', '100', '--out', head, '--baseline', base]);
     expect(again.code).toBe(0);
     const { rows, warnings } = readSummary(head).baseline;
@@ -40,8 +56,7 @@ describe('a baseline', () => {
   });
 
   test('of another seed or class of machine it is compared with less, and says so', async () => {
-    const [base, head] = [temporaryDirectory(), temporaryDirectory()];
-    await runSoak([...SMALL, '--out', base]);
+    const [base, head] = [reportOfSmall(), temporaryDirectory()];
     edit(base, (summary) => ({
       ...summary,
       host: { ...(summary.host as object), machineClass: 'a slow one' },
@@ -62,8 +77,7 @@ describe('a baseline', () => {
     ],
     ['something else', () => '{}', /is no summary of a soak$/],
   ])('%s is refused before anything is written', async (_name, change, message) => {
-    const [base, head] = [temporaryDirectory(), join(temporaryDirectory(), 'out')];
-    await runSoak([...SMALL, '--out', base]);
+    const [base, head] = [reportOfSmall(), join(temporaryDirectory(), 'out')];
     const path = join(base, 'summary.json');
     writeFileSync(path, change(readFileSync(path, 'utf8')));
     // The reason is told even where the samples are gone as well.
@@ -97,10 +111,8 @@ test('what CI reads: a case an invariant and a gate, the benchmark, the page of 
   expect(readFileSync(step, 'utf8')).toMatch(/^## Soak: broken\n[\s\S]*```sh\nnpm run soak -- --seed 7/);
 });
 
-test('what a key or a message holds cannot end a cell, a line or an element', async () => {
-  const out = temporaryDirectory();
-  await runSoak([...SMALL, '--out', out]);
-  const summary = { ...readSummary(out), verdict: 'broken', reason: 'a|b\n<script>&"\u0001' } as Summary;
+test('what a key or a message holds cannot end a cell, a line or an element', () => {
+  const summary = { ...readSummary(small), verdict: 'broken', reason: 'a|b\n<script>&"\u0001' } as Summary;
   expect(markdownOf(summary)).toContain('a\\|b \\<script\\>&"');
   expect(junitOf(summary)).toContain('a|b\n&lt;script&gt;&amp;&quot;\ufffd');
 });
