@@ -26,6 +26,8 @@ export interface SampleStores {
   readonly unsealed: string;
   /** One byte of a sealed segment is another one, in its middle, which an opening does not read. */
   readonly rotten: string;
+  /** More than any pipe holds. */
+  readonly big: string;
   readonly missing: string;
   readonly empty: string;
   /** A new directory. */
@@ -53,6 +55,7 @@ export async function sampleStores(): Promise<SampleStores> {
   rmSync(join(path('unsealed'), '00000001.seal'));
   flip(join(path('unsealed'), '00000002.seal'), 50);
   mkdirSync(path('empty'));
+  await fillBig(path('big'));
   return {
     sound: path('sound'),
     torn: path('torn'),
@@ -60,6 +63,7 @@ export async function sampleStores(): Promise<SampleStores> {
     locked: path('locked'),
     unsealed: path('unsealed'),
     rotten: path('rotten'),
+    big: path('big'),
     missing: path('missing'),
     empty: path('empty'),
     fresh,
@@ -87,6 +91,14 @@ async function filled(directory: string): Promise<Store> {
   await store.sealsWritten();
   store.put('Reykjavík', LONG);
   return store;
+}
+
+async function fillBig(directory: string): Promise<void> {
+  const store = await openStore(directory);
+  store.batch(
+    Array.from({ length: 20_000 }, (_, index) => ({ type: 'put', key: `key-${index}`, value: LONG })),
+  );
+  await store.close();
 }
 
 function flip(path: string, offset: number): void {

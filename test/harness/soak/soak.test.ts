@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { parseOptions } from '../../../harness/soak/options.ts';
+import { UsageError } from '../../../harness/soak/usage-error.ts';
 import { openStore } from '../../../src/engine/index.ts';
 import { processState } from '../../support/process-state.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -223,30 +225,38 @@ describe('real data', () => {
 
 describe('what cannot be done is refused with 2 and one line', () => {
   test.each([
-    [['--frobnicate'], /^soak: unknown option '--frobnicate'$/],
     [['--byte', '1GB'], /^soak: unknown option '--byte' \(Did you mean --bytes\?\)$/],
-    [['--bytes', 'many'], /--bytes/],
-    [['--bytes', '0'], /--bytes/],
-    [['--seed', '-1'], /--seed/],
-    [['--seconds', 'x'], /--seconds/],
-    [['--key-field', 'id'], /^soak: --key-field needs --input$/],
-    [['--passes', '2'], /^soak: --passes needs --input$/],
-    [['--force'], /^soak: --force needs --dir$/],
-    [['--chaos', 'often'], /--chaos/],
-    [['--profile', 'weekly'], /^soak: --profile: there is no profile "weekly": give nightly, pr, smoke/],
-    [['--profile', './none.json'], /^soak: --profile: cannot read .*none\.json/],
     [['--baseline', '/none'], /^soak: --baseline: ENOENT/],
-    [['--input', 'x.jsonl', '--keys', '5'], /^soak: --keys has no meaning with --input$/],
-    [['--adapter', 'leveldb'], /^soak: there is no adapter "leveldb"/],
     [['--adapter', './no-such-file.mjs'], /^soak: cannot load .*no-such-file\.mjs/],
+    [['--adapter', 'leveldb'], /^soak: there is no adapter "leveldb"/],
     [['--input', '/no/such/file.jsonl'], /^soak: cannot read \/no\/such\/file\.jsonl/],
-    [['stray'], /too many arguments/],
   ])('%j', async (words, message) => {
     const { code, stderr, stdout } = await runSoak([...words, '--out', join(temporaryDirectory(), 'out')]);
     expect(stderr).toMatch(message);
     expect(stderr.split('\n')).toHaveLength(1);
     expect(stdout).toBe('');
     expect(code).toBe(2);
+  });
+
+  test.each([
+    [['--frobnicate'], /^unknown option '--frobnicate'$/],
+    [['--bytes', 'many'], /--bytes/],
+    [['--bytes', '0'], /--bytes/],
+    [['--seed', '-1'], /--seed/],
+    [['--seconds', 'x'], /--seconds/],
+    [['--key-field', 'id'], /^--key-field needs --input$/],
+    [['--passes', '2'], /^--passes needs --input$/],
+    [['--force'], /^--force needs --dir$/],
+    [['--chaos', 'often'], /--chaos/],
+    [['--profile', 'weekly'], /^--profile: there is no profile "weekly": give nightly, pr, smoke/],
+    [['--profile', './none.json'], /^--profile: cannot read .*none\.json/],
+    [['--input', 'x.jsonl', '--keys', '5'], /^--keys has no meaning with --input$/],
+    [['stray'], /too many arguments/],
+  ])('%j, before anything is done', (words, message) => {
+    const refusal = () => parseOptions([...words, '--out', 'out']);
+    expect(refusal).toThrow(UsageError);
+    expect(refusal).toThrow(message);
+    expect(refusal).toThrow(/^.*$/);
   });
 
   test('an adapter whose store lacks a method', async () => {

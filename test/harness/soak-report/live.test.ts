@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../support/free-port.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
-import { readSamples, runSoak, startSoak } from './soak-command.ts';
+import { readSamples, runSoak, startSoak } from '../soak/soak-command.ts';
 
 test('--serve shows the page and the metrics while the soak runs, and ends with it', async () => {
   const out = join(temporaryDirectory(), 'out');

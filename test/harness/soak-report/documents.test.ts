@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import { readSummary } from './soak-command.ts';
+import { readSummary } from '../soak/soak-command.ts';
 
 const run = promisify(execFile);
 const SOAK = `${process.execPath} ${resolve('dist/harness/soak/main.js')}`;

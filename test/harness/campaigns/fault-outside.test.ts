@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { runOutside } from '../../harness/crash/fault-outside.ts';
-import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { runOutside } from '../../../harness/crash/fault-outside.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const ONE_OF_EACH = [
   'RLIMIT_FSIZE 20000',

@@ -10,7 +10,7 @@ import type { Summary } from '../../../harness/soak/summary.ts';
 import { freePort } from '../../support/free-port.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
-import { readSummary, startSoak } from './soak-command.ts';
+import { readSummary, startSoak } from '../soak/soak-command.ts';
 
 const MAIN = 'dist/harness/soak/main.js';
 const hasPrometheus = ['prometheus', 'promtool'].every((tool) => spawnSync(tool, ['--version']).status === 0);

@@ -17,7 +17,7 @@ import { junitOf } from '../../../harness/soak/junit.ts';
 import { markdownOf } from '../../../harness/soak/step-summary.ts';
 import type { Summary } from '../../../harness/soak/summary.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import { LYING_STORE, readSummary, runSoak } from './soak-command.ts';
+import { LYING_STORE, readSummary, runSoak } from '../soak/soak-command.ts';
 
 const SMALL = ['--seed', '7', '--keys', '50', '--bytes', '4MB', '--sample-ms', '50'];
 
