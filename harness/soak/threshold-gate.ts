@@ -3,7 +3,7 @@ import { type Estimate, estimateGrowth, estimateTrend, type Point } from '../sta
 import { formatCount } from '../units.ts';
 import { formatAgainstLimit, formatOfGate } from './gate-quantity.ts';
 import type { JudgedSample } from './judged-sample.ts';
-import type { Unit } from './report/quantity.ts';
+import { formatQuantity, type Unit } from './report/quantity.ts';
 import type { Sample } from './samples.ts';
 import type { Series } from './series.ts';
 import type { Gate, GateKind } from './summary.ts';
@@ -103,12 +103,17 @@ function judgeEstimate(threshold: Threshold, points: readonly MeasuredPoint[], s
   );
   const isCertain = isBeyond.every((beyond) => beyond);
   const isWide = upper > limit && value - lower > Math.abs(limit);
-  const verdict = isCertain ? 'failed' : isWide ? 'inconclusive' : 'passed';
+  const { breath } = threshold.series;
+  const leastRise = Math.min(...estimates.map((one) => one.lower)) * spanOf(life);
+  const isBreath = kind === 'slope' && isCertain && leastRise <= breath;
+  const verdict = isBreath ? 'inconclusive' : isCertain ? 'failed' : isWide ? 'inconclusive' : 'passed';
   const excused = verdict === 'passed' && isBeyond[0] === true;
   const samples = `over ${formatCount(life.length)} samples${ofWhat}`;
   const detail = {
     failed: `${samples}, by slope and by plateau`,
-    inconclusive: `${samples}: too short or too restless to tell, the interval is wider than the limit`,
+    inconclusive: isBreath
+      ? `${samples}: too short to tell, a rise by less than the ${formatQuantity(breath, threshold.series.unit)} that a process takes and gives back by itself`
+      : `${samples}: too short or too restless to tell, the interval is wider than the limit`,
     passed: samples,
   }[verdict];
   const gate = { ...toGate(threshold, value, limit, verdict, detail), limit, interval };
@@ -138,6 +143,11 @@ function growthOf(points: readonly Point[], seed: number): Estimate[] {
 
 /** Between the middles of the outer thirds lie two thirds of what grows from end to end, and less where it bends. */
 const SHARES_OF_LIMIT = { slope: [1, 1], growth: [1, 0.5] } as const;
+
+function spanOf(points: readonly Point[]): number {
+  const xs = points.map(({ x }) => x);
+  return (xs.at(-1) ?? 0) - (xs[0] ?? 0);
+}
 
 function pointsByLife(points: readonly MeasuredPoint[]): readonly (readonly MeasuredPoint[])[] {
   const lives = new Map<number, MeasuredPoint[]>();
