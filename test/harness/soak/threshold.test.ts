@@ -93,6 +93,9 @@ test('a leak is one when it is certain, none when it is not there, and unknown w
   expect(judged(heap(40, 0), slope)?.verdict).toBe('passed');
   expect(judged(heap(40, 8), slope)?.verdict).toBe('passed');
   expect(judged(heap(8, 64), slope)).toMatchObject({ verdict: 'inconclusive', passed: false });
+  const wide = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB', { margin: 0.5 });
+  expect(judged(heap(60, 64), wide)).toMatchObject({ verdict: 'failed', limit: 24_000 });
+  expect(judged(heap(60, 64), wide)?.detail).toContain('of at most 24.0 kB/1000 ops');
 });
 
 test('a rise that is certain, and less than a young process takes for itself, is too short to tell', () => {
