@@ -89,7 +89,11 @@ are printed below the table. A durable write changes the value every time.`,
     .argument('[head.json]', 'result of the run to judge')
     .option('--base <dist>', 'instead: the dist directory of one build')
     .option('--head <dist>', 'and of the build to judge')
-    .option('--groups <names>', 'rows to measure of two builds', groupNames, ['get-100k', 'put', 'open'])
+    .option(
+      '--groups <names>',
+      'rows to measure of two builds (default: get-100k,put,open; with --self-test get-100k,put)',
+      groupNames,
+    )
     .option(
       '--alpha <p>',
       'how rarely chance may bring an alarm (default: 0.01 for a row of files, 0.001 for all rows in turn)',
