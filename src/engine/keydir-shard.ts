@@ -125,7 +125,17 @@ export class KeydirShard {
     this.words[at + KEY_LENGTH] = (this.words[at + KEY_LENGTH] as number) | DEAD;
     this.count--;
     this.vacate(slot);
-    if (this.deadWords * 2 > this.usedWords && this.usedWords > FIRST_ARENA_WORDS) this.compactArena();
+    this.compactIfDead();
+  }
+
+  private compactIfDead(): void {
+    if (this.deadWords * 2 <= this.usedWords || this.usedWords <= FIRST_ARENA_WORDS) return;
+    try {
+      this.compactArena();
+    } catch (error) {
+      // The log has the Delete, and it is done. A later one tries again, when there is memory.
+      if (!(error instanceof RangeError)) throw error;
+    }
   }
 
   /**
