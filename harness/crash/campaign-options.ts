@@ -10,7 +10,7 @@ export const PROFILES = {
 } as const;
 export type Profile = keyof typeof PROFILES;
 
-/** Seconds that one mutant may live before it counts as a survivor. */
+/** Seconds of processor time that one mutant may live before it counts as a survivor. */
 export const MUTANT_SECONDS: Readonly<Record<Profile, number>> = { quick: 30, default: 60, nightly: 300 };
 
 export interface CampaignOptions {
@@ -123,7 +123,7 @@ function describeCommand(): Command {
     .option('--seed <n>', 'seed of the first workload (default: random, and printed)', seedNumber)
     .option(
       '--seconds <n>',
-      'time for the crash states, or for each mutant, instead of the profile',
+      'time for the crash states, or processor time for each mutant, instead of the profile',
       positive,
     )
     .option('--workers <n>', 'processes that check', workerCount, 2)

@@ -59,7 +59,7 @@ export function mutantsMarkdown({ results, seed, secondsEach }: MutantsEnd): str
     seconds,
   ]);
   return [
-    `Seeds from ${seed}, at most ${secondsEach} s each.`,
+    `Seeds from ${seed}, at most ${secondsEach} s of processor time each.`,
     '',
     '| mutant | mistake | caught by | seed | states | seconds |',
     '|---|---|---|---|---|---|',

@@ -8,6 +8,7 @@ import { recordWorkload } from './crash-workload.ts';
 import { brokenBy, type InvariantBroken } from './invariants.ts';
 import { CORNERS } from './mutant-corners.ts';
 import type { MutantCheckName } from './mutants.ts';
+import { workedMs } from './worked-time.ts';
 import { checkWorkload, noCounts } from './workload-check.ts';
 
 /** What a check saw. */
@@ -21,7 +22,9 @@ export interface CheckResult {
 
 export interface CheckOptions {
   readonly seed: number;
-  /** Monotonic. Checks that have no end of their own stop then. */
+  /** Checks that have no end of their own stop when the process has worked for so long. */
+  readonly endWorkedMs: number;
+  /** Or at that time of the monotonic clock, however busy the machine is. */
   readonly endMs: number;
 }
 
@@ -47,7 +50,7 @@ const GLANCE: Omit<CrashStateOptions, 'seed' | 'onDisk' | 'counts'> = {
 };
 
 /** The workloads from the seed on: run, then for half of the time glanced at, then looked at as a campaign does. */
-async function checkStates({ seed, endMs }: CheckOptions): Promise<CheckResult> {
+async function checkStates({ seed, endWorkedMs, endMs }: CheckOptions): Promise<CheckResult> {
   const counts = noCounts();
   const caught = (at: number, { invariant, message }: InvariantBroken): CheckResult => ({
     caught: { invariant, message },
@@ -58,12 +61,12 @@ async function checkStates({ seed, endMs }: CheckOptions): Promise<CheckResult> 
     const { broken } = await recordWorkload(stepsOf(at));
     if (broken !== undefined) return caught(at, broken.by);
   }
-  const halfMs = (performance.now() + endMs) / 2;
+  const halfMs = (workedMs() + endWorkedMs) / 2;
   for (const [closeness, untilMs] of [
     [GLANCE, halfMs],
-    [STATES_BUDGET, endMs],
+    [STATES_BUDGET, endWorkedMs],
   ] as const) {
-    const hasTime = () => performance.now() < untilMs;
+    const hasTime = () => workedMs() < untilMs && performance.now() < endMs;
     for (const at of seedsFrom(seed, Number.POSITIVE_INFINITY)) {
       if (!hasTime()) break;
       const options = { ...closeness, seed: at, onDisk: undefined, counts };

@@ -1,9 +1,11 @@
 import { type CheckResult, MUTANT_CHECKS } from './mutant-checks.ts';
 import type { MutantCheckName } from './mutants.ts';
+import { MOST_CLOCK_PER_WORK, workedMs } from './worked-time.ts';
 
 /**
  * Runs in a copy of the compiled files into which a mistake was planted:
- * `mutant-child.js SEED SECONDS CHECK...` runs the checks until one finds something, and sends what it found.
+ * `mutant-child.js SEED SECONDS CHECK...` runs the checks until one finds something, for so many seconds of processor time,
+ * and sends what it found.
  */
 
 export interface MutantVerdict extends CheckResult {
@@ -17,11 +19,12 @@ process.on('SIGTERM', () => {});
 process.on('disconnect', () => process.exit());
 
 const [seed, seconds, ...checks] = process.argv.slice(2);
-const endMs = performance.now() + Number(seconds) * 1000;
+const budgetMs = Number(seconds) * 1000;
+const end = { endWorkedMs: workedMs() + budgetMs, endMs: performance.now() + budgetMs * MOST_CLOCK_PER_WORK };
 
 let verdict: MutantVerdict | undefined;
 for (const check of checks as MutantCheckName[]) {
-  verdict = { check, ...(await MUTANT_CHECKS[check]({ seed: Number(seed), endMs })) };
+  verdict = { check, ...(await MUTANT_CHECKS[check]({ seed: Number(seed), ...end })) };
   if (verdict.caught !== undefined) break;
 }
 process.send?.(verdict, undefined, {}, () => process.exit());

@@ -4,6 +4,7 @@ import type { Progress } from './campaign.ts';
 import type { MutantVerdict } from './mutant-child.ts';
 import { MutantCopy } from './mutant-copy.ts';
 import type { Mutant, MutantCheckName } from './mutants.ts';
+import { MOST_CLOCK_PER_WORK } from './worked-time.ts';
 
 /** What became of one mutant. */
 export interface MutantResult {
@@ -33,7 +34,7 @@ export function noMutation(mutants: readonly Mutant[]): Mutant {
 
 export interface MutantRunOptions {
   readonly seed: number;
-  /** For each mutant, whatever its checks are. */
+  /** Of processor time for each mutant, whatever its checks are. */
   readonly seconds: number;
   readonly workers: number;
   readonly signal: AbortSignal;
@@ -123,7 +124,7 @@ function runChild(
         isLate = true;
         kill();
       },
-      seconds * 1000 + GRACE_MS,
+      seconds * 1000 * MOST_CLOCK_PER_WORK + GRACE_MS,
     );
     signal.addEventListener('abort', kill);
     child.on('message', (message: MutantVerdict) => {

@@ -72,7 +72,7 @@ describe('a compaction killed at any step', () => {
       }),
       { numRuns: 6 },
     );
-  }, 60_000);
+  });
 });
 
 /** Runs of sealed segments that a merge may take: neither end is empty. */
@@ -137,5 +137,5 @@ describe('no deleted key comes back', () => {
       { numRuns: 5 },
     );
     expect(images).toBeGreaterThan(100);
-  }, 60_000);
+  });
 });

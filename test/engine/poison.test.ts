@@ -236,7 +236,8 @@ describe('a failed sync', () => {
     const faulty = await FaultyStore.open();
     faulty.fault = onSegment('dataSyncAsync');
     faulty.store.rotate();
-    await expect.poll(() => faulty.store.poisoned?.code).toBe('SYNC_FAILED');
+    while (faulty.store.poisoned === undefined) await new Promise(setImmediate);
+    expect(faulty.store.poisoned).toMatchObject({ code: 'SYNC_FAILED' });
     expect(await faulty.failureOf((store) => store.put('new', 'x'))).toMatchObject({
       code: 'WRITER_POISONED',
     });

@@ -465,9 +465,9 @@ describe('a reader that follows', () => {
     const count = fc.nat(9);
     const action = fc.oneof(
       { weight: 4, arbitrary: fc.record({ kind: fc.constant('write' as const), key: fc.nat(5), count }) },
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant('pull' as const), count: fc.nat(30) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant('pull' as const), count: fc.nat(30) }) },
       {
-        weight: 2,
+        weight: 4,
         arbitrary: fc.record({
           kind: fc.constant('merge' as const),
           from: count,

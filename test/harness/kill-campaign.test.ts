@@ -4,9 +4,11 @@ import { expect, test } from 'vitest';
 import { runKills } from '../../harness/crash/kill-campaign.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-test('stores killed in every way keep what they acknowledged, and leave nothing in the way of the next', async () => {
+test('stores killed in every way keep what they acknowledged, and leave nothing in the way of the next', async ({
+  signal,
+}) => {
   const directory = temporaryDirectory();
-  const report = await runKills({ directory, kills: 20, seed: 3, parallel: 2 });
+  const report = await runKills({ directory, kills: 20, seed: 3, parallel: 2, signal });
   expect(report.findings).toEqual([]);
   expect(report.kills).toBeGreaterThanOrEqual(20);
   expect(report.killsWhileOpening).toBeGreaterThan(0);
@@ -14,10 +16,12 @@ test('stores killed in every way keep what they acknowledged, and leave nothing 
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('a store whose acknowledged writes are not there after a kill is found out, and one write is enough', async () => {
+test('a store whose acknowledged writes are not there after a kill is found out, and one write is enough', async ({
+  signal,
+}) => {
   const directory = temporaryDirectory();
   const adapter = new URL('./forgetful-adapter.mjs', import.meta.url).pathname;
-  const report = await runKills({ directory, kills: 12, seed: 1, parallel: 2, adapter });
+  const report = await runKills({ directory, kills: 12, seed: 1, parallel: 2, adapter, signal });
   expect(report.findings.map(({ invariant }) => invariant)).toContain('I2');
   const lost = report.findings.find(({ invariant }) => invariant === 'I2');
   expect(lost?.details.join('\n')).toContain('(processes: 1, steps: 1)');

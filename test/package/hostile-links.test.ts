@@ -15,7 +15,7 @@ import { rejectionOf } from '../support/rejection.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /** Longer than any opening takes. */
-const HANG_MS = 10_000;
+const HANG_MS = 60_000;
 
 async function closedStore(): Promise<{ root: string; directory: string; victim: string }> {
   const root = temporaryDirectory();

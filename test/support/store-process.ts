@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { processState } from './process-state.ts';
 
 const PROGRAM = fileURLToPath(new URL('./store-process.mjs', import.meta.url));
 
@@ -58,20 +58,22 @@ export class StoreProcess {
 
   /** Resolves when the process is stopped, as `ps` would show it. */
   async stopped(): Promise<void> {
-    while (this.state() !== 'T') await new Promise((resolve) => setTimeout(resolve, 1));
+    while (processState(this.pid) !== 'T') {
+      if (this.hasEnded) throw new Error('the process ended before it stopped');
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   }
 
   /** Kills it where it is, and resolves when it is gone. */
   async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    if (this.hasEnded) return;
     const exited = once(this.child, 'exit');
     this.child.kill('SIGKILL');
     await exited;
   }
 
-  private state(): string | undefined {
-    const stat = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2)[0];
+  private get hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
   private reply(): Promise<unknown> {

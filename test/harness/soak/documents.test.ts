@@ -27,7 +27,9 @@ test('from nothing to a gate: the adapter, the profile, the commands and the scr
   writeFileSync(join(directory, 'my-profile.json'), code.get('json')?.[0] as string);
   const script = [...(code.get('sh') ?? []), ...(code.get('bash') ?? [])].join('\n');
   expect(script.match(/npm run soak -- /g)).toHaveLength(3);
-  await run('bash', ['-euc', script.replaceAll('npm run soak --', SOAK)], { cwd: directory });
+  // Two runs after each other are compared, and the machine may be busy with something else in one of them.
+  const soak = `${SOAK} --min-effect 100`;
+  await run('bash', ['-euc', script.replaceAll('npm run soak --', soak)], { cwd: directory });
   expect(readSummary(join(directory, 'first'))).toMatchObject({
     verdict: 'pass',
     profile: { name: 'my-store' },
@@ -51,15 +53,15 @@ test('the script of action.yml runs the soak with its inputs, and passes the exi
       ...{
         BASELINE: '',
         HISTORY: '',
-        ARGUMENTS: '--bytes 2MB --keys 2000',
+        ARGUMENTS: '--bytes 2MB --keys 2000 --max-rss-mb 1',
         OUT: 'out',
         GITHUB_OUTPUT: output,
       },
     },
   });
-  expect(`${status} ${stderr}`).toMatch(/^3 /);
-  expect(readFileSync(output, 'utf8')).toBe('exit-code=3\n');
-  expect(readSummary(join(directory, 'out'))).toMatchObject({ seed: 3, verdict: 'inconclusive' });
+  expect(`${status} ${stderr}`).toMatch(/^99 /);
+  expect(readFileSync(output, 'utf8')).toBe('exit-code=99\n');
+  expect(readSummary(join(directory, 'out'))).toMatchObject({ seed: 3, verdict: 'threshold' });
 });
 
 test('docs/harness.md names every statistic, profile and file of the report', () => {

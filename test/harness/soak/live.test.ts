@@ -2,16 +2,10 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../../support/free-port.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
-import { readSamples, runSoak, startSoak, until } from './soak-command.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+import { until } from '../../support/until.ts';
+import { readSamples, runSoak, startSoak } from './soak-command.ts';
 
 test('--serve shows the page and the metrics while the soak runs, and ends with it', async () => {
   const out = join(temporaryDirectory(), 'out');

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { viewProcess } from '../../../harness/soak/process-view.ts';
-import { until } from './soak-command.ts';
+import { processState } from '../../support/process-state.ts';
+import { until } from '../../support/until.ts';
 
 test.runIf(process.platform === 'linux')(
   'a process that has lost its memory and is not yet gone shows nothing, rather than zeros',
@@ -18,7 +19,7 @@ test.runIf(process.platform === 'linux')(
     // What the shell has become never asks how its child ended, which so stays as it is between a kill and its end.
     await until(() => commandOf(parent.pid).includes('(sleep)'));
     process.kill(Number(line), 'SIGKILL');
-    await until(() => / Z /.test(commandOf(line)));
+    await until(() => processState(line) === 'Z');
     expect(await viewProcess(Number(line))).toEqual({});
     expect((await viewProcess(process.pid)).rssBytes).toBeGreaterThan(0);
   },

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 
 const MAIN = new URL('../../../dist/harness/soak/main.js', import.meta.url).pathname;
 export const LYING_STORE = new URL('./lying-store.mjs', import.meta.url).pathname;
@@ -63,13 +62,4 @@ export function readSamples(out: string): Record<string, string>[] {
 
 export function readSummary(out: string) {
   return JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8'));
-}
-
-/** Polls; the deadline only catches a hang. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 30_000;
-  while (!condition()) {
-    if (performance.now() > deadlineMs) throw new Error('the condition did not come true');
-    await delay(20);
-  }
 }
