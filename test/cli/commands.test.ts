@@ -121,6 +121,12 @@ const CASES: readonly Expected[] = [
     /records kept in .*\nlost: 37 bytes at 00000003\.dwal:0 \(crc-mismatch\)\n$/,
     NOTHING,
   ],
+  [
+    'salvage @rotten @new',
+    2,
+    /lost: 532 bytes at 00000001\.dwal:37 \(crc-mismatch\); its seal file names 1 record there: gone\n$/,
+    NOTHING,
+  ],
   ['salvage @corrupt @sound', 1, NOTHING, /TARGET_NOT_EMPTY: .*; name a new one\n$/],
   ['completion tcsh', 1, NOTHING, /Allowed choices are bash, zsh, fish/],
   ['corpus verify', 0, /all as frozen/, NOTHING],
@@ -183,8 +189,14 @@ describe.concurrent('JSON', () => {
       {
         kind: 'salvage',
         recordsKept: 5,
-        lost: [{ segment: 3, offset: 0, bytes: 37, damage: 'crc-mismatch' }],
+        lost: [{ segment: 3, offset: 0, bytes: 37, damage: 'crc-mismatch', bySeal: null }],
+        lostCount: 1,
+        lostBytes: 37,
       },
+    ],
+    [
+      'salvage @rotten @new',
+      { lost: [{ segment: 1, bySeal: { recordCount: 1, records: [{ type: 'put', key_b64: 'Z29uZQ==' }] } }] },
     ],
     ['export @sound @new', { kind: 'export', keys: 3 }],
     ['verify @rotten', { kind: 'verify', records: 5, damageCount: 1 }],
