@@ -51,7 +51,7 @@ const CASES: readonly Expected[] = [
   ['scan @missing', 1, NOTHING, /NOT_FOUND: .*Name the directory/],
   ['scan @empty', 1, NOTHING, /there is no store in/],
   ['scan package.json', 1, NOTHING, /NOT_A_DIRECTORY: .*Name the directory/],
-  ['scan', 1, NOTHING, /missing required argument 'directory'/],
+  ['scan', 1, NOTHING, /^tidemark: missing required argument 'directory'\. .*tidemark scan --help.*\n$/],
   ['scan @sound --limit many', 1, NOTHING, /--limit <n>.*whole number/],
   ['scan @sound --from nowhere', 1, NOTHING, /'nowhere' is not a place; give one such as/],
   ['scan @sound --limt 3', 1, NOTHING, /Did you mean --limit/],
@@ -133,6 +133,7 @@ const CASES: readonly Expected[] = [
   ['soak --help', 0, /--profile/, NOTHING],
   ['crash --nonsense', 2, NOTHING, /unknown option/],
   ['salvge', 1, NOTHING, /Did you mean salvage/],
+  ['help salvge', 1, NOTHING, /^tidemark: unknown command 'salvge'\. Did you mean salvage\?/],
   ['help scan', 0, /--from <segment:offset>/, NOTHING],
   ['--version', 0, /^\d+\.\d+\.\d+\n$/, NOTHING],
   ['', 1, NOTHING, /^Usage: tidemark/],
@@ -205,6 +206,34 @@ describe.concurrent('JSON', () => {
   ])('of %s', async (line, expected) => {
     const { stdout } = await tidemark(...wordsOf(`${line} --json`));
     expect(jsonLines(stdout).at(-1)).toMatchObject(expected);
+  });
+});
+
+describe.concurrent('wrong words with --json', () => {
+  test.each([
+    ['scan --json', /^missing required argument 'directory'/],
+    ['scan @sound --json --limt 3', /^unknown option '--limt'\. Did you mean --limit\?/],
+    ['scan @sound --limit many --json', /^option '--limit <n>' argument 'many' is invalid/],
+    ['scan @sound more --json', /^too many arguments for 'scan'/],
+    ['--json scan @sound', /^unknown option '--json'\. Options go behind the command\./],
+    ['salvge --json', /^unknown command 'salvge'\. Did you mean salvage\?/],
+    ['completion tcsh --json', /^unknown option '--json'/],
+    ['get @sound --json', /^give the key, once/],
+    ['help salvge --json', /^unknown command 'salvge'\. Did you mean salvage\?/],
+  ])('%s: one line of JSON', async (line, message) => {
+    const { status, stdout, stderr } = await tidemark(...wordsOf(line));
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(jsonLines(stderr)).toEqual([
+      { kind: 'error', message: expect.stringMatching(message), exitCode: 1 },
+    ]);
+  });
+
+  test('help that was asked for is help', async () => {
+    expect(await tidemark('scan', '--json', '--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^Usage: tidemark scan/),
+      stderr: '',
+    });
   });
 });
 
