@@ -1,9 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { parseBytes } from '../harness/units.ts';
 import { runBench } from './commands/bench.ts';
 import { runCompaction } from './commands/compaction.ts';
 import { runCompare } from './commands/compare.ts';
 import { runDocument } from './commands/document.ts';
 import { runGrowth } from './commands/growth.ts';
+import { runObserver } from './commands/observer.ts';
 import { runOpenMemory } from './commands/open-memory.ts';
 import { runPeers } from './commands/peers.ts';
 import { runTelemetry } from './commands/telemetry.ts';
@@ -87,7 +89,11 @@ are printed below the table. A durable write changes the value every time.`,
     .argument('[head.json]', 'result of the run to judge')
     .option('--base <dist>', 'instead: the dist directory of one build')
     .option('--head <dist>', 'and of the build to judge')
-    .option('--groups <names>', 'rows to measure of two builds', groupNames, ['get-100k', 'put', 'open'])
+    .option(
+      '--groups <names>',
+      'rows to measure of two builds (default: get-100k,put,open; with --self-test get-100k,put)',
+      groupNames,
+    )
     .option(
       '--alpha <p>',
       'how rarely chance may bring an alarm (default: 0.01 for a row of files, 0.001 for all rows in turn)',
@@ -122,6 +128,11 @@ runs, unless --scale is given.
     .option('--rounds <n>', 'rounds of each row', positiveInteger, 9)
     .option('--json', 'print JSON instead of a table')
     .action(runTelemetry);
+  placing(command(program, 'observer', 'what a sample a second takes of the throughput of a soak'))
+    .option('--pairs <n>', 'soaks with and without samples', positiveInteger, 15)
+    .option('--bytes <size>', 'what each soak writes', size, 512_000_000)
+    .option('--json', 'print JSON instead of a table')
+    .action(runObserver);
   placing(command(program, 'open-memory', 'what opening a log of 1.1 GB adds to the bare process'))
     .option('--keys <n>', 'live keys', positiveInteger, 100_000)
     .option('--json', 'print JSON instead of a table')
@@ -166,6 +177,12 @@ function groupNames(text: string): GroupName[] {
     }
     return name as GroupName;
   });
+}
+
+function size(text: string): number {
+  const bytes = parseBytes(text);
+  if (!bytes) throw new InvalidArgumentError('give a size such as 512MB or 1GiB');
+  return bytes;
 }
 
 function positiveInteger(text: string): number {

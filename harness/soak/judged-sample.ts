@@ -9,6 +9,11 @@ export interface JudgedSample {
   readonly isSettled: boolean;
 }
 
+/** One that shows the number of a series. */
+export interface MeasuredPoint extends JudgedSample {
+  readonly value: number;
+}
+
 /** Is told the samples of a run in order. */
 export class SampleSequence {
   private last: Sample | undefined;

@@ -1,16 +1,10 @@
 import { mean, median, quantile } from 'simple-statistics';
-import { type Estimate, estimateGrowth, estimateTrend, type Point } from '../statistics/trend.ts';
-import { formatCount } from '../units.ts';
-import { formatAgainstLimit, formatOfGate } from './gate-quantity.ts';
-import type { JudgedSample } from './judged-sample.ts';
-import type { Unit } from './report/quantity.ts';
-import type { Sample } from './samples.ts';
+import type { JudgedSample, MeasuredPoint } from './judged-sample.ts';
 import type { Series } from './series.ts';
-import type { Gate, GateKind } from './summary.ts';
+import type { Gate } from './summary.ts';
 import type { Threshold } from './threshold.ts';
-
-/** Of estimates: with fewer points an interval means nothing. */
-const LEAST_POINTS = 12;
+import { holds, toGate, undecided } from './threshold-verdict.ts';
+import { judgeTrend } from './trend-gate.ts';
 
 /** Of samples after the warm-up. `everMeasured`: whether the series has a number anywhere, the warm-up included. The seed makes intervals repeatable. */
 export function judgeThreshold(
@@ -29,7 +23,7 @@ export function judgeThreshold(
   switch (statistic.kind) {
     case 'growth':
     case 'slope':
-      return judgeEstimate(threshold, points, seed);
+      return judgeTrend(threshold, points, seed);
     case 'value':
       return judgeEvery(threshold, points);
     default:
@@ -38,10 +32,6 @@ export function judgeThreshold(
         points.map(({ value }) => value),
       );
   }
-}
-
-interface MeasuredPoint extends JudgedSample {
-  readonly value: number;
 }
 
 function judgeStatistic(threshold: Threshold, values: readonly number[]): Gate {
@@ -75,84 +65,6 @@ function judgeEvery(threshold: Threshold, points: readonly MeasuredPoint[]): Gat
   );
 }
 
-function judgeEstimate(threshold: Threshold, points: readonly MeasuredPoint[], seed: number): Gate {
-  const limit = withMargin(threshold, threshold.limit(() => undefined) as number);
-  const kind = threshold.statistic.kind === 'growth' ? 'growth' : 'slope';
-  // A killed process takes what it has leaked with it: only one life shows a trend, and each warms up anew.
-  const lives = pointsByLife(points.filter(({ isSettled }) => isSettled));
-  const longest = lives.reduce((a, b) => (b.length > a.length ? b : a), []);
-  const life = longest.map(({ sample, value }) => ({ x: thousandOperations(sample), y: value }));
-  const ofWhat =
-    lives.length === 1
-      ? ''
-      : `, of the longest of ${lives.length} lives: each kill takes what was held with it`;
-  if (life.length < LEAST_POINTS) {
-    return undecided(
-      threshold,
-      'inconclusive',
-      `too short to tell: ${life.length} samples after the warm-up, and ${LEAST_POINTS} are needed${ofWhat}`,
-    );
-  }
-  const estimates = kind === 'slope' ? trendOf(life, seed) : growthOf(life, seed);
-  const [main, plateau] = estimates;
-  if (main === undefined) return undecided(threshold, 'inconclusive', 'the samples span no operations');
-  const { value, lower, upper, confidence } = main;
-  const interval = { lower, upper, confidence };
-  const isBeyond = estimates.map(
-    ({ lower: certain }, index) => certain > limit * (SHARES_OF_LIMIT[kind][index] ?? 1),
-  );
-  const isCertain = isBeyond.every((beyond) => beyond);
-  const isWide = upper > limit && value - lower > Math.abs(limit);
-  const verdict = isCertain ? 'failed' : isWide ? 'inconclusive' : 'passed';
-  const excused = verdict === 'passed' && isBeyond[0] === true;
-  const samples = `over ${formatCount(life.length)} samples${ofWhat}`;
-  const detail = {
-    failed: `${samples}, by slope and by plateau`,
-    inconclusive: `${samples}: too short or too restless to tell, the interval is wider than the limit`,
-    passed: samples,
-  }[verdict];
-  const gate = { ...toGate(threshold, value, limit, verdict, detail), limit, interval };
-  if (!excused || plateau === undefined) return gate;
-  return { ...gate, excused, detail: `${gate.detail}. ${excuseOf(gate, lower, plateau)}` };
-}
-
-/** Why a line beyond the limit is no failure all the same. */
-function excuseOf(gate: Gate, leastOfLine: number, plateau: Estimate): string {
-  const shown = (value: number) => formatOfGate(value, gate);
-  return (
-    `The line alone is over the limit (at least ${shown(leastOfLine)}); it passes because the first and the last third ` +
-    `do not differ with certainty by as much (${shown(plateau.lower)} to ${shown(plateau.upper)}): a step or a restless machine, or a leak that a longer run would show`
-  );
-}
-
-/** What must be certain for a leak, the estimate that is shown first. */
-function trendOf(points: readonly Point[], seed: number): Estimate[] {
-  const trend = estimateTrend(points, seed);
-  return trend === undefined ? [] : [trend.slope, trend.plateauSlope];
-}
-
-function growthOf(points: readonly Point[], seed: number): Estimate[] {
-  const growth = estimateGrowth(points, seed);
-  return growth === undefined ? [] : [growth.ofLine, growth.ofThirds];
-}
-
-/** Between the middles of the outer thirds lie two thirds of what grows from end to end, and less where it bends. */
-const SHARES_OF_LIMIT = { slope: [1, 1], growth: [1, 0.5] } as const;
-
-function pointsByLife(points: readonly MeasuredPoint[]): readonly (readonly MeasuredPoint[])[] {
-  const lives = new Map<number, MeasuredPoint[]>();
-  for (const point of points) {
-    const life = lives.get(point.sample.life);
-    if (life === undefined) lives.set(point.sample.life, [point]);
-    else life.push(point);
-  }
-  return [...lives.values()];
-}
-
-function thousandOperations({ inside }: Sample): number {
-  return (inside?.totals.operations ?? 0) / 1000;
-}
-
 function statisticOf({ statistic }: Threshold, values: readonly number[]): number {
   switch (statistic.kind) {
     case 'min':
@@ -168,66 +80,4 @@ function statisticOf({ statistic }: Threshold, values: readonly number[]): numbe
     default:
       return values.at(-1) as number;
   }
-}
-
-/** An upper limit is raised by the margin, a lower one is lowered. */
-function withMargin({ comparison, margin }: Threshold, limit: number): number {
-  const slack = Math.abs(limit) * margin;
-  return comparison.startsWith('<') ? limit + slack : comparison.startsWith('>') ? limit - slack : limit;
-}
-
-function holds(threshold: Threshold, value: number, exactLimit: number): boolean {
-  const limit = withMargin(threshold, exactLimit);
-  switch (threshold.comparison) {
-    case '<':
-      return value < limit;
-    case '<=':
-      return value <= limit;
-    case '>':
-      return value > limit;
-    case '>=':
-      return value >= limit;
-    case '==':
-      return Math.abs(value - limit) <= Math.abs(limit) * threshold.margin;
-  }
-}
-
-function undecided(threshold: Threshold, verdict: 'skipped' | 'inconclusive', detail: string): Gate {
-  return toGate(threshold, null, threshold.limit(() => undefined) ?? null, verdict, detail);
-}
-
-function toGate(
-  threshold: Threshold,
-  value: number | null,
-  limit: number | null,
-  verdict: Gate['verdict'],
-  detail: string,
-): Gate {
-  const { series, text, statistic, comparison } = threshold;
-  const judged = {
-    kind: KINDS[statistic.kind] ?? (comparison === '==' ? 'equality' : 'limit'),
-    value,
-    comparison,
-    limit: limit === null ? null : withMargin(threshold, limit),
-    unit: unitOf(threshold),
-  };
-  return {
-    name: `${series.name}: ${text}`,
-    series: series.name,
-    ...judged,
-    passed: verdict === 'passed' || verdict === 'skipped',
-    verdict,
-    detail: value === null ? detail : `${formatAgainstLimit(judged)}, ${detail}`,
-    aborted: false,
-  };
-}
-
-const KINDS: Readonly<Record<string, GateKind>> = { growth: 'growth', slope: 'leak', value: 'equality' };
-
-function unitOf({ series, statistic }: Threshold): Unit {
-  if (statistic.kind === 'growth') return 'ratio';
-  if (statistic.kind !== 'slope') return series.unit;
-  if (series.unit === 'bytes' || series.unit === 'count' || series.unit === 'us')
-    return `${series.unit}/1000 ops`;
-  return series.unit;
 }

@@ -87,6 +87,13 @@ export function estimateGrowth(points: readonly Point[], seed: number): Growth |
   };
 }
 
+/** At least one value. */
+export function estimateMedian(values: readonly number[], seed: number): Estimate {
+  const prng = Prng.seeded(seed);
+  const interval = percentileInterval(DRAWS, CONFIDENCE, () => resampledMedian(values, prng));
+  return { value: median([...values]), ...interval };
+}
+
 /** `after` over `before`, less one, of two independent series; undefined when there is nothing to divide by. */
 export function estimateChange(
   before: readonly number[],

@@ -1,4 +1,7 @@
+import { CommanderError } from 'commander';
 import { ExitCode, exitCodeOf } from './exit-code.ts';
+
+const PROGRAM = 'tidemark';
 
 /** A wrong word, or a state of things, that the message tells the user how to change. */
 export class CommandError extends Error {
@@ -31,11 +34,17 @@ export interface Failure {
   readonly exitCode: number;
 }
 
-/** What to tell of anything that was thrown: one sentence or two, no stack. */
-export function failureOf(error: unknown): Failure {
+/** What to tell of anything that was thrown: one sentence or two, no stack. `command` is the one that was given, if it is one. */
+export function failureOf(error: unknown, command: string | undefined): Failure {
   const { code } = (error ?? {}) as { code?: unknown };
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof CommandError) return { code: undefined, message, exitCode: error.exitCode };
+  if (error instanceof CommanderError)
+    return {
+      code: undefined,
+      message: wrongWords(error, [PROGRAM, command].filter(Boolean).join(' ')),
+      exitCode: ExitCode.usage,
+    };
   const name = typeof code === 'string' ? code : undefined;
   const advice = name === undefined ? undefined : ADVICE[name];
   return {
@@ -43,4 +52,12 @@ export function failureOf(error: unknown): Failure {
     message: advice === undefined ? message : `${message}. ${advice}.`,
     exitCode: exitCodeOf(error),
   };
+}
+
+/** commander's `error: …`, and on a line of its own what it believes was meant. */
+function wrongWords({ code, message }: CommanderError, command: string): string {
+  const [, what = message, meant] = /^error: (.*?)\.?(?:\n\((Did you mean .*)\))?$/s.exec(message) ?? [];
+  const isTooEarly = code === 'commander.unknownOption' && command === PROGRAM;
+  const guess = meant ?? (isTooEarly ? 'Options go behind the command.' : undefined);
+  return [`${what}.`, guess, `For more: ${command} --help`].filter((part) => part !== undefined).join(' ');
 }

@@ -11,6 +11,10 @@ store can do without; 3 corruption. 'tidemark COMMAND --help' says more.`;
 // Whoever reads our output may close the pipe when it has seen enough: `Output` hears of it where it writes.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
+const words = process.argv.slice(2);
+const isJson = words.includes('--json');
+const isCommand = (word: string | undefined) => COMMANDS.some(({ name }) => name === word);
+
 const program = new Command('tidemark')
   .description('Looks into a tidemark (or datawal) store, keeps it, and rescues it.')
   .version(version(), '-V, --version', 'print the version')
@@ -18,12 +22,13 @@ const program = new Command('tidemark')
   .helpCommand('help [command]', 'print the help of a command')
   .addHelpText('after', HELP)
   .configureHelp({ subcommandTerm: (command) => command.name() })
+  // `tell` says what was wrong.
+  .configureOutput({ outputError: () => {} })
   .commandsGroup('Other:')
   .enablePositionalOptions()
   .showSuggestionAfterError()
   .exitOverride();
 
-const words = process.argv.slice(2);
 for (const { name, summary, group, load } of COMMANDS) {
   const command = program.command(name).description(summary).helpGroup(group);
   // `help scan` needs the options of scan as well.
@@ -31,24 +36,26 @@ for (const { name, summary, group, load } of COMMANDS) {
 }
 
 try {
-  await program.parseAsync();
+  // commander answers `help NONSENSE` with its own help, and not with what is wrong.
+  const isHelpOfNothing = words[0] === 'help' && /^(?!-|help$)./.test(words[1] ?? '') && !isCommand(words[1]);
+  await program.parseAsync(isHelpOfNothing ? words.slice(1) : words, { from: 'user' });
 } catch (error) {
   await tell(error);
 }
 
 async function tell(error: unknown): Promise<void> {
   const { code, exitCode } = error as { code?: string; exitCode?: number };
-  if (code?.startsWith('commander.')) {
-    // commander has said what was wrong, or printed the help that was asked for.
+  if (code?.startsWith('commander.') && (exitCode === 0 || code === 'commander.help')) {
+    // The help has been printed: because it was asked for, or because nothing was.
     process.exitCode = exitCode === 0 ? ExitCode.success : ExitCode.usage;
     return;
   }
   const { ClosedPipe, JSON_SCHEMA } = await import('./output.ts');
   if (error instanceof ClosedPipe) return;
   const { failureOf } = await import('./failure.ts');
-  const failure = failureOf(error);
+  const failure = failureOf(error, isCommand(words[0]) ? words[0] : undefined);
   process.exitCode = failure.exitCode;
-  const text = words.includes('--json')
+  const text = isJson
     ? JSON.stringify({ schema: JSON_SCHEMA, kind: 'error', ...failure })
     : `tidemark: ${failure.message}`;
   process.stderr.write(`${text}\n`);

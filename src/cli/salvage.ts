@@ -1,14 +1,24 @@
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type SalvageReport, salvage } from '../engine/index.ts';
+import {
+  type LostRange,
+  RecordType,
+  type SalvageReport,
+  type SealedRecords,
+  salvage,
+} from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { existingSegments } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
 import { Output } from './output.ts';
 import { placeName, segmentFile } from './place.ts';
-import { counted } from './printable.ts';
+import { counted, printable, SHOWN_BYTES } from './printable.ts';
 import { Progress } from './progress.ts';
+import { base64, TYPE_NAMES } from './record-lines.ts';
 import { WatchedFileSystem } from './watched-file-system.ts';
+
+/** Of a range. */
+const SHOWN_KEYS = 5;
 
 export function define(command: Command): void {
   addJson(addDirectory(command, 'the damaged store; only read'))
@@ -16,33 +26,57 @@ export function define(command: Command): void {
     .addHelpText(
       'after',
       `
-Deletes are copied as well. What a lost range held is not known, so a salvaged store may hold older values than the
-damaged one did. Exit status 2: something was lost.`,
+Deletes are copied as well. Which keys a lost range held is told where the segment's seal file names them; their values are
+lost, so a salvaged store may hold older ones than the damaged one did. Exit status 2: something was lost.`,
     )
     .action(async (directory: string, target: string, { json }: JsonFlags) => {
-      const { recordsKept, lost, missingSegments, missingSegmentCount } = await salvageStore(
-        directory,
-        target,
-      );
+      const report = await salvageStore(directory, target);
       const output = new Output();
-      if (json) {
-        const ranges = lost.map(({ segmentId, offset, byteLength, damage }) => ({
-          segment: segmentId,
-          offset,
-          bytes: byteLength,
-          damage,
-        }));
-        output.json('salvage', { recordsKept, lost: ranges, missingSegments, missingSegmentCount });
-      } else {
-        output.line(`${counted(recordsKept, 'record')} kept in ${target}`);
-        for (const range of lost)
-          output.line(`lost: ${range.byteLength} bytes at ${placeName(range)} (${range.damage})`);
-        for (const segmentId of missingSegments)
-          output.line(`lost: segment ${segmentFile(segmentId)} is missing`);
+      if (json) output.json('salvage', { ...report, lost: report.lost.map(rangeJson) });
+      else {
+        output.line(`${counted(report.recordsKept, 'record')} kept in ${target}`);
+        for (const line of lossLines(report)) output.line(line);
       }
-      if (lost.length + missingSegmentCount > 0) process.exitCode = ExitCode.recoverable;
+      if (report.lostCount + report.missingSegmentCount > 0) process.exitCode = ExitCode.recoverable;
       await output.flush();
     });
+}
+
+function rangeJson({ segmentId, offset, byteLength, damage, bySeal }: LostRange) {
+  const records = bySeal?.records.map(({ key, type }) => ({ type: TYPE_NAMES[type], key_b64: base64(key) }));
+  return {
+    segment: segmentId,
+    offset,
+    bytes: byteLength,
+    damage,
+    bySeal: bySeal === undefined ? null : { recordCount: bySeal.recordCount, records },
+  };
+}
+
+function* lossLines(report: SalvageReport): Generator<string> {
+  const { lost, lostCount, lostBytes, missingSegments, missingSegmentCount } = report;
+  for (const range of lost) {
+    yield `lost: ${range.byteLength} bytes at ${placeName(range)} (${range.damage})${namesText(range.bySeal)}`;
+  }
+  if (lostCount > lost.length)
+    yield `lost: ${counted(lostCount - lost.length, 'range')} more; ${counted(lostBytes, 'byte')} in all`;
+  const told = new Set(lost.map(({ segmentId }) => segmentId));
+  for (const segmentId of missingSegments)
+    if (!told.has(segmentId)) yield `lost: segment ${segmentFile(segmentId)} is missing`;
+  if (missingSegmentCount > missingSegments.length)
+    yield `lost: ${counted(missingSegmentCount - missingSegments.length, 'segment')} more that are missing`;
+}
+
+/** Of the seal, which may outlive what it tells of: the bytes themselves say nothing any more. */
+function namesText(bySeal: SealedRecords | undefined): string {
+  if (bySeal === undefined) return '';
+  const { recordCount, records } = bySeal;
+  if (recordCount === 0) return '; its seal file knows no key there';
+  const shown = records
+    .slice(0, SHOWN_KEYS)
+    .map(({ key, type }) => printable(key, SHOWN_BYTES) + (type === RecordType.Delete ? ' (delete)' : ''));
+  if (recordCount > shown.length) shown.push('...');
+  return `; its seal file names ${counted(recordCount, 'record')} there: ${shown.join(', ')}`;
 }
 
 function salvageStore(directory: string, target: string): Promise<SalvageReport> {

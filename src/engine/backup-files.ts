@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BACKUP_TEMPORARY_SUFFIX } from './backup-marker.ts';
 import { errnoOf, StoreError } from './errors.ts';
-import { closeQuietly, type FileSystem, readFully, writeFully } from './file-system.ts';
+import { closeQuietly, type FileSystem, type OpenMode, readFully, writeFully } from './file-system.ts';
 import type { ScrubSource } from './scrub-source.ts';
 
 /** Copied between two turns of the event loop. */
@@ -30,6 +30,39 @@ export function linkFile(fileSystem: FileSystem, from: string, to: string): bool
   }
 }
 
+/** Are the first bytes of a file all that another holds? Not where one of them cannot be read. */
+export async function isCopy(
+  source: ScrubSource,
+  from: string,
+  to: string,
+  sizeBytes: number,
+): Promise<boolean> {
+  const { fileSystem } = source;
+  if (fileSystem.stat(to)?.sizeBytes !== sizeBytes) return false;
+  const [mine, theirs] = [chunkFor(sizeBytes), chunkFor(sizeBytes)];
+  try {
+    return await withDescriptor(source, from, 'read', (original) =>
+      withDescriptor(source, to, 'read', async (copy) => {
+        for (let at = 0; at < sizeBytes; at += BYTES_A_TURN) {
+          source.checkOpen();
+          const length = Math.min(BYTES_A_TURN, sizeBytes - at);
+          for (const [descriptor, chunk] of [
+            [original, mine],
+            [copy, theirs],
+          ] as const)
+            if (readFully(fileSystem, descriptor, chunk, 0, length, at) < length) return false;
+          if (mine.compare(theirs, 0, length, 0, length) !== 0) return false;
+          await nextTurn();
+        }
+        return true;
+      }),
+    );
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
 /** Whole and durable under its name, or not there under it. Returns the digest of the bytes. */
 export async function copyFile(
   source: ScrubSource,
@@ -41,13 +74,9 @@ export async function copyFile(
   const temporary = to + BACKUP_TEMPORARY_SUFFIX;
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
   const hash = createHash('sha256');
-  const input = fileSystem.open(from, 'read');
-  source.onDescriptors(1);
-  try {
-    const output = fileSystem.open(temporary, 'create');
-    source.onDescriptors(1);
-    try {
-      const chunk = Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes));
+  await withDescriptor(source, from, 'read', (input) =>
+    withDescriptor(source, temporary, 'create', async (output) => {
+      const chunk = chunkFor(sizeBytes);
       for (let at = 0; at < sizeBytes; ) {
         source.checkOpen();
         const count = readFully(fileSystem, input, chunk, 0, Math.min(chunk.length, sizeBytes - at), at);
@@ -61,14 +90,28 @@ export async function copyFile(
         await nextTurn();
       }
       await fileSystem.dataSyncAsync(output);
-    } finally {
-      closeQuietly(fileSystem, output);
-      source.onDescriptors(-1);
-    }
-  } finally {
-    closeQuietly(fileSystem, input);
-    source.onDescriptors(-1);
-  }
+    }),
+  );
   fileSystem.rename(temporary, to);
   return hash.digest();
+}
+
+function chunkFor(sizeBytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes));
+}
+
+async function withDescriptor<T>(
+  { fileSystem, onDescriptors }: ScrubSource,
+  path: string,
+  mode: OpenMode,
+  use: (descriptor: number) => Promise<T>,
+): Promise<T> {
+  const descriptor = fileSystem.open(path, mode);
+  onDescriptors(1);
+  try {
+    return await use(descriptor);
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+    onDescriptors(-1);
+  }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { copyFile, linkFile } from './backup-files.ts';
+import { copyFile, isCopy, linkFile } from './backup-files.ts';
 import { BACKUP_TEMPORARY_SUFFIX, placeBackupMarker, removeBackupMarker } from './backup-marker.ts';
 import { checkBackupTarget } from './backup-target.ts';
 import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from './durable-mark.ts';
@@ -137,7 +137,7 @@ class Backup {
       this.source.checkOpen();
       if (segment.segmentId === end.segmentId) {
         this.removeSeal(segment.segmentId);
-        await this.copySegment(segment.segmentId, end.offset);
+        await this.placeLast(segment.segmentId, end.offset);
       } else if (segment.stat.sizeBytes === 0) this.placeEmpty(segment.segmentId);
       else await this.placeSegment(segment);
       await nextTurn();
@@ -167,11 +167,22 @@ class Backup {
     closeQuietly(fileSystem, fileSystem.open(path, 'create'));
   }
 
+  /**
+   * The segment in which the backup ends. It has no seal that could say whether an earlier copy is still right, and a store
+   * that was put back from an older copy may have come to the same place by another way: every byte is compared.
+   */
+  private async placeLast(segmentId: number, sizeBytes: number): Promise<void> {
+    const { source, target } = this;
+    const [from, to] = [source.directory, target].map((directory) => segmentPath(directory, segmentId));
+    if (await isCopy(source, from as string, to as string, sizeBytes)) this.reuse(segmentId);
+    else await this.copySegment(segmentId, sizeBytes);
+  }
+
   private async placeSegment({ segmentId, stat }: ListedSegment): Promise<void> {
     const { fileSystem, source, target } = this;
     const seal = readSealHeader(fileSystem, source.directory, segmentId);
     if (this.hasSegment(segmentId, stat, seal)) {
-      if (!this.ways.has(segmentId)) this.ways.set(segmentId, 'reused');
+      this.reuse(segmentId);
     } else {
       // Not beside a segment that it does not belong to, not even for a moment.
       this.removeSeal(segmentId);
@@ -183,6 +194,11 @@ class Backup {
       } else await this.copySegment(segmentId, stat.sizeBytes, seal);
     }
     await this.placeSeal(segmentId, stat.sizeBytes, seal);
+  }
+
+  /** It may be this backup that put it there, before a merge made it look again. */
+  private reuse(segmentId: number): void {
+    if (!this.ways.has(segmentId)) this.ways.set(segmentId, 'reused');
   }
 
   /** Did an earlier backup put this very segment there? */

@@ -16,6 +16,7 @@ export { type FrameInspection, type InspectedField, inspectFrame } from './frame
 export type { LogOptions } from './log-options.ts';
 export type { LogStats } from './log-stats.ts';
 export type { LogPosition } from './log-sync.ts';
+export type { LostRange } from './lost-ranges.ts';
 export { NodeFileSystem } from './node-file-system.ts';
 export type { OperationMessage } from './operation-channels.ts';
 export {
@@ -38,7 +39,8 @@ export type {
   SnapshotReport,
 } from './recovery-report.ts';
 export type { Damage } from './recovery-verdict.ts';
-export { type LostRange, type SalvageReport, salvage } from './salvage.ts';
+export { type SalvageReport, salvage } from './salvage.ts';
+export type { SealedRecord, SealedRecords } from './seal-witness.ts';
 export type { ScannedRecord } from './segment-records.ts';
 export type { BatchOperation, Store, StoreOptions, StoreStats } from './store.ts';
 export type { VerifyOptions } from './verify-pace.ts';

@@ -57,6 +57,8 @@ export class KeydirShard {
   private bytes = new Uint8Array(this.words.buffer);
   private usedWords = 0;
   private deadWords = 0;
+  /** How far `insert`s that were made room for may reach. */
+  private reservedEnd = 0;
 
   /** Bytes held, spare room included. */
   get sizeBytes(): number {
@@ -97,8 +99,8 @@ export class KeydirShard {
   /** Makes room for so many more entries of `words` in all, so that their `insert`s allocate nothing and cannot fail. */
   reserve(entries: number, words: number): void {
     while ((this.count + entries) * 8 > this.slots.length * FULL_EIGHTHS) this.growTable();
-    const wanted = this.usedWords + words;
-    if (wanted > this.words.length) this.growArena(wanted);
+    this.reservedEnd = this.usedWords + words;
+    if (this.reservedEnd > this.words.length) this.growArena(this.reservedEnd);
   }
 
   /** Adds a key that is not there, after `reserve`. */
@@ -123,7 +125,17 @@ export class KeydirShard {
     this.words[at + KEY_LENGTH] = (this.words[at + KEY_LENGTH] as number) | DEAD;
     this.count--;
     this.vacate(slot);
-    if (this.deadWords * 2 > this.usedWords && this.usedWords > FIRST_ARENA_WORDS) this.compactArena();
+    this.compactIfDead();
+  }
+
+  private compactIfDead(): void {
+    if (this.deadWords * 2 <= this.usedWords || this.usedWords <= FIRST_ARENA_WORDS) return;
+    try {
+      this.compactArena();
+    } catch (error) {
+      // The log has the Delete, and it is done. A later one tries again, when there is memory.
+      if (!(error instanceof RangeError)) throw error;
+    }
   }
 
   /**
@@ -222,7 +234,9 @@ export class KeydirShard {
 
   private compactArena(): void {
     const live = this.usedWords - this.deadWords;
-    const words = new Uint32Array(Math.max(FIRST_ARENA_WORDS, Math.ceil(live * ARENA_GROWTH)));
+    // In the middle of a batch there are puts to come that must find the room that was made for them.
+    const reserved = live + Math.max(0, this.reservedEnd - this.usedWords);
+    const words = new Uint32Array(Math.max(FIRST_ARENA_WORDS, Math.ceil(live * ARENA_GROWTH), reserved));
     let to = 0;
     for (let at = 0; at < this.usedWords; ) {
       const keyLength = this.words[at + KEY_LENGTH] as number;
@@ -236,6 +250,7 @@ export class KeydirShard {
     this.words = words;
     this.bytes = new Uint8Array(words.buffer);
     this.usedWords = to;
+    this.reservedEnd = reserved;
     this.deadWords = 0;
     this.slots.fill(0);
     this.fillTable();

@@ -179,6 +179,11 @@ export class HintReader {
     return true;
   }
 
+  get txid(): number {
+    const at = this.keyAt - HINT_BYTES + TXID;
+    return readUint32(this.bytes, at) + readUint32(this.bytes, at + 4) * TWO_TO_32;
+  }
+
   /** Bytes read so far. */
   get position(): number {
     return this.nextOffset;

@@ -42,6 +42,23 @@ test('every row with a ratio has its floor beside it, every group its target, an
   expect(readdirSync(directory)).toEqual(['out']);
 });
 
+test('what the observer takes is told of pairs of soaks, with and without samples', () => {
+  const directory = temporaryDirectory();
+  const ended = bench(
+    ...['observer', '--pairs', '2', '--bytes', '2MB', '--json', '--dir', directory, '--allow-tmpfs'],
+  );
+  expect(ended.status, ended.stderr).toBe(ExitCode.pass);
+  const { pairs, lost } = JSON.parse(ended.stdout);
+  expect(pairs).toHaveLength(2);
+  for (const { bareBytesPerSecond, observedBytesPerSecond, samples } of pairs) {
+    expect(Math.min(bareBytesPerSecond, observedBytesPerSecond)).toBeGreaterThan(0);
+    expect(samples).toBeGreaterThanOrEqual(2);
+  }
+  expect(lost.lower).toBeLessThanOrEqual(lost.value);
+  expect(lost.upper).toBeGreaterThanOrEqual(lost.value);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
 test.skipIf(!existsSync(MEMORY) || statfsSync(MEMORY).type !== TMPFS_MAGIC)(
   'a memory file system is refused',
   () => {

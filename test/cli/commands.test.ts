@@ -50,7 +50,7 @@ const CASES: readonly Expected[] = [
   ['scan @missing', 1, NOTHING, /NOT_FOUND: .*Name the directory/],
   ['scan @empty', 1, NOTHING, /there is no store in/],
   ['scan package.json', 1, NOTHING, /NOT_A_DIRECTORY: .*Name the directory/],
-  ['scan', 1, NOTHING, /missing required argument 'directory'/],
+  ['scan', 1, NOTHING, /^tidemark: missing required argument 'directory'\. .*tidemark scan --help.*\n$/],
   ['scan @sound --limit many', 1, NOTHING, /--limit <n>.*whole number/],
   ['scan @sound --from nowhere', 1, NOTHING, /'nowhere' is not a place; give one such as/],
   ['scan @sound --limt 3', 1, NOTHING, /Did you mean --limit/],
@@ -120,12 +120,19 @@ const CASES: readonly Expected[] = [
     /records kept in .*\nlost: 37 bytes at 00000003\.dwal:0 \(crc-mismatch\)\n$/,
     NOTHING,
   ],
+  [
+    'salvage @rotten @new',
+    2,
+    /lost: 532 bytes at 00000001\.dwal:37 \(crc-mismatch\); its seal file names 1 record there: gone\n$/,
+    NOTHING,
+  ],
   ['salvage @corrupt @sound', 1, NOTHING, /TARGET_NOT_EMPTY: .*; name a new one\n$/],
   ['completion tcsh', 1, NOTHING, /Allowed choices are bash, zsh, fish/],
   ['corpus verify @missing', 2, NOTHING, /missing/],
   ['soak --help', 0, /--profile/, NOTHING],
   ['crash --nonsense', 2, NOTHING, /unknown option/],
   ['salvge', 1, NOTHING, /Did you mean salvage/],
+  ['help salvge', 1, NOTHING, /^tidemark: unknown command 'salvge'\. Did you mean salvage\?/],
   ['help scan', 0, /--from <segment:offset>/, NOTHING],
   ['--version', 0, /^\d+\.\d+\.\d+\n$/, NOTHING],
   ['', 1, NOTHING, /^Usage: tidemark/],
@@ -182,8 +189,14 @@ describe.concurrent('JSON', () => {
       {
         kind: 'salvage',
         recordsKept: 5,
-        lost: [{ segment: 3, offset: 0, bytes: 37, damage: 'crc-mismatch' }],
+        lost: [{ segment: 3, offset: 0, bytes: 37, damage: 'crc-mismatch', bySeal: null }],
+        lostCount: 1,
+        lostBytes: 37,
       },
+    ],
+    [
+      'salvage @rotten @new',
+      { lost: [{ segment: 1, bySeal: { recordCount: 1, records: [{ type: 'put', key_b64: 'Z29uZQ==' }] } }] },
     ],
     ['export @sound @new', { kind: 'export', keys: 3 }],
     ['verify @rotten', { kind: 'verify', records: 5, damageCount: 1 }],
@@ -192,6 +205,34 @@ describe.concurrent('JSON', () => {
   ])('of %s', async (line, expected) => {
     const { stdout } = await tidemark(...wordsOf(`${line} --json`));
     expect(jsonLines(stdout).at(-1)).toMatchObject(expected);
+  });
+});
+
+describe.concurrent('wrong words with --json', () => {
+  test.each([
+    ['scan --json', /^missing required argument 'directory'/],
+    ['scan @sound --json --limt 3', /^unknown option '--limt'\. Did you mean --limit\?/],
+    ['scan @sound --limit many --json', /^option '--limit <n>' argument 'many' is invalid/],
+    ['scan @sound more --json', /^too many arguments for 'scan'/],
+    ['--json scan @sound', /^unknown option '--json'\. Options go behind the command\./],
+    ['salvge --json', /^unknown command 'salvge'\. Did you mean salvage\?/],
+    ['completion tcsh --json', /^unknown option '--json'/],
+    ['get @sound --json', /^give the key, once/],
+    ['help salvge --json', /^unknown command 'salvge'\. Did you mean salvage\?/],
+  ])('%s: one line of JSON', async (line, message) => {
+    const { status, stdout, stderr } = await tidemark(...wordsOf(line));
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(jsonLines(stderr)).toEqual([
+      { kind: 'error', message: expect.stringMatching(message), exitCode: 1 },
+    ]);
+  });
+
+  test('help that was asked for is help', async () => {
+    expect(await tidemark('scan', '--json', '--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^Usage: tidemark scan/),
+      stderr: '',
+    });
   });
 });
 

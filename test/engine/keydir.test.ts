@@ -72,6 +72,23 @@ describe('keydir', () => {
     expect(keydir.sizeBytes).toBeLessThan(full / 2);
   });
 
+  test('keys that were made room for find it, also when deletes among them make the arena compact', () => {
+    const keydir = new Keydir();
+    const keysOf = (name: string) =>
+      Array.from({ length: 40_000 }, (_, index) => Buffer.from(`${name}-${index}`));
+    const [old, fresh] = [keysOf('old'), keysOf('fresh')];
+    for (const key of old) keydir.set(key, { segmentId: 1, offset: 1, byteLength: 50 });
+    const reserved = [...old, ...fresh];
+    keydir.reserve(reserved);
+    for (const key of old) keydir.delete(key, TOMBSTONE);
+    fresh.forEach((key, index) => {
+      keydir.setReserved(old.length + index, key, { segmentId: 2, offset: index, byteLength: 50 });
+    });
+    expect(keydir.size).toBe(fresh.length);
+    expect(fresh.filter((key, index) => keydir.locate(key)?.offset !== index)).toEqual([]);
+    expect(keydir.sortedKeys()).toEqual([...fresh].sort(Buffer.compare));
+  });
+
   test('a walk over the keys survives writes in between, and sees no key twice', () => {
     const keydir = new Keydir();
     const place = { segmentId: 1, offset: 0, byteLength: 28 };

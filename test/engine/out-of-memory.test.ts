@@ -15,9 +15,9 @@ function exhaustMemory(): void {
 
 afterEach(() => vi.unstubAllGlobals());
 
-async function filledStore(): Promise<Store> {
+async function filledStore(keys = 1000): Promise<Store> {
   const store = await openStore('/store', { fileSystem: new MemoryFileSystem() });
-  for (let index = 0; index < 1000; index++) store.put(`key-${index}`, `value ${index}`);
+  for (let index = 0; index < keys; index++) store.put(`key-${index}`, `value ${index}`);
   return store;
 }
 
@@ -41,6 +41,21 @@ describe('out of memory while the keydir grows', () => {
     vi.unstubAllGlobals();
     store.put(`more-${put}`, 'there is memory again');
     expect(store.size).toBe(1000 + put + 1);
+    await store.close();
+  });
+
+  test('deletes are done all the same, and give the memory of their keys back once there is some again', async () => {
+    const store = await filledStore(10_000);
+    const { keydirBytes } = store.stats();
+    exhaustMemory();
+    for (let index = 0; index < 9000; index++) expect(store.delete(`key-${index}`)).toBe(true);
+    expect(store.size).toBe(1000);
+    expect(store.stats().keydirBytes).toBe(keydirBytes);
+    expect(String(store.get('key-9007'))).toBe('value 9007');
+    vi.unstubAllGlobals();
+    for (let index = 9000; index < 9999; index++) store.delete(`key-${index}`);
+    expect([...store.keys()].map(String)).toEqual(['key-9999']);
+    expect(store.stats().keydirBytes).toBeLessThan(keydirBytes / 2);
     await store.close();
   });
 

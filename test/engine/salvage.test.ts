@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { openLog, openStore, RecordType, salvage } from '../../src/engine/index.ts';
+import {
+  openLog,
+  openStore,
+  type RecordRef,
+  RecordType,
+  type SalvageReport,
+  type Store,
+  salvage,
+} from '../../src/engine/index.ts';
+import { listSegments } from '../../src/engine/segment-list.ts';
 import { segmentPath } from '../../src/engine/segment-name.ts';
 
 const PUTS = 30;
@@ -21,6 +30,25 @@ function snapshot(fileSystem: MemoryFileSystem, directory: string): Record<strin
   return Object.fromEntries(
     names.map((name) => [name, fileSystem.readFile(`${directory}/${name}`).toString('hex')]),
   );
+}
+
+/** The keys of all lost records as the seals name them; undefined for a range of which none tells. */
+function namedBy(report: SalvageReport): (string | undefined)[] {
+  return report.lost.flatMap(({ bySeal }) =>
+    bySeal === undefined ? [undefined] : bySeal.records.map(({ key }) => String(key)),
+  );
+}
+
+function keysNotIn(store: Store): string[] {
+  return Array.from({ length: PUTS }, (_, index) => `key-${index}`).filter((key) => !store.has(key));
+}
+
+async function salvaged(fileSystem: MemoryFileSystem): Promise<{ report: SalvageReport; gone: string[] }> {
+  const report = await salvage('/store', '/rescued', fileSystem);
+  const store = await openStore('/rescued', { fileSystem });
+  const gone = keysNotIn(store);
+  await store.close();
+  return { report, gone };
 }
 
 describe('salvage', () => {
@@ -43,12 +71,14 @@ describe('salvage', () => {
           const report = await salvage('/store', '/rescued', fileSystem);
           expect(snapshot(fileSystem, '/store')).toEqual(before);
           expect(report.recordsKept).toBe(PUTS - 1);
-          expect(report.lost).toHaveLength(1);
+          expect(report).toMatchObject({ lost: [{ byteLength: report.lostBytes }], lostCount: 1 });
           const store = await openStore('/rescued', { fileSystem });
           expect(store.recoveryReport.outcome).toBe('clean');
           expect(store.size).toBe(PUTS - 1);
           for (const [key, value] of store.entries())
             expect(String(value)).toBe(String(key).replace('key-', 'value '));
+          const isSealed = name !== segments.at(-1);
+          expect(namedBy(report)).toEqual(isSealed ? keysNotIn(store) : [undefined]);
           await store.close();
         },
       ),
@@ -76,12 +106,123 @@ describe('salvage', () => {
     await rescued.close();
   });
 
-  test('a missing segment is named', async () => {
+  test('a missing segment is named, and by its seal every key that was in it', async () => {
     const fileSystem = await writeStore();
     fileSystem.remove(segmentPath('/store', 2));
+    const { report, gone } = await salvaged(fileSystem);
+    expect(report).toMatchObject({
+      missingSegments: [2],
+      lost: [{ segmentId: 2, offset: 0, damage: 'missing-segment' }],
+    });
+    expect(gone.length).toBeGreaterThan(0);
+    expect(namedBy(report)).toEqual(gone);
+  });
+
+  test.each([0, 48, 60])(
+    'a sealed segment cut to %d bytes has lost what its seal knows behind them',
+    async (sizeBytes) => {
+      const fileSystem = await writeStore();
+      fileSystem.mutate(segmentPath('/store', 2), (bytes) => bytes.subarray(0, sizeBytes));
+      const { report, gone } = await salvaged(fileSystem);
+      expect(report.lost.at(-1)).toMatchObject({
+        segmentId: 2,
+        offset: sizeBytes,
+        damage: 'segment-too-short',
+      });
+      expect(namedBy(report)).toEqual(gone);
+    },
+  );
+
+  test('what the mark knows to be durable and is gone is lost, be it a whole segment', async () => {
+    const cut = await writeStore();
+    const lastId = listSegments(cut, '/store').at(-1)?.segmentId as number;
+    cut.mutate(segmentPath('/store', lastId), () => Buffer.alloc(0));
+    expect((await salvaged(cut)).report).toMatchObject({
+      lost: [{ segmentId: lastId, offset: 0, damage: 'segment-too-short' }],
+      missingSegments: [],
+    });
+    const removed = await writeStore();
+    removed.remove(segmentPath('/store', lastId));
+    expect((await salvaged(removed)).report).toMatchObject({
+      lost: [{ segmentId: lastId, offset: 0, damage: 'missing-segment' }],
+      missingSegments: [lastId],
+      missingSegmentCount: 1,
+    });
+  });
+
+  test('a seal that is not of its segment names nothing', async () => {
+    const fileSystem = await writeStore();
+    const other = fileSystem.readFile(segmentPath('/store', 3));
+    other[30] = (other[30] as number) ^ 1;
+    fileSystem.mutate(segmentPath('/store', 2), () => other);
+    const { report } = await salvaged(fileSystem);
+    expect(report.lost).toMatchObject([
+      { segmentId: 2, offset: 0, damage: 'crc-mismatch', bySeal: undefined },
+    ]);
+  });
+
+  test('a lost Delete is named as one', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const store = await openStore('/store', { fileSystem });
+    store.put('key-0', 'value');
+    const { byteLength } = store.refOf('key-0') as RecordRef;
+    store.delete('key-0');
+    store.rotate();
+    await store.close();
+    fileSystem.mutate(segmentPath('/store', 1), (bytes) => {
+      bytes[byteLength + 24] = 0;
+      return undefined;
+    });
+    expect((await salvage('/store', '/rescued', fileSystem)).lost).toMatchObject([
+      { offset: byteLength, bySeal: { recordCount: 1, records: [{ type: RecordType.Delete }] } },
+    ]);
+  });
+
+  test.each([
+    ['many', 3_000, 8, 1_000],
+    ['long', 200, 60_000, 69],
+  ])('of %s keys that a seal names, only the first are listed', async (_, count, keyBytes, listed) => {
+    const fileSystem = new MemoryFileSystem();
+    const store = await openStore('/store', { fileSystem });
+    for (let index = 0; index < count; index++) store.put(String(index).padStart(keyBytes, '0'), '');
+    store.rotate();
+    store.put('last', '');
+    await store.close();
+    fileSystem.mutate(segmentPath('/store', 1), () => Buffer.alloc(0));
+    fileSystem.mutate('/store/durable-mark', (bytes) => bytes.fill(0));
+    const { lost } = await salvage('/store', '/rescued', fileSystem);
+    expect(lost[0]?.bySeal?.recordCount).toBe(count);
+    expect(lost[0]?.bySeal?.records).toHaveLength(listed);
+  });
+
+  test('more ranges than anybody reads are counted, and not all listed', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const log = await openLog('/store', { fileSystem });
+    log.append('');
+    await log.close();
+    const path = segmentPath('/store', 1);
+    const frame = fileSystem.readFile(path);
+    const COUNT = 10_100;
+    fileSystem.mutate(path, () =>
+      Buffer.concat(Array.from({ length: COUNT }, () => [frame, Buffer.alloc(1)]).flat()),
+    );
     const report = await salvage('/store', '/rescued', fileSystem);
-    expect(report.missingSegments).toEqual([2]);
-    expect(report.recordsKept).toBeLessThan(PUTS);
+    expect(report).toMatchObject({ recordsKept: COUNT, lostCount: COUNT, lostBytes: COUNT });
+    expect(report.lost).toHaveLength(10_000);
+  });
+
+  test('of a store that has lost nothing, nothing is said to be lost, whatever merges have emptied', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const store = await openStore('/store', { fileSystem, segmentBytes: 400 });
+    for (let round = 0; round < 6; round++) {
+      for (let index = 0; index < PUTS; index++) store.put(`key-${index}`, `value ${index}`);
+      await store.compact({ deadRatio: 0.1 });
+      expect(await salvage('/store', `/rescued-${round}`, fileSystem)).toMatchObject({
+        lost: [],
+        missingSegments: [],
+      });
+    }
+    await store.close();
   });
 
   test('it never writes into something that exists', async () => {

@@ -88,11 +88,33 @@ test('a leak is one when it is certain, none when it is not there, and unknown w
       })),
     );
   const slope = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB');
-  expect(judged(heap(40, 64), slope)).toMatchObject({ verdict: 'failed', kind: 'leak' });
-  expect(judged(heap(40, 64), slope)?.interval?.lower).toBeGreaterThan(16_000);
+  expect(judged(heap(60, 64), slope)).toMatchObject({ verdict: 'failed', kind: 'leak' });
+  expect(judged(heap(60, 64), slope)?.interval?.lower).toBeGreaterThan(16_000);
   expect(judged(heap(40, 0), slope)?.verdict).toBe('passed');
   expect(judged(heap(40, 8), slope)?.verdict).toBe('passed');
   expect(judged(heap(8, 64), slope)).toMatchObject({ verdict: 'inconclusive', passed: false });
+  const wide = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB', { margin: 0.5 });
+  expect(judged(heap(60, 64), wide)).toMatchObject({ verdict: 'failed', limit: 24_000 });
+  expect(judged(heap(60, 64), wide)?.detail).toContain('of at most 24.0 kB/1000 ops');
+});
+
+test('a rise that is certain, and less than a young process takes for itself, is too short to tell', () => {
+  // As a healthy process does in its first two seconds: by 5 MB and 90 kB a thousand operations.
+  const young = samplesOf(
+    Array.from({ length: 5 * 4 }, (_, index) => ({
+      rssBytes: (60 + 1.2 * index) * MB,
+      heapBytes: 7 * MB + index * 90_000,
+    })),
+  );
+  const leaking = samplesOf(
+    Array.from({ length: 40 }, (_, index) => ({ rssBytes: (60 + 1.2 * index) * MB })),
+  );
+  const ofRss = threshold('rss_bytes', 'slope <= 256 * kB');
+  const ofHeap = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB');
+  expect(judged(young, ofRss)?.detail).toMatch(/too short to tell, a rise by less than the 32\.0 MB/);
+  expect(judged(young, ofRss)).toMatchObject({ verdict: 'inconclusive', passed: false });
+  expect(judged(young, ofHeap)).toMatchObject({ verdict: 'inconclusive', passed: false });
+  expect(judged(leaking, ofRss)?.verdict).toBe('failed');
 });
 
 test('a single step is no leak: the slope alone does not decide', () => {
