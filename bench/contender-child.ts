@@ -53,5 +53,6 @@ function toRowHead({ run: _, calls: __, ...head }: Work) {
 }
 
 function answer(message: FromContender): void {
-  process.send?.(message);
+  // Whoever asked may have been killed meanwhile, and an error that nobody takes would be printed.
+  process.send?.(message, undefined, {}, () => {});
 }

@@ -115,5 +115,6 @@ async function turn(counts: CrashStateCounts): Promise<boolean> {
 }
 
 function send(message: FromStatesWorker): void {
-  if (process.connected) process.send?.(message);
+  // The campaign may have been killed meanwhile, and an error that nobody takes would be printed.
+  if (process.connected) process.send?.(message, undefined, {}, () => {});
 }
