@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { StoreError } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
+import { ExitCode } from './exit-code.ts';
 import { CommandError } from './failure.ts';
 import { interruptible } from './interruption.ts';
 import { withReader } from './opening.ts';
@@ -41,8 +42,9 @@ async function write(output: Output, lines: string): Promise<void> {
   await output.flush();
 }
 
-/** What was not found is where the file should go, not the store: that is open. */
+/** What was not found, or is no directory, is where the file should go: the store is open, and needs no advice. */
 function tellOfTarget(error: unknown): never {
-  if (error instanceof StoreError && error.code === 'NOT_FOUND') throw new CommandError(error.message);
+  if (error instanceof StoreError && ['NOT_FOUND', 'NOT_A_DIRECTORY'].includes(error.code))
+    throw new CommandError(error.message, ExitCode.usage, error.code);
   throw error;
 }

@@ -6,10 +6,13 @@ const PROGRAM = 'tidemark';
 /** A wrong word, or a state of things, that the message tells the user how to change. */
 export class CommandError extends Error {
   readonly exitCode: number;
+  /** Of the `StoreError` that is told in other words. */
+  readonly code: string | undefined;
 
-  constructor(message: string, exitCode: number = ExitCode.usage) {
+  constructor(message: string, exitCode: number = ExitCode.usage, code?: string) {
     super(message);
     this.exitCode = exitCode;
+    this.code = code;
   }
 }
 
@@ -38,7 +41,7 @@ export interface Failure {
 export function failureOf(error: unknown, command: string | undefined): Failure {
   const { code } = (error ?? {}) as { code?: unknown };
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof CommandError) return { code: undefined, message, exitCode: error.exitCode };
+  if (error instanceof CommandError) return { code: error.code, message, exitCode: error.exitCode };
   if (error instanceof CommanderError)
     return {
       code: undefined,
