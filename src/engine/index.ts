@@ -27,6 +27,7 @@ export {
   type ProbeGauges,
   type ProbeSource,
   type ReadSite,
+  type RefusedKind,
 } from './probe.ts';
 export type { ReaderOptions, StoreReader } from './reader.ts';
 export type { RecordLog } from './record-log.ts';

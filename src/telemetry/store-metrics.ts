@@ -4,6 +4,7 @@ import {
   type Probe,
   type ProbeSource,
   type ReadSite,
+  type RefusedKind,
   type StoreError,
 } from '../engine/index.ts';
 import { DurationHistogram } from './duration-histogram.ts';
@@ -325,7 +326,7 @@ export class StoreMetrics implements Probe {
     this.corruptions.add(1, error.code);
   }
 
-  refused(kind: OperationKind, error: StoreError): void {
+  refused(kind: RefusedKind, error: StoreError): void {
     this.failures.add(1, kind, codeOf(error));
   }
 
