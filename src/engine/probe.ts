@@ -165,10 +165,13 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
-  /** A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. */
+  /**
+   * A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. `aborted` by its caller's signal or a close, and then
+   * without an error.
+   */
   verified?(
     operation: number,
-    outcome: 'ok' | 'damaged' | 'cancelled' | 'failed',
+    outcome: 'ok' | 'damaged' | 'aborted' | 'failed',
     records: number,
     scannedBytes: number,
     damagedRanges: number,

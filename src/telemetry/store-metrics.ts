@@ -73,10 +73,10 @@ export class StoreMetrics implements Probe {
     [['rotation'], ['unsynced-records'], ['compaction']],
   );
   private readonly seals = new LabelledCounter(['outcome'], [['ok'], ['failed'], ['given_up']]);
-  private readonly compactions = new LabelledCounter(['outcome'], [['ok'], ['failed']]);
+  private readonly compactions = new LabelledCounter(['outcome'], [['ok'], ['aborted'], ['failed']]);
   private readonly verifications = new LabelledCounter(
     ['outcome'],
-    [['ok'], ['damaged'], ['cancelled'], ['failed']],
+    [['ok'], ['damaged'], ['aborted'], ['failed']],
   );
   private readonly backups = new LabelledCounter(['outcome'], [['ok'], ['failed']]);
   private readonly corruptions = new LabelledCounter(['kind'], [['CRC_MISMATCH'], ['FRAME_MISMATCH']]);
