@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
-import { StoreError } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { ExitCode } from './exit-code.ts';
-import { CommandError } from './failure.ts';
+import { telling } from './failure.ts';
 import { interruptible } from './interruption.ts';
 import { withReader } from './opening.ts';
 import { Output } from './output.ts';
@@ -24,7 +22,7 @@ whole, or not at all.`,
           const progress = new Progress('exporting');
           const options = { signal, onProgress: progress.update };
           try {
-            if (file !== '-') await reader.exportJsonl(file, options).catch(tellOfTarget);
+            if (file !== '-') await telling(file, reader.exportJsonl(file, options));
             else for await (const lines of reader.exportLines(options)) await write(output, lines);
           } finally {
             progress.end();
@@ -40,11 +38,4 @@ whole, or not at all.`,
 async function write(output: Output, lines: string): Promise<void> {
   output.line(lines.slice(0, -1));
   await output.flush();
-}
-
-/** What was not found, or is no directory, is where the file should go: the store is open, and needs no advice. */
-function tellOfTarget(error: unknown): never {
-  if (error instanceof StoreError && ['NOT_FOUND', 'NOT_A_DIRECTORY'].includes(error.code))
-    throw new CommandError(error.message, ExitCode.usage, error.code);
-  throw error;
 }

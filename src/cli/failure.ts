@@ -1,3 +1,4 @@
+import { resolve, sep } from 'node:path';
 import { CommanderError } from 'commander';
 import { ExitCode, exitCodeOf } from './exit-code.ts';
 
@@ -30,6 +31,24 @@ const ADVICE: Readonly<Record<string, string>> = {
   FRAME_MISMATCH:
     'Look at the frame with: tidemark hexdump DIRECTORY PLACE; rescue the rest with: tidemark salvage',
 };
+
+/** For work that puts something at `target`: what is wrong there needs no advice on where a store lies. */
+export async function telling<T>(target: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const { code, message, path } = error as { code?: string; message: string; path?: string };
+    const isNoPlace = code === 'NOT_FOUND' || code === 'NOT_A_DIRECTORY';
+    if (isNoPlace && path !== undefined && isWithin(target, path))
+      throw new CommandError(message, ExitCode.usage, code);
+    throw error;
+  }
+}
+
+/** Is it the target, or a directory that leads there? */
+function isWithin(target: string, path: string): boolean {
+  return `${resolve(target)}${sep}`.startsWith(path + sep);
+}
 
 export interface Failure {
   readonly code: string | undefined;

@@ -96,6 +96,13 @@ const CASES: readonly Expected[] = [
     NOTHING,
   ],
   ['hexdump @sound 1:37', 0, /a valid frame\n$/, NOTHING],
+  ['hexdump @missing 1:0', 1, NOTHING, /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory/],
+  [
+    'hexdump package.json 1:0',
+    1,
+    NOTHING,
+    /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory/,
+  ],
   ['hexdump @sound 1:1', 3, /not a valid frame: bad-magic/, NOTHING],
   ['hexdump @sound 1:99999', 1, NOTHING, /the segment ends before/],
   ['hexdump @sound 7:0', 1, NOTHING, /00000007\.dwal does not exist/],
@@ -119,7 +126,17 @@ const CASES: readonly Expected[] = [
   ['import @locked package.json', 1, NOTHING, /STORE_LOCKED: .*only read/],
   ['import @new package.json', 1, NOTHING, /IMPORT_MALFORMED: line 1/],
   ['compact @locked', 1, NOTHING, /STORE_LOCKED/],
-  ['compact @missing', 1, NOTHING, /there is no store in .*Name the directory/],
+  [
+    'compact @missing',
+    1,
+    NOTHING,
+    /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory.*\.\n$/,
+  ],
+  ['compact @missing --json', 1, NOTHING, /"code":"NOT_FOUND"/],
+  ['compact @copy package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
+  ['backup @copy package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
+  ['salvage @sound package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
+  ['salvage @missing @new', 1, NOTHING, /NOT_FOUND: .*missing does not exist\. Name the directory/],
   ['compact @sound --dead-ratio 2', 1, NOTHING, /number from 0 to 1/],
   ['compact @corrupt', 3, NOTHING, /STORE_CORRUPT/],
   ['repair-seals @locked', 1, NOTHING, /STORE_LOCKED/],
@@ -280,6 +297,7 @@ describe.concurrent('what is written', () => {
   test('nothing is made of a directory or a file that was mistyped', async () => {
     const target = join(stores.fresh(), 'store');
     await tidemark('import', target, stores.missing);
+    await tidemark('import', target, 'package.json');
     expect(existsSync(target)).toBe(false);
     for (const command of ['compact', 'repair-seals']) await tidemark(command, stores.missing);
     expect(existsSync(stores.missing)).toBe(false);

@@ -19,6 +19,7 @@ import {
   openReader,
   openStore,
   type Store,
+  salvage,
 } from '../../src/engine/index.ts';
 import { directoryBytes } from '../support/directory-bytes.ts';
 import { intercept } from '../support/intercepted-file-system.ts';
@@ -244,6 +245,18 @@ describe('files that come in and go out', () => {
       await expectRefused(() => store.compactTo(at(target)), 'TARGET_NOT_EMPTY');
     }
     await expectRefused(() => store.compactTo(at('file/under')), 'NOT_A_DIRECTORY');
+    await expectRefused(() => salvage(at('store'), at('file/under')), 'NOT_A_DIRECTORY', {
+      path: at('file/under'),
+    });
+  });
+
+  test.each([
+    ['compactTo', () => store.compactTo('/proc/target')],
+    ['salvage', () => salvage(at('store'), '/proc/target')],
+  ])('%s into a place where nothing can be made names it as it was given', async (_, call) => {
+    await expectRefused(call, 'NOT_FOUND', {
+      message: expect.stringMatching(/: \/proc\/target does not exist$/),
+    });
   });
 
   test('exportJsonl into a missing directory, or over one, says what is wrong, and leaves nothing behind', async () => {
