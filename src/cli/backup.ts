@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { BackupReport } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
+import { telling } from './failure.ts';
 import { requireStore, withStore } from './opening.ts';
 import { Output } from './output.ts';
 import { placeName } from './place.ts';
@@ -47,7 +48,7 @@ function backupStore(directory: string, target: string): Promise<BackupReport> {
     directory,
     (store) => {
       progress = new Progress('copying');
-      return store.backup(target).finally(() => progress?.end());
+      return telling(target, store.backup(target)).finally(() => progress?.end());
     },
     { fileSystem },
   );

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Probe, Store } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { CommandError } from './failure.ts';
+import { CommandError, telling } from './failure.ts';
 import { interruptible } from './interruption.ts';
 import { requireStore, withStore } from './opening.ts';
 import { Output } from './output.ts';
@@ -33,7 +33,7 @@ stays merged.`,
       if (target !== undefined) {
         const keys = await interruptible((signal) =>
           compacting(directory, async (store) => {
-            await store.compactTo(target, { signal });
+            await telling(target, store.compactTo(target, { signal }));
             return store.size;
           }),
         );

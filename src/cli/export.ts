@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import { StoreError } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { CommandError } from './failure.ts';
+import { telling } from './failure.ts';
 import { interruptible } from './interruption.ts';
 import { withReader } from './opening.ts';
 import { Output } from './output.ts';
@@ -23,7 +22,7 @@ whole, or not at all.`,
           const progress = new Progress('exporting');
           const options = { signal, onProgress: progress.update };
           try {
-            if (file !== '-') await reader.exportJsonl(file, options).catch(tellOfTarget);
+            if (file !== '-') await telling(file, reader.exportJsonl(file, options));
             else for await (const lines of reader.exportLines(options)) await write(output, lines);
           } finally {
             progress.end();
@@ -39,10 +38,4 @@ whole, or not at all.`,
 async function write(output: Output, lines: string): Promise<void> {
   output.line(lines.slice(0, -1));
   await output.flush();
-}
-
-/** What was not found is where the file should go, not the store: that is open. */
-function tellOfTarget(error: unknown): never {
-  if (error instanceof StoreError && error.code === 'NOT_FOUND') throw new CommandError(error.message);
-  throw error;
 }

@@ -1,3 +1,4 @@
+import { resolve, sep } from 'node:path';
 import { CommanderError } from 'commander';
 import { ExitCode, exitCodeOf } from './exit-code.ts';
 
@@ -6,10 +7,13 @@ const PROGRAM = 'tidemark';
 /** A wrong word, or a state of things, that the message tells the user how to change. */
 export class CommandError extends Error {
   readonly exitCode: number;
+  /** Of the `StoreError` that is told in other words. */
+  readonly code: string | undefined;
 
-  constructor(message: string, exitCode: number = ExitCode.usage) {
+  constructor(message: string, exitCode: number = ExitCode.usage, code?: string) {
     super(message);
     this.exitCode = exitCode;
+    this.code = code;
   }
 }
 
@@ -28,6 +32,24 @@ const ADVICE: Readonly<Record<string, string>> = {
     'Look at the frame with: tidemark hexdump DIRECTORY PLACE; rescue the rest with: tidemark salvage',
 };
 
+/** For work that puts something at `target`: what is wrong there needs no advice on where a store lies. */
+export async function telling<T>(target: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const { code, message, path } = error as { code?: string; message: string; path?: string };
+    const isNoPlace = code === 'NOT_FOUND' || code === 'NOT_A_DIRECTORY';
+    if (isNoPlace && path !== undefined && isWithin(target, path))
+      throw new CommandError(message, ExitCode.usage, code);
+    throw error;
+  }
+}
+
+/** Is it the target, or a directory that leads there? */
+function isWithin(target: string, path: string): boolean {
+  return `${resolve(target)}${sep}`.startsWith(path + sep);
+}
+
 export interface Failure {
   readonly code: string | undefined;
   readonly message: string;
@@ -38,7 +60,7 @@ export interface Failure {
 export function failureOf(error: unknown, command: string | undefined): Failure {
   const { code } = (error ?? {}) as { code?: unknown };
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof CommandError) return { code: undefined, message, exitCode: error.exitCode };
+  if (error instanceof CommandError) return { code: error.code, message, exitCode: error.exitCode };
   if (error instanceof CommanderError)
     return {
       code: undefined,

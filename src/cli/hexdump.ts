@@ -3,6 +3,7 @@ import type { FrameInspection, InspectedField } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { inspectAt } from './frame-at.ts';
+import { requireStore } from './opening.ts';
 import { Output } from './output.ts';
 import { parsePlace } from './place.ts';
 import { base64 } from './record-lines.ts';
@@ -16,7 +17,9 @@ export function define(command: Command): void {
     .argument('<place>', 'where, as messages name it: 00000003.dwal:1234')
     .addHelpText('after', '\nExit status 3: no valid frame begins there.')
     .action(async (directory: string, place: string, { json }: JsonFlags) => {
-      const inspection = inspectAt(directory, parsePlace(place));
+      const at = parsePlace(place);
+      requireStore(directory);
+      const inspection = inspectAt(directory, at);
       const output = new Output();
       if (json) output.json('hexdump', toJson(inspection));
       else for (const line of render(inspection)) output.line(line);

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { checkJsonl } from '../engine/index.ts';
 import { addJson, type JsonFlags } from './common-options.ts';
 import { CommandError } from './failure.ts';
-import { withStore } from './opening.ts';
+import { hasStore, withStore } from './opening.ts';
 import { Output } from './output.ts';
 import { counted } from './printable.ts';
 import { Progress } from './progress.ts';
@@ -30,15 +31,18 @@ export function define(command: Command): void {
     });
 }
 
-function importFile(directory: string, file: string): Promise<number> {
+async function importFile(directory: string, file: string): Promise<number> {
   const stat = statSync(file, { throwIfNoEntry: false });
   // Before the opening, which would make a store for a file whose name was mistyped.
   if (stat?.isFile() !== true) {
     const what = stat === undefined ? 'does not exist' : 'is no plain file';
     throw new CommandError(`${file} ${what}; give a file of JSON lines, as tidemark export writes it`);
   }
-  const progress = new Progress('importing', READINGS * stat.size);
+  const isNew = !hasStore(directory);
+  const progress = new Progress('importing', (READINGS + (isNew ? 1 : 0)) * stat.size);
   const fileSystem = new WatchedFileSystem((path) => path === file, progress.add);
+  // A file that is malformed is to leave no store behind.
+  if (isNew) await checkJsonl(fileSystem, file).finally(() => progress.end());
   return withStore(directory, (store) => store.importJsonl(file).finally(() => progress.end()), {
     fileSystem,
   });

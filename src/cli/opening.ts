@@ -1,13 +1,14 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import {
   openReader,
   openStore,
   type ReaderOptions,
   type Store,
+  StoreError,
   type StoreOptions,
   type StoreReader,
 } from '../engine/index.ts';
-import { CommandError } from './failure.ts';
 import { Progress } from './progress.ts';
 
 /** Opens the store without the lock and without writing, for as long as `use` takes. */
@@ -46,9 +47,17 @@ export async function withStore<T>(
 
 /** An opening for writing would make a store of a directory whose name was mistyped. */
 export function requireStore(directory: string): void {
-  const found = existsSync(directory) && statSync(directory).isDirectory() ? readdirSync(directory) : [];
-  if (found.some((name) => /^\d{8}\.dwal$/.test(name))) return;
-  throw new CommandError(
-    `there is no store in ${directory}. Name the directory that holds the store, the one with 00000001.dwal in it`,
-  );
+  if (hasStore(directory)) return;
+  throw new StoreError('NOT_FOUND', `there is no store in ${resolve(directory)}`, {
+    path: resolve(directory),
+  });
+}
+
+/** True of a directory that this user may not look into: an opening says so better. */
+export function hasStore(directory: string): boolean {
+  try {
+    return readdirSync(directory).some((name) => /^\d{8}\.dwal$/.test(name));
+  } catch (error) {
+    return !['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
+  }
 }

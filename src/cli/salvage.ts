@@ -10,6 +10,7 @@ import {
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { existingSegments } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
+import { telling } from './failure.ts';
 import { Output } from './output.ts';
 import { placeName, segmentFile } from './place.ts';
 import { counted, printable, SHOWN_BYTES } from './printable.ts';
@@ -84,5 +85,5 @@ function salvageStore(directory: string, target: string): Promise<SalvageReport>
   const progress = new Progress('salvaging', sizeBytes);
   const source = resolve(directory);
   const fileSystem = new WatchedFileSystem((path) => dirname(path) === source, progress.add);
-  return salvage(source, target, fileSystem).finally(() => progress.end());
+  return telling(target, salvage(source, target, fileSystem)).finally(() => progress.end());
 }

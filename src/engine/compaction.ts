@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { StoreError, wrapSystemError } from './errors.ts';
+import { isAborted, type StoreError, wrapSystemError } from './errors.ts';
 import { RecordType } from './format.ts';
 import { nowNs } from './probe.ts';
 import { RecordLog } from './record-log.ts';
@@ -42,12 +42,6 @@ export async function compactTo(
     const durationNs = nowNs() - startNs;
     probe?.compacted?.(operation, outcome, source.totalBytes, copiedBytes, startNs, durationNs, failure);
   }
-}
-
-/** Is this what the caller's signal, or a close, ends a compaction with? */
-export function isAborted(error: unknown, signal: AbortSignal | undefined): boolean {
-  const isReason = signal?.aborted === true && error === signal.reason;
-  return isReason || (error instanceof StoreError && error.code === 'STORE_CLOSED');
 }
 
 async function copyPairs(

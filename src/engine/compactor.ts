@@ -1,5 +1,4 @@
-import { isAborted } from './compaction.ts';
-import { type StoreError, wrapSystemError } from './errors.ts';
+import { isAborted, type StoreError, wrapSystemError } from './errors.ts';
 import type { Keydir } from './keydir.ts';
 import { type MergeResult, mergeRun } from './merge.ts';
 import { chooseRun, garbageBytes, type MergeCandidate } from './merge-choice.ts';

@@ -95,6 +95,12 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
+/** Is this what the caller's signal, or a close, ends long work with? */
+export function isAborted(error: unknown, signal: AbortSignal | undefined): boolean {
+  const isReason = signal?.aborted === true && error === signal.reason;
+  return isReason || (error instanceof StoreError && error.code === 'STORE_CLOSED');
+}
+
 /** Turns an operating-system error met at `path` into the `StoreError` that says what to do about it. */
 export function wrapSystemError(error: unknown, action: string, path: string): StoreError {
   if (error instanceof StoreError) return error;

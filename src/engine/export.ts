@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { errnoOf, wrapSystemError } from './errors.ts';
+import { errnoOf, StoreError, type StoreErrorCode, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem, writeFully } from './file-system.ts';
 import { frameBytes } from './frame.ts';
 
@@ -37,7 +37,7 @@ export async function* exportLines(
   onProgress?.(doneBytes, doneBytes);
 }
 
-/** Writes beside the target, syncs, and renames over it: a reader sees the old file or the whole new one. */
+/** Writes beside the target, syncs, and renames over it: a reader sees the old file or the whole new one. Nothing but a file is replaced. */
 export async function exportFile(
   fileSystem: FileSystem,
   lines: AsyncIterable<string>,
@@ -48,6 +48,7 @@ export async function exportFile(
   const temporary = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
   try {
     signal?.throwIfAborted();
+    checkTarget(fileSystem, target);
     await writeLines(fileSystem, lines, temporary);
     fileSystem.rename(temporary, target);
     fileSystem.directorySync(dirname(target));
@@ -58,8 +59,31 @@ export async function exportFile(
       // It was never made, or cannot be removed either: what went wrong first is what to tell.
     }
     if (signal?.aborted && error === signal.reason) throw error;
-    // What is missing is not the file.
-    throw wrapSystemError(error, 'export', errnoOf(error) === 'ENOENT' ? dirname(target) : target);
+    // What is missing, or is no directory, is not the file.
+    const isOfParent = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
+    throw wrapSystemError(error, 'export', isOfParent ? dirname(target) : target);
+  }
+}
+
+/** A rename would take the place of a link, a pipe or a device as well, `/dev/stdout` among them. */
+function checkTarget(fileSystem: FileSystem, target: string): void {
+  const refuse = (code: StoreErrorCode, what: string, cause?: unknown) =>
+    new StoreError(code, `cannot export: ${target} ${what}`, { path: target, cause });
+  switch (fileSystem.stat(target)?.kind) {
+    case undefined:
+      return;
+    case 'directory':
+      throw refuse('IO_FAILED', 'is a directory; name a file');
+    case 'other':
+      throw refuse('IO_FAILED', 'is no plain file, and nothing else is replaced');
+    default:
+  }
+  try {
+    // A file that is write-protected is not replaced either.
+    closeQuietly(fileSystem, fileSystem.open(target, 'write'));
+  } catch (error) {
+    if (errnoOf(error) !== 'ELOOP') throw error;
+    throw refuse('PERMISSION_DENIED', 'is a symbolic link, and nothing is written through one', error);
   }
 }
 

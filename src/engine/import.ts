@@ -26,9 +26,7 @@ export async function importJsonl(
   sync: () => Promise<void>,
 ): Promise<number> {
   const source = resolve(path);
-  for await (const _ of readPairs(fileSystem, source)) {
-    // Only checked.
-  }
+  await checkJsonl(fileSystem, source);
   let count = 0;
   let batch: Pair[] = [];
   let batchBytes = 0;
@@ -45,6 +43,13 @@ export async function importJsonl(
   write(batch);
   await sync();
   return count;
+}
+
+/** What `importJsonl` does first, for whoever wants to know it before there is a store: throws `IMPORT_MALFORMED` with the line. */
+export async function checkJsonl(fileSystem: FileSystem, path: string): Promise<void> {
+  for await (const _ of readPairs(fileSystem, resolve(path))) {
+    // Only checked.
+  }
 }
 
 async function* readPairs(fileSystem: FileSystem, path: string): AsyncGenerator<Pair> {

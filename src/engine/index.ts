@@ -13,6 +13,7 @@ export type { FollowOptions } from './follow.ts';
 export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';
 export type { LogRecord, RecordRef } from './frame.ts';
 export { type FrameInspection, type InspectedField, inspectFrame } from './frame-inspection.ts';
+export { checkJsonl } from './import.ts';
 export type { LogOptions } from './log-options.ts';
 export type { LogStats } from './log-stats.ts';
 export type { LogPosition } from './log-sync.ts';
@@ -27,6 +28,7 @@ export {
   type ProbeGauges,
   type ProbeSource,
   type ReadSite,
+  type RefusedKind,
 } from './probe.ts';
 export type { ReaderOptions, StoreReader } from './reader.ts';
 export type { RecordLog } from './record-log.ts';

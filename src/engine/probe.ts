@@ -19,6 +19,8 @@ export type OperationKind =
   | 'verify'
   | 'backup';
 
+export type RefusedKind = OperationKind | 'rotate';
+
 /**
  * The narrow interface through which the engine reports what it did. Every method but `attach` and `began` is called
  * after the fact, with flat arguments, so that an adapter need not allocate and the engine need not wait.
@@ -163,10 +165,13 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
-  /** A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. */
+  /**
+   * A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. `aborted` by its caller's signal or a close, and then
+   * without an error.
+   */
   verified?(
     operation: number,
-    outcome: 'ok' | 'damaged' | 'cancelled' | 'failed',
+    outcome: 'ok' | 'damaged' | 'aborted' | 'failed',
     records: number,
     scannedBytes: number,
     damagedRanges: number,
@@ -187,8 +192,8 @@ export interface Probe {
   rotated?(sealedSegmentId: number, newSegmentId: number): void;
   /** Damage was met, with segment, offset and reason in the error; the call that met it may throw another. */
   corrupted?(error: StoreError): void;
-  /** An operation that was not begun, because an earlier failure has ended writing. */
-  refused?(kind: OperationKind, error: StoreError): void;
+  /** An operation that was not begun, because an earlier failure has ended writing. `rotate` is never begun as one. */
+  refused?(kind: RefusedKind, error: StoreError): void;
   /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */
   leaseLost?(fatal: boolean): void;
   /** The writer refuses all writes from here on, because of this error. Once an opening at most. */

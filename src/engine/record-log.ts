@@ -13,7 +13,7 @@ import { APPEND_KINDS, type Append, LogWriter } from './log-writer.ts';
 import { type PreparedMerge, publishMerge } from './merge-publication.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 import { PoisonLatch } from './poison-latch.ts';
-import { nowNs, type OperationKind, type ProbeGauges } from './probe.ts';
+import { nowNs, type ProbeGauges, type RefusedKind } from './probe.ts';
 import { ProbeSet, partDuration, partStart } from './probe-set.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { BackupSource, ScrubSource } from './scrub-source.ts';
@@ -286,7 +286,7 @@ export class RecordLog {
 
   /** Seals the active segment and goes on in a new one. The sync of the sealed one runs in the background. */
   rotate(): void {
-    this.checkWritable();
+    this.checkWritable('rotate');
     this.writer.rotate();
   }
 
@@ -353,7 +353,7 @@ export class RecordLog {
   }
 
   /** Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write; the probe is told what was refused. */
-  checkWritable(operation?: OperationKind): void {
+  checkWritable(operation?: RefusedKind): void {
     this.checkOpen();
     const { refusal } = this.latch;
     if (refusal === undefined) return;

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 
-/** Creates the directory of a store and makes its name durable, parents included. */
-export function prepareDirectory(fileSystem: FileSystem, directory: string): void {
+/** Creates the directory of a store and makes its name durable, parents included. Errors are told of `asked`, what the caller named. */
+export function prepareDirectory(fileSystem: FileSystem, directory: string, asked = directory): void {
   try {
     const stat = fileSystem.stat(directory);
     if (stat !== undefined && stat.kind !== 'directory') {
@@ -24,7 +24,7 @@ export function prepareDirectory(fileSystem: FileSystem, directory: string): voi
       syncParent(fileSystem, path);
     }
   } catch (error) {
-    throw wrapSystemError(error, 'create the store', directory);
+    throw wrapSystemError(error, 'create the store', asked);
   }
 }
 
@@ -46,9 +46,14 @@ export async function buildStore<T>(
   target: string,
   build: (directory: string) => Promise<T>,
 ): Promise<T> {
-  checkEmpty(fileSystem, target);
+  try {
+    checkEmpty(fileSystem, target);
+  } catch (error) {
+    throw wrapSystemError(error, 'create the store', target);
+  }
   const unfinished = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
   try {
+    prepareDirectory(fileSystem, unfinished, target);
     const built = await build(unfinished);
     checkEmpty(fileSystem, target);
     fileSystem.rename(unfinished, target);

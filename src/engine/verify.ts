@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { StoreError, wrapSystemError } from './errors.ts';
+import { isAborted, StoreError, wrapSystemError } from './errors.ts';
 import { type FileStat, type FileSystem, readSmallRange } from './file-system.ts';
 import { RecordType } from './format.ts';
 import { decodeFrame, type RecordRef } from './frame.ts';
@@ -52,16 +52,16 @@ export async function verify(source: VerifySource, options: VerifyOptions = {}):
   const operation = probe?.begin('verify') ?? 0;
   const verification = new Verification(source, pace, operation);
   const startNs = nowNs();
-  let outcome: 'ok' | 'damaged' | 'cancelled' | 'failed' = 'failed';
+  let outcome: 'ok' | 'damaged' | 'aborted' | 'failed' = 'failed';
   let failure: StoreError | undefined;
   try {
     const report = await verification.run(segments);
     outcome = report.damageCount === 0 ? 'ok' : 'damaged';
     return { ...report, durationNs: nowNs() - startNs };
   } catch (error) {
-    if (options.signal?.aborted) {
-      outcome = 'cancelled';
-      throw options.signal.reason;
+    if (isAborted(error, options.signal)) {
+      outcome = 'aborted';
+      throw error;
     }
     failure = wrapSystemError(error, 'verify', source.directory);
     throw failure;

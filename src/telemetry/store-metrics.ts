@@ -4,6 +4,7 @@ import {
   type Probe,
   type ProbeSource,
   type ReadSite,
+  type RefusedKind,
   type StoreError,
 } from '../engine/index.ts';
 import { DurationHistogram } from './duration-histogram.ts';
@@ -72,10 +73,10 @@ export class StoreMetrics implements Probe {
     [['rotation'], ['unsynced-records'], ['compaction']],
   );
   private readonly seals = new LabelledCounter(['outcome'], [['ok'], ['failed'], ['given_up']]);
-  private readonly compactions = new LabelledCounter(['outcome'], [['ok'], ['failed']]);
+  private readonly compactions = new LabelledCounter(['outcome'], [['ok'], ['aborted'], ['failed']]);
   private readonly verifications = new LabelledCounter(
     ['outcome'],
-    [['ok'], ['damaged'], ['cancelled'], ['failed']],
+    [['ok'], ['damaged'], ['aborted'], ['failed']],
   );
   private readonly backups = new LabelledCounter(['outcome'], [['ok'], ['failed']]);
   private readonly corruptions = new LabelledCounter(['kind'], [['CRC_MISMATCH'], ['FRAME_MISMATCH']]);
@@ -325,7 +326,7 @@ export class StoreMetrics implements Probe {
     this.corruptions.add(1, error.code);
   }
 
-  refused(kind: OperationKind, error: StoreError): void {
+  refused(kind: RefusedKind, error: StoreError): void {
     this.failures.add(1, kind, codeOf(error));
   }
 

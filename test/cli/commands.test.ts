@@ -95,6 +95,13 @@ const CASES: readonly Expected[] = [
     NOTHING,
   ],
   ['hexdump @sound 1:37', 0, /a valid frame\n$/, NOTHING],
+  ['hexdump @missing 1:0', 1, NOTHING, /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory/],
+  [
+    'hexdump package.json 1:0',
+    1,
+    NOTHING,
+    /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory/,
+  ],
   ['hexdump @sound 1:1', 3, /not a valid frame: bad-magic/, NOTHING],
   ['hexdump @sound 1:99999', 1, NOTHING, /the segment ends before/],
   ['hexdump @sound 7:0', 1, NOTHING, /00000007\.dwal does not exist/],
@@ -102,14 +109,33 @@ const CASES: readonly Expected[] = [
   ['export @sound -', 0, /^\{"key_b64":"AAEC\/w==","value_b64":"AAEC\/w=="\}\n/, NOTHING],
   ['export @sound @new', 0, /^3 keys written to /, NOTHING],
   ['export @corrupt @new', 3, NOTHING, /STORE_CORRUPT/],
-  ['export @sound @missing/x', 1, NOTHING, /cannot export: .*missing does not exist$/m],
+  [
+    'export @sound @missing/x',
+    1,
+    NOTHING,
+    /^tidemark: NOT_FOUND: cannot export: .*missing does not exist\n$/,
+  ],
+  ['export @sound package.json/x', 1, NOTHING, /cannot export: .*package\.json is not a directory\n$/],
+  ['export @sound @empty', 1, NOTHING, /empty is a directory; name a file\n$/],
+  ['export @sound /dev/null', 1, NOTHING, /\/dev\/null is no plain file/],
+  ['export @sound @missing/x --json', 1, NOTHING, /"code":"NOT_FOUND"/],
   ['import @new @missing', 1, NOTHING, /does not exist; give a file of JSON lines/],
   ['import @new @empty', 1, NOTHING, /is no plain file; give a file of JSON lines/],
   ['import @new -', 1, NOTHING, /give a file instead/],
   ['import @locked package.json', 1, NOTHING, /STORE_LOCKED: .*only read/],
   ['import @new package.json', 1, NOTHING, /IMPORT_MALFORMED: line 1/],
   ['compact @locked', 1, NOTHING, /STORE_LOCKED/],
-  ['compact @missing', 1, NOTHING, /there is no store in .*Name the directory/],
+  [
+    'compact @missing',
+    1,
+    NOTHING,
+    /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory.*\.\n$/,
+  ],
+  ['compact @missing --json', 1, NOTHING, /"code":"NOT_FOUND"/],
+  ['compact @copy package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
+  ['backup @copy package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
+  ['salvage @sound package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
+  ['salvage @missing @new', 1, NOTHING, /NOT_FOUND: .*missing does not exist\. Name the directory/],
   ['compact @sound --dead-ratio 2', 1, NOTHING, /number from 0 to 1/],
   ['compact @corrupt', 3, NOTHING, /STORE_CORRUPT/],
   ['repair-seals @locked', 1, NOTHING, /STORE_LOCKED/],
@@ -270,6 +296,7 @@ describe.concurrent('what is written', () => {
   test('nothing is made of a directory or a file that was mistyped', async () => {
     const target = join(stores.fresh(), 'store');
     await tidemark('import', target, stores.missing);
+    await tidemark('import', target, 'package.json');
     expect(existsSync(target)).toBe(false);
     for (const command of ['compact', 'repair-seals']) await tidemark(command, stores.missing);
     expect(existsSync(stores.missing)).toBe(false);

@@ -68,7 +68,7 @@ describe('the tidemark command', () => {
 
   test.each([
     [['hexdump', '.', 'nonsense'], /'nonsense' is not a place; give one such as/],
-    [['hexdump', '/nowhere', '00000001.dwal:0'], /does not exist/],
+    [['hexdump', '/nowhere', '00000001.dwal:0'], /there is no store in \/nowhere/],
     [['salvge'], /Did you mean salvage/],
     [['salvage', '.'], /missing required argument 'new-directory'/],
   ])('wrong words exit 1 with what to do: %j', (words, message) => {

@@ -1,4 +1,15 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -8,6 +19,7 @@ import {
   openReader,
   openStore,
   type Store,
+  salvage,
 } from '../../src/engine/index.ts';
 import { directoryBytes } from '../support/directory-bytes.ts';
 import { intercept } from '../support/intercepted-file-system.ts';
@@ -226,13 +238,46 @@ describe('files that come in and go out', () => {
       await expectRefused(() => store.compactTo(at(target)), 'TARGET_NOT_EMPTY');
     }
     await expectRefused(() => store.compactTo(at('file/under')), 'NOT_A_DIRECTORY');
+    await expectRefused(() => salvage(at('store'), at('file/under')), 'NOT_A_DIRECTORY', {
+      path: at('file/under'),
+    });
   });
 
-  test('exportJsonl into a missing directory, or over one, leaves nothing behind', async () => {
-    await expectRefused(() => store.exportJsonl(at('none/out.jsonl')), 'NOT_FOUND');
+  test.each([
+    ['compactTo', () => store.compactTo('/proc/target')],
+    ['salvage', () => salvage(at('store'), '/proc/target')],
+  ])('%s into a place where nothing can be made names it as it was given', async (_, call) => {
+    await expectRefused(call, 'NOT_FOUND', {
+      message: expect.stringMatching(/: \/proc\/target does not exist$/),
+    });
+  });
+
+  test('exportJsonl into a missing directory, or over one, says what is wrong, and leaves nothing behind', async () => {
+    const refused = async (target: string, code: string, message: string) => {
+      await expectRefused(() => store.exportJsonl(target), code, {
+        message: expect.stringMatching(new RegExp(`^${code}: cannot export: ${message}`)),
+      });
+    };
+    await refused(at('none/out.jsonl'), 'NOT_FOUND', `${at('none')} does not exist`);
     writeFileSync(at('file'), '');
-    await expectRefused(() => store.exportJsonl(at('file/out.jsonl')), 'NOT_A_DIRECTORY');
+    await refused(at('file/out.jsonl'), 'NOT_A_DIRECTORY', `${at('file')} is not a directory`);
     mkdirSync(at('out.jsonl'));
-    await expectRefused(() => store.exportJsonl(at('out.jsonl')), 'IO_FAILED');
+    await refused(at('out.jsonl'), 'IO_FAILED', `${at('out.jsonl')} is a directory; name a file`);
+  });
+
+  test('exportJsonl takes the place of a file, and of nothing else', async () => {
+    writeFileSync(at('file'), 'old');
+    symlinkSync('file', at('link'));
+    await expectRefused(() => store.exportJsonl(at('link')), 'PERMISSION_DENIED', {
+      message: expect.stringContaining(`export: ${at('link')} is a symbolic link`),
+    });
+    execFileSync('mkfifo', [at('pipe')]);
+    expect(await failureOf(() => store.exportJsonl(at('pipe')))).toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringContaining(`${at('pipe')} is no plain file`),
+    });
+    expect(lstatSync(at('pipe')).isFIFO()).toBe(true);
+    await store.exportJsonl(at('file'));
+    expect(readFileSync(at('link'), 'utf8')).toBe('{"key_b64":"aw==","value_b64":"dg=="}\n');
   });
 });

@@ -206,8 +206,8 @@ describe('a scrub', () => {
     const before = disk.openDescriptorCount;
     const controller = new AbortController();
     const reason = new Error('enough');
-    const cancelled = store.verify({ signal: controller.signal, onProgress: () => controller.abort(reason) });
-    await expect(cancelled).rejects.toBe(reason);
+    const ending = store.verify({ signal: controller.signal, onProgress: () => controller.abort(reason) });
+    await expect(ending).rejects.toBe(reason);
     await expect(store.verify({ signal: controller.signal })).rejects.toBe(reason);
     const waiting = new AbortController();
     const slow = store.verify({ bytesPerSecond: 1, signal: waiting.signal });
@@ -261,6 +261,18 @@ describe('a scrub', () => {
       'CRC_MISMATCH',
       'damaged true true 1 undefined',
     ]);
+  });
+
+  test.each(['its signal', 'a close'])('that %s ends was aborted, and did not fail', async (what) => {
+    const ended: unknown[] = [];
+    const probe: Probe = { verified: (...[, outcome, , , , , , error]) => ended.push(outcome, error) };
+    const store = await openSmall(probe);
+    fill(store, 2);
+    const ending = new AbortController();
+    const onProgress = () => (what === 'a close' ? void store.close() : ending.abort());
+    await expect(store.verify({ signal: ending.signal, onProgress })).rejects.toThrow();
+    await store.close();
+    expect(ended).toEqual(['aborted', undefined]);
   });
 
   test('reports a device that does not give the bytes, and goes on', async () => {

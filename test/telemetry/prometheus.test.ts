@@ -107,12 +107,13 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     expect(() => store.batch([{ type: 'put', key: 'key', value: 'value' }])).toThrow(/POISONED/);
     await expect(store.sync()).rejects.toThrow(/POISONED/);
     await expect(store.compact()).rejects.toThrow(/POISONED/);
+    expect(() => store.rotate()).toThrow(/POISONED/);
     const text = await registry.metrics();
     const errors = (operation: string, code: string) =>
       sample(text, `tidemark_operation_errors_total{store="a",operation="${operation}",code="${code}"}`);
     expect(errors('put', 'WRITE_FAILED')).toBe(1);
     expect(errors('put', 'WRITER_POISONED')).toBe(3);
-    for (const operation of ['delete', 'batch', 'sync', 'compact'])
+    for (const operation of ['delete', 'batch', 'sync', 'compact', 'rotate'])
       expect(errors(operation, 'WRITER_POISONED')).toBe(1);
     expect(sample(text, 'tidemark_puts_total{store="a"}')).toBe(0);
     await store.close();
