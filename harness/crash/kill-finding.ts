@@ -5,8 +5,10 @@ import { KillFailure } from './kill-store.ts';
 import type { KillSubject } from './kill-subject.ts';
 import type { KillStep } from './kill-workload.ts';
 
-/** For one finding; what is found by then is small enough to be read, as a rule. */
-const SHRINK_MS = 60_000;
+/** Scripts that are run for one finding: what is left by then is small enough to be read, as a rule. */
+const MOST_TRIES = 200;
+/** However busy the machine is; on a quiet one that many take a minute. */
+const SHRINK_MS = 10 * 60_000;
 
 export interface SmallFinding {
   readonly message: string;
@@ -27,14 +29,16 @@ export async function shrinkFinding(
   const endMs = performance.now() + SHRINK_MS;
   const place = `${directory}-smaller`;
   let message = '';
+  let tries = 0;
   const fails = async (candidate: readonly ScriptedRound[]) => {
+    tries++;
     const failure = await failureOf(subject, place, seed, candidate);
     // Another invariant would be another finding.
     if (failure?.invariant !== invariant) return false;
     message = failure.message;
     return true;
   };
-  const hasTime = () => performance.now() < endMs && !signal?.aborted;
+  const hasTime = () => tries < MOST_TRIES && performance.now() < endMs && !signal?.aborted;
   try {
     const small = await shrinkScript(script, subject.kinds.includes('change'), fails, hasTime);
     // Once more, for the store that it leaves.
