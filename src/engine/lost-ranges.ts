@@ -6,7 +6,8 @@ export interface LostRange {
   readonly segmentId: number;
   readonly offset: number;
   readonly byteLength: number;
-  readonly damage: FrameFault | 'segment-too-short' | 'missing-segment';
+  /** `unreadable`: the disk does not give the bytes, or some of them. */
+  readonly damage: FrameFault | 'unreadable' | 'segment-too-short' | 'missing-segment';
   /** By the segment's seal file, not by the data; undefined where there is none that is known to be of this segment. */
   readonly bySeal: SealedRecords | undefined;
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BadBlocks } from './bad-blocks.ts';
 import { type DurableMark, readMark } from './durable-mark.ts';
 import { StoreError, wrapSystemError } from './errors.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
@@ -164,11 +165,12 @@ function copyFrames(
   const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
   try {
     const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
-    const file = { fileSystem, descriptor, sizeBytes };
+    const bad = new BadBlocks(fileSystem);
+    const file = { fileSystem: bad.reads, descriptor, sizeBytes };
     let recordsKept = 0;
     for (let startOffset = 0; startOffset < sizeBytes; ) {
       const frame = new SegmentScanner({
-        fileSystem,
+        fileSystem: bad.reads,
         site: 'verify',
         descriptor,
         segmentId,
@@ -185,7 +187,9 @@ function copyFrames(
       if (state === 'end') break;
       const next = findFrame(file, frame.offset + 1, sizeBytes, 0).found;
       startOffset = next?.offset ?? sizeBytes;
-      lost.add(frame.offset, startOffset - frame.offset, frame.fault);
+      const byteLength = startOffset - frame.offset;
+      const isUnreadable = bad.lieIn(frame.offset, byteLength);
+      lost.add(frame.offset, byteLength, isUnreadable ? 'unreadable' : frame.fault);
     }
     return recordsKept;
   } finally {

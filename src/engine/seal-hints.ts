@@ -147,6 +147,11 @@ export class HintReader {
     this.chunkEnd = this.nextOffset;
   }
 
+  /** It stands before the key. */
+  get txid(): number {
+    return Number(this.bytes.readBigUInt64LE(this.keyAt - 8));
+  }
+
   /** A buffer through which these can be read, one after the other. */
   static chunkFor(seals: Iterable<Seal>): Buffer {
     let most = 0;
@@ -177,11 +182,6 @@ export class HintReader {
     this.keyLength = keyLength;
     this.nextOffset = end;
     return true;
-  }
-
-  get txid(): number {
-    const at = this.keyAt - HINT_BYTES + TXID;
-    return readUint32(this.bytes, at) + readUint32(this.bytes, at + 4) * TWO_TO_32;
   }
 
   /** Bytes read so far. */

@@ -61,7 +61,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
     'segment-usage',
     'key-hash',
   ],
-  ['segment-name'],
+  ['segment-name', 'bad-blocks'],
   ['host-identity', 'frame'],
   ['format', 'crc32c'],
 ];

@@ -225,6 +225,43 @@ describe('salvage', () => {
     await store.close();
   });
 
+  test('what the disk does not give costs the records that it holds, and no other', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const store = await openStore('/store', { fileSystem });
+    const value = (index: number) => Buffer.alloc(500, index);
+    for (let index = 0; index < PUTS; index++) store.put(`key-${index}`, value(index));
+    const hit = Array.from({ length: PUTS }, (_, index) => `key-${index}`).filter((key) => {
+      const { offset, byteLength } = store.refOf(key) as RecordRef;
+      return offset < 8192 && offset + byteLength > 4096;
+    });
+    store.rotate();
+    store.put('last', '');
+    await store.close();
+    const { read } = fileSystem;
+    const bad = new Set<number>();
+    const { open } = fileSystem;
+    fileSystem.open = (path, mode) => {
+      const descriptor = open.call(fileSystem, path, mode);
+      if (path === segmentPath('/store', 1)) bad.add(descriptor);
+      else bad.delete(descriptor);
+      return descriptor;
+    };
+    fileSystem.read = (descriptor, buffer, offset, length, position) => {
+      if (bad.has(descriptor) && position < 8192 && position + length > 4096)
+        throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+      return read.call(fileSystem, descriptor, buffer, offset, length, position);
+    };
+    const { report, gone } = await salvaged(fileSystem);
+    expect(report).toMatchObject({
+      recordsKept: PUTS + 1 - hit.length,
+      lostCount: 1,
+      lost: [{ damage: 'unreadable' }],
+    });
+    expect(hit.length).toBeGreaterThan(6);
+    expect(gone).toEqual(hit);
+    expect(namedBy(report)).toEqual(hit);
+  });
+
   test('it never writes into something that exists', async () => {
     const fileSystem = await writeStore();
     await expect(salvage('/store', '/store', fileSystem)).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' });
