@@ -62,9 +62,9 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'replay does not apply deletes',
     edits: [
       {
-        file: 'keydir',
-        find: 'this.deleteAt(frame.bytes, start, end);',
-        replace: '',
+        file: 'keydir-replay',
+        find: 'block.add(frame, frame.offset - base);',
+        replace: 'if (frame.type !== 2) block.add(frame, frame.offset - base);',
       },
     ],
     checks: ['states'],
@@ -74,10 +74,9 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'replay keeps the oldest value of a key',
     edits: [
       {
-        file: 'keydir',
-        find: 'this.prepare(frame.bytes, start, end); this.commit(frame.bytes, start, end, this.found);',
-        replace:
-          'this.prepare(frame.bytes, start, end); if (this.preparedSlot === -1) this.commit(frame.bytes, start, end, this.found);',
+        file: 'keydir-shard',
+        find: 'tally.putBytes += byteLength; if (at === -1) {',
+        replace: 'tally.putBytes += byteLength; if (at !== -1) continue; if (at === -1) {',
       },
     ],
     checks: ['states'],

@@ -134,9 +134,9 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
     mistake: 'replay of a seal does not apply deletes',
     edits: [
       {
-        file: 'keydir',
-        find: 'this.deleteHashed(hash, bytes, keyAt, end); return;',
-        replace: 'return;',
+        file: 'keydir-shard',
+        find: 'if (at !== -1) this.bury(slot);',
+        replace: '',
       },
     ],
     checks: ['corners'],

@@ -102,15 +102,22 @@ export function crc32cOfRange(view: DataView, start: number, end: number): numbe
   for (const slicesEnd = start + ((end - start) & ~7); at < slicesEnd; at += 8) {
     const low = view.getInt32(at, true) ^ crc;
     const high = view.getInt32(at + 4, true);
+    // In pairs: in one row each step would wait for the one before it.
     crc =
       (table[0x700 + (low & 0xff)] as number) ^
       (table[0x600 + ((low >>> 8) & 0xff)] as number) ^
-      (table[0x500 + ((low >>> 16) & 0xff)] as number) ^
-      (table[0x400 + (low >>> 24)] as number) ^
-      (table[0x300 + (high & 0xff)] as number) ^
-      (table[0x200 + ((high >>> 8) & 0xff)] as number) ^
-      (table[0x100 + ((high >>> 16) & 0xff)] as number) ^
-      (table[high >>> 24] as number);
+      ((table[0x500 + ((low >>> 16) & 0xff)] as number) ^ (table[0x400 + (low >>> 24)] as number)) ^
+      ((table[0x300 + (high & 0xff)] as number) ^
+        (table[0x200 + ((high >>> 8) & 0xff)] as number) ^
+        ((table[0x100 + ((high >>> 16) & 0xff)] as number) ^ (table[high >>> 24] as number)));
+  }
+  if (end - at >= 4) {
+    const rest = view.getInt32(at, true) ^ crc;
+    crc =
+      (table[0x300 + (rest & 0xff)] as number) ^
+      (table[0x200 + ((rest >>> 8) & 0xff)] as number) ^
+      ((table[0x100 + ((rest >>> 16) & 0xff)] as number) ^ (table[rest >>> 24] as number));
+    at += 4;
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ view.getUint8(at)) & 0xff] as number);
   return ~crc >>> 0;

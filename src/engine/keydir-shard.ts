@@ -1,41 +1,33 @@
 import type { RecordRef } from './frame.ts';
+import { HINT_HASH, HINT_KEY_LENGTH, HINT_LENGTH, HINT_OFFSET, type HintRun } from './hint-block.ts';
+import {
+  byteLengthOf,
+  DEAD,
+  ENTRY_WORDS,
+  entryWords,
+  HASH,
+  isEntryOfHint,
+  KEY_LENGTH,
+  LENGTH,
+  lengthBitsOf,
+  type MutableRef,
+  OFFSET,
+  readPlace,
+  SEGMENT,
+  segmentBitsOf,
+  segmentOf,
+  writeEntryOfHint,
+  writePlace,
+} from './keydir-entry.ts';
 
 /**
- * One shard of the keydir: an open-addressing table over an arena of entries, all in typed arrays outside the V8
- * heap. An entry is its place in the log and its key, side by side, so that a hit costs one line of the table and one
- * of the arena:
- *
- *     hash | segmentId + offset bits 32..36 | offset bits 0..31 | byteLength + offset bits 37..41 | keyLength | key, padded
- *
- * A slot of the table is one byte of the hash, which rules out nearly every wrong entry without touching the arena,
- * and 24 bits for the entry's place in it. Deleting moves the slots behind it back, so that lookups never walk over
- * remains.
+ * One shard of the keydir: an open-addressing table over an arena of entries, all in typed arrays outside the V8 heap.
+ * A slot of the table is one byte of the hash, which rules out nearly every wrong entry without touching the arena, and
+ * 24 bits for the entry's place in it; so a hit costs one line of the table and one of the arena. Deleting moves the
+ * slots behind it back, so that lookups never walk over remains.
  */
 
-/** Where a record lies, in an object that is filled again by the next lookup. */
-export interface MutableRef {
-  segmentId: number;
-  offset: number;
-  byteLength: number;
-}
-
 export type EntryVisitor = (ref: MutableRef, bytes: Uint8Array, start: number, end: number) => void;
-
-const ENTRY_WORDS = 5;
-const HASH = 0;
-const SEGMENT = 1;
-const OFFSET = 2;
-const LENGTH = 3;
-const KEY_LENGTH = 4;
-
-/** Set in the key length of an entry that was deleted and waits for the arena to be compacted. */
-const DEAD = 0x8000_0000;
-
-/** Segment ids and frame lengths both fit in 27 bits; the five above them extend the offset to 42 (`MAX_SEGMENT_FILE_BYTES`). */
-const LOW_27 = 0x07ff_ffff;
-const FIVE_BITS = 0x1f;
-const TWO_TO_32 = 2 ** 32;
-const TWO_TO_37 = 2 ** 37;
 
 const POSITION_BITS = 24;
 const POSITION_MASK = 2 ** POSITION_BITS - 1;
@@ -48,6 +40,14 @@ const FULL_EIGHTHS = 7;
 const SMALL_ARENA_WORDS = 1024;
 const ARENA_GROWTH = 1.4;
 
+/** Is told what a replay does to the bytes of files. */
+export interface ReplayTally {
+  putBytes: number;
+  deleteBytes: number;
+  /** A frame that was pointed to is no longer. */
+  forget(segmentId: number, byteLength: number): void;
+}
+
 export class KeydirShard {
   /** Live entries. */
   count = 0;
@@ -57,6 +57,8 @@ export class KeydirShard {
   private bytes = new Uint8Array(this.words.buffer);
   private usedWords = 0;
   private deadWords = 0;
+  /** Kept so that the first loads of `replay` are not for nothing, and left out by the compiler. */
+  touched = 0;
   /** How far `insert`s that were made room for may reach. */
   private reservedEnd = 0;
 
@@ -79,28 +81,30 @@ export class KeydirShard {
   }
 
   read(slot: number, into: MutableRef): void {
-    this.readEntry(this.positionAt(slot), into);
-  }
-
-  private readEntry(at: number, into: MutableRef): void {
-    const segment = this.words[at + SEGMENT] as number;
-    const length = this.words[at + LENGTH] as number;
-    into.segmentId = segment & LOW_27;
-    into.byteLength = length & LOW_27;
-    into.offset =
-      (this.words[at + OFFSET] as number) + (segment >>> 27) * TWO_TO_32 + (length >>> 27) * TWO_TO_37;
+    readPlace(this.words, this.positionAt(slot), into);
   }
 
   /** Points the entry of a slot to another place. */
   update(slot: number, ref: RecordRef): void {
-    this.place(this.positionAt(slot), ref);
+    writePlace(this.words, this.positionAt(slot), ref);
   }
 
   /** Makes room for so many more entries of `words` in all, so that their `insert`s allocate nothing and cannot fail. */
   reserve(entries: number, words: number): void {
-    while ((this.count + entries) * 8 > this.slots.length * FULL_EIGHTHS) this.growTable();
+    const count = this.count + entries;
+    if (!holds(this.slots.length, count)) this.growTable(count);
     this.reservedEnd = this.usedWords + words;
-    if (this.reservedEnd > this.words.length) this.growArena(this.reservedEnd);
+    if (this.reservedEnd <= this.words.length) return;
+    const growth = this.words.length < SMALL_ARENA_WORDS ? 2 : ARENA_GROWTH;
+    this.growArena(this.reservedEnd, this.words.length * growth);
+  }
+
+  /** The same, where `times` as much is expected in the end. */
+  private reserveExpecting(entries: number, words: number, times: number): void {
+    const count = this.count + entries;
+    if (!holds(this.slots.length, count)) this.growTable(count * times);
+    this.reservedEnd = this.usedWords + words;
+    if (this.reservedEnd > this.words.length) this.growArena(this.reservedEnd, this.reservedEnd * times);
   }
 
   /** Adds a key that is not there, after `reserve`. */
@@ -110,7 +114,7 @@ export class KeydirShard {
     this.usedWords += entryWords(keyLength);
     this.words[at + HASH] = hash;
     this.words[at + KEY_LENGTH] = keyLength;
-    this.place(at, ref);
+    writePlace(this.words, at, ref);
     const { bytes } = this;
     for (let index = 0, to = (at + ENTRY_WORDS) * 4; index < keyLength; index++) {
       bytes[to + index] = key[start + index] as number;
@@ -120,22 +124,95 @@ export class KeydirShard {
   }
 
   remove(slot: number): void {
+    this.bury(slot);
+    this.compactIfDead();
+  }
+
+  /** Takes an entry out without moving others in the arena. */
+  private bury(slot: number): void {
     const at = this.positionAt(slot);
     this.deadWords += entryWords(this.words[at + KEY_LENGTH] as number);
     this.words[at + KEY_LENGTH] = (this.words[at + KEY_LENGTH] as number) | DEAD;
     this.count--;
     this.vacate(slot);
-    this.compactIfDead();
   }
 
   private compactIfDead(): void {
-    if (this.deadWords * 2 <= this.usedWords || this.usedWords <= FIRST_ARENA_WORDS) return;
+    if (this.deadWords * 2 > this.usedWords && this.usedWords > FIRST_ARENA_WORDS)
+      this.compact(this.slots.length);
+  }
+
+  private compact(slots: number): void {
     try {
-      this.compactArena();
+      this.compactArena(slots);
     } catch (error) {
       // The log has the Delete, and it is done. A later one tries again, when there is memory.
       if (!(error instanceof RangeError)) throw error;
     }
+  }
+
+  /**
+   * Replays hints of frames whose offsets lie between `base` and 2^32 above it; `times` as many are expected in the end.
+   * The first loop only brings the lines of the table that the second one needs into the processor's cache: its loads do
+   * not wait for each other.
+   */
+  replay(run: HintRun, file: number, base: number, times: number, tally: ReplayTally): void {
+    const { view, starts, from, to } = run;
+    // A hint has one word more before its key than an entry.
+    this.reserveExpecting(to - from, run.sizeBytes / 4 - (to - from), times);
+    const { slots, words } = this;
+    const mask = slots.length - 1;
+    let touched = 0;
+    for (let index = from; index < to; index++) {
+      touched ^= slots[view.getUint32((starts[index] as number) + HINT_HASH, true) & mask] as number;
+    }
+    this.touched = touched;
+    const segmentWord = file | segmentBitsOf(base);
+    const lengthBits = lengthBitsOf(base);
+    let { usedWords } = this;
+    for (let index = from; index < to; index++) {
+      const start = starts[index] as number;
+      const hash = view.getUint32(start + HINT_HASH, true);
+      const keyLengthAndType = view.getUint32(start + HINT_KEY_LENGTH, true);
+      const byteLength = view.getUint32(start + HINT_LENGTH, true);
+      const tag = tagOf(hash);
+      let slot = hash & mask;
+      let at = -1;
+      for (let found = slots[slot] as number; found !== 0; found = slots[slot] as number) {
+        const position = found & POSITION_MASK;
+        if (found >>> POSITION_BITS === tag && isEntryOfHint(words, position, view, start)) {
+          at = position;
+          break;
+        }
+        slot = (slot + 1) & mask;
+      }
+      if (at !== -1) tally.forget(segmentOf(words, at), byteLengthOf(words, at));
+      if ((keyLengthAndType & 1) === 1) {
+        tally.deleteBytes += byteLength;
+        if (at !== -1) this.bury(slot);
+        continue;
+      }
+      tally.putBytes += byteLength;
+      if (at === -1) {
+        at = usedWords;
+        slots[slot] = (tag << POSITION_BITS) | at;
+        usedWords = writeEntryOfHint(words, at, view, start);
+        this.count++;
+      }
+      words[at + SEGMENT] = segmentWord;
+      words[at + OFFSET] = view.getUint32(start + HINT_OFFSET, true);
+      words[at + LENGTH] = byteLength | lengthBits;
+    }
+    this.usedWords = usedWords;
+    this.compactIfDead();
+  }
+
+  /** Gives back what was expected and did not come. */
+  trim(): void {
+    this.reservedEnd = 0;
+    const slots = slotsFor(this.count);
+    const isRoomy = this.words.length > Math.max(FIRST_ARENA_WORDS, Math.ceil(this.usedWords * ARENA_GROWTH));
+    if (isRoomy || slots < this.slots.length) this.compact(slots);
   }
 
   /**
@@ -159,7 +236,7 @@ export class KeydirShard {
       const keyLength = this.words[at + KEY_LENGTH] as number;
       if ((keyLength & DEAD) === 0) {
         const start = (at + ENTRY_WORDS) * 4;
-        this.readEntry(at, ref);
+        readPlace(this.words, at, ref);
         visit(ref, this.bytes, start, start + keyLength);
       }
       at += entryWords(keyLength & ~DEAD);
@@ -174,13 +251,6 @@ export class KeydirShard {
       if (bytes[from] !== key[index]) return false;
     }
     return true;
-  }
-
-  private place(at: number, { segmentId, offset, byteLength }: RecordRef): void {
-    const high = Math.floor(offset / TWO_TO_32);
-    this.words[at + SEGMENT] = segmentId | ((high & FIVE_BITS) << 27);
-    this.words[at + OFFSET] = offset;
-    this.words[at + LENGTH] = byteLength | ((high >>> 5) << 27);
   }
 
   private occupy(hash: number, at: number): void {
@@ -209,8 +279,8 @@ export class KeydirShard {
     return (this.slots[slot] as number) & POSITION_MASK;
   }
 
-  private growTable(): void {
-    this.slots = new Uint32Array(this.slots.length * 2);
+  private growTable(count: number): void {
+    this.slots = new Uint32Array(slotsFor(count));
     this.fillTable();
   }
 
@@ -222,21 +292,21 @@ export class KeydirShard {
     }
   }
 
-  private growArena(wantedWords: number): void {
+  private growArena(wantedWords: number, expectedWords: number): void {
     if (wantedWords > POSITION_MASK)
       throw new RangeError(`the keys of one shard fill ${POSITION_MASK * 4} bytes`);
-    const growth = this.words.length < SMALL_ARENA_WORDS ? 2 : ARENA_GROWTH;
-    const words = new Uint32Array(Math.max(wantedWords, Math.ceil(this.words.length * growth)));
+    const words = new Uint32Array(Math.max(wantedWords, Math.ceil(expectedWords)));
     words.set(this.words.subarray(0, this.usedWords));
     this.words = words;
     this.bytes = new Uint8Array(words.buffer);
   }
 
-  private compactArena(): void {
+  private compactArena(slots: number): void {
     const live = this.usedWords - this.deadWords;
     // In the middle of a batch there are puts to come that must find the room that was made for them.
     const reserved = live + Math.max(0, this.reservedEnd - this.usedWords);
     const words = new Uint32Array(Math.max(FIRST_ARENA_WORDS, Math.ceil(live * ARENA_GROWTH), reserved));
+    const table = slots === this.slots.length ? this.slots.fill(0) : new Uint32Array(slots);
     let to = 0;
     for (let at = 0; at < this.usedWords; ) {
       const keyLength = this.words[at + KEY_LENGTH] as number;
@@ -252,17 +322,23 @@ export class KeydirShard {
     this.usedWords = to;
     this.reservedEnd = reserved;
     this.deadWords = 0;
-    this.slots.fill(0);
+    this.slots = table;
     this.fillTable();
   }
-}
-
-/** What an entry takes in the arena. */
-export function entryWords(keyLength: number): number {
-  return ENTRY_WORDS + ((keyLength + 3) >>> 2);
 }
 
 /** A byte of the hash that the shard's number does not use and small tables do not either; 0 means a free slot. */
 function tagOf(hash: number): number {
   return (hash >>> 16) & 0xff || 1;
+}
+
+/** Does a table of so many slots hold so many entries? */
+function holds(slots: number, entries: number): boolean {
+  return entries * 8 <= slots * FULL_EIGHTHS;
+}
+
+function slotsFor(entries: number): number {
+  let slots = FIRST_SLOTS;
+  while (!holds(slots, entries)) slots *= 2;
+  return slots;
 }

@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { StoreError } from './errors.ts';
 import { RecordType } from './format.ts';
 import type { RecordRef } from './frame.ts';
+import type { HintRun } from './hint-block.ts';
 import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from './key-hash.ts';
-import { type EntryVisitor, entryWords, KeydirShard, type MutableRef } from './keydir-shard.ts';
+import { entryWords, type MutableRef } from './keydir-entry.ts';
+import { KeydirReplay } from './keydir-replay.ts';
+import { type EntryVisitor, KeydirShard, type ReplayTally } from './keydir-shard.ts';
 import type { HintReader } from './seal-hints.ts';
 import { SegmentFiles } from './segment-files.ts';
 import type { SegmentScanner } from './segment-scanner.ts';
@@ -19,8 +22,8 @@ const EMPTY_SHARD = new KeydirShard();
 export class Keydir {
   readonly usage = new SegmentUsage();
   readonly files = new SegmentFiles();
+  seed: HashSeed;
   private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
-  private seed: HashSeed;
   private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
   private readonly replaced: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
   private count = 0;
@@ -28,6 +31,14 @@ export class Keydir {
   /** What `prepare` found, for the `commit` that follows. */
   private preparedHash = 0;
   private preparedSlot = -1;
+  private readonly tally: ReplayTally = {
+    putBytes: 0,
+    deleteBytes: 0,
+    forget: (segmentId, byteLength) => {
+      this.usage.of(segmentId).liveBytes -= byteLength;
+      this.frameBytes -= byteLength;
+    },
+  };
   /** What `reserve` found, for those that follow; and a count a shard, used again each time. */
   private reservedHashes = new Uint32Array(0);
   private readonly entries = new Uint32Array(SHARDS);
@@ -89,10 +100,7 @@ export class Keydir {
    * be found. Throws `OUT_OF_MEMORY`.
    */
   prepare(bytes: Uint8Array, start: number, end: number): void {
-    this.prepareHashed(hashKey(bytes, start, end, this.seed), bytes, start, end);
-  }
-
-  private prepareHashed(hash: number, bytes: Uint8Array, start: number, end: number): void {
+    const hash = hashKey(bytes, start, end, this.seed);
     const slot = this.shardOf(hash).find(hash, bytes, start, end);
     if (slot === -1) {
       try {
@@ -199,20 +207,41 @@ export class Keydir {
     this.seed = seedOf(storeId);
   }
 
-  /** Replays one hint of a seal file, whose hashes are of the same store. */
-  applyHint(segmentId: number, hint: HintReader): void {
-    const { hash, bytes, keyAt } = hint;
-    const end = keyAt + hint.keyLength;
-    if (hint.isDelete) {
-      this.usage.of(segmentId).deleteBytes += hint.byteLength;
-      this.deleteHashed(hash, bytes, keyAt, end);
-      return;
+  /** Takes what an opening finds in so many bytes of log. Nothing else may change the keydir until that has finished. */
+  replay(logBytes: number): KeydirReplay {
+    try {
+      return new KeydirReplay(this, logBytes);
+    } catch (error) {
+      throw this.outOfMemory(0, error);
     }
-    this.found.segmentId = segmentId;
-    this.found.offset = hint.offset;
-    this.found.byteLength = hint.byteLength;
-    this.prepareHashed(hash, bytes, keyAt, end);
-    this.commit(bytes, keyAt, end, this.found);
+  }
+
+  /**
+   * Replays hints of one file, whose hashes are of the same store, and whose offsets count from `base`. Room is made for
+   * `times` as many. Throws `OUT_OF_MEMORY`.
+   */
+  applyRun(file: number, base: number, run: HintRun, times: number): void {
+    const { tally } = this;
+    const usage = this.usage.of(file);
+    tally.putBytes = 0;
+    tally.deleteBytes = 0;
+    try {
+      const shard = this.ownShardOf(run.shard);
+      const before = shard.count;
+      shard.replay(run, file, base, times, tally);
+      this.count += shard.count - before;
+    } catch (error) {
+      throw this.outOfMemory(run.to - run.from, error);
+    }
+    usage.putBytes += tally.putBytes;
+    usage.liveBytes += tally.putBytes;
+    usage.deleteBytes += tally.deleteBytes;
+    this.frameBytes += tally.putBytes;
+  }
+
+  /** Gives back what a replay expected and did not find. */
+  trim(): void {
+    for (const shard of this.shards) if (shard !== EMPTY_SHARD) shard.trim();
   }
 
   /** Replays one record of the log: a Put or a Delete; Raw records are not part of the view. */
@@ -259,10 +288,7 @@ export class Keydir {
   }
 
   private deleteAt(bytes: Uint8Array, start: number, end: number): boolean {
-    return this.deleteHashed(hashKey(bytes, start, end, this.seed), bytes, start, end);
-  }
-
-  private deleteHashed(hash: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const hash = hashKey(bytes, start, end, this.seed);
     const shard = this.shardOf(hash);
     const slot = shard.find(hash, bytes, start, end);
     if (slot === -1) return false;

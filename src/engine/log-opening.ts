@@ -8,15 +8,13 @@ import { clearLeftovers, findLeftovers } from './leftovers.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
-import { type LogScan, scanLog } from './recovery.ts';
+import { type LogReplay, type LogScan, scanLog } from './recovery.ts';
 import { markNotes, type RecoveryReport, reportMark } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
-import type { HintReader } from './seal-hints.ts';
 import { SealSet } from './seal-set.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import { type LogSegment, listSegments } from './segment-list.ts';
 import { segmentPath } from './segment-name.ts';
-import type { SegmentScanner } from './segment-scanner.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { prepareDirectory, syncParent } from './store-directory.ts';
 import { highestTxid } from './tail-evidence.ts';
@@ -51,8 +49,8 @@ export interface LogView {
   readonly files: SegmentFiles;
   /** The store's id, before the first record. */
   identify(storeId: Buffer): void;
-  apply(segmentId: number, frame: SegmentScanner): void;
-  applyHint(segmentId: number, hint: HintReader): void;
+  /** Takes what is found in so many bytes of log. */
+  replay(logBytes: number): LogReplay;
   readonly size: number;
   readonly sizeBytes: number;
   readonly liveBytes: number;
@@ -125,8 +123,7 @@ async function openLocked(
     acceptAmbiguousTail: resolved.acceptAmbiguousTail,
     probe,
     operation,
-    visit: (segmentId, frame) => view?.apply(segmentId, frame),
-    visitHint: view === undefined ? undefined : (segmentId, hint) => view.applyHint(segmentId, hint),
+    view,
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;

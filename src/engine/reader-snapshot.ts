@@ -101,8 +101,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     acceptAmbiguousTail: false,
     probe,
     operation,
-    visit: (segmentId, frame) => keys && keydir.apply(segmentId, frame),
-    visitHint: keys ? (segmentId, hint) => keydir.applyHint(segmentId, hint) : undefined,
+    view: keys ? keydir : undefined,
     onProgress,
   });
   const kept = new Map(scan.segments.map(({ segmentId, sizeBytes }) => [segmentId, sizeBytes]));

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DurableMark } from './durable-mark.ts';
 import { closeQuietly, type FileSystem } from './file-system.ts';
 import { FIRST_SEGMENT_ID } from './format.ts';
+import type { HintRun } from './hint-block.ts';
 import { nowNs } from './probe.ts';
 import type { ProbeSet } from './probe-set.ts';
 import { refusal } from './recovery-refusal.ts';
@@ -56,12 +57,20 @@ export interface ScanLogOptions {
   readonly probe: ProbeSet | undefined;
   /** The opening on whose behalf this scans. */
   readonly operation: number;
-  /** Called for every kept record, in log order. The cursor is only valid during the call. */
-  readonly visit: (segmentId: number, frame: SegmentScanner) => void;
-  /** Called for the hints of a segment that is not read, instead; nobody needs them if undefined. */
-  readonly visitHint: ((segmentId: number, hint: HintReader) => void) | undefined;
+  /** What is built from the records; hints are not read where nothing is. */
+  readonly view: { replay(logBytes: number): LogReplay } | undefined;
   /** Called every few megabytes. */
   readonly onProgress?: ((scannedBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** Is told of every kept record, in log order. The log is `logEnd` bytes long up to where it was read. */
+export interface LogReplay {
+  /** The cursor is only valid during the call. */
+  frame(segmentId: number, frame: SegmentScanner, logEnd: number): void;
+  /** Instead, for segments that are not read. The run is only valid during the call. */
+  hints(segmentId: number, run: HintRun, logEnd: number): void;
+  /** There is no more. */
+  finish(): void;
 }
 
 /** A writer never has more records than these unsynced, so that txids can be set aside for all of them. */
@@ -74,6 +83,7 @@ const BYTES_A_TURN = 8 * SCAN_CHUNK_BYTES;
 export async function scanLog(options: ScanLogOptions): Promise<LogScan> {
   const scanner = new LogScanner(options);
   await scanner.run();
+  scanner.finish();
   return scanner.result();
 }
 
@@ -85,6 +95,7 @@ class LogScanner {
   private readonly totalBytes: number;
   private readonly chunk: Buffer;
   private readonly durable: { readonly segmentId: number; readonly offset: number };
+  private readonly replay: LogReplay | undefined;
   private hintChunk: Buffer | undefined;
   private scannedBytes = 0;
   private recordCount = 0;
@@ -101,6 +112,7 @@ class LogScanner {
     this.witnessed = options.witnessed && options.mark !== undefined;
     this.segments = options.segments;
     this.totalBytes = this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    this.replay = options.view?.replay(this.totalBytes);
     this.chunk = scanChunk(this.segments);
     this.durable = laterOf(this.mark ?? { segmentId: 0, offset: 0 }, this.sealedEnd());
   }
@@ -143,6 +155,10 @@ class LogScanner {
       discarded,
       missingIds,
     };
+  }
+
+  finish(): void {
+    this.replay?.finish();
   }
 
   async run(): Promise<void> {
@@ -189,16 +205,18 @@ class LogScanner {
   }
 
   private async loadHints({ segmentId, sizeBytes }: LogSegment, seal: Seal): Promise<void> {
-    const { fileSystem, directory, seals, visitHint, onProgress } = this.options;
-    if (visitHint !== undefined && seal.hintCount > 0) {
+    const { fileSystem, directory, seals, onProgress } = this.options;
+    const { replay } = this;
+    if (replay !== undefined && seal.hintCount > 0) {
       this.hintChunk ??= HintReader.chunkFor(this.options.seals);
       const descriptor = fileSystem.open(seals.pathOf(directory, seal), 'read');
       try {
-        const hint = new HintReader(fileSystem, descriptor, seal, this.hintChunk);
-        for (let turnEnd = BYTES_A_TURN; hint.next(); ) {
-          visitHint(segmentId, hint);
-          if (hint.position < turnEnd) continue;
-          turnEnd = hint.position + BYTES_A_TURN;
+        const reader = new HintReader(fileSystem, descriptor, seal, this.hintChunk);
+        let turnEnd = BYTES_A_TURN;
+        for (let run = reader.nextRun(); run !== undefined; run = reader.nextRun()) {
+          replay.hints(segmentId, run, this.scannedBytes + sizeBytes * reader.readPart);
+          if (reader.position < turnEnd) continue;
+          turnEnd = reader.position + BYTES_A_TURN;
           await nextTurn();
         }
       } finally {
@@ -275,7 +293,7 @@ class LogScanner {
       this.lastTxid = frame.txid;
       if (this.expectedTxid !== undefined) this.expectedTxid = frame.txid + 1;
       this.recordCount++;
-      this.options.visit(segmentId, frame);
+      this.replay?.frame(segmentId, frame, this.scannedBytes + frame.offset + frame.byteLength);
     }
     return true;
   }

@@ -52,7 +52,8 @@ const SEAL_VERSION = 1;
 const HEADER_CRC_AT = SEAL_HEADER_BYTES - 4;
 /** At either end of a segment. */
 const END_BYTES = 64;
-const CHUNK_BYTES = 1024 * 1024;
+/** What is read at a time to be checked: little, because memory that is touched for the first time costs more than a call. */
+const CHUNK_BYTES = 256 * 1024;
 
 export const NO_IDENTITY = Buffer.alloc(DIGEST_BYTES);
 

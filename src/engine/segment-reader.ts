@@ -69,19 +69,7 @@ export class SegmentReader {
     const { byteLength } = ref;
     const target = this.room(byteLength);
     const at = this.frameAt;
-    const startNs = partStart(operation);
-    let count = 0;
-    try {
-      const entry = this.pool.borrow(ref.segmentId);
-      try {
-        count = readFully(this.fileSystem, entry.descriptor, target, at, byteLength, ref.offset);
-      } finally {
-        if (entry.retired) this.pool.giveBack(entry);
-      }
-    } catch (error) {
-      throw this.readFailed(error, ref, 0, site, operation, startNs);
-    }
-    if (this.probe !== undefined) this.reportRead(ref, count, site, operation, startNs, undefined);
+    const count = this.readInto(target, at, byteLength, ref, site, operation);
     this.checkFrame(this.frameView, at, count, ref, site, operation);
     return target;
   }
@@ -106,24 +94,37 @@ export class SegmentReader {
     const [first, last] = [refs[0] as RecordRef, refs.at(-1) as RecordRef];
     const target = Buffer.allocUnsafeSlow(last.offset + last.byteLength - first.offset);
     const view = viewOf(target);
-    const startNs = partStart(operation);
-    let count = 0;
-    try {
-      const entry = this.pool.borrow(first.segmentId);
-      try {
-        count = readFully(this.fileSystem, entry.descriptor, target, 0, target.length, first.offset);
-      } finally {
-        if (entry.retired) this.pool.giveBack(entry);
-      }
-    } catch (error) {
-      throw this.readFailed(error, first, 0, site, operation, startNs);
-    }
-    this.reportRead(first, count, site, operation, startNs, undefined);
+    const count = this.readInto(target, 0, target.length, first, site, operation);
     for (const [index, ref] of refs.entries()) {
       const at = ref.offset - first.offset;
       this.checkFrame(view, at, Math.max(0, Math.min(count - at, ref.byteLength)), ref, site, operation);
       visit(index, this.valueIn(target, view, at, ref, keys[index] as Uint8Array));
     }
+  }
+
+  /** Reads so many bytes from where `ref` begins to index `at` of the target. Returns how many there are. */
+  private readInto(
+    target: Buffer,
+    at: number,
+    length: number,
+    ref: RecordRef,
+    site: ReadSite,
+    operation: number,
+  ): number {
+    const startNs = partStart(operation);
+    let count = 0;
+    try {
+      const entry = this.pool.borrow(ref.segmentId);
+      try {
+        count = readFully(this.fileSystem, entry.descriptor, target, at, length, ref.offset);
+      } finally {
+        if (entry.retired) this.pool.giveBack(entry);
+      }
+    } catch (error) {
+      throw this.readFailed(error, ref, 0, site, operation, startNs);
+    }
+    if (this.probe !== undefined) this.reportRead(ref, count, site, operation, startNs, undefined);
+    return count;
   }
 
   /** As `readValue`, off the event loop and into a buffer of its own. */

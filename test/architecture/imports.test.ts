@@ -21,6 +21,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ['merge-choice', 'compaction', 'import', 'key-value-view', 'verify', 'backup', 'follow', 'snapshot-tail'],
   ['export', 'backup-files', 'backup-target', 'live-places', 'reader-snapshot'],
   ['keydir', 'operation-channels'],
+  ['keydir-replay'],
   ['keydir-shard', 'frame-inspection', 'read-runs'],
   ['record-log'],
   ['log-stats'],
@@ -48,7 +49,8 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
   ],
   ['seal-builder'],
   ['recovery-refusal', 'seal-check', 'seal-hints'],
-  ['seal-set'],
+  ['seal-set', 'keydir-entry'],
+  ['hint-block'],
   ['seal-file'],
   ['durable-mark', 'writer-lock', 'segment-scanner', 'tail-evidence', 'descriptor-pool', 'recovery-report'],
   [

@@ -325,8 +325,13 @@ describe('fault 7: opening reads whole segments into memory', () => {
         acceptAmbiguousTail: false,
         probe: undefined,
         operation: 0,
-        visitHint: undefined,
-        visit: (_segmentId, frame) => buffers.add(frame.bytes.buffer.byteLength),
+        view: {
+          replay: () => ({
+            frame: (_segmentId, frame) => buffers.add(frame.bytes.buffer.byteLength),
+            hints: () => {},
+            finish: () => {},
+          }),
+        },
       });
       expect([...buffers]).toEqual([held]);
     }

@@ -3,11 +3,15 @@ import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
 import { openStore, type Store } from '../../src/engine/index.ts';
 import { failureOf } from '../support/rejection.ts';
 
-/** Any array that is asked for from now on cannot be had, as when the process is at its limit. */
-function exhaustMemory(): void {
+/** After so many bytes, no array that is asked for can be had, as when the process is at its limit. */
+function exhaustMemory(leftBytes = 0): void {
+  let left = leftBytes;
   const exhausted = new Proxy(Uint32Array, {
-    construct() {
-      throw new RangeError('Array buffer allocation failed');
+    construct(target, args) {
+      const made = Reflect.construct(target, args);
+      left -= made.byteLength;
+      if (left < 0) throw new RangeError('Array buffer allocation failed');
+      return made;
     },
   });
   vi.stubGlobal('Uint32Array', exhausted);
@@ -15,8 +19,8 @@ function exhaustMemory(): void {
 
 afterEach(() => vi.unstubAllGlobals());
 
-async function filledStore(keys = 1000): Promise<Store> {
-  const store = await openStore('/store', { fileSystem: new MemoryFileSystem() });
+async function filledStore(keys = 1000, fileSystem = new MemoryFileSystem()): Promise<Store> {
+  const store = await openStore('/store', { fileSystem });
   for (let index = 0; index < keys; index++) store.put(`key-${index}`, `value ${index}`);
   return store;
 }
@@ -56,6 +60,21 @@ describe('out of memory while the keydir grows', () => {
     for (let index = 9000; index < 9999; index++) store.delete(`key-${index}`);
     expect([...store.keys()].map(String)).toEqual(['key-9999']);
     expect(store.stats().keydirBytes).toBeLessThan(keydirBytes / 2);
+    await store.close();
+  });
+
+  test('an opening that finds no memory for the keys says so, and one that finds it has them all', async () => {
+    const fileSystem = new MemoryFileSystem();
+    await (await filledStore(20_000, fileSystem)).close();
+    for (const leftBytes of [100_000, 600_000]) {
+      exhaustMemory(leftBytes);
+      expect(await failureOf(() => openStore('/store', { fileSystem }))).toMatchObject({
+        code: 'OUT_OF_MEMORY',
+      });
+      vi.unstubAllGlobals();
+    }
+    const store = await openStore('/store', { fileSystem });
+    expect(store.size).toBe(20_000);
     await store.close();
   });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { crc32c } from '../../src/engine/crc32c.ts';
 import {
   decodeSealHeader,
   encodeSealHeader,
@@ -96,6 +97,32 @@ describe('a seal file', () => {
       ),
       { numRuns: 50 },
     );
+  });
+
+  test('whose checksum holds, and which tells of a hint that nobody writes, is not believed', async () => {
+    const whole = await sealed(['a', 'b']);
+    // The first hint: of a key of one byte, padded with three.
+    for (const [at, value, what] of [
+      [4, 1000, 'a key that reaches behind the end'],
+      [4, 0xffff_ffff, 'a key that is longer than any'],
+      [8, 1_000_000, 'a frame behind the end of the segment'],
+      [12, 5, 'a frame that is shorter than its header'],
+      [24, 0x0100_0061, 'a padding that is not zero'],
+    ] as const) {
+      const fileSystem = whole.afterProcessDeath();
+      fileSystem.mutate(sealPath(DIRECTORY, 1), (bytes) => {
+        bytes.writeUInt32LE(value, SEAL_HEADER_BYTES + at);
+        const header = decodeSealHeader(bytes.subarray(0, SEAL_HEADER_BYTES)) as Seal;
+        const hintsCrc = crc32c(bytes.subarray(SEAL_HEADER_BYTES));
+        return Buffer.concat([encodeSealHeader({ ...header, hintsCrc }), bytes.subarray(SEAL_HEADER_BYTES)]);
+      });
+      const one = readSeal(fileSystem, DIRECTORY, 1) as Seal;
+      const descriptor = fileSystem.open(sealPath(DIRECTORY, 1), 'read');
+      const reader = () => new HintReader(fileSystem, descriptor, one, HintReader.chunkFor([one]));
+      expect(() => reader().next(), what).toThrow('changed while it was read');
+      expect(() => reader().nextRun(), what).toThrow('changed while it was read');
+      await expect(open(fileSystem), what).rejects.toThrow('changed while it was read');
+    }
   });
 
   test('that was cut, or made longer, counts for nothing and changes nothing', async () => {
