@@ -81,17 +81,32 @@ export const sealsTarget: FuzzTarget = {
     const seal = readSeal(fileSystem, DIRECTORY, 1);
     if (!(seal instanceof Object)) return;
     const descriptor = fileSystem.open(`${DIRECTORY}/00000001.seal`, 'read');
-    const hints = new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
-    try {
+    const reader = () => new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
+    const hints = reader();
+    untilRefused(() => {
       while (hints.next()) {
         if (hints.position > bytes.length || hints.keyAt + hints.keyLength > hints.bytes.length)
           throw new PromiseBroken('a hint reaches beyond the seal');
       }
-    } catch (error) {
-      if (!/changed while it was read/.test((error as Error).message)) throw error;
-    }
+    });
+    const runs = reader();
+    untilRefused(() => {
+      for (let run = runs.nextRun(); run !== undefined; run = runs.nextRun()) {
+        const last = run.starts[run.to - 1] as number;
+        if (runs.position > bytes.length || last >= run.view.byteLength)
+          throw new PromiseBroken('a run of hints reaches beyond the seal');
+      }
+    });
   },
 };
+
+function untilRefused(read: () => void): void {
+  try {
+    read();
+  } catch (error) {
+    if (!/changed while it was read/.test((error as Error).message)) throw error;
+  }
+}
 
 /** The durable mark and the owner record of the lock. */
 export const slotsTarget: FuzzTarget = {
