@@ -42,13 +42,14 @@ export async function exportFile(
   fileSystem: FileSystem,
   lines: AsyncIterable<string>,
   path: string,
+  storeDirectory: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const target = resolve(path);
   const temporary = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
   try {
     signal?.throwIfAborted();
-    checkTarget(fileSystem, target);
+    checkTarget(fileSystem, target, resolve(storeDirectory));
     await writeLines(fileSystem, lines, temporary);
     fileSystem.rename(temporary, target);
     fileSystem.directorySync(dirname(target));
@@ -65,10 +66,12 @@ export async function exportFile(
   }
 }
 
-/** A rename would take the place of a link, a pipe or a device as well, `/dev/stdout` among them. */
-function checkTarget(fileSystem: FileSystem, target: string): void {
+/** A rename would take the place of a segment, and of a link, a pipe or a device as well, `/dev/stdout` among them. */
+function checkTarget(fileSystem: FileSystem, target: string, storeDirectory: string): void {
   const refuse = (code: StoreErrorCode, what: string, cause?: unknown) =>
     new StoreError(code, `cannot export: ${target} ${what}`, { path: target, cause });
+  if (dirname(target) === storeDirectory)
+    throw refuse('IO_FAILED', 'lies in the directory of the store; name a file elsewhere');
   switch (fileSystem.stat(target)?.kind) {
     case undefined:
       return;

@@ -210,11 +210,11 @@ export abstract class KeyValueView {
 
   /**
    * Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole, and durably, or
-   * not at all, and takes the place of a file that was there, but of no link, pipe or device. What is written meanwhile is in
+   * not at all, and takes the place of a file that was there, but of no link, pipe or device, and of none beside the segments. What is written meanwhile is in
    * it or not.
    */
   async exportJsonl(path: string, options: ExportOptions = {}): Promise<void> {
-    await exportFile(this.fileSystem, this.exportLines(options), path, options.signal);
+    await exportFile(this.fileSystem, this.exportLines(options), path, this.directory, options.signal);
   }
 
   /** All pairs in byte order of their keys, as one scan for the probe. */

@@ -265,6 +265,17 @@ describe('files that come in and go out', () => {
     await refused(at('out.jsonl'), 'IO_FAILED', `${at('out.jsonl')} is a directory; name a file`);
   });
 
+  test('exportJsonl takes the place of no file of its store', async () => {
+    const segment = join(store.directory, '00000001.dwal');
+    const before = readFileSync(segment);
+    expect(await failureOf(() => store.exportJsonl(segment))).toMatchObject({
+      code: 'IO_FAILED',
+      message: expect.stringContaining(`${segment} lies in the directory of the store`),
+    });
+    expect(readFileSync(segment)).toEqual(before);
+    expect(String(store.get('k'))).toBe('v');
+  });
+
   test('exportJsonl takes the place of a file, and of nothing else', async () => {
     writeFileSync(at('file'), 'old');
     symlinkSync('file', at('link'));
