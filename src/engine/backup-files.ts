@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BACKUP_TEMPORARY_SUFFIX } from './backup-marker.ts';
+import { useDescriptor } from './counted-descriptor.ts';
 import { errnoOf, StoreError } from './errors.ts';
-import { closeQuietly, type FileSystem, type OpenMode, readFully, writeFully } from './file-system.ts';
+import { type FileSystem, readFully, writeFully } from './file-system.ts';
 import type { ScrubSource } from './scrub-source.ts';
 
 /** Copied between two turns of the event loop. */
@@ -41,8 +42,8 @@ export async function isCopy(
   if (fileSystem.stat(to)?.sizeBytes !== sizeBytes) return false;
   const [mine, theirs] = [chunkFor(sizeBytes), chunkFor(sizeBytes)];
   try {
-    return await withDescriptor(source, from, 'read', (original) =>
-      withDescriptor(source, to, 'read', async (copy) => {
+    return await useDescriptor(source, fileSystem.open(from, 'read'), (original) =>
+      useDescriptor(source, fileSystem.open(to, 'read'), async (copy) => {
         for (let at = 0; at < sizeBytes; at += BYTES_A_TURN) {
           source.checkOpen();
           const length = Math.min(BYTES_A_TURN, sizeBytes - at);
@@ -74,8 +75,8 @@ export async function copyFile(
   const temporary = to + BACKUP_TEMPORARY_SUFFIX;
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
   const hash = createHash('sha256');
-  await withDescriptor(source, from, 'read', (input) =>
-    withDescriptor(source, temporary, 'create', async (output) => {
+  await useDescriptor(source, fileSystem.open(from, 'read'), (input) =>
+    useDescriptor(source, fileSystem.open(temporary, 'create'), async (output) => {
       const chunk = chunkFor(sizeBytes);
       for (let at = 0; at < sizeBytes; ) {
         source.checkOpen();
@@ -98,20 +99,4 @@ export async function copyFile(
 
 function chunkFor(sizeBytes: number): Buffer {
   return Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes));
-}
-
-async function withDescriptor<T>(
-  { fileSystem, onDescriptors }: ScrubSource,
-  path: string,
-  mode: OpenMode,
-  use: (descriptor: number) => Promise<T>,
-): Promise<T> {
-  const descriptor = fileSystem.open(path, mode);
-  onDescriptors(1);
-  try {
-    return await use(descriptor);
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-    onDescriptors(-1);
-  }
 }

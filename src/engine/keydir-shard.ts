@@ -57,7 +57,7 @@ export class KeydirShard {
   private bytes = new Uint8Array(this.words.buffer);
   private usedWords = 0;
   private deadWords = 0;
-  /** Kept so that the first loads of `replay` are not for nothing, and left out by the compiler. */
+  /** What the first loads of `replay` came to, kept so that the compiler does not leave them out. */
   touched = 0;
   /** How far `insert`s that were made room for may reach. */
   private reservedEnd = 0;

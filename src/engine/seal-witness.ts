@@ -1,3 +1,4 @@
+import { type ByteRange, rangeAt } from './byte-range.ts';
 import { type FileSystem, withFile } from './file-system.ts';
 import { RecordType } from './format.ts';
 import { type Seal, sealPath } from './seal-file.ts';
@@ -14,11 +15,6 @@ export interface SealedRecords {
   readonly recordCount: number;
   /** In log order; 1,000 at most, and fewer where all that are listed would take more than some megabytes. */
   readonly records: readonly SealedRecord[];
-}
-
-interface Range {
-  readonly offset: number;
-  readonly byteLength: number;
 }
 
 const LISTED_RECORDS = 1_000;
@@ -64,7 +60,7 @@ export class SealWitness {
   }
 
   /** Once every frame was seen: is the seal of this segment, of which these ranges, ascending, are damaged? */
-  isBelieved(damaged: readonly Range[]): boolean {
+  isBelieved(damaged: readonly ByteRange[]): boolean {
     let sum = 0;
     const isWhole = this.eachHint(({ offset, txid }) => {
       if (offset < this.sizeBytes && rangeAt(damaged, offset) === -1)
@@ -74,7 +70,7 @@ export class SealWitness {
   }
 
   /** What began in each of these ranges, ascending; for one that is believed. */
-  recordsOf(ranges: readonly Range[], room: NamingRoom): readonly SealedRecords[] | undefined {
+  recordsOf(ranges: readonly ByteRange[], room: NamingRoom): readonly SealedRecords[] | undefined {
     const found = ranges.map(() => ({
       recordCount: 0,
       records: [] as (SealedRecord & { offset: number })[],
@@ -107,18 +103,6 @@ export class SealWitness {
       return false;
     }
   }
-}
-
-/** Index of the range that holds the offset, or -1. */
-function rangeAt(ranges: readonly Range[], offset: number): number {
-  let low = 0;
-  for (let high = ranges.length; low < high; ) {
-    const middle = (low + high) >>> 1;
-    if ((ranges[middle] as Range).offset <= offset) low = middle + 1;
-    else high = middle;
-  }
-  const range = ranges[low - 1];
-  return range !== undefined && offset < range.offset + range.byteLength ? low - 1 : -1;
 }
 
 /** Well mixed, so that sums of two sets of places are equal when the sets are. */

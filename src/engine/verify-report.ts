@@ -1,3 +1,4 @@
+import { rangeAt } from './byte-range.ts';
 import type { FrameFault } from './frame.ts';
 
 /** What a scrub found wrong. */
@@ -99,14 +100,8 @@ export class DamageList {
   hit(segmentId: number, offset: number, key: () => Uint8Array, isWhole: () => boolean): boolean {
     const ranges = this.ranges.get(segmentId);
     if (ranges === undefined) return false;
-    let low = 0;
-    for (let high = ranges.length; low < high; ) {
-      const middle = (low + high) >>> 1;
-      if ((ranges[middle] as OpenDamage).offset <= offset) low = middle + 1;
-      else high = middle;
-    }
-    const range = ranges[low - 1];
-    if (range === undefined || offset >= range.offset + range.byteLength) return false;
+    const range = ranges[rangeAt(ranges, offset)];
+    if (range === undefined) return false;
     if (isWhole()) return true;
     range.liveKeyCount++;
     if (range.liveKeys.length < LISTED_KEYS) range.liveKeys.push(key());

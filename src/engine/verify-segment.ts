@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
+import { type DescriptorCounting, useDescriptor } from './counted-descriptor.ts';
 import { crc32c } from './crc32c.ts';
 import { errnoOf, StoreError } from './errors.ts';
-import { closeQuietly, type FileStat, type FileSystem, readFully } from './file-system.ts';
+import { type FileStat, openIfPresent, readFully } from './file-system.ts';
 import type { ProbeSet } from './probe-set.ts';
 import {
   decodeSealHeader,
@@ -29,14 +30,11 @@ export interface SegmentFault {
 /** Says what is wrong with a valid record, beside its bytes. */
 export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
 
-export interface SegmentVerificationOptions {
-  readonly fileSystem: FileSystem;
+export interface SegmentVerificationOptions extends DescriptorCounting {
   readonly directory: string;
   readonly probe: ProbeSet | undefined;
   readonly operation: number;
   readonly pace: Pace;
-  /** Told 1 for each file that is opened, and -1 when it is closed. */
-  readonly onDescriptors: (change: 1 | -1) => void;
   /** Throws when the file that was opened is not the one that is to be looked at. */
   readonly checkOpened: (segmentId: number, stat: FileStat) => void;
   readonly checkRecord: RecordCheck;
@@ -228,21 +226,8 @@ export class SegmentVerification {
 
   /** Undefined when there is no such file. */
   private async withFile<T>(path: string, use: (descriptor: number) => Promise<T>): Promise<T | undefined> {
-    const { fileSystem, onDescriptors } = this.options;
-    let descriptor: number;
-    try {
-      descriptor = fileSystem.open(path, 'read');
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-    onDescriptors(1);
-    try {
-      return await use(descriptor);
-    } finally {
-      closeQuietly(fileSystem, descriptor);
-      onDescriptors(-1);
-    }
+    const descriptor = openIfPresent(this.options.fileSystem, path);
+    return descriptor === undefined ? undefined : useDescriptor(this.options, descriptor, use);
   }
 }
 

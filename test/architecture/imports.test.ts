@@ -63,7 +63,7 @@ const ENGINE_TIERS: readonly (readonly string[])[] = [
     'segment-usage',
     'key-hash',
   ],
-  ['segment-name', 'bad-blocks'],
+  ['segment-name', 'bad-blocks', 'byte-range', 'counted-descriptor'],
   ['host-identity', 'frame'],
   ['format', 'crc32c'],
 ];
