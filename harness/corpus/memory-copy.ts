@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { MemoryFileSystem } from '../crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import type { FixtureFiles } from './fixture.ts';
 
 /** A fixture as a directory of a file system in memory. */

@@ -1,8 +1,8 @@
-import { DurableMarkWriter, MARK_FILE } from '../../src/engine/durable-mark.ts';
-import type { OwnerRecord } from '../../src/engine/lock-decision.ts';
-import { SlotWriter } from '../../src/engine/slot-file.ts';
-import { LOCK_FILE } from '../../src/engine/writer-lock.ts';
-import { MemoryFileSystem } from '../crash/memory-file-system.ts';
+import { SlotWriter } from '../../src/engine/format/slot-file.ts';
+import { DurableMarkWriter, MARK_FILE } from '../../src/engine/lock/durable-mark.ts';
+import type { OwnerRecord } from '../../src/engine/lock/lock-decision.ts';
+import { LOCK_FILE } from '../../src/engine/lock/writer-lock.ts';
+import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 
 /**
  * Durable marks and lock files as an opening of long ago would have left them. What is random in real ones is fixed

@@ -1,5 +1,5 @@
 import { RecordType } from '../../src/engine/index.ts';
-import { TXID_JUMP } from '../../src/engine/log-opening.ts';
+import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
 import { type Fixture, recovers } from './fixture.ts';
 import { logWritten, PUT_BYTES, pairs, putFrame, putsInSegments } from './log-image.ts';
 

@@ -1,4 +1,4 @@
-import { HEADER_BYTES } from '../../src/engine/format.ts';
+import { HEADER_BYTES } from '../../src/engine/format/format.ts';
 import { discarded, type Fixture, recovers, refusesAsAmbiguous, refusesAsCorrupt } from './fixture.ts';
 import { type LogImage, PUT_BYTES, pairs, putFrame, putsInSegments } from './log-image.ts';
 

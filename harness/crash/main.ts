@@ -1,22 +1,27 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/host.ts';
-import { type CampaignPart, runCampaign } from './campaign.ts';
+import { type CampaignPart, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,
   CampaignUsageError,
   PROFILES,
   parseCampaignOptions,
-} from './campaign-options.ts';
-import { blocksPart, faultsPart, killsPart, rotPart } from './campaign-other-parts.ts';
-import { campaignProgress } from './campaign-progress.ts';
-import { statesPart } from './campaign-states.ts';
-import { describeCampaign, junitCases, summarizeCampaign } from './crash-report.ts';
-import { CrashReportFiles } from './crash-report-files.ts';
-import { junitXml } from './crash-report-junit.ts';
-import { describeMutants, mutantsExitCode, mutantsJson, mutantsMarkdown } from './crash-report-mutants.ts';
-import { MUTANTS } from './mutants.ts';
-import { type MutantResult, noMutation, runMutants } from './mutants-run.ts';
+} from './campaign/campaign-options.ts';
+import { blocksPart, faultsPart, killsPart, rotPart } from './campaign/campaign-other-parts.ts';
+import { campaignProgress } from './campaign/campaign-progress.ts';
+import { statesPart } from './campaign/campaign-states.ts';
+import { describeCampaign, junitCases, summarizeCampaign } from './campaign/crash-report.ts';
+import { CrashReportFiles } from './campaign/crash-report-files.ts';
+import {
+  describeMutants,
+  mutantsExitCode,
+  mutantsJson,
+  mutantsMarkdown,
+} from './campaign/crash-report-mutants.ts';
+import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
+import { MUTANTS } from './plants/mutants.ts';
+import { junitXml } from './report/crash-report-junit.ts';
 
 const SUMMARY_FILE = 'summary.json';
 const JUNIT_FILE = 'junit.xml';

@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
-import { crc32c } from '../../src/engine/crc32c.ts';
+import { crc32c } from '../../src/engine/format/crc32c.ts';
 import {
   CRC_BYTES,
   HEADER_BYTES,
   MAGIC_BYTES,
   MAX_KEY_BYTES,
   MAX_PAYLOAD_BYTES,
-} from '../../src/engine/format.ts';
+} from '../../src/engine/format/format.ts';
 import {
   headerFrameBytes,
   headerKeyLength,
   headerPayloadLength,
   viewOf,
   writeUint32,
-} from '../../src/engine/frame.ts';
-import { SEAL_HEADER_BYTES } from '../../src/engine/seal-file.ts';
-import { SLOT_BYTES, SLOT_COUNT } from '../../src/engine/slot-file.ts';
+} from '../../src/engine/format/frame.ts';
+import { SLOT_BYTES, SLOT_COUNT } from '../../src/engine/format/slot-file.ts';
+import { SEAL_HEADER_BYTES } from '../../src/engine/seal/seal-file.ts';
 
 /**
  * Checksums made right again after a mutation: a parser that stands behind one never sees a mutated input otherwise.

@@ -4,7 +4,7 @@ import { committedCorpus, readManifest } from '../corpus/corpus.ts';
 import type { FixtureFiles } from '../corpus/fixture.ts';
 import { readFixture } from '../corpus/fixture-files.ts';
 import { LogImage, putsInSegments } from '../corpus/log-image.ts';
-import { MemoryFileSystem } from '../crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 
 /** The directories that are mutated: every fixture of the corpus, and stores with seals and merges, which it has few of. */
 export async function seedStores(): Promise<readonly FixtureFiles[]> {

@@ -1,5 +1,5 @@
-import { MARK_FILE } from '../../src/engine/durable-mark.ts';
-import { LOCK_FILE } from '../../src/engine/writer-lock.ts';
+import { MARK_FILE } from '../../src/engine/lock/durable-mark.ts';
+import { LOCK_FILE } from '../../src/engine/lock/writer-lock.ts';
 import type { FixtureFiles } from '../corpus/fixture.ts';
 import type { Prng } from '../prng.ts';
 import { mutateBytes, pick, writeInteger } from './byte-mutation.ts';

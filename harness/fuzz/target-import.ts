@@ -1,5 +1,5 @@
 import { openStore, StoreError } from '../../src/engine/index.ts';
-import { MemoryFileSystem } from '../crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import { mutateBytes, pick } from './byte-mutation.ts';
 import { type FuzzTarget, onlyPart, PromiseBroken } from './fuzz-target.ts';
 

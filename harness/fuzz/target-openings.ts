@@ -1,4 +1,4 @@
-import { decodeFrame } from '../../src/engine/frame.ts';
+import { decodeFrame } from '../../src/engine/format/frame.ts';
 import {
   openReader,
   openStore,
@@ -7,7 +7,7 @@ import {
   type StoreReader,
   salvage,
 } from '../../src/engine/index.ts';
-import { MemoryFileSystem } from '../crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import { pick } from './byte-mutation.ts';
 import { type FuzzInput, type FuzzTarget, PromiseBroken } from './fuzz-target.ts';
 import { mutateStore } from './store-mutation.ts';

@@ -1,25 +1,22 @@
-import type { LogOptions } from './log-options.ts';
-import { type ReaderOptions, StoreReader } from './reader.ts';
-import { RecordLog } from './record-log.ts';
+import { RecordLog } from './log/record-log.ts';
+import { type ReaderOptions, StoreReader } from './read/reader.ts';
+import type { LogOptions } from './recovery/log-options.ts';
 import { Store, type StoreOptions } from './store.ts';
 
-export type { BackupReport } from './backup.ts';
-export type { BytesLike } from './bytes.ts';
-export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './compactor.ts';
-export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './errors.ts';
-export type { ExportOptions } from './export.ts';
-export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
-export type { FollowOptions } from './follow.ts';
-export { MAX_FRAME_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, RecordType, WIRE_VERSION } from './format.ts';
-export type { LogRecord, RecordRef } from './frame.ts';
-export { type FrameInspection, type InspectedField, inspectFrame } from './frame-inspection.ts';
-export { checkJsonl } from './import.ts';
-export type { LogOptions } from './log-options.ts';
-export type { LogStats } from './log-stats.ts';
-export type { LogPosition } from './log-sync.ts';
-export type { LostRange } from './lost-ranges.ts';
-export { NodeFileSystem } from './node-file-system.ts';
-export type { OperationMessage } from './operation-channels.ts';
+export type { BytesLike } from './format/bytes.ts';
+export {
+  MAX_FRAME_BYTES,
+  MAX_KEY_BYTES,
+  MAX_PAYLOAD_BYTES,
+  RecordType,
+  WIRE_VERSION,
+} from './format/format.ts';
+export type { LogRecord, RecordRef } from './format/frame.ts';
+export { type FrameInspection, type InspectedField, inspectFrame } from './format/frame-inspection.ts';
+export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './host/errors.ts';
+export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './host/file-system.ts';
+export { NodeFileSystem } from './host/node-file-system.ts';
+export type { OperationMessage } from './host/operation-channels.ts';
 export {
   NOT_TIMED,
   type OperationKind,
@@ -29,24 +26,33 @@ export {
   type ProbeSource,
   type ReadSite,
   type RefusedKind,
-} from './probe.ts';
-export type { ReaderOptions, StoreReader } from './reader.ts';
-export type { RecordLog } from './record-log.ts';
-export type { RecoveryMode } from './recovery.ts';
+} from './host/probe.ts';
+export type { LogStats } from './log/log-stats.ts';
+export type { LogPosition } from './log/log-sync.ts';
+export type { RecordLog } from './log/record-log.ts';
+export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './merge/compactor.ts';
+export type { FollowOptions } from './read/follow.ts';
+export type { ReaderOptions, StoreReader } from './read/reader.ts';
+export type { LogOptions } from './recovery/log-options.ts';
+export type { RecoveryMode } from './recovery/recovery.ts';
 export type {
   Discarded,
   QuarantinedRange,
   RecoveryReport,
   ReportedMark,
   SnapshotReport,
-} from './recovery-report.ts';
-export type { Damage } from './recovery-verdict.ts';
-export { type SalvageReport, salvage } from './salvage.ts';
-export type { SealedRecord, SealedRecords } from './seal-witness.ts';
-export type { ScannedRecord } from './segment-records.ts';
+} from './recovery/recovery-report.ts';
+export type { Damage } from './recovery/recovery-verdict.ts';
+export type { SealedRecord, SealedRecords } from './seal/seal-witness.ts';
+export type { ScannedRecord } from './segment/segment-records.ts';
 export type { BatchOperation, Store, StoreOptions, StoreStats } from './store.ts';
-export type { VerifyOptions } from './verify-pace.ts';
-export type { VerifyDamage, VerifyFault, VerifyReport } from './verify-report.ts';
+export type { BackupReport } from './upkeep/backup.ts';
+export type { ExportOptions } from './upkeep/export.ts';
+export { checkJsonl } from './upkeep/import.ts';
+export type { LostRange } from './upkeep/lost-ranges.ts';
+export { type SalvageReport, salvage } from './upkeep/salvage.ts';
+export type { VerifyOptions } from './upkeep/verify-pace.ts';
+export type { VerifyDamage, VerifyFault, VerifyReport } from './upkeep/verify-report.ts';
 
 /** Opens the store in `directory`, creating it when there is none, and takes the writer lock. See `Store.open`. */
 export function openStore(directory: string, options?: StoreOptions): Promise<Store> {

@@ -1,38 +1,38 @@
-import { type BackupReport, backup } from './backup.ts';
-import { type BytesLike, keyBytes, payloadBytes } from './bytes.ts';
-import { compactTo } from './compaction.ts';
-import {
-  type AutoCompactionOptions,
-  type CompactionReport,
-  type CompactOptions,
-  Compactor,
-  checkAuto,
-} from './compactor.ts';
-import { checksumName } from './crc32c.ts';
-import type { StoreError } from './errors.ts';
-import type { FileSystem } from './file-system.ts';
-import { RecordType } from './format.ts';
-import type { RecordRef } from './frame.ts';
-import { importJsonl } from './import.ts';
-import { KeyValueView } from './key-value-view.ts';
-import { Keydir } from './keydir.ts';
-import type { LogOptions } from './log-options.ts';
-import type { LogStats } from './log-stats.ts';
-import type { LogPosition } from './log-sync.ts';
-import type { Append } from './log-writer.ts';
+import { type BytesLike, keyBytes, payloadBytes } from './format/bytes.ts';
+import { checksumName } from './format/crc32c.ts';
+import { RecordType } from './format/format.ts';
+import type { RecordRef } from './format/frame.ts';
+import type { StoreError } from './host/errors.ts';
+import type { FileSystem } from './host/file-system.ts';
 import {
   batchChannel,
   compactChannel,
   deleteChannel,
   putChannel,
   syncChannel,
-} from './operation-channels.ts';
-import { RecordLog } from './record-log.ts';
-import type { RecoveryReport } from './recovery-report.ts';
-import type { ScannedRecord } from './segment-records.ts';
-import { verify } from './verify.ts';
-import type { VerifyOptions } from './verify-pace.ts';
-import type { VerifyReport } from './verify-report.ts';
+} from './host/operation-channels.ts';
+import { Keydir } from './keydir/keydir.ts';
+import type { LogStats } from './log/log-stats.ts';
+import type { LogPosition } from './log/log-sync.ts';
+import type { Append } from './log/log-writer.ts';
+import { RecordLog } from './log/record-log.ts';
+import {
+  type AutoCompactionOptions,
+  type CompactionReport,
+  type CompactOptions,
+  Compactor,
+  checkAuto,
+} from './merge/compactor.ts';
+import { KeyValueView } from './read/key-value-view.ts';
+import type { LogOptions } from './recovery/log-options.ts';
+import type { RecoveryReport } from './recovery/recovery-report.ts';
+import type { ScannedRecord } from './segment/segment-records.ts';
+import { type BackupReport, backup } from './upkeep/backup.ts';
+import { compactTo } from './upkeep/compact-to.ts';
+import { importJsonl } from './upkeep/import.ts';
+import { verify } from './upkeep/verify.ts';
+import type { VerifyOptions } from './upkeep/verify-pace.ts';
+import type { VerifyReport } from './upkeep/verify-report.ts';
 
 export interface StoreOptions extends LogOptions {
   /** Merges by itself, in the background, whenever a segment has been sealed. Default: only when `compact` is called. */

@@ -4,87 +4,49 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
-/** Imports run one way: section 2 of the design. */
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Holds imports that are only text. */
 const THIS_FILE = relative(ROOT, fileURLToPath(import.meta.url));
 
 /**
- * The engine from the top down. A file imports only files of tiers below its own, or leaves; type-only imports are no
- * exception. A new file gets a line here, and with it a place.
+ * The folders of a part, from the lowest rank up; those of one rank do not know each other. A file imports its own
+ * folder or a lower rank, type-only imports included. Files beside the folders stand above all of them.
  */
-const ENGINE_TIERS: readonly (readonly string[])[] = [
-  ['index'],
-  ['store', 'reader', 'salvage'],
-  ['compactor'],
-  ['merge'],
-  ['merge-choice', 'compaction', 'import', 'key-value-view', 'verify', 'backup', 'follow', 'snapshot-tail'],
-  ['export', 'backup-files', 'backup-target', 'live-places', 'reader-snapshot'],
-  ['keydir', 'operation-channels'],
-  ['keydir-replay'],
-  ['keydir-shard', 'frame-inspection', 'read-runs'],
-  ['record-log'],
-  ['log-stats'],
-  ['log-opening', 'log-writer', 'merge-publication', 'scrub-source'],
-  ['log-sync', 'log-scans', 'segment-sealer', 'leftovers'],
-  ['verify-segment'],
-  [
-    'repair',
-    'store-directory',
-    'log-options',
-    'segment-records',
-    'verify-pace',
-    'verify-report',
-    'lost-ranges',
+const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  'src/engine': [
+    ['host'],
+    ['format'],
+    ['lock', 'segment'],
+    ['seal'],
+    ['keydir', 'recovery'],
+    ['log'],
+    ['merge', 'upkeep'],
+    ['read'],
   ],
-  [
-    'recovery',
-    'merge-view',
-    'quarantine',
-    'segment-reader',
-    'segment-writer',
-    'group-commit',
-    'poison-latch',
-    'seal-witness',
+  'harness/crash': [
+    ['work', 'promises', 'report'],
+    ['disk'],
+    ['states', 'rot'],
+    ['kills', 'plants'],
+    ['blocks', 'faults'],
+    ['campaign'],
   ],
-  ['seal-builder'],
-  ['recovery-refusal', 'seal-check', 'seal-hints'],
-  ['seal-set', 'keydir-entry'],
-  ['hint-block'],
-  ['seal-file'],
-  ['durable-mark', 'writer-lock', 'segment-scanner', 'tail-evidence', 'descriptor-pool', 'recovery-report'],
-  [
-    'slot-file',
-    'backup-marker',
-    'lock-decision',
-    'recovery-verdict',
-    'segment-list',
-    'segment-files',
-    'segment-usage',
-    'key-hash',
-  ],
-  ['segment-name', 'bad-blocks', 'byte-range', 'counted-descriptor'],
-  ['host-identity', 'frame'],
-  ['format', 'crc32c'],
-];
-
-/** Any engine file may import these; they import only each other and `format`. */
-const ENGINE_LEAVES = ['errors', 'file-system', 'probe', 'probe-set', 'bytes'];
+};
 
 /** The real file system, where a caller may leave the choice to us. */
-const REAL_FILE_SYSTEM = 'node-file-system';
-const REAL_FILE_SYSTEM_IMPORTERS = ['index', 'record-log', 'reader', 'salvage'];
+const REAL_FILE_SYSTEM = 'host/node-file-system';
+const REAL_FILE_SYSTEM_IMPORTERS = ['index', 'log/record-log', 'read/reader', 'upkeep/salvage'];
 
 /** Parts of Node that touch no disk; any engine file may import them. */
 const HARMLESS = ['node:crypto', 'node:os', 'node:path', 'node:timers/promises'];
 
 /** Everything else that the engine imports from outside, and where. Nothing of telemetry. */
 const ENGINE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  'node:diagnostics_channel': ['operation-channels'],
+  'node:diagnostics_channel': ['host/operation-channels'],
   'node:fs': [REAL_FILE_SYSTEM],
-  'node:module': [REAL_FILE_SYSTEM, 'crc32c'],
-  '@node-rs/crc32': ['crc32c'],
-  'fast-crc32c': ['crc32c'],
+  'node:module': [REAL_FILE_SYSTEM, 'format/crc32c'],
+  '@node-rs/crc32': ['format/crc32c'],
+  'fast-crc32c': ['format/crc32c'],
   'fs-native-extensions': [REAL_FILE_SYSTEM],
   'proper-lockfile': [REAL_FILE_SYSTEM],
 };
@@ -216,41 +178,63 @@ describe('between the parts', () => {
   });
 });
 
-describe('in the engine', () => {
-  const files = [...SOURCES.keys()].filter(isEngine).map(engineName);
-  const tierOf = (name: string) => ENGINE_TIERS.findIndex((tier) => tier.includes(name));
-  const internal = edges(isEngine, isEngine).map((edge) => {
-    const [from = '', to = ''] = edge.split(' -> ').map(engineName);
-    return { from, to };
+/** Follows `next` from each of `all`, and returns the first way that leads back to where it was. */
+function findCircle(
+  all: Iterable<string>,
+  next: (from: string) => Iterable<string>,
+): readonly string[] | undefined {
+  const done = new Set<string>();
+  const visit = (at: string, path: readonly string[]): readonly string[] | undefined => {
+    if (path.includes(at)) return [...path.slice(path.indexOf(at)), at];
+    if (done.has(at)) return undefined;
+    for (const to of next(at)) {
+      const circle = visit(to, [...path, at]);
+      if (circle !== undefined) return circle;
+    }
+    done.add(at);
+    return undefined;
+  };
+  for (const start of all) {
+    const circle = visit(start, []);
+    if (circle !== undefined) return circle;
+  }
+  return undefined;
+}
+
+describe.each(Object.entries(RANKS))('in %s', (part, ranks) => {
+  const inPart = inside(part);
+  /** The folder of a file of the part, by its path below the part; undefined for a file beside the folders. */
+  const folderOf = (path: string) => path.slice(part.length + 1).match(/^([^/]+)\//)?.[1];
+  const rankOf = (path: string) => {
+    const folder = folderOf(path);
+    return folder === undefined ? ranks.length : ranks.findIndex((rank) => rank.includes(folder));
+  };
+
+  test('every folder has a rank, and every rank its folders', () => {
+    const folders = new Set([...SOURCES.keys()].filter(inPart).flatMap((path) => folderOf(path) ?? []));
+    expect([...folders].toSorted()).toEqual(ranks.flat().toSorted());
   });
 
-  test('every file has its place, and every place its file', () => {
-    const placed = [...ENGINE_TIERS.flat(), ...ENGINE_LEAVES, REAL_FILE_SYSTEM];
-    expect(files.toSorted()).toEqual(placed.toSorted());
-    expect(new Set(placed).size).toBe(placed.length);
-  });
-
-  test('imports lead downward', () => {
-    const upward = internal.filter(({ from, to }) => {
-      if (ENGINE_LEAVES.includes(to)) return false;
-      if (to === REAL_FILE_SYSTEM) return !REAL_FILE_SYSTEM_IMPORTERS.includes(from);
-      if (ENGINE_LEAVES.includes(from)) return to !== 'format';
-      return from === REAL_FILE_SYSTEM || tierOf(to) <= tierOf(from);
+  test('a file imports its own folder or a lower rank', () => {
+    const upward = edges(inPart, inPart).filter((edge) => {
+      const [from = '', to = ''] = edge.split(' -> ');
+      return folderOf(from) !== folderOf(to) && rankOf(to) >= rankOf(from);
     });
     expect(upward).toEqual([]);
   });
 
-  test('there are no cycles, in the leaves neither', () => {
-    const importsOf = (name: string) => internal.filter(({ from }) => from === name).map(({ to }) => to);
-    const findCycle = (name: string, path: readonly string[]): readonly string[] | undefined => {
-      if (path.includes(name)) return [...path.slice(path.indexOf(name)), name];
-      for (const next of importsOf(name)) {
-        const cycle = findCycle(next, [...path, name]);
-        if (cycle !== undefined) return cycle;
-      }
-      return undefined;
-    };
-    expect(files.map((name) => findCycle(name, [])).find((cycle) => cycle !== undefined)).toBeUndefined();
+  test('no imports go in a circle', () => {
+    const files = [...SOURCES.keys()].filter(inPart);
+    expect(findCircle(files, (from) => (SOURCES.get(from) ?? []).filter(inPart))).toBeUndefined();
+  });
+});
+
+describe('in the engine', () => {
+  test('the real file system is imported only where a caller may leave the choice to us', () => {
+    const importers = edges(isEngine, (target) => target === `${ENGINE}${REAL_FILE_SYSTEM}`);
+    expect(importers.map((edge) => engineName(edge.split(' -> ')[0] ?? '')).toSorted()).toEqual(
+      REAL_FILE_SYSTEM_IMPORTERS.toSorted(),
+    );
   });
 
   test('packages are imported only where they are meant to be, file access and telemetry least of all', () => {

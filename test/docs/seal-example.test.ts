@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { openStore } from '../../src/engine/index.ts';
-import { decodeSealHeader } from '../../src/engine/seal-file.ts';
+import { decodeSealHeader } from '../../src/engine/seal/seal-file.ts';
 
 /** The blocks of docs/format.md that are told byte by byte: a frame, and its seal. */
 const [frame, seal] = [...readFileSync('docs/format.md', 'utf8').matchAll(/^```hex\n([\s\S]*?)^```/gm)].map(

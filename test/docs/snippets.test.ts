@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { decodeFrame } from '../../src/engine/frame.ts';
+import { decodeFrame } from '../../src/engine/format/frame.ts';
 import { METRIC_FAMILIES } from '../../src/telemetry/metric-table.ts';
 import { SPAN_NAMES } from '../../src/telemetry/span-counts.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import {
   type BatchOperation,
   type BytesLike,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { open } from './store-in-memory.ts';
 
 test('a rebuild that is aborted rejects with the reason, leaves nothing behind, and may be asked for again', async () => {

@@ -7,7 +7,7 @@ import {
   chooseChecksum,
   crc32c,
   crc32cOfRange,
-} from '../../src/engine/crc32c.ts';
+} from '../../src/engine/format/crc32c.ts';
 
 /** The definition: division by the Castagnoli polynomial, bit by bit, reflected. */
 const bitByBit: Crc32cFunction = (bytes, previous = 0) => {

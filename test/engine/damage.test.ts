@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import type { Store } from '../../src/engine/index.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
 import { DIRECTORY, open, withoutSidecars } from './store-in-memory.ts';
 
 /** One step of a log's history: an operation, a rotation or a sync. */

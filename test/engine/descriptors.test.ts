@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { DescriptorPool, type PooledDescriptor } from '../../src/engine/descriptor-pool.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openReader, openStore, type Store, type StoreReader, salvage } from '../../src/engine/index.ts';
-import { SegmentFiles } from '../../src/engine/segment-files.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
+import { DescriptorPool, type PooledDescriptor } from '../../src/engine/segment/descriptor-pool.ts';
+import { SegmentFiles } from '../../src/engine/segment/segment-files.ts';
 import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
 
 /** Open descriptors equal what `stats()` says, and none is left after a close or a failed open (I10). */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { DurableMarkWriter } from '../../src/engine/durable-mark.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { DurableMarkWriter } from '../../src/engine/lock/durable-mark.ts';
 import { intercept, systemError } from '../support/intercepted-file-system.ts';
 
 const ID = Buffer.alloc(16, 1);

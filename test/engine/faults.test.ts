@@ -1,14 +1,14 @@
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
-import { TXID_JUMP } from '../../src/engine/log-opening.ts';
-import { scanLog } from '../../src/engine/recovery.ts';
-import { SealSet } from '../../src/engine/seal-set.ts';
-import { listSegments } from '../../src/engine/segment-list.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
-import { SCAN_CHUNK_BYTES } from '../../src/engine/segment-scanner.ts';
+import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
+import { scanLog } from '../../src/engine/recovery/recovery.ts';
+import { SealSet } from '../../src/engine/seal/seal-set.ts';
+import { listSegments } from '../../src/engine/segment/segment-list.ts';
+import { SCAN_CHUNK_BYTES } from '../../src/engine/segment/segment-scanner.ts';
 import { intercepted } from './intercepted-file-system.ts';
 import { DIRECTORY, open, txidsIn, withoutSidecars } from './store-in-memory.ts';
 

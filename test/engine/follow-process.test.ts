@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
+import { segmentIds, segmentPath } from '../../src/engine/format/segment-name.ts';
 import { NodeFileSystem, openReader, type StoreReader } from '../../src/engine/index.ts';
-import { segmentIds, segmentPath } from '../../src/engine/segment-name.ts';
 import { mergeSteps } from '../support/merge-by-hand.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -8,8 +8,8 @@ import {
   MAX_PAYLOAD_BYTES,
   PAYLOAD_LENGTH_OFFSET,
   RecordType,
-} from '../../src/engine/format.ts';
-import { decodeFrame, encodeFrame, frameBytes, writeUint32 } from '../../src/engine/frame.ts';
+} from '../../src/engine/format/format.ts';
+import { decodeFrame, encodeFrame, frameBytes, writeUint32 } from '../../src/engine/format/frame.ts';
 
 const record = fc.record({
   type: fc.constantFrom(...Object.values(RecordType)),

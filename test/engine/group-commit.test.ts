@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DiskModel, EMPTY_DISK, fileSystemOf } from '../../harness/crash/disk-model.ts';
-import { History } from '../../harness/crash/history.ts';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { RecordingFileSystem } from '../../harness/crash/recording-file-system.ts';
-import type { TraceEvent } from '../../harness/crash/trace.ts';
+import { DiskModel } from '../../harness/crash/disk/disk-model.ts';
+import { History } from '../../harness/crash/promises/history.ts';
+import { EMPTY_DISK, fileSystemOf } from '../../harness/file-systems/disk-image.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { RecordingFileSystem } from '../../harness/file-systems/recording-file-system.ts';
+import type { TraceEvent } from '../../harness/file-systems/trace.ts';
 import { Prng } from '../../harness/prng.ts';
-import { RecordType } from '../../src/engine/format.ts';
-import { GroupCommit } from '../../src/engine/group-commit.ts';
+import { RecordType } from '../../src/engine/format/format.ts';
 import { openLog, openStore } from '../../src/engine/index.ts';
-import { MAX_UNSYNCED_RECORDS } from '../../src/engine/recovery.ts';
+import { GroupCommit } from '../../src/engine/log/group-commit.ts';
+import { MAX_UNSYNCED_RECORDS } from '../../src/engine/recovery/recovery.ts';
 import { type FileSystemCall, intercept } from '../support/intercepted-file-system.ts';
 
 const DIRECTORY = '/store';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { MAX_SEGMENT_FILE_BYTES, RecordType } from '../../src/engine/format.ts';
-import { viewOf } from '../../src/engine/frame.ts';
-import { HintBlock } from '../../src/engine/hint-block.ts';
-import { type HashSeed, hashKey } from '../../src/engine/key-hash.ts';
-import { Keydir } from '../../src/engine/keydir.ts';
-import type { SegmentScanner } from '../../src/engine/segment-scanner.ts';
+import { MAX_SEGMENT_FILE_BYTES, RecordType } from '../../src/engine/format/format.ts';
+import { viewOf } from '../../src/engine/format/frame.ts';
+import { type HashSeed, hashKey } from '../../src/engine/format/key-hash.ts';
+import { Keydir } from '../../src/engine/keydir/keydir.ts';
+import { HintBlock } from '../../src/engine/seal/hint-block.ts';
+import type { SegmentScanner } from '../../src/engine/segment/segment-scanner.ts';
 
 const SEED: HashSeed = [1, 2];
 

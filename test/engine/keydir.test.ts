@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MAX_SEGMENT_FILE_BYTES } from '../../src/engine/format.ts';
-import type { RecordRef } from '../../src/engine/frame.ts';
-import { hashKey } from '../../src/engine/key-hash.ts';
-import { Keydir } from '../../src/engine/keydir.ts';
+import { MAX_SEGMENT_FILE_BYTES } from '../../src/engine/format/format.ts';
+import type { RecordRef } from '../../src/engine/format/frame.ts';
+import { hashKey } from '../../src/engine/format/key-hash.ts';
+import { Keydir } from '../../src/engine/keydir/keydir.ts';
 
 const key = fc.oneof(
   fc.uint8Array({ maxLength: 24 }),

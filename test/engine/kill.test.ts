@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { KillHistory, killSteps, operationsOf } from '../../harness/crash/kill-workload.ts';
+import { KillHistory, killSteps, operationsOf } from '../../harness/crash/kills/kill-workload.ts';
 import { Prng } from '../../harness/prng.ts';
 import { openReader, openStore, type Store, type StoreReader } from '../../src/engine/index.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const CHILD = fileURLToPath(new URL('../../dist/harness/crash/kill-child.js', import.meta.url));
+const CHILD = fileURLToPath(new URL('../../dist/harness/crash/kills/kill-child.js', import.meta.url));
 const KILLS_A_STORE = 7;
 
 /** Runs the child until it has written `lines` lines, kills it, and returns all the lines that it wrote by then. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decideLease, type LeaseEvidence } from '../../src/engine/lock-decision.ts';
+import { decideLease, type LeaseEvidence } from '../../src/engine/lock/lock-decision.ts';
 
 const SELF = { pid: 100, processStart: '5000', bootId: 'boot-now', pidNamespace: 'ns-1', host: 'here' };
 const SENTINEL = { device: 7, inode: 70 };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chooseRun, garbageBytes, type MergeCandidate } from '../../src/engine/merge-choice.ts';
-import { NO_IDENTITY, type Seal } from '../../src/engine/seal-file.ts';
+import { chooseRun, garbageBytes, type MergeCandidate } from '../../src/engine/merge/merge-choice.ts';
+import { NO_IDENTITY, type Seal } from '../../src/engine/seal/seal-file.ts';
 
 const SEGMENT_BYTES = 1000;
 

@@ -1,16 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { crashImages, imageDigest } from '../../harness/crash/crash-images.ts';
-import { type DiskImage, DiskModel, EMPTY_DISK, fileSystemOf } from '../../harness/crash/disk-model.ts';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { RecordingFileSystem } from '../../harness/crash/recording-file-system.ts';
-import type { TraceEvent } from '../../harness/crash/trace.ts';
+import { DiskModel } from '../../harness/crash/disk/disk-model.ts';
+import { crashImages, imageDigest } from '../../harness/crash/states/crash-images.ts';
+import { type DiskImage, EMPTY_DISK, fileSystemOf } from '../../harness/file-systems/disk-image.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { RecordingFileSystem } from '../../harness/file-systems/recording-file-system.ts';
+import type { TraceEvent } from '../../harness/file-systems/trace.ts';
 import { Prng } from '../../harness/prng.ts';
 import type { FileSystem, Store } from '../../src/engine/index.ts';
-import { Keydir } from '../../src/engine/keydir.ts';
-import { mergeRun } from '../../src/engine/merge.ts';
-import type { MergeCandidate } from '../../src/engine/merge-choice.ts';
-import { RecordLog } from '../../src/engine/record-log.ts';
+import { Keydir } from '../../src/engine/keydir/keydir.ts';
+import { RecordLog } from '../../src/engine/log/record-log.ts';
+import { mergeRun } from '../../src/engine/merge/merge.ts';
+import type { MergeCandidate } from '../../src/engine/merge/merge-choice.ts';
 import { intercepted, isChange } from './intercepted-file-system.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
@@ -102,7 +103,7 @@ function* imagesFrom(trace: readonly TraceEvent[], from: number, prng: Prng): Ge
         yield image;
       }
     }
-    if (event !== undefined && event.kind !== 'expect') disk.advance(event, at);
+    if (event !== undefined) disk.advance(event, at);
   }
 }
 

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { countedUsage, recountUsage } from '../../harness/crash/usage-recount.ts';
+import { countedUsage, recountUsage } from '../../harness/crash/promises/usage-recount.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import type { BatchOperation, ScannedRecord, Store } from '../../src/engine/index.ts';
-import type { Keydir } from '../../src/engine/keydir.ts';
-import type { RecordLog } from '../../src/engine/record-log.ts';
+import type { Keydir } from '../../src/engine/keydir/keydir.ts';
+import type { RecordLog } from '../../src/engine/log/record-log.ts';
 import { open } from './store-in-memory.ts';
 
 /** Random steps on a store that is compacted all the time, beside a `Map`. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { FRAME_OVERHEAD_BYTES } from '../../src/engine/format.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { FRAME_OVERHEAD_BYTES } from '../../src/engine/format/format.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { type BatchOperation, openReader, openStore, type Store } from '../../src/engine/index.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
 
 /**
  * The store against a `Map`, over random commands. The model also keeps the history since the last opening with the

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { openStore, type Store } from '../../src/engine/index.ts';
 import { failureOf } from '../support/rejection.ts';
 

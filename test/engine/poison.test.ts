@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { readMark } from '../../src/engine/durable-mark.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
+import { readMark } from '../../src/engine/lock/durable-mark.ts';
 import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
 import { failureOf, rejectionOf } from '../support/rejection.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { NOT_TIMED, operationKey, type Probe } from '../../src/engine/probe.ts';
-import { ProbeSet, partDuration, partStart } from '../../src/engine/probe-set.ts';
+import { NOT_TIMED, operationKey, type Probe } from '../../src/engine/host/probe.ts';
+import { ProbeSet, partDuration, partStart } from '../../src/engine/host/probe-set.ts';
 
 /** A set whose next operation has this number. */
 function setAt(next: number, ...probes: Probe[]): ProbeSet {

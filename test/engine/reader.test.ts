@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { RecordType } from '../../src/engine/format.ts';
-import { encodeFrame, frameBytes } from '../../src/engine/frame.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { RecordType } from '../../src/engine/format/format.ts';
+import { encodeFrame, frameBytes } from '../../src/engine/format/frame.ts';
+import { segmentIds, segmentPath } from '../../src/engine/format/segment-name.ts';
 import {
   type FileSystem,
   type FollowOptions,
@@ -12,9 +13,8 @@ import {
   type Store,
   type StoreReader,
 } from '../../src/engine/index.ts';
-import { TXID_JUMP } from '../../src/engine/log-opening.ts';
-import { sealPath } from '../../src/engine/seal-file.ts';
-import { segmentIds, segmentPath } from '../../src/engine/segment-name.ts';
+import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
+import { sealPath } from '../../src/engine/seal/seal-file.ts';
 import { mergeByHand, mergeSteps } from '../support/merge-by-hand.ts';
 import { intercepted } from './intercepted-file-system.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';

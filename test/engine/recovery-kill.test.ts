@@ -5,9 +5,9 @@ import { committedCorpus, FIXTURES } from '../../harness/corpus/corpus.ts';
 import type { FixtureFiles } from '../../harness/corpus/fixture.ts';
 import { readFixture } from '../../harness/corpus/fixture-files.ts';
 import { memoryCopy } from '../../harness/corpus/memory-copy.ts';
-import type { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import type { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import type { FileSystem } from '../../src/engine/index.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
 import { type Call, DescriptorPaths, intercepted, isChange } from './intercepted-file-system.ts';
 import { DIRECTORY, everyFile, open, QUARANTINE } from './store-in-memory.ts';
 

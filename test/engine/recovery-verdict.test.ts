@@ -5,7 +5,7 @@ import {
   type DamageEvidence,
   judgeDamage,
   type Verdict,
-} from '../../src/engine/recovery-verdict.ts';
+} from '../../src/engine/recovery/recovery-verdict.ts';
 
 /** The rows of the contract, in its order, by what they say. */
 const ROWS = [

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FIXTURES } from '../../harness/corpus/corpus.ts';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { encodeHeader } from '../../src/engine/frame.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { encodeHeader } from '../../src/engine/format/frame.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openReader, type Store } from '../../src/engine/index.ts';
-import { TXID_JUMP } from '../../src/engine/log-opening.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
+import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
 import { intercepted, isChange } from './intercepted-file-system.ts';
 import {
   DIRECTORY,

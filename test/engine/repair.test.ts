@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { QUARANTINE_LIMIT_BYTES } from '../../src/engine/quarantine.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
+import type { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
+import { QUARANTINE_LIMIT_BYTES } from '../../src/engine/recovery/quarantine.ts';
 import { type Call, DescriptorPaths, intercepted, isChange } from './intercepted-file-system.ts';
 import { DIRECTORY, discardingFixtures, fixture, open, QUARANTINE, segmentsOf } from './store-in-memory.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import {
   openLog,
   openStore,
@@ -10,8 +11,7 @@ import {
   type Store,
   salvage,
 } from '../../src/engine/index.ts';
-import { listSegments } from '../../src/engine/segment-list.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
+import { listSegments } from '../../src/engine/segment/segment-list.ts';
 
 const PUTS = 30;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { crc32c } from '../../src/engine/crc32c.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { crc32c } from '../../src/engine/format/crc32c.ts';
 import {
   decodeSealHeader,
   encodeSealHeader,
@@ -10,8 +10,8 @@ import {
   SEAL_HEADER_BYTES,
   type Seal,
   sealPath,
-} from '../../src/engine/seal-file.ts';
-import { HintReader } from '../../src/engine/seal-hints.ts';
+} from '../../src/engine/seal/seal-file.ts';
+import { HintReader } from '../../src/engine/seal/seal-hints.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
 const uint = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 });

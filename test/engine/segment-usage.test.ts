@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { countedUsage, recountUsage } from '../../harness/crash/usage-recount.ts';
-import { Compactor } from '../../src/engine/compactor.ts';
-import { RecordType } from '../../src/engine/format.ts';
+import { countedUsage, recountUsage } from '../../harness/crash/promises/usage-recount.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { RecordType } from '../../src/engine/format/format.ts';
 import type { FileSystem } from '../../src/engine/index.ts';
-import { Keydir } from '../../src/engine/keydir.ts';
-import { RecordLog } from '../../src/engine/record-log.ts';
-import type { FileUsage } from '../../src/engine/segment-usage.ts';
+import { Keydir } from '../../src/engine/keydir/keydir.ts';
+import type { FileUsage } from '../../src/engine/keydir/segment-usage.ts';
+import { RecordLog } from '../../src/engine/log/record-log.ts';
+import { Compactor } from '../../src/engine/merge/compactor.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
 const operation = fc.record({

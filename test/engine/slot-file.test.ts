@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { readSlots, SLOT_BYTES, SlotWriter } from '../../src/engine/slot-file.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { readSlots, SLOT_BYTES, SlotWriter } from '../../src/engine/format/slot-file.ts';
 
 const MAGIC = 0x54534554;
 

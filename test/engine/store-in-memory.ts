@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { committedCorpus, FIXTURES } from '../../harness/corpus/corpus.ts';
 import { readFixture } from '../../harness/corpus/fixture-files.ts';
 import { memoryCopy } from '../../harness/corpus/memory-copy.ts';
-import type { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { decodeFrame } from '../../src/engine/frame.ts';
+import type { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { decodeFrame } from '../../src/engine/format/frame.ts';
 import { type FileSystem, openStore, type Store, type StoreOptions } from '../../src/engine/index.ts';
 
 /** Where the stores of these tests lie, in a file system in memory. */

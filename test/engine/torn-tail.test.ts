@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openStore, type Store } from '../../src/engine/index.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
 
 /**
  * Every byte at which a log can end. After the cut the store must hold the longest valid prefix, take new writes, and

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
-import { decodeFrame, encodeFrame, frameBytes } from '../../src/engine/frame.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { decodeFrame, encodeFrame, frameBytes } from '../../src/engine/format/frame.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openReader, type Probe, type Store, StoreError, type VerifyReport } from '../../src/engine/index.ts';
-import type { Keydir } from '../../src/engine/keydir.ts';
-import { sealPath } from '../../src/engine/seal-file.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
+import type { Keydir } from '../../src/engine/keydir/keydir.ts';
+import { sealPath } from '../../src/engine/seal/seal-file.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
 const SEGMENT_BYTES = 400;

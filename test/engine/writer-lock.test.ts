@@ -1,8 +1,7 @@
 import { cpSync, mkdirSync, rmdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { readMark } from '../../src/engine/durable-mark.ts';
-import { LEASE_STALE_MS } from '../../src/engine/file-system.ts';
+import { LEASE_STALE_MS } from '../../src/engine/host/file-system.ts';
 import {
   type FileSystem,
   type Lease,
@@ -10,6 +9,7 @@ import {
   openStore,
   type Store,
 } from '../../src/engine/index.ts';
+import { readMark } from '../../src/engine/lock/durable-mark.ts';
 import { intercept, systemError } from '../support/intercepted-file-system.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { RemoteError, StoreProcess } from '../support/store-process.ts';

@@ -8,8 +8,8 @@ import { keepFinding, readFinding } from '../../harness/fuzz/fuzz-findings.ts';
 import { kindOf } from '../../harness/fuzz/fuzz-shrink.ts';
 import { seedStores } from '../../harness/fuzz/seed-stores.ts';
 import { makeInput, TARGETS } from '../../harness/fuzz/targets.ts';
-import { decodeFrame } from '../../src/engine/frame.ts';
-import { decodeSealHeader } from '../../src/engine/seal-file.ts';
+import { decodeFrame } from '../../src/engine/format/frame.ts';
+import { decodeSealHeader } from '../../src/engine/seal/seal-file.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const MAIN = 'dist/harness/fuzz/main.js';

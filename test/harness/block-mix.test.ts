@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mixInto } from '../../harness/crash/block-mix.ts';
+import { mixInto } from '../../harness/crash/blocks/block-mix.ts';
 import { Prng } from '../../harness/prng.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -7,7 +7,7 @@ import { readFixture } from '../../harness/corpus/fixture-files.ts';
 import { memoryCopy } from '../../harness/corpus/memory-copy.ts';
 import { verifyCorpus } from '../../harness/corpus/verifier.ts';
 import { openStore, StoreError } from '../../src/engine/index.ts';
-import { DAMAGES, judgeDamage } from '../../src/engine/recovery-verdict.ts';
+import { DAMAGES, judgeDamage } from '../../src/engine/recovery/recovery-verdict.ts';
 
 let directory: string;
 

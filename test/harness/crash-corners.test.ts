@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { CORNERS } from '../../harness/crash/mutant-corners.ts';
-import { MUTANTS } from '../../harness/crash/mutants.ts';
-import { runMutants } from '../../harness/crash/mutants-run.ts';
+import { runMutants } from '../../harness/crash/campaign/mutants-run.ts';
+import { CORNERS } from '../../harness/crash/plants/mutant-corners.ts';
+import { MUTANTS } from '../../harness/crash/plants/mutants.ts';
 
 describe('the engine as it is passes the corner', () => {
   test.each(CORNERS.map((corner) => [corner.name, corner] as const))('%s', async (_name, corner) => {

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { crashImages, imageDigest } from '../../harness/crash/crash-images.ts';
-import { type DiskImage, DiskModel, EMPTY_DISK, type Fate } from '../../harness/crash/disk-model.ts';
-import type { TraceEvent } from '../../harness/crash/trace.ts';
+import { DiskModel, type Fate } from '../../harness/crash/disk/disk-model.ts';
+import { crashImages, imageDigest } from '../../harness/crash/states/crash-images.ts';
+import { type DiskImage, EMPTY_DISK } from '../../harness/file-systems/disk-image.ts';
+import type { TraceEvent } from '../../harness/file-systems/trace.ts';
 import { Prng } from '../../harness/prng.ts';
 
 /** What a power cut may leave of a trace, by example and by property. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { engineFile } from '../../harness/crash/mutant-copy.ts';
-import { applyEdit, MUTANTS } from '../../harness/crash/mutants.ts';
+import { applyEdit } from '../../harness/crash/plants/mutant.ts';
+import { engineFile } from '../../harness/crash/plants/mutant-copy.ts';
+import { MUTANTS } from '../../harness/crash/plants/mutants.ts';
 
 describe('the list of mutants', () => {
   test('has many, each with a name of its own', () => {

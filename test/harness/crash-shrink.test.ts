@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { shrinkSteps } from '../../harness/crash/campaign-shrink.ts';
+import { shrinkSteps } from '../../harness/crash/work/campaign-shrink.ts';
 
 describe('shrinking a list of steps', () => {
   test('leaves exactly the steps that a failure needs', async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { STATES_BUDGET } from '../../harness/crash/campaign-budget.ts';
-import type { CrashStateOptions } from '../../harness/crash/crash-states.ts';
-import { planSteps } from '../../harness/crash/crash-steps.ts';
-import { checkWorkload, noCounts } from '../../harness/crash/workload-check.ts';
+import type { CrashStateOptions } from '../../harness/crash/states/crash-states.ts';
+import { planSteps } from '../../harness/crash/states/crash-steps.ts';
+import { checkWorkload, noCounts } from '../../harness/crash/states/workload-check.ts';
+import { STATES_BUDGET } from '../../harness/crash/work/campaign-budget.ts';
 import { Prng } from '../../harness/prng.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { type FileSystem, NodeFileSystem, type OpenMode } from '../../src/engine/index.ts';
 import { operation, outcome, trace } from '../support/file-system-operations.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatScript, parseScript, type ScriptedRound } from '../../harness/crash/kill-script.ts';
-import { shrinkScript } from '../../harness/crash/kill-shrink.ts';
+import { formatScript, parseScript, type ScriptedRound } from '../../harness/crash/kills/kill-script.ts';
+import { shrinkScript } from '../../harness/crash/kills/kill-shrink.ts';
 
 const rounds: fc.Arbitrary<ScriptedRound[]> = fc.array(
   fc.record({

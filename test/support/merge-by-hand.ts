@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { writeFully } from '../../src/engine/file-system.ts';
-import { RecordType } from '../../src/engine/format.ts';
-import { decodeFrame, type LogRecord } from '../../src/engine/frame.ts';
+import { RecordType } from '../../src/engine/format/format.ts';
+import { decodeFrame, type LogRecord } from '../../src/engine/format/frame.ts';
+import { seedOf } from '../../src/engine/format/key-hash.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
+import { writeFully } from '../../src/engine/host/file-system.ts';
 import type { FileSystem } from '../../src/engine/index.ts';
-import { seedOf } from '../../src/engine/key-hash.ts';
 import {
   encodeSealHeader,
   endsDigestOf,
   readSealHeader,
   type Seal,
   sealPath,
-} from '../../src/engine/seal-file.ts';
-import { HintWriter } from '../../src/engine/seal-hints.ts';
-import { listSegments } from '../../src/engine/segment-list.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
-import { SegmentScanner } from '../../src/engine/segment-scanner.ts';
+} from '../../src/engine/seal/seal-file.ts';
+import { HintWriter } from '../../src/engine/seal/seal-hints.ts';
+import { listSegments } from '../../src/engine/segment/segment-list.ts';
+import { SegmentScanner } from '../../src/engine/segment/segment-scanner.ts';
 
 /**
  * Does to the files of a store, with no help from the engine, what a merge of the sealed segments `a` to `b` does; stops

@@ -8,9 +8,9 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openReader, openStore, type Probe, type RecordRef, type Store } from '../../src/engine/index.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
 import { type OtelProbeOptions, otelProbe } from '../../src/telemetry/otel.ts';
 import type { SpanCounting } from '../../src/telemetry/span-counts.ts';
 

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import * as successor from '@prometheus-io/client';
 import * as promClient from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { MemoryFileSystem } from '../../harness/crash/memory-file-system.ts';
+import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { segmentPath } from '../../src/engine/format/segment-name.ts';
+import { NOT_TIMED } from '../../src/engine/host/probe.ts';
 import { openLog, openReader, openStore, type Probe } from '../../src/engine/index.ts';
-import { NOT_TIMED } from '../../src/engine/probe.ts';
-import { segmentPath } from '../../src/engine/segment-name.ts';
 import { BOUNDS_NS, DurationHistogram } from '../../src/telemetry/duration-histogram.ts';
 import {
   METRIC_FAMILIES,

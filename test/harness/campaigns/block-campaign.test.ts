@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runBlocks } from '../../../harness/crash/block-campaign.ts';
+import { runBlocks } from '../../../harness/crash/blocks/block-campaign.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 /** Mounts and loop devices that have to do with a directory, in this namespace and in every other. */

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import { MutantCopy } from '../../../harness/crash/mutant-copy.ts';
-import { MUTANTS, type Mutant } from '../../../harness/crash/mutants.ts';
+import type { Mutant } from '../../../harness/crash/plants/mutant.ts';
+import { MutantCopy } from '../../../harness/crash/plants/mutant-copy.ts';
+import { MUTANTS } from '../../../harness/crash/plants/mutants.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 /** The campaign as `npm run crash` runs it, in a copy of the compiled files. */

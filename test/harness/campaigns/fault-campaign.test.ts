@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { runFaults } from '../../../harness/crash/fault-campaign.ts';
-import { ERRNOS, effectsOn } from '../../../harness/crash/fault-file-system.ts';
+import { runFaults } from '../../../harness/crash/faults/fault-campaign.ts';
+import { ERRNOS, effectsOn } from '../../../harness/file-systems/fault-file-system.ts';
 
 test('a failure of any call leaves a store that says so, goes on reading and recovers everything acknowledged', async () => {
   const report = await runFaults({ size: 'tiny' });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runOutside } from '../../../harness/crash/fault-outside.ts';
+import { runOutside } from '../../../harness/crash/faults/fault-outside.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const ONE_OF_EACH = [

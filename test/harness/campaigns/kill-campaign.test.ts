@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { runKills } from '../../../harness/crash/kill-campaign.ts';
+import { runKills } from '../../../harness/crash/kills/kill-campaign.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 test('stores killed in every way keep what they acknowledged, and leave nothing in the way of the next', async ({

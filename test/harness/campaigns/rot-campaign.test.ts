@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runRot } from '../../../harness/crash/rot-campaign.ts';
+import { runRot } from '../../../harness/crash/rot/rot-campaign.ts';
 
 test('damage to a store at rest is an error or a prefix, never wrong bytes', async () => {
   const fixtures = ['datawal/delete_tombstone', 'datawal/bad_crc'];

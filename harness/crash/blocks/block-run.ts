@@ -1,0 +1,160 @@
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mix32, Prng } from '../../prng.ts';
+import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
+import {
+  BLOCK_STORE,
+  type BlockPromises,
+  type BlockRecovery,
+  checkBlockImage,
+  copyBlockStore,
+} from './block-check.ts';
+import { BlockDisk, copySparse } from './block-disk.ts';
+import { mixInto } from './block-mix.ts';
+import { BlockWriter } from './block-writer.ts';
+
+/** Files of a finding, as `block-reproduce` reads them. */
+export const IMAGE_FILE = 'disk.img';
+export const PROMISES_FILE = 'promises.json';
+export const FOUND_STORE = 'store';
+
+export interface BlockImage {
+  readonly kind: 'moment' | 'mixed';
+  readonly recovery: BlockRecovery;
+  readonly requestsInFlight: number;
+}
+
+export interface BlockFinding {
+  readonly invariant: string;
+  readonly message: string;
+  readonly kind: BlockImage['kind'];
+  /** Of the writer. */
+  readonly seed: number;
+  readonly toldBefore: number;
+  /** Holds the files named above; of a writer that failed by itself only the store, as it was then. */
+  readonly directory: string;
+}
+
+export type BlockEvent =
+  | { readonly type: 'image'; readonly image: BlockImage }
+  | { readonly type: 'finding'; readonly finding: BlockFinding };
+
+/** Moments of one disk. */
+const MOMENTS = 5;
+/** Between two moments, at most; keeps what is written well below the size of the disk. */
+const MOST_LINES = 120;
+/** Images mixed of one pair. */
+const MIXES = 8;
+
+interface Taken {
+  readonly kind: BlockImage['kind'];
+  readonly path: string;
+  readonly toldBefore: number;
+  readonly requestsInFlight: number;
+}
+
+/**
+ * One disk, from an empty file system to the last of its images. `place` is a directory of its own, removed at the end;
+ * a finding goes into `findings`.
+ */
+export async function* runBlockDisk(
+  place: string,
+  findings: string,
+  seed: number,
+  signal: AbortSignal,
+): AsyncGenerator<BlockEvent> {
+  mkdirSync(place, { recursive: true });
+  const prng = Prng.seeded(mix32(seed));
+  const disk = new BlockDisk(place);
+  try {
+    const writer = new BlockWriter(join(disk.root, BLOCK_STORE), seed);
+    const taken: Taken[] = [];
+    let trouble: BlockFinding | undefined;
+    let lines: string[];
+    try {
+      for (let moment = 0; moment < MOMENTS && !signal.aborted; moment++) {
+        await writer.tells(writer.told + prng.below(MOST_LINES));
+        taken.push(...(await takeMoment(disk, writer, join(place, `moment-${moment}`), prng)));
+      }
+    } catch (error) {
+      if (!(error instanceof PromiseBroken)) throw error;
+      const directory = keepDirectory(findings);
+      cpSync(join(disk.root, BLOCK_STORE), join(directory, FOUND_STORE), { recursive: true });
+      const { invariant, message } = error;
+      trouble = { invariant, message, kind: 'moment', seed, toldBefore: writer.told, directory };
+    } finally {
+      lines = await writer.end();
+    }
+    if (trouble !== undefined) yield { type: 'finding', finding: trouble };
+    for (const one of taken) {
+      if (signal.aborted) break;
+      yield await checkTaken(one, { seed, lines, toldBefore: one.toldBefore }, place, findings);
+    }
+  } finally {
+    disk.close();
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** Two copies in quick succession, and mixtures of them when no flush ended in between. */
+async function takeMoment(disk: BlockDisk, writer: BlockWriter, path: string, prng: Prng): Promise<Taken[]> {
+  // What was told before the copying began was promised at both moments.
+  const toldBefore = writer.told;
+  const paths = [`${path}-first.img`, `${path}-second.img`] as const;
+  const copies = await disk.copyTwice(paths);
+  const takenAs = (kind: Taken['kind'], at: 0 | 1, path: string): Taken => {
+    const { requestsInFlight } = copies[at];
+    return { kind, path, toldBefore, requestsInFlight };
+  };
+  const taken = [takenAs('moment', 0, paths[0]), takenAs('moment', 1, paths[1])];
+  if (copies[0].flushes !== copies[1].flushes) return taken;
+  for (let number = 0; number < MIXES; number++) {
+    const mixedPath = `${path}-mixed-${number}.img`;
+    copySparse(paths[0], mixedPath);
+    // One sector that differs is in one of the two already.
+    if (mixInto(mixedPath, paths[1], prng) < 2) {
+      rmSync(mixedPath);
+      break;
+    }
+    taken.push(takenAs('mixed', 1, mixedPath));
+  }
+  return taken;
+}
+
+async function checkTaken(
+  { kind, path, requestsInFlight }: Taken,
+  promises: BlockPromises,
+  place: string,
+  findings: string,
+): Promise<BlockEvent> {
+  const work = join(place, 'work.img');
+  copySparse(path, work);
+  try {
+    const recovery = await checkBlockImage(work, join(place, 'mounted'), promises);
+    rmSync(path);
+    return { type: 'image', image: { kind, recovery, requestsInFlight } };
+  } catch (error) {
+    const directory = keepFinding(path, place, promises, findings);
+    const { seed, toldBefore } = promises;
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      type: 'finding',
+      finding: { invariant: invariantOf(error), message, kind, seed, toldBefore, directory },
+    };
+  }
+}
+
+function keepDirectory(findings: string): string {
+  mkdirSync(findings, { recursive: true });
+  return mkdtempSync(join(findings, 'found-'));
+}
+
+function keepFinding(image: string, place: string, promises: BlockPromises, findings: string): string {
+  const directory = keepDirectory(findings);
+  writeFileSync(join(directory, PROMISES_FILE), JSON.stringify(promises));
+  const work = join(place, 'work.img');
+  copySparse(image, work);
+  renameSync(image, join(directory, IMAGE_FILE));
+  copyBlockStore(work, join(place, 'mounted'), join(directory, FOUND_STORE));
+  return directory;
+}

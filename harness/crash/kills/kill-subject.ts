@@ -1,0 +1,74 @@
+import type { ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { PromiseBroken } from '../promises/fault-broken.ts';
+import type { KillKind, KillPlan } from './kill-plan.ts';
+import type { KillHistory, KillStep } from './kill-workload.ts';
+
+/** A kind of store that can be killed. */
+export interface KillSubject {
+  /** Of kills that it can take part in. */
+  readonly kinds: readonly KillKind[];
+  /** The compiled child. */
+  readonly program: string;
+  args(directory: string, round: KillRound, plan: KillPlan): string[];
+  steps(round: KillRound): Iterator<KillStep, unknown>;
+  /**
+   * Opens what a killed process left and checks it, as a writer only when `opens`; returns how long that took. Throws
+   * `PromiseBroken`.
+   */
+  check(directory: string, left: LeftStore, opens: boolean): Promise<number>;
+  /** Called while a child holds the store and answers nobody. */
+  checkBlocked(directory: string, child: ChildProcess): Promise<void>;
+}
+
+export interface KillRound {
+  readonly seed: number;
+  readonly round: number;
+  /** Of the history at its beginning. */
+  readonly length: number;
+  /** Of its steps only these, by their numbers; then it dies by its own hand. */
+  readonly only?: readonly number[];
+}
+
+/** What a killed process should have left. */
+export interface LeftStore {
+  /** All operations that the process began, which may be more than it finished. */
+  readonly history: KillHistory;
+  /** Operations that it acknowledged. */
+  readonly acknowledged: number;
+  readonly outputs: readonly LeftOutput[];
+}
+
+export interface LeftOutput {
+  readonly kind: 'compactTo' | 'export';
+  readonly name: string;
+  /** The state that it must hold. */
+  readonly state: string;
+  /** It is there; one that was being made may be absent, but not half done. */
+  readonly isComplete: boolean;
+}
+
+/** A program of the compiled crash harness, by folder and name, which runs whether this is compiled or not. */
+export function harnessProgram(name: string): string {
+  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
+  return join(dirname(packageFile), 'dist', 'harness', 'crash', name);
+}
+
+/** I1 to I3. From here on the history is what the store shows. */
+export function adoptState(
+  pairs: Iterable<[Uint8Array, Uint8Array]>,
+  history: KillHistory,
+  acknowledged: number,
+): void {
+  const kept = history.longestPrefix(history.stateOf(pairs));
+  if (kept === undefined)
+    throw new PromiseBroken('I1', `the state is that of no prefix of ${history.length} operations`);
+  if (kept < acknowledged) {
+    throw new PromiseBroken(
+      'I2',
+      `the state is that of ${kept} operations, and ${acknowledged} were acknowledged`,
+    );
+  }
+  if (kept !== history.length) history.rollBack(kept);
+}

@@ -1,0 +1,15 @@
+import type { Mutant } from './mutant.ts';
+import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
+import { MERGE_MUTANTS } from './mutants-of-merge.ts';
+import { READING_MUTANTS } from './mutants-of-reading.ts';
+import { RECOVERY_MUTANTS } from './mutants-of-recovery.ts';
+import { SEAL_MUTANTS } from './mutants-of-seals.ts';
+
+/** In the order of the table in docs/harness-crash.md. */
+export const MUTANTS: readonly Mutant[] = [
+  ...DURABILITY_MUTANTS,
+  ...RECOVERY_MUTANTS,
+  ...READING_MUTANTS,
+  ...SEAL_MUTANTS,
+  ...MERGE_MUTANTS,
+];

@@ -1,0 +1,324 @@
+import { randomBytes } from 'node:crypto';
+import { RecordType } from '../format/format.ts';
+import type { RecordRef } from '../format/frame.ts';
+import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from '../format/key-hash.ts';
+import { StoreError } from '../host/errors.ts';
+import type { HintRun } from '../seal/hint-block.ts';
+import type { HintReader } from '../seal/seal-hints.ts';
+import { SegmentFiles } from '../segment/segment-files.ts';
+import type { SegmentScanner } from '../segment/segment-scanner.ts';
+import { entryWords, type MutableRef } from './keydir-entry.ts';
+import { KeydirReplay } from './keydir-replay.ts';
+import { type EntryVisitor, KeydirShard, type ReplayTally } from './keydir-shard.ts';
+import { SegmentUsage } from './segment-usage.ts';
+
+/** Stands where no key has been put yet, so that a small store does not pay for many shards. Holds nothing, ever. */
+const EMPTY_SHARD = new KeydirShard();
+
+/**
+ * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves, in typed arrays
+ * that the garbage collector does not scan. The segment of a place is the number of a file (see `SegmentFiles`).
+ */
+export class Keydir {
+  readonly usage = new SegmentUsage();
+  readonly files = new SegmentFiles();
+  seed: HashSeed;
+  private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
+  private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
+  private readonly replaced: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
+  private count = 0;
+  private frameBytes = 0;
+  /** What `prepare` found, for the `commit` that follows. */
+  private preparedHash = 0;
+  private preparedSlot = -1;
+  private readonly tally: ReplayTally = {
+    putBytes: 0,
+    deleteBytes: 0,
+    forget: (segmentId, byteLength) => {
+      this.usage.of(segmentId).liveBytes -= byteLength;
+      this.frameBytes -= byteLength;
+    },
+  };
+  /** What `reserve` found, for those that follow; and a count a shard, used again each time. */
+  private reservedHashes = new Uint32Array(0);
+  private readonly entries = new Uint32Array(SHARDS);
+  private readonly words = new Uint32Array(SHARDS);
+
+  /** The seed is chosen at random unless a test needs to know it. */
+  constructor(seed: HashSeed = randomSeed()) {
+    this.seed = seed;
+  }
+
+  get size(): number {
+    return this.count;
+  }
+
+  /** Bytes of the frames pointed to. */
+  get liveBytes(): number {
+    return this.frameBytes;
+  }
+
+  /** Bytes of memory held, spare room included. */
+  get sizeBytes(): number {
+    return this.shards.reduce((sum, shard) => sum + (shard === EMPTY_SHARD ? 0 : shard.sizeBytes), 0);
+  }
+
+  has(key: Uint8Array): boolean {
+    const hash = hashKey(key, 0, key.length, this.seed);
+    return this.shardOf(hash).find(hash, key, 0, key.length) !== -1;
+  }
+
+  /** The place of a key's newest Put. The object is filled again by the next call: copy what must outlive it. */
+  locate(key: Uint8Array): RecordRef | undefined {
+    return this.locateIn(key, 0, key.length);
+  }
+
+  /** The same for a key that stands in other bytes. */
+  private locateIn(bytes: Uint8Array, start: number, end: number): MutableRef | undefined {
+    const hash = hashKey(bytes, start, end, this.seed);
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, bytes, start, end);
+    if (slot === -1) return undefined;
+    shard.read(slot, this.found);
+    return this.found;
+  }
+
+  /** As `locate`, by the id of the segment, for a key that stands in other bytes. */
+  placeOf(bytes: Uint8Array, start: number, end: number): RecordRef | undefined {
+    const ref = this.locateIn(bytes, start, end);
+    if (ref !== undefined) ref.segmentId = this.files.segmentIdOf(ref.segmentId);
+    return ref;
+  }
+
+  set(key: Uint8Array, ref: RecordRef): void {
+    this.prepare(key, 0, key.length);
+    this.commit(key, 0, key.length, ref);
+  }
+
+  /**
+   * Finds or makes the room for a key, so that the `commit` that follows cannot fail: what the log has accepted must
+   * be found. Throws `OUT_OF_MEMORY`.
+   */
+  prepare(bytes: Uint8Array, start: number, end: number): void {
+    const hash = hashKey(bytes, start, end, this.seed);
+    const slot = this.shardOf(hash).find(hash, bytes, start, end);
+    if (slot === -1) {
+      try {
+        this.ownShardOf(shardOf(hash)).reserve(1, entryWords(end - start));
+      } catch (error) {
+        throw this.outOfMemory(1, error);
+      }
+    }
+    this.preparedHash = hash;
+    this.preparedSlot = slot;
+  }
+
+  /**
+   * Makes the room for all of these keys at once, and remembers their hashes: for each, in this order, `setReserved` must
+   * follow, or `delete`. Throws `OUT_OF_MEMORY`, and then nothing has changed.
+   */
+  reserve(keys: readonly Uint8Array[]): void {
+    try {
+      if (this.reservedHashes.length < keys.length) this.reservedHashes = new Uint32Array(keys.length * 2);
+      const { reservedHashes, entries, words } = this;
+      entries.fill(0);
+      words.fill(0);
+      for (const [index, key] of keys.entries()) {
+        const hash = hashKey(key, 0, key.length, this.seed);
+        reservedHashes[index] = hash;
+        const shard = shardOf(hash);
+        entries[shard] = (entries[shard] as number) + 1;
+        words[shard] = (words[shard] as number) + entryWords(key.length);
+      }
+      for (let shard = 0; shard < SHARDS; shard++) {
+        if (entries[shard] === 0) continue;
+        this.ownShardOf(shard).reserve(entries[shard] as number, words[shard] as number);
+      }
+    } catch (error) {
+      throw this.outOfMemory(keys.length, error);
+    }
+  }
+
+  /** Sets the key that stood at `index` of those reserved. */
+  setReserved(index: number, key: Uint8Array, ref: RecordRef): void {
+    this.preparedHash = this.reservedHashes[index] as number;
+    this.preparedSlot = this.shardOf(this.preparedHash).find(this.preparedHash, key, 0, key.length);
+    this.commit(key, 0, key.length, ref);
+  }
+
+  private outOfMemory(keys: number, cause: unknown): StoreError {
+    return new StoreError('OUT_OF_MEMORY', `no memory for ${keys} more keys beside ${this.count} others`, {
+      cause,
+    });
+  }
+
+  /** Sets the key that was prepared; nothing else may have been called in between. */
+  commit(bytes: Uint8Array, start: number, end: number, ref: RecordRef): void {
+    const shard = this.shardOf(this.preparedHash);
+    const usage = this.usage.of(ref.segmentId);
+    usage.putBytes += ref.byteLength;
+    usage.liveBytes += ref.byteLength;
+    this.frameBytes += ref.byteLength;
+    if (this.preparedSlot !== -1) {
+      shard.read(this.preparedSlot, this.replaced);
+      this.forgetFrame(this.replaced);
+      shard.update(this.preparedSlot, ref);
+      return;
+    }
+    shard.insert(this.preparedHash, bytes, start, end, ref);
+    this.count++;
+  }
+
+  /** Applies the Delete at `ref`. Was the key there? */
+  delete(key: Uint8Array, { segmentId, byteLength }: RecordRef): boolean {
+    this.usage.of(segmentId).deleteBytes += byteLength;
+    return this.deleteAt(key, 0, key.length);
+  }
+
+  /** Does the keydir point to this place for this key? */
+  isLive(bytes: Uint8Array, start: number, end: number, file: number, offset: number): boolean {
+    const ref = this.locateIn(bytes, start, end);
+    return ref !== undefined && ref.segmentId === file && ref.offset === offset;
+  }
+
+  hasAt(bytes: Uint8Array, start: number, end: number): boolean {
+    const hash = hashKey(bytes, start, end, this.seed);
+    return this.shardOf(hash).find(hash, bytes, start, end) !== -1;
+  }
+
+  /** Points a key to its copy in another file, if it still points into one of those that were copied. */
+  move(hint: HintReader, from: ReadonlySet<number>, toFile: number): void {
+    const { hash, bytes, keyAt, offset, byteLength } = hint;
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, bytes, keyAt, keyAt + hint.keyLength);
+    if (slot === -1) return;
+    shard.read(slot, this.replaced);
+    if (!from.has(this.replaced.segmentId)) return;
+    this.usage.of(this.replaced.segmentId).liveBytes -= byteLength;
+    this.usage.of(toFile).liveBytes += byteLength;
+    this.found.segmentId = toFile;
+    this.found.offset = offset;
+    this.found.byteLength = byteLength;
+    shard.update(slot, this.found);
+  }
+
+  /** Before the first key: keys are hashed as all openings of this store hash them. */
+  identify(storeId: Buffer): void {
+    this.seed = seedOf(storeId);
+  }
+
+  /** Takes what an opening finds in so many bytes of log. Nothing else may change the keydir until that has finished. */
+  replay(logBytes: number): KeydirReplay {
+    try {
+      return new KeydirReplay(this, logBytes);
+    } catch (error) {
+      throw this.outOfMemory(0, error);
+    }
+  }
+
+  /**
+   * Replays hints of one file, whose hashes are of the same store, and whose offsets count from `base`. Room is made for
+   * `times` as many. Throws `OUT_OF_MEMORY`.
+   */
+  applyRun(file: number, base: number, run: HintRun, times: number): void {
+    const { tally } = this;
+    const usage = this.usage.of(file);
+    tally.putBytes = 0;
+    tally.deleteBytes = 0;
+    try {
+      const shard = this.ownShardOf(run.shard);
+      const before = shard.count;
+      shard.replay(run, file, base, times, tally);
+      this.count += shard.count - before;
+    } catch (error) {
+      throw this.outOfMemory(run.to - run.from, error);
+    }
+    usage.putBytes += tally.putBytes;
+    usage.liveBytes += tally.putBytes;
+    usage.deleteBytes += tally.deleteBytes;
+    this.frameBytes += tally.putBytes;
+  }
+
+  /** Gives back what a replay expected and did not find. */
+  trim(): void {
+    for (const shard of this.shards) if (shard !== EMPTY_SHARD) shard.trim();
+  }
+
+  /** Replays one record of the log: a Put or a Delete; Raw records are not part of the view. */
+  apply(segmentId: number, frame: SegmentScanner): void {
+    if (frame.type === RecordType.Raw) return;
+    const start = frame.keyAt;
+    const end = start + frame.keyLength;
+    if (frame.type === RecordType.Delete) {
+      this.usage.of(segmentId).deleteBytes += frame.byteLength;
+      this.deleteAt(frame.bytes, start, end);
+    } else {
+      this.found.segmentId = segmentId;
+      this.found.offset = frame.offset;
+      this.found.byteLength = frame.byteLength;
+      this.prepare(frame.bytes, start, end);
+      this.commit(frame.bytes, start, end, this.found);
+    }
+  }
+
+  /** In no promised order. A key added or deleted while iterating may or may not be seen; none is seen twice. */
+  *keys(): Generator<Buffer> {
+    for (const shard of this.shards) {
+      if (shard === EMPTY_SHARD) continue;
+      for (const key of shard.keys()) {
+        if (this.has(key)) yield key;
+      }
+    }
+  }
+
+  /**
+   * Visits every entry of one shard (of `SHARDS`), in one go, with the id of its segment. Ref and bytes are those of the
+   * keydir: copy what must stay.
+   */
+  visitShard(shard: number, visit: EntryVisitor): void {
+    this.shards[shard]?.visit((ref, bytes, start, end) => {
+      ref.segmentId = this.files.segmentIdOf(ref.segmentId);
+      visit(ref, bytes, start, end);
+    });
+  }
+
+  /** All keys in byte order. */
+  sortedKeys(): Buffer[] {
+    return [...this.keys()].sort(Buffer.compare);
+  }
+
+  private deleteAt(bytes: Uint8Array, start: number, end: number): boolean {
+    const hash = hashKey(bytes, start, end, this.seed);
+    const shard = this.shardOf(hash);
+    const slot = shard.find(hash, bytes, start, end);
+    if (slot === -1) return false;
+    shard.read(slot, this.replaced);
+    this.forgetFrame(this.replaced);
+    shard.remove(slot);
+    this.count--;
+    return true;
+  }
+
+  private forgetFrame({ segmentId, byteLength }: RecordRef): void {
+    this.usage.of(segmentId).liveBytes -= byteLength;
+    this.frameBytes -= byteLength;
+  }
+
+  private shardOf(hash: number): KeydirShard {
+    return this.shards[shardOf(hash)] as KeydirShard;
+  }
+
+  /** The shard that may be written to. */
+  private ownShardOf(index: number): KeydirShard {
+    const shard = this.shards[index] as KeydirShard;
+    if (shard !== EMPTY_SHARD) return shard;
+    const created = new KeydirShard();
+    this.shards[index] = created;
+    return created;
+  }
+}
+
+function randomSeed(): HashSeed {
+  const bytes = randomBytes(8);
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
+}

@@ -1,0 +1,60 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FRAME_OVERHEAD_BYTES } from '../format/format.ts';
+import { SHARDS } from '../format/key-hash.ts';
+import type { LogSegment } from '../segment/segment-list.ts';
+import type { Keydir } from './keydir.ts';
+
+/** Shards walked between two turns of the event loop; one of a keydir of ten million keys takes about half a millisecond. */
+const SHARDS_A_TURN = 2;
+
+/**
+ * Which places of some segments the keydir points to: one bit for each possible beginning of a frame, which are no closer
+ * than the shortest frame is long. Half a percent of the segments, however many keys there are.
+ */
+export class LivePlaces {
+  private readonly bits = new Map<number, Uint8Array>();
+  /** By segment, places that nobody took yet. */
+  private readonly left = new Map<number, number>();
+
+  /** As the keydir is while it is walked. */
+  static async of(keydir: Keydir, segments: readonly LogSegment[]): Promise<LivePlaces> {
+    const places = new LivePlaces();
+    for (const { segmentId, sizeBytes } of segments) {
+      places.bits.set(segmentId, new Uint8Array((Math.ceil(sizeBytes / FRAME_OVERHEAD_BYTES) >>> 3) + 1));
+    }
+    for (let shard = 0; shard < SHARDS; shard++) {
+      keydir.visitShard(shard, ({ segmentId, offset }) => places.set(segmentId, offset));
+      if (shard % SHARDS_A_TURN === SHARDS_A_TURN - 1) await nextTurn();
+    }
+    return places;
+  }
+
+  /** Is the place live? It is not, the next time. */
+  take(segmentId: number, offset: number): boolean {
+    const bits = this.bits.get(segmentId);
+    if (bits === undefined) return false;
+    const index = Math.floor(offset / FRAME_OVERHEAD_BYTES);
+    const byte = bits[index >>> 3] as number;
+    const mask = 1 << (index & 7);
+    if ((byte & mask) === 0) return false;
+    bits[index >>> 3] = byte ^ mask;
+    this.left.set(segmentId, (this.left.get(segmentId) as number) - 1);
+    return true;
+  }
+
+  /** Is any place left that nobody took? */
+  hasLeft(segmentId: number): boolean {
+    return (this.left.get(segmentId) ?? 0) > 0;
+  }
+
+  private set(segmentId: number, offset: number): void {
+    const bits = this.bits.get(segmentId);
+    const index = Math.floor(offset / FRAME_OVERHEAD_BYTES);
+    if (bits === undefined || index >>> 3 >= bits.length) return;
+    const before = bits[index >>> 3] as number;
+    const after = before | (1 << (index & 7));
+    if (after === before) return;
+    bits[index >>> 3] = after;
+    this.left.set(segmentId, (this.left.get(segmentId) ?? 0) + 1);
+  }
+}

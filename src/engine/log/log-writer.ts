@@ -1,0 +1,251 @@
+import { MAX_SEGMENT_ID, RecordType } from '../format/format.ts';
+import { frameBytes, type RecordRef } from '../format/frame.ts';
+import { StoreError } from '../host/errors.ts';
+import type { PoisonLatch } from '../host/poison-latch.ts';
+import { nowNs } from '../host/probe.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import { MAX_UNSYNCED_RECORDS } from '../recovery/recovery.ts';
+import type { LogSegment } from '../segment/segment-list.ts';
+import type { SegmentWriter } from '../segment/segment-writer.ts';
+import type { LogPosition, LogSync } from './log-sync.ts';
+
+/** One record to append. */
+export interface Append {
+  readonly type: RecordType;
+  readonly key: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+export interface LogWriterOptions {
+  readonly directory: string;
+  readonly segmentBytes: number;
+  readonly latch: PoisonLatch;
+  readonly syncs: LogSync;
+  readonly probe: ProbeSet | undefined;
+  /** Ascending. */
+  readonly sealed: readonly LogSegment[];
+  readonly active: SegmentWriter;
+  readonly nextTxid: number;
+}
+
+/** What a probe calls the append of one record, by its type. */
+export const APPEND_KINDS = ['append', 'put', 'delete'] as const;
+
+/**
+ * The end of the log: gives each record its txid and its place in the active segment, and goes on in a new segment when
+ * that one is full. When an append returns, the kernel has the bytes. The callers have checked that the log is open and not
+ * poisoned; a write that fails closes the latch.
+ */
+export class LogWriter {
+  private readonly options: LogWriterOptions;
+  private readonly latch: PoisonLatch;
+  private readonly syncs: LogSync;
+  private readonly probe: ProbeSet | undefined;
+  private readonly segmentBytes: number;
+  private sealedSegments: readonly LogSegment[];
+  private activeSegment: SegmentWriter;
+  private nextTxid: number;
+
+  constructor(options: LogWriterOptions) {
+    this.options = options;
+    this.latch = options.latch;
+    this.syncs = options.syncs;
+    this.probe = options.probe;
+    this.segmentBytes = options.segmentBytes;
+    this.sealedSegments = options.sealed;
+    this.activeSegment = options.active;
+    this.nextTxid = options.nextTxid;
+  }
+
+  /** The segment being appended to. */
+  get active(): SegmentWriter {
+    return this.activeSegment;
+  }
+
+  /** Those that are final, ascending. */
+  get sealed(): readonly LogSegment[] {
+    return this.sealedSegments;
+  }
+
+  /** All of them as they are now, ascending; the last is the active one. */
+  get segments(): LogSegment[] {
+    const { segmentId, sizeBytes } = this.activeSegment;
+    return [...this.sealedSegments, { segmentId, sizeBytes }];
+  }
+
+  /** Where the next record goes. */
+  get end(): LogPosition {
+    const { segmentId, sizeBytes } = this.activeSegment;
+    return { segmentId, offset: sizeBytes, nextTxid: this.nextTxid };
+  }
+
+  get unsyncedRecords(): number {
+    return this.nextTxid - this.syncs.durable.nextTxid;
+  }
+
+  get unsyncedBytes(): number {
+    const { segmentId, offset } = this.syncs.durable;
+    return this.segments.reduce((sum, segment) => {
+      if (segment.segmentId < segmentId) return sum;
+      return sum + segment.sizeBytes - (segment.segmentId === segmentId ? offset : 0);
+    }, 0);
+  }
+
+  /** A merge has put these in the place of sealed segments of the same ids. */
+  replace(segments: readonly LogSegment[]): void {
+    const changed = new Map(segments.map((segment) => [segment.segmentId, segment]));
+    this.sealedSegments = this.sealedSegments.map((segment) => changed.get(segment.segmentId) ?? segment);
+  }
+
+  /** Appends one record with one write call. */
+  append(type: RecordType, key: Uint8Array, payload: Uint8Array): RecordRef {
+    const { probe } = this;
+    if (probe === undefined) return this.appendOne(type, key, payload, 0);
+    const kind = APPEND_KINDS[type];
+    const operation = probe.begin(kind);
+    const startNs = nowNs();
+    const userBytes = key.length + payload.length;
+    const byteLength = frameBytes(key.length, payload.length);
+    let failure: StoreError | undefined;
+    try {
+      return this.appendOne(type, key, payload, operation);
+    } catch (error) {
+      failure = error as StoreError;
+      throw error;
+    } finally {
+      probe.appended?.(operation, kind, byteLength, userBytes, startNs, nowNs() - startNs, failure);
+    }
+  }
+
+  /**
+   * Appends many records with few write calls. `written` is told of each record once the kernel has it, in order: when a
+   * write fails in the middle, of those before it only.
+   */
+  appendAll(appends: readonly Append[], written: (append: Append, ref: RecordRef) => void): void {
+    const { probe } = this;
+    if (probe === undefined) {
+      this.appendStaged(appends, written, 0);
+      return;
+    }
+    const operation = probe.begin('batch');
+    const startNs = nowNs();
+    let puts = 0;
+    let deletes = 0;
+    let bytes = 0;
+    let userBytes = 0;
+    let failure: unknown;
+    try {
+      this.appendStaged(
+        appends,
+        (append, ref) => {
+          if (append.type === RecordType.Delete) deletes++;
+          else puts++;
+          bytes += ref.byteLength;
+          userBytes += append.key.length + append.payload.length;
+          written(append, ref);
+        },
+        operation,
+      );
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      const error = failure as StoreError | undefined;
+      probe.batched?.(operation, puts, deletes, bytes, userBytes, startNs, nowNs() - startNs, error);
+    }
+  }
+
+  /** Goes on in a new segment. The sync of the one before runs in the background; this waits for that of the one before it. */
+  rotate(): void {
+    const previous = this.activeSegment;
+    if (previous.segmentId === MAX_SEGMENT_ID) {
+      const { directory } = this.options;
+      throw new StoreError('LOG_FULL', `segment ids end at ${MAX_SEGMENT_ID}; compactTo a new directory`, {
+        path: directory,
+      });
+    }
+    this.syncs.waitForSealed();
+    try {
+      this.activeSegment = previous.createNext();
+    } catch (error) {
+      throw this.latch.close('WRITE_FAILED', 'the rotation', error);
+    }
+    const { segmentId, sizeBytes } = previous;
+    this.sealedSegments = [...this.sealedSegments, { segmentId, sizeBytes }];
+    this.syncs.seal(previous, this.end);
+    this.probe?.rotated?.(segmentId, this.activeSegment.segmentId);
+  }
+
+  private appendOne(type: RecordType, key: Uint8Array, payload: Uint8Array, operation: number): RecordRef {
+    const byteLength = frameBytes(key.length, payload.length);
+    this.makeRoom(byteLength);
+    const { segmentId, sizeBytes: offset } = this.activeSegment;
+    try {
+      this.activeSegment.append(type, this.nextTxid, key, payload);
+    } catch (error) {
+      throw this.latch.close('WRITE_FAILED', 'the append', error);
+    }
+    this.nextTxid++;
+    this.probe?.wrote?.(operation, segmentId, offset, byteLength);
+    return { segmentId, offset, byteLength };
+  }
+
+  private appendStaged(
+    appends: readonly Append[],
+    written: (append: Append, ref: RecordRef) => void,
+    operation: number,
+  ): void {
+    let staged: { append: Append; ref: RecordRef }[] = [];
+    const flush = () => {
+      if (staged.length === 0) return;
+      const active = this.activeSegment;
+      const { segmentId, sizeBytes } = active;
+      try {
+        active.flush();
+      } catch (error) {
+        throw this.latch.close('WRITE_FAILED', 'the append of a batch', error);
+      }
+      this.probe?.wrote?.(operation, segmentId, sizeBytes, active.sizeBytes - sizeBytes);
+      for (const { append, ref } of staged) written(append, ref);
+      staged = [];
+    };
+    for (const append of appends) {
+      const { type, key, payload } = append;
+      const byteLength = frameBytes(key.length, payload.length);
+      if (this.needsRoom(byteLength) || !this.activeSegment.canStage(key, payload)) {
+        flush();
+        this.makeRoom(byteLength);
+      }
+      const active = this.activeSegment;
+      if (!active.canStage(key, payload)) {
+        written(append, this.appendOne(type, key, payload, operation));
+        continue;
+      }
+      const offset = active.sizeBytes + active.stagedBytes;
+      staged.push({ append, ref: { segmentId: active.segmentId, offset, byteLength } });
+      active.stage(type, this.nextTxid, key, payload);
+      this.nextTxid++;
+    }
+    flush();
+  }
+
+  private needsRoom(byteLength: number): boolean {
+    const used = this.activeSegment.sizeBytes + this.activeSegment.stagedBytes;
+    return this.isFull(used, byteLength) || this.unsyncedIsFull();
+  }
+
+  /** Before an append: rotates a full segment, and syncs when too much is unsynced. */
+  private makeRoom(byteLength: number): void {
+    if (this.isFull(this.activeSegment.sizeBytes, byteLength)) this.rotate();
+    if (this.unsyncedIsFull()) this.syncs.syncNow();
+  }
+
+  /** A frame that is longer than a segment has one to itself. */
+  private isFull(usedBytes: number, byteLength: number): boolean {
+    return usedBytes > 0 && usedBytes + byteLength > this.segmentBytes;
+  }
+
+  private unsyncedIsFull(): boolean {
+    return this.unsyncedRecords >= MAX_UNSYNCED_RECORDS;
+  }
+}

@@ -1,0 +1,273 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { StoreError } from '../host/errors.ts';
+import { closeQuietly, type FileSystem, readFully } from '../host/file-system.ts';
+import type { PoisonLatch } from '../host/poison-latch.ts';
+import { nowNs } from '../host/probe.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import { SealBuilder } from '../seal/seal-builder.ts';
+import {
+  endsDigestOf,
+  NO_IDENTITY,
+  SEAL_HEADER_BYTES,
+  SEAL_TEMPORARY_SUFFIX,
+  type Seal,
+  sealPath,
+} from '../seal/seal-file.ts';
+import type { SealSet } from '../seal/seal-set.ts';
+import type { LogSegment } from '../segment/segment-list.ts';
+import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
+
+/** Read, checked and digested between two turns of the event loop: about a millisecond of small records. */
+const BYTES_A_TURN = 128 * 1024;
+
+/** Leftovers of earlier openings that a close still seals; more would hold it up, and have time. */
+const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
+
+/** Longer segments, which only another program writes, have offsets that a hint cannot hold, and are read when opened. */
+const LONGEST_SEALED_BYTES = 2 ** 32;
+
+export interface SealerOptions {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly storeId: Buffer;
+  readonly latch: PoisonLatch;
+  readonly probe: ProbeSet | undefined;
+  /** Those that were found valid when the log was opened, and are still there. */
+  readonly seals: SealSet;
+  readonly lowestId: number;
+  readonly onWritten: () => void;
+}
+
+/**
+ * Writes the seal files of segments that are durable, lowest id first, one at a time and in small slices between other
+ * work. Nothing depends on a seal: one that cannot be written is left out, and the next opening reads its segment and
+ * tries again. It reads the segment once more, so that a seal never says of a segment what its file does not.
+ */
+export class SegmentSealer {
+  private readonly options: SealerOptions;
+  /** By segment id, as they are on disk. */
+  private readonly seals = new Map<number, Seal>();
+  /** Ascending; those left over by an earlier opening first. */
+  private leftovers: LogSegment[];
+  private queue: LogSegment[] = [];
+  private running: Promise<void> | undefined;
+  /** Told when a segment needs to wait no longer. */
+  private waiters: (() => void)[] = [];
+  private stopped = false;
+  private descriptors = 0;
+
+  /** `sealed` are the sealed segments that an opening has found. */
+  constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
+    this.options = options;
+    for (const seal of options.seals) this.seals.set(seal.segmentId, seal);
+    // What a merge has absorbed is spoken for by the seal of its output.
+    const covered = options.seals.covered(sealed.map(({ segmentId }) => segmentId));
+    this.leftovers = sealed.filter(
+      (segment) => this.sealOf(segment) === undefined && !covered.has(segment.segmentId),
+    );
+  }
+
+  /** Segments that have no seal yet. */
+  get pendingCount(): number {
+    return this.leftovers.length + this.queue.length;
+  }
+
+  /** Files held open. */
+  get descriptorCount(): number {
+    return this.descriptors;
+  }
+
+  /** The seal of a segment; one that another program has appended to has a seal of what it was before. */
+  sealOf({ segmentId, sizeBytes }: LogSegment): Seal | undefined {
+    const seal = this.seals.get(segmentId);
+    return seal?.byteLength === sizeBytes ? seal : undefined;
+  }
+
+  /** A merge has put another segment in the place of all that this seal covers. */
+  replace(seal: Seal): void {
+    for (let id = seal.firstId; id < seal.segmentId; id++) this.seals.delete(id);
+    this.seals.set(seal.segmentId, seal);
+  }
+
+  start(): void {
+    if (this.pendingCount > 0) this.running ??= this.run();
+  }
+
+  /** The segment is durable, and so is the name of the next one. */
+  add(segment: LogSegment): void {
+    this.queue.push(segment);
+    this.start();
+  }
+
+  /**
+   * Settles when no segment up to this id waits for its seal any more. `check` is called for each that was sealed meanwhile,
+   * and throws where it is not to be waited for.
+   */
+  async written(throughId: number, check: () => void): Promise<void> {
+    const isWaiting = ({ segmentId }: LogSegment) => segmentId <= throughId;
+    while (this.running !== undefined && (this.leftovers.some(isWaiting) || this.queue.some(isWaiting))) {
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
+      check();
+    }
+  }
+
+  /** Settles when every segment that was added is sealed, and nothing is going on any more. Many leftovers are left. */
+  async finish(): Promise<void> {
+    let bytes = 0;
+    this.leftovers = this.leftovers.filter(({ sizeBytes }) => {
+      bytes += sizeBytes;
+      return bytes <= LEFTOVER_BYTES_AT_CLOSE;
+    });
+    await this.running;
+  }
+
+  /** Settles when nothing is going on any more. What is not sealed now, a later opening will seal. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    try {
+      for (;;) {
+        // Not on the time of whoever rotated.
+        await nextTurn();
+        const segment = this.leftovers[0] ?? this.queue[0];
+        if (segment === undefined || this.isEnded) return;
+        await this.sealReported(segment);
+        this.leftovers = this.leftovers.filter((other) => other !== segment);
+        this.queue = this.queue.filter((other) => other !== segment);
+        this.tellWaiters();
+      }
+    } finally {
+      this.running = undefined;
+      this.tellWaiters();
+    }
+  }
+
+  private tellWaiters(): void {
+    for (const tell of this.waiters.splice(0)) tell();
+  }
+
+  private get isEnded(): boolean {
+    return this.stopped || this.options.latch.poisonedBy !== undefined;
+  }
+
+  private async sealReported(segment: LogSegment): Promise<void> {
+    if (segment.sizeBytes > LONGEST_SEALED_BYTES) return;
+    const { probe } = this.options;
+    const operation = probe?.begin('seal') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let sealBytes = 0;
+    let failure: StoreError | undefined;
+    try {
+      sealBytes = (await this.seal(segment, operation)) ?? 0;
+    } catch (error) {
+      failure =
+        error instanceof StoreError
+          ? error
+          : new StoreError('IO_FAILED', `the seal of segment ${segment.segmentId} was not written`, {
+              cause: error,
+              segmentId: segment.segmentId,
+            });
+      if (failure.code === 'CRC_MISMATCH' || failure.code === 'FRAME_MISMATCH') probe?.corrupted?.(failure);
+    }
+    probe?.sealed?.(operation, segment.segmentId, sealBytes, startNs, nowNs() - startNs, failure);
+  }
+
+  /** Returns the bytes of the seal, or undefined when it was given up because the log is being closed. */
+  private async seal(segment: LogSegment, operation: number): Promise<number | undefined> {
+    const { fileSystem, directory, latch } = this.options;
+    const temporary = sealPath(directory, segment.segmentId, SEAL_TEMPORARY_SUFFIX);
+    if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
+    const source = this.open(segmentPath(directory, segment.segmentId), 'read');
+    try {
+      const target = this.open(temporary, 'create');
+      let seal: Seal | undefined;
+      try {
+        seal = await this.write(segment, source, target, operation);
+        if (seal !== undefined) await fileSystem.dataSyncAsync(target);
+      } catch (error) {
+        seal = undefined;
+        throw error;
+      } finally {
+        this.close(target);
+        if (seal === undefined || this.isEnded) fileSystem.remove(temporary);
+      }
+      if (seal === undefined || this.isEnded) return undefined;
+      fileSystem.rename(temporary, sealPath(directory, segment.segmentId));
+      try {
+        await fileSystem.directorySyncAsync(directory);
+      } catch (error) {
+        // The kernel tells of it once: a later sync of the directory, for a segment, could succeed without having done it.
+        throw latch.close('SYNC_FAILED', 'the sync of a seal file', error);
+      }
+      this.seals.set(segment.segmentId, seal);
+      this.options.onWritten();
+      return SEAL_HEADER_BYTES + seal.hintsBytes;
+    } finally {
+      this.close(source);
+    }
+  }
+
+  private async write(
+    { segmentId, sizeBytes }: LogSegment,
+    source: number,
+    target: number,
+    operation: number,
+  ): Promise<Seal | undefined> {
+    const { fileSystem, storeId } = this.options;
+    const builder = new SealBuilder(fileSystem, target, storeId, segmentId, sizeBytes);
+    const frame = new SegmentScanner({
+      fileSystem,
+      probe: this.options.probe,
+      operation,
+      site: 'seal',
+      descriptor: source,
+      segmentId,
+      endOffset: sizeBytes,
+      chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
+    });
+    for (let state = frame.next(), turnStart = 0; ; state = frame.next()) {
+      if (state === 'damaged') throw damagedFrame(segmentId, frame);
+      if (state === 'frame') {
+        builder.add(frame, frame.offset);
+        if (frame.offset + frame.byteLength < turnStart + BYTES_A_TURN) continue;
+      }
+      const turnEnd = state === 'frame' ? frame.offset + frame.byteLength : sizeBytes;
+      builder.digest(readRange(fileSystem, source, turnStart, turnEnd));
+      if (state === 'end') break;
+      turnStart = turnEnd;
+      await nextTurn();
+      if (this.isEnded) return undefined;
+    }
+    const identity = this.options.seals.identityBySuccessor(segmentId);
+    const firstId = segmentId === this.options.lowestId ? FIRST_SEGMENT_ID : segmentId;
+    return builder.finish({
+      firstId,
+      byteLength: sizeBytes,
+      ...(identity === undefined ? {} : { identity }),
+      predecessorIdentity: this.seals.get(firstId - 1)?.identity ?? NO_IDENTITY,
+      endsDigest: endsDigestOf(fileSystem, source, sizeBytes),
+    });
+  }
+
+  private open(path: string, mode: 'read' | 'create'): number {
+    const descriptor = this.options.fileSystem.open(path, mode);
+    this.descriptors++;
+    return descriptor;
+  }
+
+  private close(descriptor: number): void {
+    closeQuietly(this.options.fileSystem, descriptor);
+    this.descriptors--;
+  }
+}
+
+function readRange(fileSystem: FileSystem, descriptor: number, start: number, end: number): Buffer {
+  const bytes = Buffer.allocUnsafe(end - start);
+  readFully(fileSystem, descriptor, bytes, 0, bytes.length, start);
+  return bytes;
+}

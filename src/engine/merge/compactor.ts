@@ -1,0 +1,228 @@
+import { isAborted, type StoreError, wrapSystemError } from '../host/errors.ts';
+import { nowNs } from '../host/probe.ts';
+import type { Keydir } from '../keydir/keydir.ts';
+import type { RecordLog } from '../log/record-log.ts';
+import { type MergeResult, mergeRun } from './merge.ts';
+import { chooseRun, garbageBytes, type MergeCandidate } from './merge-choice.ts';
+
+export interface CompactOptions {
+  /** Segments of which at least this share is garbage are merged. From 0 to 1; default 0.25. */
+  readonly deadRatio?: number;
+  /** Ends the compaction between two slices; what was merged before stays merged. */
+  readonly signal?: AbortSignal;
+}
+
+export interface AutoCompactionOptions {
+  /** As for `compact`. Default 0.4. */
+  readonly deadRatio?: number;
+  /** Nothing is merged while there is less garbage than this. Bytes; default: one segment. */
+  readonly minBytes?: number;
+}
+
+/** What a compaction did. Bytes of segments. */
+export interface CompactionReport {
+  readonly merges: number;
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+}
+
+const DEFAULT_DEAD_RATIO = 0.25;
+const DEFAULT_AUTO_DEAD_RATIO = 0.4;
+
+/** Writers that wait for a sync also wait for a merge once there is so much more garbage than what starts one. */
+const OUTRUN_FACTOR = 4;
+
+/** Runs merges, one at a time: when it is asked to, and by itself where that is wanted. */
+export class Compactor {
+  private readonly log: RecordLog;
+  private readonly keydir: Keydir;
+  private readonly auto: Required<AutoCompactionOptions> | undefined;
+  private running: Promise<unknown> = Promise.resolve();
+  /** Is an automatic pass at work, or waiting for its turn? */
+  private isAutoDue = false;
+  /** The one that is at work. */
+  private autoPass: Promise<unknown> | undefined;
+
+  /** `auto` as `checkAuto` has found it. */
+  constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
+    this.log = log;
+    this.keydir = keydir;
+    if (auto !== undefined) {
+      const { deadRatio = DEFAULT_AUTO_DEAD_RATIO, minBytes = log.segmentBytes } = auto;
+      this.auto = { deadRatio, minBytes };
+    }
+    if (this.auto !== undefined) log.onSealWritten = () => this.startAuto();
+  }
+
+  /** The active segment is sealed first where it is worth it itself. */
+  async compact({ deadRatio = DEFAULT_DEAD_RATIO, signal }: CompactOptions = {}): Promise<CompactionReport> {
+    const share = ratio(deadRatio);
+    return this.alone(async () => {
+      signal?.throwIfAborted();
+      const active = this.keydir.usage.of(this.log.end.segmentId);
+      const garbage = active.putBytes - active.liveBytes;
+      if (garbage > 0 && garbage >= share * this.log.end.offset) this.log.rotate();
+      await this.log.sealsWritten(() => this.check(signal));
+      return this.mergePass(share, 0, signal);
+    });
+  }
+
+  /** Does it merge by itself? Only then can garbage outrun it. */
+  get isAutomatic(): boolean {
+    return this.auto !== undefined;
+  }
+
+  /**
+   * Settles when the automatic pass that is at work has ended, if garbage outruns it. For those who wait for something anyway:
+   * not for one that itself waits, for a scrub perhaps that takes hours.
+   */
+  async relieve(): Promise<void> {
+    if (this.auto === undefined || this.autoPass === undefined || !this.isOutrun(this.auto)) return;
+    const { probe } = this.log;
+    const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
+    await this.autoPass.catch(() => {});
+    probe?.writeStalled?.('compaction', startNs, nowNs() - startNs);
+  }
+
+  private isOutrun({ minBytes }: Required<AutoCompactionOptions>): boolean {
+    return this.garbage(this.candidates()) > OUTRUN_FACTOR * minBytes;
+  }
+
+  private startAuto(): void {
+    const { auto } = this;
+    if (auto === undefined || this.isAutoDue) return;
+    if (this.garbage(this.candidates()) < auto.minBytes) return;
+    this.isAutoDue = true;
+    this.alone(() => {
+      const pass = this.mergePass(auto.deadRatio, auto.minBytes, undefined);
+      this.autoPass = pass;
+      return pass;
+    })
+      // What went wrong the probe was told. The next segment that is sealed is the next occasion.
+      .catch(() => ({ merges: 0 }))
+      .then(({ merges }) => {
+        this.isAutoDue = false;
+        this.autoPass = undefined;
+        // For what was sealed meanwhile, behind those who wait for their turn.
+        if (merges > 0) this.startAuto();
+      });
+  }
+
+  /** Runs what must not meet a merge, or another of its kind, after those that are running. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.running.catch(() => {}).then(work);
+    this.running = result;
+    this.log.holdClosing(result);
+    return result;
+  }
+
+  /**
+   * Merges the segments that are sealed now until none is worth it. What is overwritten in the outputs meanwhile does not
+   * count, and what is sealed meanwhile neither: beside writes that never end, it would never end.
+   */
+  private async mergePass(
+    deadRatio: number,
+    minBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<CompactionReport> {
+    const throughId = this.log.end.segmentId - 1;
+    const outputs = new Set<number>();
+    const report = { merges: 0, inputBytes: 0, outputBytes: 0 };
+    for (;;) {
+      this.check(signal);
+      const candidates = this.candidates()
+        .filter(({ segmentId }) => segmentId <= throughId)
+        .map((candidate) => (outputs.has(candidate.segmentId) ? withoutDeadPuts(candidate) : candidate));
+      const run = chooseRun(candidates, deadRatio, this.log.segmentBytes);
+      if (run === undefined || this.garbage(candidates) < minBytes) return report;
+      const { inputBytes, outputBytes } = await this.mergeReported(run, signal);
+      outputs.add((run.at(-1) as MergeCandidate).segmentId);
+      report.merges++;
+      report.inputBytes += inputBytes;
+      report.outputBytes += outputBytes;
+    }
+  }
+
+  /** Throws where a compaction is to end. */
+  private check(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted();
+    this.log.checkWritable('compact');
+  }
+
+  private async mergeReported(
+    run: readonly MergeCandidate[],
+    signal: AbortSignal | undefined,
+  ): Promise<MergeResult> {
+    const { probe, directory } = this.log;
+    const operation = probe?.begin('compact') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
+    let result = { inputBytes: 0, outputBytes: 0 };
+    let failure: StoreError | undefined;
+    try {
+      result = await mergeRun(this.log, this.keydir, run, operation, () => this.check(signal));
+      outcome = 'ok';
+      return result;
+    } catch (error) {
+      if (isAborted(error, signal)) {
+        outcome = 'aborted';
+        throw error;
+      }
+      failure = wrapSystemError(error, 'compact', directory);
+      throw failure;
+    } finally {
+      const { inputBytes, outputBytes } = result;
+      const durationNs = nowNs() - startNs;
+      probe?.compacted?.(operation, outcome, inputBytes, outputBytes, startNs, durationNs, failure);
+    }
+  }
+
+  private candidates(): MergeCandidate[] {
+    const { reader } = this.log;
+    return this.log.sealedSegments().map((segment) => ({
+      ...segment,
+      usage: this.keydir.usage.of(reader.files.fileOf(segment.segmentId)),
+    }));
+  }
+
+  private garbage(candidates: readonly MergeCandidate[]): number {
+    const lowest = candidates.findIndex(({ sizeBytes }) => sizeBytes > 0);
+    return candidates.reduce((sum, candidate, index) => sum + garbageBytes(candidate, index === lowest), 0);
+  }
+}
+
+/** Deletes may still become garbage: all of them go when the segment is the lowest that holds anything, and then for good. */
+function withoutDeadPuts(candidate: MergeCandidate): MergeCandidate {
+  const { putBytes } = candidate.usage;
+  return { ...candidate, usage: { ...candidate.usage, liveBytes: putBytes } };
+}
+
+/** The options of automatic merges, before anything is opened with them; throws `TypeError` or `RangeError`. */
+export function checkAuto(
+  compaction: { readonly auto: AutoCompactionOptions } | undefined,
+): AutoCompactionOptions | undefined {
+  if (compaction === undefined) return undefined;
+  checkObject('compaction', compaction);
+  const { auto } = compaction;
+  if (auto === undefined) return undefined;
+  checkObject('compaction.auto', auto);
+  if (auto.deadRatio !== undefined) ratio(auto.deadRatio);
+  const { minBytes } = auto;
+  if (minBytes !== undefined && typeof minBytes !== 'number')
+    throw new TypeError(`minBytes must be a number, not ${typeof minBytes}`);
+  if (minBytes !== undefined && !(minBytes >= 0))
+    throw new RangeError(`minBytes must be a number from 0, not ${minBytes}`);
+  return auto;
+}
+
+function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null)
+    throw new TypeError(`${name} must be an object, not ${value === null ? 'null' : typeof value}`);
+}
+
+function ratio(value: number): number {
+  if (typeof value !== 'number') throw new TypeError(`deadRatio must be a number, not ${typeof value}`);
+  if (!(value >= 0 && value <= 1))
+    throw new RangeError(`deadRatio must be a number from 0 to 1, not ${value}`);
+  return value;
+}

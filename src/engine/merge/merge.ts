@@ -1,0 +1,275 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { RecordType } from '../format/format.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { errnoOf, StoreError } from '../host/errors.ts';
+import { closeQuietly, type FileSystem, writeFully } from '../host/file-system.ts';
+import type { Keydir } from '../keydir/keydir.ts';
+import type { RecordLog } from '../log/record-log.ts';
+import { SealBuilder } from '../seal/seal-builder.ts';
+import {
+  endsDigestOf,
+  MERGE_COPY_SUFFIX,
+  MERGE_SUFFIX,
+  MERGE_TEMPORARY_SUFFIX,
+  type Seal,
+  sealPath,
+} from '../seal/seal-file.ts';
+import { HintReader } from '../seal/seal-hints.ts';
+import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
+import type { MergeCandidate } from './merge-choice.ts';
+
+/** Read between two turns of the event loop: about a millisecond of small records. */
+const BYTES_A_TURN = 128 * 1024;
+/** Moved in the keydir between two turns. */
+const HINTS_A_TURN = 4096;
+
+/** What one merge did. Bytes of segments. */
+export interface MergeResult {
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+}
+
+/**
+ * Merges a contiguous run of sealed segments into one that takes the last of their ids. Reads and writes go on meanwhile.
+ * `check` is called between slices, and throws where the merge is to end early: then, as after any failure before the
+ * output is published, nothing has changed. Throws `CRC_MISMATCH` or `FRAME_MISMATCH` for a damaged input, `NO_SPACE`.
+ */
+export async function mergeRun(
+  log: RecordLog,
+  keydir: Keydir,
+  run: readonly MergeCandidate[],
+  operation: number,
+  check: () => void,
+): Promise<MergeResult> {
+  const merge = new Merge(log, keydir, run, operation, check);
+  return merge.run();
+}
+
+class Merge {
+  private readonly log: RecordLog;
+  private readonly fileSystem: FileSystem;
+  private readonly keydir: Keydir;
+  private readonly segments: readonly MergeCandidate[];
+  private readonly operation: number;
+  private readonly check: () => void;
+  /** The id of the output. */
+  private readonly segmentId: number;
+  private readonly paths: { readonly copy: string; readonly seal: string; readonly published: string };
+  /** Frames of the output that are not written yet. */
+  private readonly buffer = Buffer.allocUnsafeSlow(BYTES_A_TURN);
+  private bufferedBytes = 0;
+  private outputBytes = 0;
+  private putBytes = 0;
+  private deleteBytes = 0;
+  /** Of the first segment that holds anything. */
+  private readonly lowestId: number;
+
+  constructor(
+    log: RecordLog,
+    keydir: Keydir,
+    segments: readonly MergeCandidate[],
+    operation: number,
+    check: () => void,
+  ) {
+    this.log = log;
+    this.fileSystem = log.fileSystem;
+    this.keydir = keydir;
+    this.segments = segments;
+    this.operation = operation;
+    this.check = check;
+    this.segmentId = (segments.at(-1) as MergeCandidate).segmentId;
+    this.paths = {
+      copy: sealPath(log.directory, this.segmentId, MERGE_COPY_SUFFIX),
+      seal: sealPath(log.directory, this.segmentId, MERGE_TEMPORARY_SUFFIX),
+      published: sealPath(log.directory, this.segmentId, MERGE_SUFFIX),
+    };
+    this.lowestId = log.sealedSegments().find(({ sizeBytes }) => sizeBytes > 0)?.segmentId ?? 0;
+  }
+
+  async run(): Promise<MergeResult> {
+    const { log, keydir, segments } = this;
+    this.checkSpace();
+    const file = log.reader.files.reserve(this.segmentId);
+    let seal: Seal;
+    try {
+      seal = await this.copy();
+      this.check();
+      const usage = keydir.usage.of(file);
+      usage.putBytes = this.putBytes;
+      usage.deleteBytes = this.deleteBytes;
+      const olds = new Set(segments.map(({ segmentId }) => log.reader.files.fileOf(segmentId)));
+      await log.publish({ run: segments, seal, file, swap: () => this.swap(seal, olds, file) }, this.check);
+      for (const old of olds) keydir.usage.forget(old);
+    } catch (error) {
+      // Once it is published nothing of this is there any more, or the log is poisoned and the next opening sees to it.
+      if (log.poisonedBy === undefined) this.removeTemporaries();
+      keydir.usage.forget(file);
+      throw ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '') ? noSpace(log.directory, error) : error;
+    }
+    const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return { inputBytes, outputBytes: seal.byteLength };
+  }
+
+  private checkSpace(): void {
+    const { log, segments } = this;
+    let wanted = 0;
+    for (const { sizeBytes, usage } of segments) wanted += sizeBytes - (usage.putBytes - usage.liveBytes);
+    // The seal is never longer than what it is about.
+    if (this.fileSystem.freeBytes(log.directory) < 2 * wanted) throw noSpace(log.directory);
+  }
+
+  private async copy(): Promise<Seal> {
+    const { fileSystem, log, segments } = this;
+    this.removeTemporaries();
+    const copy = fileSystem.open(this.paths.copy, 'create');
+    try {
+      const sealFile = fileSystem.open(this.paths.seal, 'create');
+      log.mergeDescriptors += 2;
+      try {
+        const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+        const builder = new SealBuilder(fileSystem, sealFile, log.storeId, this.segmentId, inputBytes);
+        for (const segment of segments) await this.copySegment(segment, copy, builder);
+        this.flush(copy, builder);
+        const seal = builder.finish(this.sealRest());
+        await fileSystem.dataSyncAsync(copy);
+        await fileSystem.dataSyncAsync(sealFile);
+        return seal;
+      } finally {
+        closeQuietly(fileSystem, sealFile);
+        log.mergeDescriptors -= 2;
+      }
+    } finally {
+      closeQuietly(fileSystem, copy);
+    }
+  }
+
+  private async copySegment(
+    { segmentId, sizeBytes }: MergeCandidate,
+    copy: number,
+    builder: SealBuilder,
+  ): Promise<void> {
+    if (sizeBytes === 0) return;
+    const { fileSystem, log } = this;
+    const file = log.reader.files.fileOf(segmentId);
+    const source = fileSystem.open(segmentPath(log.directory, segmentId), 'read');
+    log.mergeDescriptors++;
+    try {
+      const frame = new SegmentScanner({
+        fileSystem,
+        probe: log.probe,
+        operation: this.operation,
+        site: 'compact',
+        descriptor: source,
+        segmentId,
+        endOffset: sizeBytes,
+        chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
+      });
+      let turnEnd = BYTES_A_TURN;
+      for (let state = frame.next(); state !== 'end'; state = frame.next()) {
+        if (state === 'damaged') throw this.damaged(segmentId, frame);
+        if (this.counts(frame, file, segmentId)) this.append(frame, copy, builder);
+        if (frame.offset < turnEnd) continue;
+        turnEnd = frame.offset + BYTES_A_TURN;
+        await nextTurn();
+        this.check();
+      }
+    } finally {
+      closeQuietly(fileSystem, source);
+      log.mergeDescriptors--;
+    }
+  }
+
+  /** Must this record be in the output? For the Deletes that need not, see merge-publication.ts. */
+  private counts(frame: SegmentScanner, file: number, segmentId: number): boolean {
+    const { bytes, keyAt, keyLength } = frame;
+    switch (frame.type) {
+      case RecordType.Raw:
+        return true;
+      case RecordType.Put:
+        return this.keydir.isLive(bytes, keyAt, keyAt + keyLength, file, frame.offset);
+      case RecordType.Delete:
+        return segmentId !== this.lowestId && !this.keydir.hasAt(bytes, keyAt, keyAt + keyLength);
+    }
+  }
+
+  private append(frame: SegmentScanner, copy: number, builder: SealBuilder): void {
+    const { byteLength, frameAt } = frame;
+    if (this.bufferedBytes + byteLength > this.buffer.length) this.flush(copy, builder);
+    builder.add(frame, this.outputBytes + this.bufferedBytes);
+    if (frame.type === RecordType.Put) this.putBytes += byteLength;
+    if (frame.type === RecordType.Delete) this.deleteBytes += byteLength;
+    if (byteLength > this.buffer.length) {
+      this.write(frame.bytes.subarray(frameAt, frameAt + byteLength), copy, builder);
+      return;
+    }
+    frame.bytes.copy(this.buffer, this.bufferedBytes, frameAt, frameAt + byteLength);
+    this.bufferedBytes += byteLength;
+  }
+
+  private flush(copy: number, builder: SealBuilder): void {
+    this.write(this.buffer.subarray(0, this.bufferedBytes), copy, builder);
+    this.bufferedBytes = 0;
+  }
+
+  private write(bytes: Buffer, copy: number, builder: SealBuilder): void {
+    writeFully(this.fileSystem, copy, bytes, 0, bytes.length, this.outputBytes);
+    builder.digest(bytes);
+    this.outputBytes += bytes.length;
+  }
+
+  private sealRest(): Parameters<SealBuilder['finish']>[0] {
+    const seals = this.segments.flatMap(({ seal }) => seal ?? []);
+    const [first, last] = [seals[0] as Seal, seals.at(-1) as Seal];
+    const reader = this.fileSystem.open(this.paths.copy, 'read');
+    try {
+      return {
+        firstId: first.firstId,
+        byteLength: this.outputBytes,
+        identity: last.identity,
+        predecessorIdentity: first.predecessorIdentity,
+        firstTxid: seals.find(({ firstTxid }) => firstTxid > 0)?.firstTxid ?? 0,
+        lastTxid: Math.max(...seals.map(({ lastTxid }) => lastTxid)),
+        endsDigest: endsDigestOf(this.fileSystem, reader, this.outputBytes),
+      };
+    } finally {
+      closeQuietly(this.fileSystem, reader);
+    }
+  }
+
+  /** Points the keydir to the output, in slices: until then what was not moved yet is read from the old files. */
+  private async swap(seal: Seal, from: ReadonlySet<number>, file: number): Promise<void> {
+    if (seal.hintCount === 0) return;
+    const descriptor = this.fileSystem.open(this.paths.published, 'read');
+    this.log.mergeDescriptors++;
+    try {
+      const hint = new HintReader(this.fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
+      for (let count = 1; hint.next(); count++) {
+        if (!hint.isDelete) this.keydir.move(hint, from, file);
+        if (count % HINTS_A_TURN === 0) await nextTurn();
+      }
+    } finally {
+      closeQuietly(this.fileSystem, descriptor);
+      this.log.mergeDescriptors--;
+    }
+  }
+
+  private damaged(segmentId: number, frame: SegmentScanner): StoreError {
+    const error = damagedFrame(segmentId, frame);
+    this.log.probe?.corrupted?.(error);
+    return error;
+  }
+
+  private removeTemporaries(): void {
+    for (const path of [this.paths.published, this.paths.seal, this.paths.copy]) {
+      if (this.fileSystem.stat(path) !== undefined) this.fileSystem.remove(path);
+    }
+  }
+}
+
+function noSpace(directory: string, cause?: unknown): StoreError {
+  return new StoreError(
+    'NO_SPACE',
+    `not enough room in ${directory} to merge segments; nothing was changed. Free some, or compactTo a directory elsewhere`,
+    { path: directory, cause },
+  );
+}

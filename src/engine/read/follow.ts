@@ -1,0 +1,313 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
+import { StoreError, wrapSystemError } from '../host/errors.ts';
+import { closeQuietly, type FileSystem, openIfPresent } from '../host/file-system.ts';
+import { nowNs } from '../host/probe.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import { TXID_JUMP } from '../recovery/log-opening.ts';
+import { sealOfOpened } from '../seal/merge-view.ts';
+import { isMerged, readSealHeader, type Seal } from '../seal/seal-file.ts';
+import { RecordCopier, type ScannedRecord } from '../segment/segment-records.ts';
+import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
+
+export interface FollowOptions {
+  /** The first txid wanted. Default: the one behind the reader's snapshot. */
+  readonly fromTxid?: number;
+  /** Ends the feed; the iteration throws the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** How often the log is looked at again once its end is reached, in milliseconds. Default 25. */
+  readonly pollIntervalMs?: number;
+}
+
+export interface FollowSource {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly probe: ProbeSet | undefined;
+  readonly checkOpen: () => void;
+}
+
+const POLL_INTERVAL_MS = 25;
+const BYTES_A_TURN = 256 * 1024;
+/** How often the seal of a segment is looked for while a merge is being published. */
+const SEAL_ATTEMPTS = 5;
+
+/** The records of a log from one txid on, in log order, and then those that are appended, for ever. */
+export async function* follow(
+  source: FollowSource,
+  fromTxid: number,
+  options: FollowOptions,
+): AsyncGenerator<ScannedRecord, never> {
+  const { probe } = source;
+  const operation = probe?.begin('scan') ?? 0;
+  const startNs = probe === undefined ? 0 : nowNs();
+  const follower = new Follower(source, fromTxid, options, operation);
+  let records = 0;
+  let failure: StoreError | undefined;
+  try {
+    for (;;) {
+      for await (const record of follower.recordsNow()) {
+        records++;
+        yield record;
+      }
+      await follower.wait();
+    }
+  } catch (error) {
+    if (options.signal?.aborted && error === options.signal.reason) throw error;
+    failure = wrapSystemError(error, 'follow the log', source.directory);
+    throw failure;
+  } finally {
+    follower.close();
+    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
+  }
+}
+
+interface OpenSegment {
+  readonly segmentId: number;
+  readonly descriptor: number;
+  readonly seal: Seal | undefined;
+  /** May a merge have left out records of its range? */
+  readonly isMerged: boolean;
+  /** May there have been records between the last that was seen, or skipped, and its first? */
+  readonly followsGap: boolean;
+  /** Up to where it was read. */
+  offset: number;
+  lastTxid: number;
+  /** Damage at `offset` in a segment that may be growing, and how long that was when it was met. */
+  damagedAtBytes: number | undefined;
+}
+
+/**
+ * Walks from segment to segment with the present one open: a merge that replaces it, or empties it, leaves what is open
+ * as it was. A segment is final once there is a next one; it is left behind when it was read to its end after that.
+ *
+ * Txids also jump where nothing is gone: an opening that was not clean leaves out 2^20. That can stand in any segment. Where
+ * a merge may have been at work, a jump and a hole look the same, and both are called gone.
+ */
+class Follower {
+  private readonly source: FollowSource;
+  private readonly options: FollowOptions;
+  private readonly operation: number;
+  private readonly chunk = Buffer.allocUnsafeSlow(BYTES_A_TURN);
+  private readonly copier = new RecordCopier();
+  private nextTxid: number;
+  private current: OpenSegment | undefined;
+
+  constructor(source: FollowSource, fromTxid: number, options: FollowOptions, operation: number) {
+    this.source = source;
+    this.options = options;
+    this.operation = operation;
+    this.nextTxid = fromTxid;
+  }
+
+  /** What there is now. */
+  async *recordsNow(): AsyncGenerator<ScannedRecord> {
+    this.current ??= await this.openFirst();
+    for (;;) {
+      const { current } = this;
+      if (current === undefined) return;
+      // Looked for before the length: then the length is final.
+      const next = this.idAfter(current.segmentId);
+      yield* this.scan(current, next !== undefined);
+      if (next === undefined) return;
+      this.checkEnd(current);
+      this.close();
+      this.current = await this.openAfter(current.segmentId, next);
+    }
+  }
+
+  async wait(): Promise<void> {
+    const { signal, pollIntervalMs = POLL_INTERVAL_MS } = this.options;
+    await delay(pollIntervalMs, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
+      throw signal?.aborted ? signal.reason : error;
+    });
+    this.source.checkOpen();
+  }
+
+  close(): void {
+    if (this.current !== undefined) closeQuietly(this.source.fileSystem, this.current.descriptor);
+    this.current = undefined;
+  }
+
+  private async *scan(current: OpenSegment, isFinal: boolean): AsyncGenerator<ScannedRecord> {
+    const { fileSystem, probe } = this.source;
+    const { segmentId, descriptor } = current;
+    const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+    if (sizeBytes < current.offset) throw this.cutBack(current, sizeBytes);
+    const frame = new SegmentScanner({
+      fileSystem,
+      probe,
+      operation: this.operation,
+      site: 'scan',
+      descriptor,
+      segmentId,
+      startOffset: current.offset,
+      endOffset: sizeBytes,
+      chunk: this.chunk,
+    });
+    for (let turnEnd = current.offset + BYTES_A_TURN; ; ) {
+      this.options.signal?.throwIfAborted();
+      const state = this.nextFrame(frame, isFinal);
+      if (state === 'end') return;
+      if (state === 'damaged') {
+        this.judgeDamage(current, frame, sizeBytes, isFinal);
+        return;
+      }
+      const isWanted = this.take(current, frame);
+      current.offset = frame.offset + frame.byteLength;
+      current.damagedAtBytes = undefined;
+      if (isWanted) yield this.copier.copy(segmentId, frame);
+      if (current.offset < turnEnd) continue;
+      turnEnd = current.offset + BYTES_A_TURN;
+      await nextTurn();
+      this.source.checkOpen();
+    }
+  }
+
+  /** A recovery may cut an unfinished end off at any moment. */
+  private nextFrame(frame: SegmentScanner, isFinal: boolean): 'frame' | 'damaged' | 'end' {
+    try {
+      return frame.next();
+    } catch (error) {
+      if (!isFinal && error instanceof StoreError && error.code === 'SNAPSHOT_GONE') return 'end';
+      throw error;
+    }
+  }
+
+  /**
+   * What is not a frame at the end of the last segment is in flight, however long: its writer may be slow, or dead. Once
+   * something was appended behind it, or the log went on elsewhere, it is damage.
+   */
+  private judgeDamage(
+    current: OpenSegment,
+    frame: SegmentScanner,
+    sizeBytes: number,
+    isFinal: boolean,
+  ): void {
+    const before = current.damagedAtBytes;
+    if (!isFinal && frame.fault === 'truncated') return;
+    const hasGrown = before !== undefined && sizeBytes > before;
+    if (isFinal || hasGrown) throw damagedFrame(current.segmentId, frame);
+    current.damagedAtBytes = before ?? sizeBytes;
+  }
+
+  /** Is the record one of those that are wanted? Throws `SNAPSHOT_GONE` when one before it is not there any more. */
+  private take(current: OpenSegment, frame: SegmentScanner): boolean {
+    const { txid } = frame;
+    if (txid <= current.lastTxid) {
+      const { offset } = frame;
+      const { segmentId } = current;
+      const reason = 'txid-not-increasing';
+      throw new StoreError('FRAME_MISMATCH', `${reason} at ${segmentName(segmentId)}:${offset}`, {
+        segmentId,
+        offset,
+        reason,
+      });
+    }
+    current.lastTxid = txid;
+    if (txid < this.nextTxid) return false;
+    if (txid > this.nextTxid && !this.mayJump(current, txid)) throw this.gone(current.segmentId, txid - 1);
+    this.nextTxid = txid + 1;
+    return true;
+  }
+
+  private mayJump({ seal, isMerged, followsGap, offset }: OpenSegment, txid: number): boolean {
+    if (isMerged || (followsGap && offset === 0)) return false;
+    // Nothing was ever left out of what is as it was sealed. Of what is not sealed yet only openings have the say.
+    return seal !== undefined || txid - this.nextTxid >= TXID_JUMP - 1;
+  }
+
+  /** A merge may also have left out the last records of its range. */
+  private checkEnd({ segmentId, seal, isMerged }: OpenSegment): void {
+    if (seal !== undefined && isMerged && seal.lastTxid >= this.nextTxid)
+      throw this.gone(segmentId, seal.lastTxid);
+  }
+
+  private gone(segmentId: number, lastTxid: number): StoreError {
+    const firstTxid = this.nextTxid;
+    return new StoreError(
+      'SNAPSHOT_GONE',
+      `txids ${firstTxid} to ${lastTxid} are gone: a merge has left out what was overwritten or deleted. Refresh the reader, take its pairs, and follow from there`,
+      { path: this.source.directory, segmentId, firstTxid, lastTxid },
+    );
+  }
+
+  private cutBack({ segmentId, lastTxid }: OpenSegment, offset: number): StoreError {
+    const message = `segment ${segmentId} is shorter than what was read from it: a recovery has cut it back`;
+    return new StoreError('SNAPSHOT_GONE', message, { segmentId, offset, lastTxid });
+  }
+
+  /** The lowest id above one, or undefined when that is of the last segment. */
+  private idAfter(segmentId: number): number | undefined {
+    const { fileSystem, directory } = this.source;
+    const exists = (id: number) => fileSystem.stat(segmentPath(directory, id)) !== undefined;
+    if (exists(segmentId + 1)) return segmentId + 1;
+    // Segments in front may be removed; then this one went first.
+    if (exists(segmentId)) return undefined;
+    return segmentIds(fileSystem.list(directory)).find((id) => id > segmentId);
+  }
+
+  /** The first segment that may hold the first txid wanted. */
+  private async openFirst(): Promise<OpenSegment | undefined> {
+    const { fileSystem, directory } = this.source;
+    const ids = segmentIds(fileSystem.list(directory));
+    const index = ids.findIndex((id) => {
+      const seal = readSealHeader(fileSystem, directory, id);
+      return seal === undefined || seal.lastTxid >= this.nextTxid;
+    });
+    const first = ids[index];
+    if (first === undefined) {
+      throw new StoreError('NOT_FOUND', `there is no store in ${directory}`, { path: directory });
+    }
+    // What was in front of the first that is left is gone.
+    return this.openAt(first, index === 0 && first > FIRST_SEGMENT_ID);
+  }
+
+  private openAfter(segmentId: number, next: number): Promise<OpenSegment | undefined> {
+    return this.openAt(next, next > segmentId + 1);
+  }
+
+  /** Opens a segment, or the next one that holds anything. */
+  private async openAt(segmentId: number, followsGap: boolean): Promise<OpenSegment | undefined> {
+    const { fileSystem, directory } = this.source;
+    for (let attempt = 1; ; attempt++) {
+      const descriptor = openIfPresent(fileSystem, segmentPath(directory, segmentId));
+      if (descriptor === undefined) return this.skip(segmentId);
+      let seal: Seal | 'unknown' | undefined;
+      let isAbsorbed: boolean;
+      try {
+        const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+        seal = sealOfOpened(fileSystem, directory, segmentId, descriptor);
+        // An absorbed segment has no seal, or still the one of what it held. With a seal of nothing it was sealed empty, or is
+        // what a merge has left of its range, and the seal tells what that was.
+        isAbsorbed = sizeBytes === 0 && typeof seal !== 'object' && this.idAfter(segmentId) !== undefined;
+      } catch (error) {
+        closeQuietly(fileSystem, descriptor);
+        throw error;
+      }
+      // Absorbed, or replaced by a merge that is at work: its seal is there soon.
+      if (isAbsorbed || (seal === 'unknown' && attempt < SEAL_ATTEMPTS)) {
+        closeQuietly(fileSystem, descriptor);
+        if (isAbsorbed) return this.skip(segmentId);
+        await this.wait();
+        continue;
+      }
+      const known = seal === 'unknown' ? undefined : seal;
+      return {
+        segmentId,
+        descriptor,
+        seal: known,
+        isMerged: seal === 'unknown' || (known !== undefined && isMerged(known)),
+        followsGap,
+        offset: 0,
+        lastTxid: 0,
+        damagedAtBytes: undefined,
+      };
+    }
+  }
+
+  private async skip(segmentId: number): Promise<OpenSegment | undefined> {
+    const next = this.idAfter(segmentId);
+    return next === undefined ? undefined : this.openAt(next, true);
+  }
+}

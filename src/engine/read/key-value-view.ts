@@ -1,0 +1,248 @@
+import { type BytesLike, keyBytes } from '../format/bytes.ts';
+import type { RecordRef } from '../format/frame.ts';
+import type { StoreError } from '../host/errors.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import { getChannel, type OperationMessage } from '../host/operation-channels.ts';
+import { nowNs, type ReadSite } from '../host/probe.ts';
+import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
+import type { Keydir } from '../keydir/keydir.ts';
+import { readRuns, type WantedFrame } from '../segment/read-runs.ts';
+import type { SegmentReader } from '../segment/segment-reader.ts';
+import { type ExportOptions, exportFile, exportLines } from '../upkeep/export.ts';
+
+/** Reading by key, the same for the writer's store and for a lock-free reader. */
+export abstract class KeyValueView {
+  readonly directory: string;
+  protected keydir: Keydir;
+  private segmentReader: SegmentReader;
+  private readonly readProbe: ProbeSet | undefined;
+
+  protected constructor(
+    keydir: Keydir,
+    segmentReader: SegmentReader,
+    probe: ProbeSet | undefined,
+    directory: string,
+  ) {
+    this.keydir = keydir;
+    this.segmentReader = segmentReader;
+    this.readProbe = probe;
+    this.directory = directory;
+  }
+
+  /** From here on another state of the store is read. */
+  protected adopt(keydir: Keydir, segmentReader: SegmentReader): void {
+    this.keydir = keydir;
+    this.segmentReader = segmentReader;
+  }
+
+  /** What the channels of an operation are told. */
+  protected message(): OperationMessage {
+    return { directory: this.directory };
+  }
+
+  protected abstract get fileSystem(): FileSystem;
+
+  /** Throws `STORE_CLOSED` after `close`. */
+  protected abstract checkOpen(): void;
+
+  /** Live keys. */
+  get size(): number {
+    return this.keydir.size;
+  }
+
+  /**
+   * The value of a key, or undefined. One pread; the checksum of the whole frame, its type and its key are verified,
+   * and damage is thrown (`CRC_MISMATCH`, `FRAME_MISMATCH`, `READ_FAILED`), never returned.
+   */
+  get(key: BytesLike): Uint8Array | undefined {
+    if (getChannel.hasSubscribers) return getChannel.traceSync(this.getNow, this.message(), this, key);
+    return this.getNow(key);
+  }
+
+  private getNow(key: BytesLike): Uint8Array | undefined {
+    const keyed = keyBytes(key);
+    this.checkOpen();
+    if (this.readProbe !== undefined) return this.observedGet(keyed, this.readProbe);
+    const ref = this.keydir.locate(keyed);
+    return ref === undefined ? undefined : this.segmentReader.readValue(ref, keyed, 'get', 0);
+  }
+
+  /**
+   * The values of many keys, in the order of the keys, undefined for those that are not there. Reads in the order of the
+   * log, and what lies close together with one pread. Every frame is verified as `get` does it.
+   */
+  getMany(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
+    if (getChannel.hasSubscribers) return getChannel.traceSync(this.getManyNow, this.message(), this, keys);
+    return this.getManyNow(keys);
+  }
+
+  private getManyNow(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
+    const keyed = keys.map(keyBytes);
+    this.checkOpen();
+    const probe = this.readProbe;
+    const operation = probe?.begin('getMany') ?? 0;
+    const startNs = partStart(operation);
+    const values: (Uint8Array | undefined)[] = new Array(keyed.length).fill(undefined);
+    let hits = 0;
+    let failure: unknown;
+    try {
+      const wanted: WantedFrame[] = [];
+      for (const [index, key] of keyed.entries()) {
+        const ref = this.keydir.locate(key);
+        if (ref === undefined) continue;
+        const { segmentId, offset, byteLength } = ref;
+        wanted.push({ segmentId, offset, byteLength, index });
+      }
+      const { segmentReader } = this;
+      for (const run of readRuns(wanted)) {
+        const [alone] = run;
+        if (run.length === 1 && alone !== undefined) {
+          const { index } = alone;
+          values[index] = segmentReader.readValue(alone, keyed[index] as Uint8Array, 'get', operation);
+          hits++;
+          continue;
+        }
+        const runKeys = run.map(({ index }) => keyed[index] as Uint8Array);
+        segmentReader.readValues(run, runKeys, 'get', operation, (at, value) => {
+          values[(run[at] as WantedFrame).index] = value;
+          hits++;
+        });
+      }
+      return values;
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      const durationNs = partDuration(operation, startNs);
+      const error = failure as StoreError | undefined;
+      probe?.gotMany?.(operation, hits, keyed.length - hits, startNs, durationNs, error);
+    }
+  }
+
+  /** As `get`, with the pread off the event loop: for cold or large values. */
+  getAsync(key: BytesLike): Promise<Uint8Array | undefined> {
+    if (!getChannel.hasSubscribers) return this.getLater(key);
+    return getChannel.tracePromise(this.getLater, this.message(), this, key);
+  }
+
+  private async getLater(key: BytesLike): Promise<Uint8Array | undefined> {
+    // A copy: the caller may change its key before the read ends.
+    const keyed = Uint8Array.from(keyBytes(key));
+    this.checkOpen();
+    const probe = this.readProbe;
+    const operation = probe?.begin('get') ?? 0;
+    const startNs = partStart(operation);
+    const ref = this.locateCopy(keyed);
+    let value: Uint8Array | undefined;
+    let failure: unknown;
+    try {
+      if (ref !== undefined) value = await this.segmentReader.readValueAsync(ref, keyed, 'get', operation);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      probe?.got(
+        operation,
+        value !== undefined,
+        startNs,
+        partDuration(operation, startNs),
+        failure as StoreError | undefined,
+      );
+    }
+    return value;
+  }
+
+  private observedGet(key: Uint8Array, probe: ProbeSet): Uint8Array | undefined {
+    const operation = probe.begin('get');
+    const startNs = partStart(operation);
+    let value: Uint8Array | undefined;
+    try {
+      const ref = this.keydir.locate(key);
+      if (ref !== undefined) value = this.segmentReader.readValue(ref, key, 'get', operation);
+    } catch (error) {
+      probe.got(operation, false, startNs, partDuration(operation, startNs), error as StoreError);
+      throw error;
+    }
+    probe.got(operation, value !== undefined, startNs, partDuration(operation, startNs), undefined);
+    return value;
+  }
+
+  /** Without touching the disk. */
+  has(key: BytesLike): boolean {
+    const keyed = keyBytes(key);
+    this.checkOpen();
+    return this.keydir.has(keyed);
+  }
+
+  /** Where the newest Put of a key lies, without touching the disk. */
+  refOf(key: BytesLike): RecordRef | undefined {
+    const keyed = keyBytes(key);
+    this.checkOpen();
+    const ref = this.keydir.locate(keyed);
+    return ref === undefined ? undefined : this.segmentReader.placeOf(ref);
+  }
+
+  /** A place of its own, by the number of its file. */
+  private locateCopy(key: Uint8Array): RecordRef | undefined {
+    const ref = this.keydir.locate(key);
+    return ref === undefined ? undefined : { ...ref };
+  }
+
+  /** In no promised order. */
+  keys(): Iterable<Uint8Array> {
+    this.checkOpen();
+    return this.keydir.keys();
+  }
+
+  /** In no promised order; each value is read, and verified, when it is reached. */
+  *entries(): Generator<[Uint8Array, Uint8Array]> {
+    for (const key of this.keys()) {
+      const value = this.get(key);
+      if (value !== undefined) yield [key, value];
+    }
+  }
+
+  /** The lines of `exportJsonl`, some hundred kilobytes at a time, for whoever sends them elsewhere. */
+  exportLines(options: ExportOptions = {}): AsyncGenerator<string, void> {
+    this.checkOpen();
+    return exportLines(this.scanPairs(), this.keydir.liveBytes, options);
+  }
+
+  /**
+   * Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole, and durably, or
+   * not at all, and takes the place of a file that was there, but of no link, pipe or device, and of none beside the segments. What is written meanwhile is in
+   * it or not.
+   */
+  async exportJsonl(path: string, options: ExportOptions = {}): Promise<void> {
+    await exportFile(this.fileSystem, this.exportLines(options), path, this.directory, options.signal);
+  }
+
+  /** All pairs in byte order of their keys, as one scan for the probe. */
+  private *scanPairs(): Generator<[Buffer, Buffer]> {
+    const probe = this.readProbe;
+    const operation = probe?.begin('scan') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    let pairs = 0;
+    let failure: unknown;
+    try {
+      for (const pair of this.sortedPairs('scan', operation)) {
+        pairs++;
+        yield pair;
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      probe?.scanned?.(operation, pairs, startNs, nowNs() - startNs, failure as StoreError | undefined);
+    }
+  }
+
+  /** The pairs that are live when they are reached, in byte order of the keys. */
+  protected *sortedPairs(site: ReadSite, operation: number): Generator<[Buffer, Buffer]> {
+    for (const key of this.keydir.sortedKeys()) {
+      this.checkOpen();
+      const ref = this.keydir.locate(key);
+      if (ref !== undefined) yield [key, this.segmentReader.readValue(ref, key, site, operation)];
+    }
+  }
+}

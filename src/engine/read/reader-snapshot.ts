@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { segmentPath } from '../format/segment-name.ts';
+import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
+import type { FileStat, FileSystem } from '../host/file-system.ts';
+import { nowNs } from '../host/probe.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import { Keydir } from '../keydir/keydir.ts';
+import { NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
+import { lockCarriesNonce } from '../lock/writer-lock.ts';
+import type { LogOptions } from '../recovery/log-options.ts';
+import { scanLog } from '../recovery/recovery.ts';
+import { markNotes, reportMark, type SnapshotReport } from '../recovery/recovery-report.ts';
+import { findLeftovers } from '../seal/leftovers.ts';
+import { DirectoryStamp } from '../seal/merge-view.ts';
+import { SealSet } from '../seal/seal-set.ts';
+import { type LogSegment, listSegments } from '../segment/segment-list.ts';
+
+export interface SnapshotSegment extends LogSegment {
+  /** What stood under the segment's name when the snapshot was taken. */
+  readonly identity: FileStat;
+  /** The last segment of a snapshot may go on growing; the others are immutable. */
+  readonly sealed: boolean;
+}
+
+export interface Snapshot {
+  readonly keydir: Keydir;
+  /** Ascending by id. */
+  readonly segments: Map<number, SnapshotSegment>;
+  /** 0 when there is no record. */
+  lastTxid: number;
+  readonly report: SnapshotReport;
+}
+
+export interface SnapshotOptions {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly probe: ProbeSet | undefined;
+  readonly operation: number;
+  readonly full: boolean;
+  /** False leaves the keydir empty. */
+  readonly keys: boolean;
+  readonly onProgress: LogOptions['onOpenProgress'];
+}
+
+/** How often a snapshot is tried while segments are being replaced, and how long after the first failure. */
+const ATTEMPTS = 6;
+const RETRY_MS = 5;
+
+/**
+ * Reads a log without the lock. What is wrong only because a merge replaced something between two looks is looked at again;
+ * when that does not end, it throws `SNAPSHOT_GONE`.
+ */
+export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> {
+  const { fileSystem, directory } = options;
+  for (let attempt = 1; ; attempt++) {
+    let stamp: DirectoryStamp | undefined;
+    try {
+      stamp = new DirectoryStamp(fileSystem, directory);
+      return await readSnapshot(options);
+    } catch (error) {
+      const hasChanged = stamp?.hasChanged() ?? false;
+      if (stamp === undefined || (!hasChanged && !stamp.isMerging())) throw asStoreError(error, directory);
+      if (attempt === ATTEMPTS) {
+        if (!hasChanged) throw asStoreError(error, directory);
+        throw new StoreError(
+          'SNAPSHOT_GONE',
+          `segments of ${directory} are replaced faster than they can be read`,
+          {
+            path: directory,
+            cause: error,
+          },
+        );
+      }
+    }
+    await delay(RETRY_MS * 2 ** attempt);
+  }
+}
+
+async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
+  const { fileSystem, directory, probe, operation, full, keys, onProgress } = options;
+  const startNs = nowNs();
+  // The mark and the seals first: they must not prove more than the listing shows.
+  const { newest, damagedSlots } = readMark(fileSystem, directory);
+  const mark = newest?.mark;
+  const sealFiles = SealSet.read(fileSystem, directory, mark?.storeId);
+  const keydir = new Keydir();
+  keydir.identify(mark?.storeId ?? sealFiles.storeId ?? randomBytes(NONCE_BYTES));
+  const listed = listIdentities(fileSystem, directory);
+  const { segments, seals } = findLeftovers(fileSystem, directory, sealFiles, listed);
+  const witnessed = mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce);
+  const scan = await scanLog({
+    fileSystem,
+    directory,
+    segments: segments.map(({ segmentId, sizeBytes }) => ({ segmentId, sizeBytes })),
+    mark,
+    seals,
+    full,
+    witnessed,
+    mode: 'prefix',
+    acceptAmbiguousTail: false,
+    probe,
+    operation,
+    view: keys ? keydir : undefined,
+    onProgress,
+  });
+  const kept = new Map(scan.segments.map(({ segmentId, sizeBytes }) => [segmentId, sizeBytes]));
+  const snapshot = new Map<number, SnapshotSegment>();
+  for (const segment of listed) {
+    const sizeBytes = kept.get(segment.segmentId) ?? 0;
+    snapshot.set(segment.segmentId, { ...segment, sizeBytes });
+    // What was scanned must be what was listed: a segment may have been replaced in between.
+    if (sizeBytes > 0 || !segment.sealed)
+      checkIdentity({ ...segment, sizeBytes }, fileSystem.stat(segmentPath(directory, segment.segmentId)));
+  }
+  const durableMark = reportMark(mark, witnessed);
+  return {
+    keydir,
+    segments: snapshot,
+    lastTxid: scan.lastTxid,
+    report: {
+      outcome: scan.discarded.length === 0 ? 'whole' : 'unfinished',
+      durableMark,
+      segmentsScanned: scan.segments.length - scan.segmentsFromSeals,
+      segmentsFromSeals: scan.segmentsFromSeals,
+      recordsKept: scan.recordCount,
+      bytesKept: scan.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      ignored: scan.discarded,
+      notes: [...markNotes(damagedSlots, durableMark), ...sealFiles.notes],
+      durationNs: nowNs() - startNs,
+    },
+  };
+}
+
+/** The segments of a directory with what stands under their names. Throws `NOT_FOUND` when there is none. */
+export function listIdentities(fileSystem: FileSystem, directory: string): SnapshotSegment[] {
+  const listed: SnapshotSegment[] = [];
+  for (const { segmentId } of listSegments(fileSystem, directory)) {
+    const identity = fileSystem.stat(segmentPath(directory, segmentId));
+    if (identity === undefined) continue;
+    listed.push({ segmentId, sizeBytes: identity.sizeBytes, identity, sealed: true });
+  }
+  const last = listed.pop();
+  if (last === undefined) throw noStore(directory);
+  return [...listed, { ...last, sealed: false }];
+}
+
+export function isSameFile(
+  { sizeBytes, identity, sealed }: SnapshotSegment,
+  now: FileStat | undefined,
+): boolean {
+  return (
+    now !== undefined &&
+    now.device === identity.device &&
+    now.inode === identity.inode &&
+    (sealed
+      ? now.sizeBytes === identity.sizeBytes && now.modifiedMs === identity.modifiedMs
+      : now.sizeBytes >= sizeBytes)
+  );
+}
+
+/** Throws `SNAPSHOT_GONE` when another file stands there now. */
+export function checkIdentity(segment: SnapshotSegment, now: FileStat | undefined): void {
+  if (isSameFile(segment, now)) return;
+  const { segmentId } = segment;
+  throw new StoreError(
+    'SNAPSHOT_GONE',
+    `segment ${segmentId} was replaced or removed since this reader was opened or refreshed; refresh it`,
+    { segmentId },
+  );
+}
+
+function asStoreError(error: unknown, directory: string): StoreError {
+  return errnoOf(error) === 'ENOENT'
+    ? noStore(directory, error)
+    : wrapSystemError(error, 'read the store', directory);
+}
+
+function noStore(directory: string, cause?: unknown): StoreError {
+  return new StoreError('NOT_FOUND', `there is no store in ${directory}`, { path: directory, cause });
+}

@@ -1,0 +1,266 @@
+import { basename, resolve } from 'node:path';
+import { StoreError, wrapSystemError } from '../host/errors.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import { NodeFileSystem } from '../host/node-file-system.ts';
+import { nowNs, type ProbeGauges } from '../host/probe.ts';
+import { ProbeSet } from '../host/probe-set.ts';
+import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
+import { type LogOptions, resolveLogOptions } from '../recovery/log-options.ts';
+import type { SnapshotReport } from '../recovery/recovery-report.ts';
+import { SegmentReader } from '../segment/segment-reader.ts';
+import { type ScannedRecord, scanSegments } from '../segment/segment-records.ts';
+import { verify } from '../upkeep/verify.ts';
+import type { VerifyOptions } from '../upkeep/verify-pace.ts';
+import type { VerifyReport } from '../upkeep/verify-report.ts';
+import { type FollowOptions, follow } from './follow.ts';
+import { KeyValueView } from './key-value-view.ts';
+import { checkIdentity, type Snapshot, type SnapshotSegment, takeSnapshot } from './reader-snapshot.ts';
+import { SnapshotTail } from './snapshot-tail.ts';
+
+export type ReaderOptions = Pick<
+  LogOptions,
+  'name' | 'open' | 'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
+> & {
+  /**
+   * False: for whoever wants the records and not the keys. Sealed segments are then opened without reading their hints, and
+   * no keydir is built; `size` is 0, and everything but `scan`, `follow`, `lastTxid` and `close` throws a `TypeError`.
+   * Default true.
+   */
+  readonly keys?: boolean;
+};
+
+/** What a reader goes by, for life. */
+interface ReaderSetup {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  readonly probe: ProbeSet | undefined;
+  readonly descriptorPoolSize: number;
+  readonly full: boolean;
+  readonly keys: boolean;
+}
+
+/**
+ * Reads a store without the lock, beside a writer in this or another process. It sees what was there when it was
+ * opened or last refreshed, and changes nothing on disk. The unfinished end of a live log is in flight, not damage.
+ */
+export class StoreReader extends KeyValueView {
+  private readonly setup: ReaderSetup;
+  private snapshot: Snapshot;
+  private reader: SegmentReader;
+  private refreshing: Promise<void> | undefined;
+  private closed = false;
+
+  private constructor(setup: ReaderSetup, snapshot: Snapshot) {
+    const reader = readerOf(setup, snapshot);
+    super(snapshot.keydir, reader, setup.probe, setup.directory);
+    this.setup = setup;
+    this.snapshot = snapshot;
+    this.reader = reader;
+  }
+
+  /**
+   * Throws `NOT_FOUND`, `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `BACKUP_UNFINISHED`, or
+   * `SNAPSHOT_GONE` when segments were merged faster than they could be read.
+   */
+  static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
+    const { descriptorPoolSize } = resolveLogOptions(options);
+    const { keys = true } = options;
+    if (typeof keys !== 'boolean') throw new TypeError(`keys must be true or false, not ${typeof keys}`);
+    const fileSystem = options.fileSystem ?? new NodeFileSystem();
+    const probe = ProbeSet.of(options.probe);
+    const directory = resolve(path);
+    const full = options.open === 'full';
+    const setup = { fileSystem, directory, probe, descriptorPoolSize, full, keys };
+    let opened: StoreReader | undefined;
+    probe?.attach({ name: options.name ?? basename(directory), gauges: () => opened?.gauges() });
+    try {
+      opened = new StoreReader(setup, await readSnapshot(setup, options.onOpenProgress));
+      return opened;
+    } catch (error) {
+      probe?.detach();
+      throw error;
+    }
+  }
+
+  /** The last txid of the snapshot; 0 when there is no record. */
+  get lastTxid(): number {
+    return this.snapshot.lastTxid;
+  }
+
+  /** What the opening found, or the last refresh that had to read the whole store again. */
+  get recoveryReport(): SnapshotReport {
+    return this.snapshot.report;
+  }
+
+  /** Every record of the snapshot, in log order; with `fromSegmentId` those of that segment and of later ones. */
+  scan(fromSegmentId = 0): Generator<ScannedRecord> {
+    this.checkNotClosed();
+    const { fileSystem, directory, probe } = this.setup;
+    const segments = [...this.snapshot.segments.values()].filter(
+      ({ segmentId }) => segmentId >= fromSegmentId,
+    );
+    return scanSegments(fileSystem, directory, segments, probe);
+  }
+
+  /**
+   * Takes up what was written since. Reads only what is new, in log order, so that reads meanwhile see some state in
+   * between; where a merge has replaced what was read, it reads the seals and whatever has none again. Concurrent calls
+   * share one. Throws as `open` does, and leaves the reader as far as it came.
+   */
+  refresh(): Promise<void> {
+    this.refreshing ??= this.takeUp().finally(() => {
+      this.refreshing = undefined;
+    });
+    return this.refreshing;
+  }
+
+  /**
+   * Every record from one txid on, in log order, each once, and then those that are appended, as they are pulled; waits
+   * for more at the end, for ever, looking every `pollIntervalMs`. It goes by the log itself: the reader's snapshot only
+   * says where it begins by default. Raw records and Deletes come too; records may be appended and not yet synced.
+   *
+   * Throws `SNAPSHOT_GONE` with `firstTxid` and `lastTxid` when a merge has left out records that were still to come (or when
+   * that cannot be ruled out, where an opening had left out txids in the range), `CRC_MISMATCH` or `FRAME_MISMATCH` for
+   * damage, and the reason of `signal`.
+   */
+  follow(options: FollowOptions = {}): AsyncIterableIterator<ScannedRecord> {
+    const { fromTxid = this.lastTxid + 1, pollIntervalMs } = options;
+    if (!Number.isSafeInteger(fromTxid) || fromTxid < 1)
+      throw new RangeError(`fromTxid must be an integer from 1, not ${fromTxid}`);
+    if (pollIntervalMs !== undefined && !(pollIntervalMs > 0))
+      throw new RangeError(`pollIntervalMs must be a positive number, not ${pollIntervalMs}`);
+    this.checkNotClosed();
+    const { fileSystem, directory, probe } = this.setup;
+    const source = { fileSystem, directory, probe, checkOpen: () => this.checkNotClosed() };
+    return follow(source, fromTxid, options);
+  }
+
+  /** As `Store.verify`, of this snapshot; `SNAPSHOT_GONE` when a merge has replaced a segment of it. */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    const { fileSystem, directory, probe } = this.setup;
+    const { keydir, segments } = this.snapshot;
+    return verify(
+      {
+        fileSystem,
+        directory,
+        keydir,
+        probe,
+        segments: () => [...segments.values()],
+        checkOpened: (segmentId, stat) => checkIdentity(segments.get(segmentId) as SnapshotSegment, stat),
+        checkOpen: () => this.checkOpen(),
+      },
+      options,
+    );
+  }
+
+  /** Closes its files, when a refresh that is running has ended. A second call does nothing. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.refreshing?.catch(() => {});
+    await this.reader.close();
+    this.setup.probe?.detach();
+  }
+
+  /** As `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async takeUp(): Promise<void> {
+    this.checkOpen();
+    if (await this.append()) return;
+    const snapshot = await readSnapshot(this.setup, undefined);
+    const before = this.reader;
+    this.snapshot = snapshot;
+    this.reader = readerOf(this.setup, snapshot);
+    this.adopt(snapshot.keydir, this.reader);
+    await before.close();
+  }
+
+  /** Reads on behind the snapshot; false when what it stands on, or what follows, is not what it was. */
+  private async append(): Promise<boolean> {
+    const { directory, probe } = this.setup;
+    const operation = probe?.begin('scan') ?? 0;
+    const startNs = probe === undefined ? 0 : nowNs();
+    const tail = new SnapshotTail(this.setup, this.snapshot, operation, () => this.checkOpen());
+    let failure: StoreError | undefined;
+    try {
+      return await tail.append();
+    } catch (error) {
+      failure = wrapSystemError(error, 'read the store', directory);
+      // Something was replaced while it was read: the whole of it will tell whether anything is wrong.
+      if (failure.code !== 'STORE_CLOSED') return false;
+      throw failure;
+    } finally {
+      probe?.scanned?.(operation, tail.records, startNs, nowNs() - startNs, failure);
+    }
+  }
+
+  private gauges(): ProbeGauges {
+    const segments = [...this.snapshot.segments.values()];
+    return {
+      keys: this.keydir.size,
+      keydirBytes: this.keydir.sizeBytes,
+      liveBytes: this.keydir.liveBytes,
+      ...this.reader.poolStats,
+      openDescriptors: this.reader.poolStats.pooledDescriptors,
+      poisoned: false,
+      sealedSegments: segments.length - 1,
+      segmentBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      unsyncedBytes: 0,
+      unsyncedRecords: 0,
+      syncWaiters: 0,
+      lastSyncedAtMs: undefined,
+      probeErrors: this.setup.probe?.errors ?? 0,
+    };
+  }
+
+  protected override get fileSystem(): FileSystem {
+    return this.setup.fileSystem;
+  }
+
+  protected override checkOpen(): void {
+    this.checkNotClosed();
+    if (!this.setup.keys)
+      throw new TypeError(
+        'this reader was opened with keys: false; it can scan and follow, and nothing else',
+      );
+  }
+
+  private checkNotClosed(): void {
+    if (this.closed)
+      throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, { path: this.directory });
+  }
+}
+
+async function readSnapshot(setup: ReaderSetup, onProgress: LogOptions['onOpenProgress']): Promise<Snapshot> {
+  const { probe, fileSystem, directory } = setup;
+  const operation = probe?.begin('open') ?? 0;
+  const startNs = probe === undefined ? 0 : nowNs();
+  try {
+    refuseUnfinishedBackup(fileSystem, directory);
+    const snapshot = await takeSnapshot({ ...setup, operation, onProgress });
+    probe?.opened?.(operation, 'snapshot', 0, startNs, nowNs() - startNs, undefined);
+    return snapshot;
+  } catch (error) {
+    const failure = wrapSystemError(error, 'read the store', directory);
+    probe?.opened?.(operation, 'failed', 0, startNs, nowNs() - startNs, failure);
+    throw failure;
+  }
+}
+
+function readerOf(
+  { fileSystem, directory, descriptorPoolSize, probe }: ReaderSetup,
+  { segments, keydir }: Snapshot,
+): SegmentReader {
+  return new SegmentReader(
+    fileSystem,
+    directory,
+    keydir.files,
+    descriptorPoolSize,
+    probe,
+    (segmentId, descriptor) =>
+      checkIdentity(segments.get(segmentId) as SnapshotSegment, fileSystem.statDescriptor(descriptor)),
+  );
+}

@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto';
+import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { StoreError, wrapSystemError } from '../host/errors.ts';
+import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { nowNs } from '../host/probe.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import { prepareDirectory, syncParent } from '../host/store-directory.ts';
+import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
+import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
+import { WriterLock } from '../lock/writer-lock.ts';
+import { clearLeftovers, findLeftovers } from '../seal/leftovers.ts';
+import { SealSet } from '../seal/seal-set.ts';
+import type { SegmentFiles } from '../segment/segment-files.ts';
+import { type LogSegment, listSegments } from '../segment/segment-list.ts';
+import { SegmentWriter } from '../segment/segment-writer.ts';
+import { highestTxid } from '../segment/tail-evidence.ts';
+import type { LogOptions, resolveLogOptions } from './log-options.ts';
+import { type LogReplay, type LogScan, scanLog } from './recovery.ts';
+import { markNotes, type RecoveryReport, reportMark } from './recovery-report.ts';
+import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
+
+/**
+ * Opening for writing: lock, mark, scan, repair, new mark. Nothing is appended and nothing acknowledged before the
+ * last of them is on disk.
+ */
+
+/** Distance kept from every txid that may ever have been written, after an opening that was not clean. */
+export const TXID_JUMP = 2 ** 20;
+
+/** Leaves room for as many records as anybody writes in one opening. */
+const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
+
+export interface OpenedLog {
+  readonly lock: WriterLock;
+  readonly mark: DurableMarkWriter;
+  readonly storeId: Buffer;
+  /** Ascending; the last is the active one. */
+  readonly segments: readonly LogSegment[];
+  readonly active: SegmentWriter;
+  /** The valid ones. */
+  readonly seals: SealSet;
+  readonly nextTxid: number;
+  readonly report: RecoveryReport;
+}
+
+/** What is built from the records of a log while it is opened: the keydir. */
+export interface LogView {
+  readonly files: SegmentFiles;
+  /** The store's id, before the first record. */
+  identify(storeId: Buffer): void;
+  /** Takes what is found in so many bytes of log. */
+  replay(logBytes: number): LogReplay;
+  readonly size: number;
+  readonly sizeBytes: number;
+  readonly liveBytes: number;
+}
+
+export interface OpeningOptions {
+  readonly fileSystem: FileSystem;
+  /** Absolute. */
+  readonly directory: string;
+  readonly resolved: ReturnType<typeof resolveLogOptions>;
+  readonly probe: ProbeSet | undefined;
+  /** The number of this opening, for the probe. */
+  readonly operation: number;
+  readonly view: LogView | undefined;
+  readonly onOpenProgress: LogOptions['onOpenProgress'];
+  readonly onLeaseLost: (error: Error, fatal: boolean) => void;
+}
+
+export async function openForWriting(options: OpeningOptions): Promise<OpenedLog> {
+  const { fileSystem, directory } = options;
+  prepareDirectory(fileSystem, directory);
+  refuseUnfinishedBackup(fileSystem, directory);
+  const nonce = randomBytes(NONCE_BYTES);
+  let previous: MarkOnDisk | undefined;
+  let damagedSlots = 0;
+  const lock = await WriterLock.acquire({
+    fileSystem,
+    directory,
+    nonce,
+    readMarkNonce: () => {
+      ({ newest: previous, damagedSlots } = readMark(fileSystem, directory));
+      return previous?.mark.sessionNonce;
+    },
+    onLeaseLost: options.onLeaseLost,
+  });
+  try {
+    return await openLocked(options, lock, nonce, previous, damagedSlots);
+  } catch (error) {
+    await lock.release();
+    throw wrapSystemError(error, 'open the log', directory);
+  }
+}
+
+async function openLocked(
+  options: OpeningOptions,
+  lock: WriterLock,
+  nonce: Buffer,
+  previous: MarkOnDisk | undefined,
+  damagedSlots: number,
+): Promise<OpenedLog> {
+  const { fileSystem, directory, probe, operation, resolved, view } = options;
+  const startNs = nowNs();
+  const durableMark = reportMark(previous?.mark, lock.witnessed);
+  const notes = markNotes(damagedSlots, durableMark);
+  const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
+  notes.push(...found.notes);
+  const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
+  const leftovers = findLeftovers(fileSystem, directory, found, listSegments(fileSystem, directory));
+  const { seals } = leftovers;
+  view?.identify(storeId);
+  const scan = await scanLog({
+    fileSystem,
+    directory,
+    segments: leftovers.segments,
+    mark: previous?.mark,
+    seals,
+    full: resolved.open === 'full',
+    witnessed: lock.witnessed,
+    mode: resolved.recovery,
+    acceptAmbiguousTail: resolved.acceptAmbiguousTail,
+    probe,
+    operation,
+    view,
+    onProgress: options.onOpenProgress,
+  });
+  const created = scan.segments.length === 0;
+  const clean = created || isClean(scan, previous, lock.witnessed);
+  const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
+  notes.push(...clearLeftovers(fileSystem, directory, leftovers));
+  const discarded = cutDiscarded(fileSystem, directory, scan, notes);
+  const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan);
+  const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
+
+  const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
+  const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
+  if (nextTxid > MAX_SAFE_TXID) {
+    throw new StoreError('LOG_FULL', `the txids of ${directory} are used up: the next would be ${nextTxid}`, {
+      path: directory,
+    });
+  }
+  const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce);
+  try {
+    // Every name in the directory, the mark's own included, before the first mark that relies on them.
+    fileSystem.directorySync(directory);
+    if (previous === undefined) syncParent(fileSystem, directory);
+    const active = segments.at(-1) as LogSegment;
+    mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
+    lock.marked();
+    const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals);
+    if (removed.length > 0) {
+      notes.push(
+        `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
+      );
+    }
+    const durationNs = nowNs() - startNs;
+    const outcome = created ? 'created' : clean ? 'clean' : 'recovered';
+    return {
+      lock,
+      mark,
+      storeId,
+      segments: segments.slice(removed.length),
+      active: SegmentWriter.open(fileSystem, directory, active.segmentId, active.sizeBytes),
+      seals: sealsLeft,
+      nextTxid,
+      report: {
+        outcome,
+        durableMark,
+        segmentsScanned: scan.segments.length - scan.segmentsFromSeals,
+        segmentsFromSeals: scan.segmentsFromSeals,
+        recordsKept: scan.recordCount,
+        bytesKept: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+        discarded,
+        bytesRewritten,
+        nextTxid,
+        notes,
+        durationNs,
+      },
+    };
+  } catch (error) {
+    mark.close();
+    throw error;
+  }
+}
+
+/** Closed in order by us, and exactly as it was then. */
+function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boolean): boolean {
+  const mark = previous?.mark;
+  const last = scan.segments.at(-1);
+  return (
+    mark?.clean === true &&
+    witnessed &&
+    scan.discarded.length === 0 &&
+    scan.missingIds.length === 0 &&
+    last?.segmentId === mark.segmentId &&
+    last.sizeBytes === mark.offset
+  );
+}
+
+/** What is cut off may hold records with txids that were given away. */
+function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: LogScan): number {
+  let highest = 0;
+  for (const { segmentId, offset, byteLength } of scan.discarded) {
+    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+    try {
+      const sizeBytes = offset + byteLength;
+      highest = Math.max(highest, highestTxid({ fileSystem, descriptor, sizeBytes }, offset, sizeBytes));
+    } finally {
+      closeQuietly(fileSystem, descriptor);
+    }
+  }
+  return highest;
+}
+
+function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {
+  const descriptor = fileSystem.open(segmentPath(directory, FIRST_SEGMENT_ID), 'create');
+  try {
+    fileSystem.dataSync(descriptor);
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+  }
+  return { segmentId: FIRST_SEGMENT_ID, sizeBytes: 0 };
+}
+
+function withMissing(scan: LogScan): LogSegment[] {
+  const missing = scan.missingIds.map((segmentId) => ({ segmentId, sizeBytes: 0 }));
+  return [...scan.segments, ...missing].sort((a, b) => a.segmentId - b.segmentId);
+}

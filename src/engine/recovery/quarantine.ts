@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { segmentName, segmentPath } from '../format/segment-name.ts';
+import { errnoOf } from '../host/errors.ts';
+import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import type { Discarded, QuarantinedRange } from './recovery-report.ts';
+
+/**
+ * Discarded bytes are kept aside before they are cut off, each range in a file named by segment, offset and
+ * digest, so that recovery killed half-way finds its copy instead of making another.
+ */
+export const QUARANTINE_DIRECTORY = 'quarantine';
+
+/** All files together; beyond it the report says that a range was not kept. */
+export const QUARANTINE_LIMIT_BYTES = 256 * 1024 * 1024;
+
+const COPY_CHUNK_BYTES = 1024 * 1024;
+const TEMPORARY = 'unfinished.tmp';
+
+/** Errors that mean "no room", which must not keep a store from opening. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** Saves a range durably; when there is no room, says so in `notes` and goes on. */
+export function quarantine(
+  fileSystem: FileSystem,
+  directory: string,
+  range: Discarded,
+  notes: string[],
+): QuarantinedRange {
+  const folder = join(directory, QUARANTINE_DIRECTORY);
+  const digest = digestRange(fileSystem, directory, range);
+  const path = join(folder, `${segmentName(range.segmentId)}-${range.offset}-${digest}`);
+  const where = `${range.byteLength} bytes discarded at ${segmentName(range.segmentId)}:${range.offset}`;
+  const noRoom = (error: unknown) => {
+    if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
+    notes.push(`${where} were not kept: no room in ${folder} (${errnoOf(error)})`);
+    return { ...range, quarantinePath: null };
+  };
+  try {
+    fileSystem.makeDirectory(folder);
+  } catch (error) {
+    return noRoom(error);
+  }
+  // Also what was there: whoever made the folder or the copy may have been killed before its name was durable. That it
+  // fails is no lack of room: the opening relies on the same directory.
+  fileSystem.directorySync(directory);
+  try {
+    if (fileSystem.stat(path)?.sizeBytes === range.byteLength) {
+      fileSystem.directorySync(folder);
+      return { ...range, quarantinePath: path };
+    }
+    const temporary = join(folder, TEMPORARY);
+    if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
+    if (usedBytes(fileSystem, folder) + range.byteLength > QUARANTINE_LIMIT_BYTES) {
+      notes.push(`${where} were not kept: ${folder} would exceed ${QUARANTINE_LIMIT_BYTES} bytes`);
+      return { ...range, quarantinePath: null };
+    }
+    try {
+      copyRange(fileSystem, directory, range, temporary);
+    } catch (error) {
+      if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
+      throw error;
+    }
+    fileSystem.rename(temporary, path);
+    fileSystem.directorySync(folder);
+    return { ...range, quarantinePath: path };
+  } catch (error) {
+    return noRoom(error);
+  }
+}
+
+function usedBytes(fileSystem: FileSystem, folder: string): number {
+  return fileSystem
+    .list(folder)
+    .reduce((sum, name) => sum + (fileSystem.stat(join(folder, name))?.sizeBytes ?? 0), 0);
+}
+
+function digestRange(fileSystem: FileSystem, directory: string, range: Discarded): string {
+  const hash = createHash('sha256');
+  forEachChunk(fileSystem, directory, range, (chunk) => hash.update(chunk));
+  return hash.digest('hex').slice(0, 32);
+}
+
+function copyRange(fileSystem: FileSystem, directory: string, range: Discarded, to: string): void {
+  const descriptor = fileSystem.open(to, 'create');
+  try {
+    forEachChunk(fileSystem, directory, range, (chunk, at) => {
+      writeFully(fileSystem, descriptor, chunk, 0, chunk.length, at - range.offset);
+    });
+    fileSystem.dataSync(descriptor);
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+  }
+}
+
+function forEachChunk(
+  fileSystem: FileSystem,
+  directory: string,
+  range: Discarded,
+  use: (chunk: Buffer, offset: number) => void,
+): void {
+  const descriptor = fileSystem.open(segmentPath(directory, range.segmentId), 'read');
+  try {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(COPY_CHUNK_BYTES, range.byteLength));
+    const end = range.offset + range.byteLength;
+    for (let at = range.offset; at < end; ) {
+      const count = readFully(fileSystem, descriptor, buffer, 0, Math.min(buffer.length, end - at), at);
+      if (count === 0) break;
+      use(buffer.subarray(0, count), at);
+      at += count;
+    }
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+  }
+}

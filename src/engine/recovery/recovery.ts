@@ -1,0 +1,410 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { nowNs } from '../host/probe.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import type { DurableMark } from '../lock/durable-mark.ts';
+import type { HintRun } from '../seal/hint-block.ts';
+import { followsPredecessor, sealContradiction } from '../seal/seal-check.ts';
+import type { Seal } from '../seal/seal-file.ts';
+import { HintReader } from '../seal/seal-hints.ts';
+import type { SealSet } from '../seal/seal-set.ts';
+import type { LogSegment } from '../segment/segment-list.ts';
+import { SCAN_CHUNK_BYTES, SegmentScanner, scanChunk } from '../segment/segment-scanner.ts';
+import { findFrame, isUnfinishedStart, type SegmentFile } from '../segment/tail-evidence.ts';
+import { refusal } from './recovery-refusal.ts';
+import type { Discarded } from './recovery-report.ts';
+import { type Damage, type DamageEvidence, judgeDamage } from './recovery-verdict.ts';
+
+/**
+ * Finds the longest valid prefix of a log and judges what ends it. Changes nothing on disk: what a writer
+ * does about a torn tail is in repair.ts, and a reader does nothing at all.
+ */
+
+/** `prefix` keeps what precedes a torn tail; `strict` refuses to open on one. Corruption is always refused. */
+export type RecoveryMode = 'prefix' | 'strict';
+
+export interface LogScan {
+  /** Ascending, empty ones included. */
+  readonly segments: readonly LogSegment[];
+  readonly recordCount: number;
+  /** Segments that were not read, because their seals say what is in them. */
+  readonly segmentsFromSeals: number;
+  /** The position before which everything was on stable storage, by the mark or the last seal. */
+  readonly durable: { readonly segmentId: number; readonly offset: number };
+  /** 0 when there is no record. */
+  readonly lastTxid: number;
+  /** In log order; the first is the damaged one, the others lie behind it. */
+  readonly discarded: readonly Discarded[];
+  /** Ids that should be there and are not; only ever behind the damage. */
+  readonly missingIds: readonly number[];
+}
+
+export interface ScanLogOptions {
+  readonly fileSystem: FileSystem;
+  readonly directory: string;
+  /** As `listSegments` gave them; a reader scans no further than it had listed. */
+  readonly segments: readonly LogSegment[];
+  readonly mark: DurableMark | undefined;
+  readonly seals: SealSet;
+  /** Read every segment, also where a seal would do. */
+  readonly full: boolean;
+  /** Does `.lock` carry the mark's nonce? */
+  readonly witnessed: boolean;
+  readonly mode: RecoveryMode;
+  readonly acceptAmbiguousTail: boolean;
+  readonly probe: ProbeSet | undefined;
+  /** The opening on whose behalf this scans. */
+  readonly operation: number;
+  /** What is built from the records; hints are not read where nothing is. */
+  readonly view: { replay(logBytes: number): LogReplay } | undefined;
+  /** Called every few megabytes. */
+  readonly onProgress?: ((scannedBytes: number, totalBytes: number) => void) | undefined;
+}
+
+/** Is told of every kept record, in log order. The log is `logEnd` bytes long up to where it was read. */
+export interface LogReplay {
+  /** The cursor is only valid during the call. */
+  frame(segmentId: number, frame: SegmentScanner, logEnd: number): void;
+  /** Instead, for segments that are not read. The run is only valid during the call. */
+  hints(segmentId: number, run: HintRun, logEnd: number): void;
+  /** There is no more. */
+  finish(): void;
+}
+
+/** A writer never has more records than these unsynced, so that txids can be set aside for all of them. */
+export const MAX_UNSYNCED_RECORDS = 2 ** 19;
+
+/** How much is scanned between two turns of the event loop. */
+const BYTES_A_TURN = 8 * SCAN_CHUNK_BYTES;
+
+/** Scans all segments, or throws `STORE_CORRUPT`, `AMBIGUOUS_TAIL` or (in strict mode) `TORN_TAIL`. */
+export async function scanLog(options: ScanLogOptions): Promise<LogScan> {
+  const scanner = new LogScanner(options);
+  await scanner.run();
+  scanner.finish();
+  return scanner.result();
+}
+
+class LogScanner {
+  private readonly options: ScanLogOptions;
+  private readonly mark: DurableMark | undefined;
+  private readonly witnessed: boolean;
+  private readonly segments: readonly LogSegment[];
+  private readonly totalBytes: number;
+  private readonly chunk: Buffer;
+  private readonly durable: { readonly segmentId: number; readonly offset: number };
+  private readonly replay: LogReplay | undefined;
+  private hintChunk: Buffer | undefined;
+  private scannedBytes = 0;
+  private recordCount = 0;
+  private segmentsFromSeals = 0;
+  private lastTxid = 0;
+  /** The txid that the next record must have, once the mark has been passed. */
+  private expectedTxid: number | undefined;
+  /** Where the valid log ends, when it ends before the last segment does. */
+  private end: { segmentId: number; offset: number; damage: Damage; because: string } | undefined;
+
+  constructor(options: ScanLogOptions) {
+    this.options = options;
+    this.mark = options.mark;
+    this.witnessed = options.witnessed && options.mark !== undefined;
+    this.segments = options.segments;
+    this.totalBytes = this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    this.replay = options.view?.replay(this.totalBytes);
+    this.chunk = scanChunk(this.segments);
+    this.durable = laterOf(this.mark ?? { segmentId: 0, offset: 0 }, this.sealedEnd());
+  }
+
+  result(): LogScan {
+    const { end } = this;
+    const keptBytes = ({ segmentId, sizeBytes }: LogSegment) =>
+      end === undefined || segmentId < end.segmentId
+        ? sizeBytes
+        : segmentId === end.segmentId
+          ? end.offset
+          : 0;
+    const discarded: Discarded[] = [];
+    for (const segment of this.segments) {
+      const offset = keptBytes(segment);
+      if (end === undefined || segment.sizeBytes === offset) continue;
+      const { damage, because } = end;
+      discarded.push({
+        segmentId: segment.segmentId,
+        offset,
+        byteLength: segment.sizeBytes - offset,
+        damage,
+        because,
+      });
+    }
+    const missingIds: number[] = [];
+    this.segments.forEach(({ segmentId }, index) => {
+      const before = this.segments[index - 1]?.segmentId ?? segmentId - 1;
+      for (let missing = before + 1; missing < segmentId; missing++) missingIds.push(missing);
+    });
+    return {
+      segments: this.segments.map((segment) => ({
+        segmentId: segment.segmentId,
+        sizeBytes: keptBytes(segment),
+      })),
+      recordCount: this.recordCount,
+      segmentsFromSeals: this.segmentsFromSeals,
+      durable: { segmentId: this.durable.segmentId, offset: this.durable.offset },
+      lastTxid: this.lastTxid,
+      discarded,
+      missingIds,
+    };
+  }
+
+  finish(): void {
+    this.replay?.finish();
+  }
+
+  async run(): Promise<void> {
+    const { mark, segments } = this;
+    let expectedId = segments[0]?.segmentId ?? 1;
+    // Empty segments in front are removed only after the mark has moved past them.
+    if (mark !== undefined && mark.segmentId < expectedId) expectedId = mark.segmentId;
+    for (const segment of segments) {
+      if (segment.segmentId !== expectedId) return this.endLog(expectedId, 0, 'missing-segment', 'none');
+      await this.takeSegment(segment);
+      if (this.end !== undefined) return;
+      expectedId++;
+    }
+    if (this.durable.segmentId >= expectedId) {
+      const missed =
+        mark !== undefined && mark.segmentId >= expectedId ? 'ends-before-mark' : 'missing-segment';
+      this.endLog(this.durable.segmentId, 0, missed, 'none');
+    }
+  }
+
+  /** By its seal, or by reading it. */
+  private async takeSegment(segment: LogSegment): Promise<void> {
+    const seal = this.options.seals.of(segment.segmentId);
+    if (seal === undefined) return this.scanSegment(segment);
+    const fault = this.sealFault(segment, seal);
+    if (fault !== undefined) {
+      const isShort = fault === 'ends-before-seal' || fault === 'ends-before-mark';
+      return this.endLog(segment.segmentId, isShort ? segment.sizeBytes : 0, fault, 'none');
+    }
+    // datawal may have gone on in a segment that we had sealed: the seal proves what it covers, the rest is scanned.
+    if (this.options.full || segment.sizeBytes > seal.byteLength) return this.scanSegment(segment);
+    await this.loadHints(segment, seal);
+  }
+
+  /** What the seal contradicts. Everything it covers was durable. */
+  private sealFault(segment: LogSegment, seal: Seal): Damage | undefined {
+    const { mark } = this;
+    const { fileSystem, directory, seals, full } = this.options;
+    if (mark?.segmentId === segment.segmentId && mark.offset > segment.sizeBytes) return 'ends-before-mark';
+    if (seal.firstTxid !== 0 && seal.firstTxid <= this.lastTxid) return 'txid-not-increasing';
+    const lowestId = this.segments[0]?.segmentId ?? FIRST_SEGMENT_ID;
+    if (!followsPredecessor(seal, seals, lowestId)) return 'contradicts-seal';
+    return sealContradiction(fileSystem, directory, segment.sizeBytes, seal, full);
+  }
+
+  private async loadHints({ segmentId, sizeBytes }: LogSegment, seal: Seal): Promise<void> {
+    const { fileSystem, directory, seals, onProgress } = this.options;
+    const { replay } = this;
+    if (replay !== undefined && seal.hintCount > 0) {
+      this.hintChunk ??= HintReader.chunkFor(this.options.seals);
+      const descriptor = fileSystem.open(seals.pathOf(directory, seal), 'read');
+      try {
+        const reader = new HintReader(fileSystem, descriptor, seal, this.hintChunk);
+        let turnEnd = BYTES_A_TURN;
+        for (let run = reader.nextRun(); run !== undefined; run = reader.nextRun()) {
+          replay.hints(segmentId, run, this.scannedBytes + sizeBytes * reader.readPart);
+          if (reader.position < turnEnd) continue;
+          turnEnd = reader.position + BYTES_A_TURN;
+          await nextTurn();
+        }
+      } finally {
+        closeQuietly(fileSystem, descriptor);
+      }
+    }
+    const { mark } = this;
+    if (seal.lastTxid !== 0) this.lastTxid = seal.lastTxid;
+    if (mark?.segmentId === segmentId && mark.offset === sizeBytes) this.expectedTxid = mark.nextTxid;
+    else if (mark !== undefined && mark.segmentId <= segmentId) this.expectedTxid = this.lastTxid + 1;
+    this.recordCount += seal.recordCount;
+    this.segmentsFromSeals++;
+    this.scannedBytes += sizeBytes;
+    onProgress?.(this.scannedBytes, this.totalBytes);
+  }
+
+  /** Where the last valid seal proves the log to have been durable. */
+  private sealedEnd(): { segmentId: number; offset: number } {
+    const { last } = this.options.seals;
+    if (last === undefined) return { segmentId: 0, offset: 0 };
+    const { segmentId, byteLength } = last;
+    const sizeBytes = this.segments.find((segment) => segment.segmentId === segmentId)?.sizeBytes ?? 0;
+    // The name of the next segment is durable before a seal is written.
+    return sizeBytes > byteLength
+      ? { segmentId, offset: byteLength }
+      : { segmentId: segmentId + 1, offset: 0 };
+  }
+
+  private async scanSegment({ segmentId, sizeBytes }: LogSegment): Promise<void> {
+    const { fileSystem, directory, probe, operation, onProgress } = this.options;
+    const startNs = probe?.segmentScanned === undefined ? 0 : nowNs();
+    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+    try {
+      const file: SegmentFile = { fileSystem, descriptor, sizeBytes };
+      const frame = new SegmentScanner({
+        fileSystem,
+        probe,
+        operation,
+        site: 'scan',
+        descriptor,
+        segmentId,
+        endOffset: sizeBytes,
+        chunk: this.chunk,
+      });
+      while (this.scanFrames(segmentId, frame, file)) {
+        onProgress?.(this.scannedBytes + frame.offset, this.totalBytes);
+        await nextTurn();
+      }
+      this.scannedBytes += sizeBytes;
+      probe?.segmentScanned?.(operation, segmentId, sizeBytes, startNs, nowNs() - startNs);
+    } finally {
+      closeQuietly(fileSystem, descriptor);
+    }
+  }
+
+  /** Scans for one turn of the event loop; false when the segment or the valid log has ended. */
+  private scanFrames(segmentId: number, frame: SegmentScanner, file: SegmentFile): boolean {
+    const { mark } = this;
+    const markOffset = mark?.segmentId === segmentId ? mark.offset : undefined;
+    const turnEnd = frame.offset + BYTES_A_TURN;
+    while (frame.offset < turnEnd) {
+      const state = frame.next();
+      if (mark !== undefined && frame.offset === markOffset) {
+        if (this.lastTxid >= mark.nextTxid) return this.damaged(segmentId, frame, file, 'contradicts-mark');
+        this.expectedTxid = mark.nextTxid;
+      }
+      if (state === 'damaged') return this.damaged(segmentId, frame, file, frame.fault);
+      if (state === 'end') {
+        if (markOffset === undefined || frame.offset >= markOffset) return false;
+        return this.damaged(segmentId, frame, file, 'ends-before-mark');
+      }
+      const misplaced = this.misplacement(frame, markOffset);
+      if (misplaced !== undefined) return this.damaged(segmentId, frame, file, misplaced);
+      this.lastTxid = frame.txid;
+      if (this.expectedTxid !== undefined) this.expectedTxid = frame.txid + 1;
+      this.recordCount++;
+      this.replay?.frame(segmentId, frame, this.scannedBytes + frame.offset + frame.byteLength);
+    }
+    return true;
+  }
+
+  /** What is wrong with a whole frame standing here, if anything. */
+  private misplacement(frame: SegmentScanner, markOffset: number | undefined): Damage | undefined {
+    if (
+      markOffset !== undefined &&
+      frame.offset < markOffset &&
+      frame.offset + frame.byteLength > markOffset
+    ) {
+      return 'contradicts-mark';
+    }
+    if (frame.txid <= this.lastTxid) return 'txid-not-increasing';
+    if (this.expectedTxid === undefined || frame.txid === this.expectedTxid) return undefined;
+    // No more records than that are ever unsynced: a crash leaves no wider gap, so a later opening wrote this one, and the
+    // mark is of an earlier time.
+    if (frame.txid >= this.expectedTxid + MAX_UNSYNCED_RECORDS) return 'contradicts-mark';
+    // datawal goes on from the last record it sees, not from the txids that our mark has set aside.
+    const continuesElsewhere = !this.witnessed && frame.txid === this.lastTxid + 1;
+    return continuesElsewhere ? undefined : 'txid-not-next';
+  }
+
+  private damaged(segmentId: number, frame: SegmentScanner, file: SegmentFile, fault: Damage): false {
+    const isTail = !NOT_A_TAIL.has(fault);
+    const damage = isTail && isUnfinishedStart(file, frame.offset) ? 'unfinished-start' : fault;
+    // Only some rows of the table ask what follows: those without a trusted mark, in the last segment.
+    const asks = isTail && !this.witnessed && this.placeOf(segmentId) === 'last';
+    this.endLog(segmentId, frame.offset, damage, asks ? this.laterFrames(file, frame) : 'none');
+    return false;
+  }
+
+  private laterFrames(file: SegmentFile, frame: SegmentScanner): DamageEvidence['laterFrames'] {
+    const claimEnd = Math.min(frame.offset + Math.max(frame.claimedBytes, 1), file.sizeBytes);
+    const after = findFrame(file, claimEnd, file.sizeBytes, this.lastTxid);
+    if (after.found !== undefined) return 'after-claim';
+    const inside = findFrame(file, frame.offset + 1, claimEnd, this.lastTxid);
+    // A search that gave up proves nothing either way.
+    return inside.found !== undefined || after.exhausted || inside.exhausted ? 'inside-claim' : 'none';
+  }
+
+  private placeOf(segmentId: number, damage?: Damage): DamageEvidence['place'] {
+    // A rotation waits until the name of the segment before it is durable: one that is missing while there is another,
+    // be it empty, two places further was not lost in a crash. (Filling the gap could take millions of files.)
+    const lastId = this.segments.at(-1)?.segmentId ?? 0;
+    if (damage === 'missing-segment' && lastId >= segmentId + 2) return 'two-behind';
+    if (this.gapBehind(segmentId)) return 'two-behind';
+    const behind = this.segments.filter((segment) => segment.segmentId > segmentId && segment.sizeBytes > 0);
+    if (behind.length === 0) return 'last';
+    return behind.some((segment) => segment.segmentId >= segmentId + 2) ? 'two-behind' : 'not-last';
+  }
+
+  /** Are ids missing behind this one that no crash loses? An empty file of a high id is enough, and costs nothing to make. */
+  private gapBehind(segmentId: number): boolean {
+    return this.segments.some(
+      (segment, index) =>
+        segment.segmentId > segmentId + 2 &&
+        segment.segmentId - (this.segments[index - 1]?.segmentId ?? segmentId) > 2,
+    );
+  }
+
+  private isDurable(segmentId: number, offset: number, damage: Damage): boolean {
+    const { durable } = this;
+    if (CONTRADICTIONS.has(damage)) return true;
+    // The segment of the durable position was in a synced directory, even when it was still empty.
+    if (damage === 'missing-segment') return segmentId <= durable.segmentId;
+    return segmentId < durable.segmentId || (segmentId === durable.segmentId && offset < durable.offset);
+  }
+
+  /** Judges what ends the log here: throws, or lets the log end here. */
+  private endLog(
+    segmentId: number,
+    offset: number,
+    damage: Damage,
+    laterFrames: DamageEvidence['laterFrames'],
+  ): void {
+    const { mode, acceptAmbiguousTail, directory } = this.options;
+    const { verdict, because } = judgeDamage({
+      damage,
+      position: this.isDurable(segmentId, offset, damage) ? 'durable' : 'not-durable',
+      witnessed: this.witnessed,
+      place: this.placeOf(segmentId, damage),
+      laterFrames,
+    });
+    const accepted = verdict === 'torn' || (verdict === 'ambiguous' && acceptAmbiguousTail);
+    if (!accepted || mode === 'strict') {
+      throw refusal(accepted ? 'torn' : verdict, directory, segmentId, offset, damage, because);
+    }
+    this.end = { segmentId, offset, damage, because };
+  }
+}
+
+/** Between the log and what says how it was when it was durable. */
+const CONTRADICTIONS: ReadonlySet<Damage> = new Set<Damage>([
+  'ends-before-mark',
+  'contradicts-mark',
+  'ends-before-seal',
+  'contradicts-seal',
+]);
+
+function laterOf(
+  a: { segmentId: number; offset: number },
+  b: { segmentId: number; offset: number },
+): { segmentId: number; offset: number } {
+  return a.segmentId > b.segmentId || (a.segmentId === b.segmentId && a.offset >= b.offset) ? a : b;
+}
+
+/** Damage that is not about the bytes of the frame that stands there. */
+const NOT_A_TAIL: ReadonlySet<Damage> = new Set<Damage>([
+  'txid-not-increasing',
+  'txid-not-next',
+  'missing-segment',
+  ...CONTRADICTIONS,
+]);

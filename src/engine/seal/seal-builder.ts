@@ -1,0 +1,78 @@
+import { createHash, type Hash } from 'node:crypto';
+import { seedOf } from '../format/key-hash.ts';
+import { type FileSystem, writeFully } from '../host/file-system.ts';
+import type { SegmentScanner } from '../segment/segment-scanner.ts';
+import { encodeSealHeader, SEAL_HEADER_BYTES, type Seal } from './seal-file.ts';
+import { HintWriter } from './seal-hints.ts';
+
+/** What a builder cannot know from the frames that it is shown. */
+type SealRest = Pick<Seal, 'firstId' | 'predecessorIdentity' | 'endsDigest' | 'byteLength'> &
+  Partial<Pick<Seal, 'identity' | 'firstTxid' | 'lastTxid'>>;
+
+/** Puts the seal of one segment together, and writes it as a file. */
+export class SealBuilder {
+  private readonly fileSystem: FileSystem;
+  private readonly descriptor: number;
+  private readonly storeId: Buffer;
+  private readonly segmentId: number;
+  private readonly hints: HintWriter;
+  private readonly hash: Hash = createHash('sha256');
+  private recordCount = 0;
+  private firstTxid = 0;
+  private lastTxid = 0;
+
+  /** `descriptor` is an empty file; the segment is at most `segmentBytes` long. */
+  constructor(
+    fileSystem: FileSystem,
+    descriptor: number,
+    storeId: Buffer,
+    segmentId: number,
+    segmentBytes: number,
+  ) {
+    this.fileSystem = fileSystem;
+    this.descriptor = descriptor;
+    this.storeId = storeId;
+    this.segmentId = segmentId;
+    this.hints = new HintWriter(fileSystem, descriptor, seedOf(storeId), segmentBytes);
+  }
+
+  /** Bytes of the file, once it is finished. */
+  get sizeBytes(): number {
+    return SEAL_HEADER_BYTES + this.hints.sizeBytes;
+  }
+
+  /** The next record of the segment, which lies at `offset` there. */
+  add(frame: SegmentScanner, offset: number): void {
+    this.recordCount++;
+    this.firstTxid ||= frame.txid;
+    this.lastTxid = frame.txid;
+    this.hints.add(frame, offset);
+  }
+
+  /** The next bytes of the segment. */
+  digest(bytes: Uint8Array): void {
+    this.hash.update(bytes);
+  }
+
+  /** Writes what is left of the file, which is the caller's to sync. */
+  finish(rest: SealRest): Seal {
+    this.hints.flush();
+    const digest = this.hash.digest();
+    const seal: Seal = {
+      segmentId: this.segmentId,
+      storeId: this.storeId,
+      recordCount: this.recordCount,
+      firstTxid: this.firstTxid,
+      lastTxid: this.lastTxid,
+      digest,
+      identity: digest,
+      hintsCrc: this.hints.crc,
+      hintCount: this.hints.count,
+      hintsBytes: this.hints.sizeBytes,
+      ...rest,
+    };
+    const header = encodeSealHeader(seal);
+    writeFully(this.fileSystem, this.descriptor, header, 0, header.length, 0);
+    return seal;
+  }
+}

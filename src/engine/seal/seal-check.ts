@@ -1,0 +1,43 @@
+import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { digestOf, endsDigestOf, NO_IDENTITY, type Seal } from './seal-file.ts';
+import type { SealSet } from './seal-set.ts';
+
+/**
+ * What a valid seal and its segment, `sizeBytes` long, disagree about. Looks at the length and both ends, or, where
+ * `full` asks for it or datawal has appended to the segment, at everything that the seal covers.
+ */
+export function sealContradiction(
+  fileSystem: FileSystem,
+  directory: string,
+  sizeBytes: number,
+  seal: Seal,
+  full: boolean,
+): 'ends-before-seal' | 'contradicts-seal' | undefined {
+  const { segmentId, byteLength, digest, endsDigest } = seal;
+  if (sizeBytes < byteLength) return 'ends-before-seal';
+  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+  try {
+    const holds =
+      full || sizeBytes > byteLength
+        ? digestOf(fileSystem, descriptor, byteLength)?.equals(digest)
+        : endsDigestOf(fileSystem, descriptor, byteLength) === endsDigest;
+    return holds ? undefined : 'contradicts-seal';
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+  }
+}
+
+/** Is the segment before this one there, and the one that this one was sealed after? */
+export function followsPredecessor(
+  { firstId, predecessorIdentity }: Seal,
+  seals: Pick<SealSet, 'of'>,
+  lowestId: number,
+): boolean {
+  if (firstId === FIRST_SEGMENT_ID) return true;
+  if (firstId <= lowestId) return false;
+  const before = seals.of(firstId - 1);
+  if (before === undefined || predecessorIdentity.equals(NO_IDENTITY)) return true;
+  return before.identity.equals(predecessorIdentity);
+}

@@ -1,0 +1,113 @@
+import { RecordType } from '../format/format.ts';
+import { type ByteRange, rangeAt } from '../host/byte-range.ts';
+import { type FileSystem, withFile } from '../host/file-system.ts';
+import { type Seal, sealPath } from './seal-file.ts';
+import { HintReader } from './seal-hints.ts';
+
+/** A record of which the seal file tells and the segment no longer. */
+export interface SealedRecord {
+  readonly key: Uint8Array;
+  readonly type: typeof RecordType.Put | typeof RecordType.Delete;
+}
+
+/** What a seal file says of a range of its segment. Raw records have no key, and it says nothing of them. */
+export interface SealedRecords {
+  readonly recordCount: number;
+  /** In log order; 1,000 at most, and fewer where all that are listed would take more than some megabytes. */
+  readonly records: readonly SealedRecord[];
+}
+
+const LISTED_RECORDS = 1_000;
+/** Of an object, its array and its buffer, beside the bytes of the key. */
+const RECORD_BYTES = 128;
+
+/** What the keys that all witnesses name may still take. */
+export class NamingRoom {
+  private leftBytes = 4 * 1024 * 1024;
+
+  take(keyBytes: number): boolean {
+    const neededBytes = keyBytes + RECORD_BYTES;
+    if (neededBytes > this.leftBytes) return false;
+    this.leftBytes -= neededBytes;
+    return true;
+  }
+}
+
+/**
+ * Asks the seal of a damaged segment which records it has lost. A seal may be of other bytes: a merge was killed, or a file
+ * was copied over another. It is believed when every record that is left stands where the seal says, and the seal
+ * knows no other outside of what was lost; of records in any number that is found out with a sum.
+ */
+export class SealWitness {
+  readonly seal: Seal;
+  private readonly fileSystem: FileSystem;
+  private readonly directory: string;
+  private readonly sizeBytes: number;
+  private keptSum = 0;
+
+  /** `sizeBytes` are left of the segment. */
+  constructor(fileSystem: FileSystem, directory: string, seal: Seal, sizeBytes: number) {
+    this.fileSystem = fileSystem;
+    this.directory = directory;
+    this.seal = seal;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** A valid frame that was found. What lies behind the seal's end datawal has appended. */
+  sawFrame(offset: number, type: RecordType, txid: number): void {
+    if (type === RecordType.Raw || offset >= this.seal.byteLength) return;
+    this.keptSum = (this.keptSum + placeHash(offset, txid)) >>> 0;
+  }
+
+  /** Once every frame was seen: is the seal of this segment, of which these ranges, ascending, are damaged? */
+  isBelieved(damaged: readonly ByteRange[]): boolean {
+    let sum = 0;
+    const isWhole = this.eachHint(({ offset, txid }) => {
+      if (offset < this.sizeBytes && rangeAt(damaged, offset) === -1)
+        sum = (sum + placeHash(offset, txid)) >>> 0;
+    });
+    return isWhole && sum === this.keptSum;
+  }
+
+  /** What began in each of these ranges, ascending; for one that is believed. */
+  recordsOf(ranges: readonly ByteRange[], room: NamingRoom): readonly SealedRecords[] | undefined {
+    const found = ranges.map(() => ({
+      recordCount: 0,
+      records: [] as (SealedRecord & { offset: number })[],
+    }));
+    const isWhole = this.eachHint(({ offset, bytes, keyAt, keyLength, isDelete }) => {
+      const range = found[rangeAt(ranges, offset)];
+      if (range === undefined || range.recordCount++ >= LISTED_RECORDS || !room.take(keyLength)) return;
+      const key = Buffer.from(bytes.subarray(keyAt, keyAt + keyLength));
+      range.records.push({ key, type: isDelete ? RecordType.Delete : RecordType.Put, offset });
+    });
+    if (!isWhole) return undefined;
+    return found.map(({ recordCount, records }) => ({
+      recordCount,
+      // Hints lie in the order of the keydir's shards.
+      records: records.sort((a, b) => a.offset - b.offset).map(({ key, type }) => ({ key, type })),
+    }));
+  }
+
+  /** False when the file cannot be read to its end. Salvage goes on without: the disk may be failing. */
+  private eachHint(visit: (hint: HintReader) => void): boolean {
+    const { fileSystem, directory, seal } = this;
+    try {
+      const isThere = withFile(fileSystem, sealPath(directory, seal.segmentId), (descriptor) => {
+        const hint = new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
+        while (hint.next()) visit(hint);
+        return true;
+      });
+      return isThere === true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Well mixed, so that sums of two sets of places are equal when the sets are. */
+function placeHash(offset: number, txid: number): number {
+  let hash = Math.imul(offset ^ Math.imul(txid, 0x9e3779b1), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
+}

@@ -1,0 +1,33 @@
+import { MAX_SEGMENT_ID } from '../format/format.ts';
+
+/**
+ * Numbers of the files that stand, or stood, under the ids of segments. The file that an opening finds has its id for a
+ * number. A merge puts another file under an id that is in use, and gives it a number beyond all ids: so what the keydir
+ * says of the old file and of the new one cannot be confused while both are being read.
+ */
+export class SegmentFiles {
+  private readonly segmentIds = new Map<number, number>();
+  private readonly current = new Map<number, number>();
+  private next = MAX_SEGMENT_ID + 1;
+
+  /** The number of the file that stands under the id now. */
+  fileOf(segmentId: number): number {
+    return this.current.get(segmentId) ?? segmentId;
+  }
+
+  segmentIdOf(file: number): number {
+    return file <= MAX_SEGMENT_ID ? file : (this.segmentIds.get(file) as number);
+  }
+
+  /** A number for a file that is going to stand under the id. */
+  reserve(segmentId: number): number {
+    const file = this.next++;
+    this.segmentIds.set(file, segmentId);
+    return file;
+  }
+
+  /** From now on it does. */
+  replace(segmentId: number, file: number): void {
+    this.current.set(segmentId, file);
+  }
+}

@@ -1,0 +1,31 @@
+import { MAX_SEGMENT_FILE_BYTES } from '../format/format.ts';
+import { segmentIds, segmentPath } from '../format/segment-name.ts';
+import { StoreError } from '../host/errors.ts';
+import type { FileSystem } from '../host/file-system.ts';
+
+export interface LogSegment {
+  readonly segmentId: number;
+  /** Bytes kept, which is all of the file unless something was discarded. */
+  readonly sizeBytes: number;
+}
+
+/** The segments of a directory, ascending. What only has the name of a segment (a directory, say) is not one. */
+export function listSegments(fileSystem: FileSystem, directory: string): LogSegment[] {
+  const segments: LogSegment[] = [];
+  for (const segmentId of segmentIds(fileSystem.list(directory))) {
+    const stat = fileSystem.stat(segmentPath(directory, segmentId));
+    if (stat?.kind !== 'file') continue;
+    if (stat.sizeBytes > MAX_SEGMENT_FILE_BYTES) {
+      throw new StoreError(
+        'LOG_FULL',
+        `segment ${segmentId} is longer than the ${MAX_SEGMENT_FILE_BYTES} bytes addressed`,
+        {
+          path: directory,
+          segmentId,
+        },
+      );
+    }
+    segments.push({ segmentId, sizeBytes: stat.sizeBytes });
+  }
+  return segments;
+}

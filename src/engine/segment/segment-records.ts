@@ -1,0 +1,132 @@
+import { CRC_BYTES, HEADER_BYTES } from '../format/format.ts';
+import type { LogRecord, RecordRef } from '../format/frame.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { StoreError } from '../host/errors.ts';
+import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { nowNs } from '../host/probe.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import type { LogSegment } from './segment-list.ts';
+import { damagedFrame, SegmentScanner, scanChunk } from './segment-scanner.ts';
+
+const SLAB_BYTES = 64 * 1024;
+
+export interface ScannedRecord extends LogRecord {
+  readonly ref: RecordRef;
+}
+
+/** A scan that is going on. */
+export interface RunningScan {
+  readonly segments: readonly LogSegment[];
+  /** Index of the segment that it will open next. */
+  next: number;
+  /** Files that were opened for it before it came to them, by segment id, because others take their names. */
+  readonly opened: Map<number, number>;
+}
+
+/** Whoever must know of a scan while it is going on. */
+export interface ScanWatcher {
+  began(scan: RunningScan): void;
+  ended(scan: RunningScan): void;
+  /** 1 for each file that is opened, and -1 when it is closed. */
+  count(change: 1 | -1): void;
+}
+
+/**
+ * The records of whole segments, in log order, each with bytes of its own. Throws at the first invalid frame. One
+ * generator for all of it: handing every record through another is not free.
+ */
+export function* scanSegments(
+  fileSystem: FileSystem,
+  directory: string,
+  segments: readonly LogSegment[],
+  probe: ProbeSet | undefined,
+  watcher?: ScanWatcher,
+): Generator<ScannedRecord> {
+  const scan: RunningScan = { segments, next: 0, opened: new Map() };
+  const operation = probe?.begin('scan') ?? 0;
+  const startNs = probe === undefined ? 0 : nowNs();
+  const chunk = scanChunk(segments);
+  const copier = new RecordCopier();
+  let records = 0;
+  let failure: StoreError | undefined;
+  watcher?.began(scan);
+  try {
+    for (const { segmentId, sizeBytes } of segments) {
+      scan.next++;
+      if (sizeBytes === 0) continue;
+      const descriptor = scan.opened.get(segmentId) ?? openToScan(fileSystem, directory, segmentId);
+      if (!scan.opened.delete(segmentId)) watcher?.count(1);
+      try {
+        const frame = new SegmentScanner({
+          fileSystem,
+          probe,
+          operation,
+          site: 'scan',
+          descriptor,
+          segmentId,
+          endOffset: sizeBytes,
+          chunk,
+        });
+        for (let state = frame.next(); state !== 'end'; state = frame.next()) {
+          if (state === 'damaged') throw damagedFrame(segmentId, frame);
+          records++;
+          yield copier.copy(segmentId, frame);
+        }
+      } finally {
+        closeQuietly(fileSystem, descriptor);
+        watcher?.count(-1);
+      }
+    }
+  } catch (error) {
+    if (error instanceof StoreError) failure = error;
+    throw error;
+  } finally {
+    for (const descriptor of scan.opened.values()) {
+      closeQuietly(fileSystem, descriptor);
+      watcher?.count(-1);
+    }
+    watcher?.ended(scan);
+    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
+  }
+}
+
+export function openToScan(fileSystem: FileSystem, directory: string, segmentId: number): number {
+  const path = segmentPath(directory, segmentId);
+  try {
+    return fileSystem.open(path, 'read');
+  } catch (error) {
+    throw new StoreError('READ_FAILED', `cannot open ${path}`, { cause: error, path, segmentId });
+  }
+}
+
+/** Copies of short records lie one behind the other in a slab, so that a record costs two views and no allocation. */
+export class RecordCopier {
+  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private slabUsed = 0;
+
+  copy(segmentId: number, frame: SegmentScanner): ScannedRecord {
+    const { offset, byteLength, frameAt, keyLength } = frame;
+    const start = frameAt + HEADER_BYTES;
+    const contentBytes = byteLength - HEADER_BYTES - CRC_BYTES;
+    const target = this.room(contentBytes);
+    const at = this.slabUsed;
+    frame.bytes.copy(target, at, start, start + contentBytes);
+    this.slabUsed += contentBytes;
+    return {
+      ref: { segmentId, offset, byteLength },
+      type: frame.type,
+      txid: frame.txid,
+      key: Buffer.from(target.buffer, at, keyLength),
+      payload: Buffer.from(target.buffer, at + keyLength, contentBytes - keyLength),
+    };
+  }
+
+  /** A buffer with so much room at `slabUsed`; a long record gets one of its own. */
+  private room(contentBytes: number): Buffer {
+    if (this.slabUsed + contentBytes > this.slab.length) {
+      this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, contentBytes));
+      this.slabUsed = 0;
+    }
+    return this.slab;
+  }
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { useDescriptor } from '../host/counted-descriptor.ts';
+import { errnoOf, StoreError } from '../host/errors.ts';
+import { type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import { BACKUP_TEMPORARY_SUFFIX } from '../lock/backup-marker.ts';
+import type { ScrubSource } from '../log/scrub-source.ts';
+
+/** Copied between two turns of the event loop. */
+const BYTES_A_TURN = 1024 * 1024;
+
+/** Where a file cannot have one more name. */
+const CANNOT_LINK: ReadonlySet<string> = new Set([
+  'EXDEV',
+  'EPERM',
+  'EMLINK',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+]);
+
+/** False where only a copy will do. */
+export function linkFile(fileSystem: FileSystem, from: string, to: string): boolean {
+  try {
+    if (fileSystem.stat(to) !== undefined) fileSystem.remove(to);
+    fileSystem.link(from, to);
+    return true;
+  } catch (error) {
+    if (CANNOT_LINK.has(errnoOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+/** Are the first bytes of a file all that another holds? Not where one of them cannot be read. */
+export async function isCopy(
+  source: ScrubSource,
+  from: string,
+  to: string,
+  sizeBytes: number,
+): Promise<boolean> {
+  const { fileSystem } = source;
+  if (fileSystem.stat(to)?.sizeBytes !== sizeBytes) return false;
+  const [mine, theirs] = [chunkFor(sizeBytes), chunkFor(sizeBytes)];
+  try {
+    return await useDescriptor(source, fileSystem.open(from, 'read'), (original) =>
+      useDescriptor(source, fileSystem.open(to, 'read'), async (copy) => {
+        for (let at = 0; at < sizeBytes; at += BYTES_A_TURN) {
+          source.checkOpen();
+          const length = Math.min(BYTES_A_TURN, sizeBytes - at);
+          for (const [descriptor, chunk] of [
+            [original, mine],
+            [copy, theirs],
+          ] as const)
+            if (readFully(fileSystem, descriptor, chunk, 0, length, at) < length) return false;
+          if (mine.compare(theirs, 0, length, 0, length) !== 0) return false;
+          await nextTurn();
+        }
+        return true;
+      }),
+    );
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+/** Whole and durable under its name, or not there under it. Returns the digest of the bytes. */
+export async function copyFile(
+  source: ScrubSource,
+  from: string,
+  to: string,
+  sizeBytes: number,
+): Promise<Buffer> {
+  const { fileSystem } = source;
+  const temporary = to + BACKUP_TEMPORARY_SUFFIX;
+  if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
+  const hash = createHash('sha256');
+  await useDescriptor(source, fileSystem.open(from, 'read'), (input) =>
+    useDescriptor(source, fileSystem.open(temporary, 'create'), async (output) => {
+      const chunk = chunkFor(sizeBytes);
+      for (let at = 0; at < sizeBytes; ) {
+        source.checkOpen();
+        const count = readFully(fileSystem, input, chunk, 0, Math.min(chunk.length, sizeBytes - at), at);
+        if (count === 0)
+          throw new StoreError('SNAPSHOT_GONE', `${from} became shorter while it was copied`, {
+            path: from,
+          });
+        hash.update(chunk.subarray(0, count));
+        writeFully(fileSystem, output, chunk, 0, count, at);
+        at += count;
+        await nextTurn();
+      }
+      await fileSystem.dataSyncAsync(output);
+    }),
+  );
+  fileSystem.rename(temporary, to);
+  return hash.digest();
+}
+
+function chunkFor(sizeBytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes));
+}

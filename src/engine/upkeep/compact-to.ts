@@ -1,0 +1,69 @@
+import { resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { RecordType } from '../format/format.ts';
+import { isAborted, type StoreError, wrapSystemError } from '../host/errors.ts';
+import { nowNs } from '../host/probe.ts';
+import { buildStore } from '../host/store-directory.ts';
+import { RecordLog } from '../log/record-log.ts';
+
+/** Copied between two turns of the event loop. */
+const BYTES_A_TURN = 1024 * 1024;
+
+/**
+ * Writes pairs (in byte order of their keys) as a new log with txids from 1. It is built beside the target and renamed
+ * into place when it is durable: the target is there whole, or not at all.
+ */
+export async function compactTo(
+  source: RecordLog,
+  pairsFor: (operation: number) => Iterable<[Uint8Array, Uint8Array]>,
+  outDirectory: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { fileSystem, probe } = source;
+  const target = resolve(outDirectory);
+  const operation = probe?.begin('compact') ?? 0;
+  const startNs = probe === undefined ? 0 : nowNs();
+  let copiedBytes = 0;
+  let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
+  let failure: StoreError | undefined;
+  try {
+    copiedBytes = await buildStore(fileSystem, target, (directory) =>
+      copyPairs(source, pairsFor(operation), directory, signal),
+    );
+    outcome = 'ok';
+  } catch (error) {
+    if (isAborted(error, signal)) {
+      outcome = 'aborted';
+      throw error;
+    }
+    failure = wrapSystemError(error, 'compact', target);
+    throw failure;
+  } finally {
+    const durationNs = nowNs() - startNs;
+    probe?.compacted?.(operation, outcome, source.totalBytes, copiedBytes, startNs, durationNs, failure);
+  }
+}
+
+async function copyPairs(
+  source: RecordLog,
+  pairs: Iterable<[Uint8Array, Uint8Array]>,
+  directory: string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { fileSystem, segmentBytes } = source;
+  const log = await RecordLog.open(directory, { fileSystem, segmentBytes });
+  let copiedBytes = 0;
+  try {
+    let turnEnd = BYTES_A_TURN;
+    for (const [key, value] of pairs) {
+      signal?.throwIfAborted();
+      copiedBytes += log.appendRecord(RecordType.Put, key, value).byteLength;
+      if (copiedBytes < turnEnd) continue;
+      turnEnd = copiedBytes + BYTES_A_TURN;
+      await nextTurn();
+    }
+  } finally {
+    await log.close();
+  }
+  return copiedBytes;
+}

@@ -1,0 +1,132 @@
+import { resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { MAX_KEY_BYTES, MAX_PAYLOAD_BYTES } from '../format/format.ts';
+import { StoreError, wrapSystemError } from '../host/errors.ts';
+import { closeQuietly, type FileSystem, readFully } from '../host/file-system.ts';
+
+const READ_BYTES = 1024 * 1024;
+const BATCH_BYTES = 4 * 1024 * 1024;
+/** The longest line that a legal record can give, with room for spaces; a longer one is malformed. */
+const MAX_LINE_BYTES = Math.ceil((MAX_KEY_BYTES + MAX_PAYLOAD_BYTES) / 3) * 4 + 1024;
+
+interface Pair {
+  readonly type: 'put';
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/**
+ * Reads what `exportJsonl` writes: once to check every line, and once to write them, so that a malformed file
+ * changes nothing.
+ */
+export async function importJsonl(
+  fileSystem: FileSystem,
+  path: string,
+  write: (pairs: readonly Pair[]) => void,
+  sync: () => Promise<void>,
+): Promise<number> {
+  const source = resolve(path);
+  await checkJsonl(fileSystem, source);
+  let count = 0;
+  let batch: Pair[] = [];
+  let batchBytes = 0;
+  for await (const pair of readPairs(fileSystem, source)) {
+    batch.push(pair);
+    batchBytes += pair.key.length + pair.value.length;
+    count++;
+    if (batchBytes < BATCH_BYTES) continue;
+    write(batch);
+    batch = [];
+    batchBytes = 0;
+    await nextTurn();
+  }
+  write(batch);
+  await sync();
+  return count;
+}
+
+/** What `importJsonl` does first, for whoever wants to know it before there is a store: throws `IMPORT_MALFORMED` with the line. */
+export async function checkJsonl(fileSystem: FileSystem, path: string): Promise<void> {
+  for await (const _ of readPairs(fileSystem, resolve(path))) {
+    // Only checked.
+  }
+}
+
+async function* readPairs(fileSystem: FileSystem, path: string): AsyncGenerator<Pair> {
+  try {
+    let line = 0;
+    for await (const text of readLines(fileSystem, path)) {
+      line++;
+      if (text.trim() !== '') yield parsePair(text, line, path);
+    }
+  } catch (error) {
+    throw wrapSystemError(error, 'import', path);
+  }
+}
+
+async function* readLines(fileSystem: FileSystem, path: string): AsyncGenerator<string> {
+  const descriptor = fileSystem.open(path, 'read');
+  try {
+    let line = 1;
+    const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
+    let pieces: Buffer[] = [];
+    let pieceBytes = 0;
+    for (let position = 0; ; ) {
+      const count = readFully(fileSystem, descriptor, chunk, 0, chunk.length, position);
+      position += count;
+      let start = 0;
+      for (let end = chunk.indexOf(0x0a); end !== -1 && end < count; end = chunk.indexOf(0x0a, start)) {
+        yield Buffer.concat([...pieces, chunk.subarray(start, end)]).toString('utf8');
+        pieces = [];
+        pieceBytes = 0;
+        start = end + 1;
+        line++;
+      }
+      pieces.push(Buffer.from(chunk.subarray(start, count)));
+      pieceBytes += count - start;
+      if (pieceBytes > MAX_LINE_BYTES) {
+        throw malformed(path, line, `has more than ${MAX_LINE_BYTES} bytes`);
+      }
+      if (count < chunk.length) break;
+      await nextTurn();
+    }
+    if (pieceBytes > 0) yield Buffer.concat(pieces).toString('utf8');
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+  }
+}
+
+function parsePair(text: string, line: number, path: string): Pair {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw malformed(path, line, 'is not JSON', error);
+  }
+  const { key_b64, value_b64 } = (parsed ?? {}) as Record<string, unknown>;
+  const key = decodeBase64(key_b64);
+  if (key === undefined) throw malformed(path, line, 'has no base64 string "key_b64"');
+  const value = decodeBase64(value_b64);
+  if (value === undefined) throw malformed(path, line, 'has no base64 string "value_b64"');
+  if (key.length > MAX_KEY_BYTES)
+    throw malformed(path, line, `has a key of more than ${MAX_KEY_BYTES} bytes`);
+  if (value.length > MAX_PAYLOAD_BYTES) {
+    throw malformed(path, line, `has a value of more than ${MAX_PAYLOAD_BYTES} bytes`);
+  }
+  return { type: 'put', key, value };
+}
+
+/** `Buffer.from` skips what is not base64; here that is an error, since skipping would invent another key. */
+function decodeBase64(text: unknown): Buffer | undefined {
+  if (typeof text !== 'string') return undefined;
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? bytes : undefined;
+}
+
+function malformed(path: string, line: number, what: string, cause?: unknown): StoreError {
+  return new StoreError('IMPORT_MALFORMED', `line ${line} of ${path} ${what}; nothing was imported`, {
+    path,
+    line,
+    cause,
+  });
+}

@@ -1,0 +1,248 @@
+import { createHash, type Hash } from 'node:crypto';
+import { crc32c } from '../format/crc32c.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { type DescriptorCounting, useDescriptor } from '../host/counted-descriptor.ts';
+import { errnoOf, StoreError } from '../host/errors.ts';
+import { type FileStat, openIfPresent, readFully } from '../host/file-system.ts';
+import type { ProbeSet } from '../host/probe-set.ts';
+import {
+  decodeSealHeader,
+  endsDigestOf,
+  MERGE_SUFFIX,
+  readSealHeader,
+  SEAL_HEADER_BYTES,
+  type Seal,
+  sealPath,
+} from '../seal/seal-file.ts';
+import type { LogSegment } from '../segment/segment-list.ts';
+import { SegmentScanner } from '../segment/segment-scanner.ts';
+import { findFrame } from '../segment/tail-evidence.ts';
+import { BYTES_A_TURN, type Pace } from './verify-pace.ts';
+import type { VerifyFault } from './verify-report.ts';
+
+export interface SegmentFault {
+  readonly offset: number;
+  readonly byteLength: number;
+  readonly what: VerifyFault;
+  readonly liveKey?: Uint8Array;
+}
+
+/** Says what is wrong with a valid record, beside its bytes. */
+export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
+
+export interface SegmentVerificationOptions extends DescriptorCounting {
+  readonly directory: string;
+  readonly probe: ProbeSet | undefined;
+  readonly operation: number;
+  readonly pace: Pace;
+  /** Throws when the file that was opened is not the one that is to be looked at. */
+  readonly checkOpened: (segmentId: number, stat: FileStat) => void;
+  readonly checkRecord: RecordCheck;
+}
+
+/** How far a search for the next valid frame goes between two turns. */
+const SEARCH_BYTES = 1024 * 1024;
+/** What is left out where the device gives nothing. */
+const UNREADABLE_BYTES = 4096;
+
+/** Reads one segment from end to end, past all damage, and holds its seal against it. */
+export class SegmentVerification {
+  readonly faults: SegmentFault[] = [];
+  records = 0;
+  /** Of what was read; 0 when there was none. */
+  firstTxid = 0;
+  lastTxid = 0;
+  seal: Seal | undefined;
+  private readonly options: SegmentVerificationOptions;
+  readonly sizeBytes: number;
+  private readonly segmentId: number;
+  private readonly chunk: Buffer;
+  private descriptor = -1;
+  /** Of what the seal covers, as far as it was read without a gap. */
+  private hash: Hash | undefined;
+  private hashedBytes = 0;
+
+  /** `chunk` is what it reads through. */
+  constructor(options: SegmentVerificationOptions, { segmentId, sizeBytes }: LogSegment, chunk: Buffer) {
+    this.options = options;
+    this.segmentId = segmentId;
+    this.sizeBytes = sizeBytes;
+    this.chunk = chunk;
+  }
+
+  async run(): Promise<void> {
+    const { fileSystem, directory, checkOpened } = this.options;
+    const seal = await this.readSealInTurns();
+    if (seal === 'damaged') this.fault(0, 0, 'damaged-seal');
+    else this.seal = seal;
+    await this.withFile(segmentPath(directory, this.segmentId), async (descriptor) => {
+      this.descriptor = descriptor;
+      const stat = fileSystem.statDescriptor(descriptor);
+      checkOpened(this.segmentId, stat);
+      const endOffset = Math.min(stat.sizeBytes, this.sizeBytes);
+      // Of a merge that is being published, or was killed there: the old seal is no longer the one that counts.
+      const merged = readSealHeader(fileSystem, directory, this.segmentId, MERGE_SUFFIX);
+      if (
+        merged !== undefined &&
+        stat.sizeBytes === merged.byteLength &&
+        endsDigestOf(fileSystem, descriptor, merged.byteLength) === merged.endsDigest
+      )
+        this.seal = merged;
+      if (this.seal !== undefined) this.hash = createHash('sha256');
+      await this.scan(endOffset);
+      if (endOffset < this.sizeBytes) this.fault(endOffset, this.sizeBytes - endOffset, 'segment-too-short');
+      else if (this.seal !== undefined) this.checkSeal(this.seal, stat.sizeBytes);
+    });
+    if (this.descriptor === -1) this.fault(0, this.sizeBytes, 'missing-segment');
+  }
+
+  private async scan(endOffset: number): Promise<void> {
+    for (let startOffset = 0; startOffset < endOffset; ) {
+      const { fileSystem, probe, operation } = this.options;
+      const frame = new SegmentScanner({
+        fileSystem,
+        probe,
+        operation,
+        site: 'verify',
+        descriptor: this.descriptor,
+        segmentId: this.segmentId,
+        startOffset,
+        endOffset,
+        chunk: this.chunk,
+        onRead: (bytes, sizeBytes, offset) => this.digest(bytes, sizeBytes, offset),
+      });
+      const ended = await this.scanFrames(frame, endOffset);
+      if (ended === 'end') return;
+      startOffset = await this.nextFrame(frame, ended, endOffset);
+      this.fault(frame.offset, startOffset - frame.offset, ended);
+    }
+  }
+
+  /** To the end, or to what is wrong at `frame.offset`. */
+  private async scanFrames(frame: SegmentScanner, endOffset: number): Promise<'end' | VerifyFault> {
+    const { pace, checkRecord } = this.options;
+    for (let turnStart = frame.offset; ; ) {
+      let state: ReturnType<SegmentScanner['next']>;
+      try {
+        state = frame.next();
+      } catch (error) {
+        if (error instanceof StoreError && error.code === 'READ_FAILED') return 'unreadable';
+        throw error;
+      }
+      if (state !== 'frame') {
+        await pace.turn((state === 'end' ? endOffset : frame.offset) - turnStart);
+        return state === 'end' ? 'end' : frame.fault;
+      }
+      this.records++;
+      if (frame.txid <= this.lastTxid) this.fault(frame.offset, frame.byteLength, 'txid-not-increasing');
+      else this.lastTxid = frame.txid;
+      this.firstTxid ||= frame.txid;
+      const fault = checkRecord(frame);
+      if (fault !== undefined) this.faults.push(fault);
+      const end = frame.offset + frame.byteLength;
+      if (end < turnStart + BYTES_A_TURN) continue;
+      await pace.turn(end - turnStart);
+      turnStart = end;
+    }
+  }
+
+  /** Where the next valid record begins behind damage: where the damaged one says that it ends, or wherever one is found. */
+  private async nextFrame(frame: SegmentScanner, what: VerifyFault, endOffset: number): Promise<number> {
+    const { fileSystem, pace } = this.options;
+    const file = { fileSystem, descriptor: this.descriptor, sizeBytes: endOffset };
+    const claimEnd = frame.offset + frame.claimedBytes;
+    // A damaged value may hold what looks like frames: the damaged record's own length is the better guess.
+    if (what === 'crc-mismatch') {
+      if (claimEnd === endOffset) return endOffset;
+      const next = searchReadable(file, claimEnd, claimEnd + 1, this.lastTxid);
+      if (next === claimEnd) return claimEnd;
+    }
+    let from = what === 'unreadable' ? frame.offset + UNREADABLE_BYTES : frame.offset + 1;
+    while (from < endOffset) {
+      const to = Math.min(from + SEARCH_BYTES, endOffset);
+      const next = searchReadable(file, from, to, this.lastTxid);
+      if (typeof next === 'number') return next;
+      if (next === 'unreadable') from += UNREADABLE_BYTES;
+      else {
+        await pace.turn(0);
+        from = to;
+      }
+    }
+    return endOffset;
+  }
+
+  private digest(bytes: Buffer, sizeBytes: number, offset: number): void {
+    const { hash, seal, hashedBytes } = this;
+    const end = Math.min(offset + sizeBytes, seal?.byteLength ?? 0);
+    if (hash === undefined || offset > hashedBytes || end <= hashedBytes) return;
+    hash.update(bytes.subarray(hashedBytes - offset, end - offset));
+    this.hashedBytes = end;
+  }
+
+  private checkSeal(seal: Seal, fileBytes: number): void {
+    const { fileSystem } = this.options;
+    const { byteLength, digest, endsDigest, recordCount, firstTxid, lastTxid } = seal;
+    if (fileBytes < byteLength) {
+      this.fault(fileBytes, byteLength - fileBytes, 'segment-too-short');
+      return;
+    }
+    // It went on and was sealed while this ran, or damage was reported for what it is, which explains the digest.
+    if (this.hashedBytes < byteLength || this.faults.some(({ what }) => what !== 'damaged-seal')) return;
+    const isWhole = this.sizeBytes === byteLength;
+    const holds =
+      this.hash?.digest().equals(digest) === true &&
+      endsDigestOf(fileSystem, this.descriptor, byteLength) === endsDigest &&
+      (!isWhole || (this.records === recordCount && (this.records === 0 || this.firstTxid >= firstTxid))) &&
+      (!isWhole || this.lastTxid <= lastTxid);
+    if (!holds) this.fault(0, byteLength, 'contradicts-seal');
+  }
+
+  private fault(offset: number, byteLength: number, what: VerifyFault): void {
+    this.faults.push({ offset, byteLength, what });
+  }
+
+  /** As `readSeal`, and not in one go. */
+  private async readSealInTurns(): Promise<Seal | 'damaged' | undefined> {
+    const { fileSystem, directory, pace } = this.options;
+    return this.withFile(sealPath(directory, this.segmentId), async (descriptor) => {
+      const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+      const header = Buffer.alloc(SEAL_HEADER_BYTES);
+      const headerBytes = readFully(fileSystem, descriptor, header, 0, header.length, 0);
+      const seal = decodeSealHeader(header.subarray(0, headerBytes));
+      if (seal === undefined || seal.segmentId !== this.segmentId) return 'damaged';
+      if (SEAL_HEADER_BYTES + seal.hintsBytes !== sizeBytes) return 'damaged';
+      let crc = 0;
+      for (let at = SEAL_HEADER_BYTES; at < sizeBytes; ) {
+        const wanted = Math.min(this.chunk.length, sizeBytes - at);
+        const count = readFully(fileSystem, descriptor, this.chunk, 0, wanted, at);
+        if (count < wanted) return 'damaged';
+        crc = crc32c(this.chunk.subarray(0, count), crc);
+        at += count;
+        await pace.turn(0);
+      }
+      return crc === seal.hintsCrc ? seal : 'damaged';
+    });
+  }
+
+  /** Undefined when there is no such file. */
+  private async withFile<T>(path: string, use: (descriptor: number) => Promise<T>): Promise<T | undefined> {
+    const descriptor = openIfPresent(this.options.fileSystem, path);
+    return descriptor === undefined ? undefined : useDescriptor(this.options, descriptor, use);
+  }
+}
+
+type SearchedFile = Parameters<typeof findFrame>[0];
+
+function searchReadable(
+  file: SearchedFile,
+  from: number,
+  to: number,
+  aboveTxid: number,
+): number | 'none' | 'unreadable' {
+  try {
+    return findFrame(file, from, to, aboveTxid).found?.offset ?? 'none';
+  } catch (error) {
+    if (errnoOf(error) === 'EIO') return 'unreadable';
+    throw error;
+  }
+}
