@@ -1,7 +1,10 @@
 import type { Comparison } from './comparison.ts';
 import { type Result, ratiosOf, typicalOf, valuesOf } from './result.ts';
 
-/** One entry of the `customSmallerIsBetter` tool of https://github.com/benchmark-action/github-action-benchmark. */
+/**
+ * One entry of the `customSmallerIsBetter` tool of
+ * https://github.com/benchmark-action/github-action-benchmark.
+ */
 export interface ActionBenchmarkEntry {
   readonly name: string;
   readonly unit: string;
@@ -40,7 +43,9 @@ export function actionBenchmarkOfComparison({ rows, counts }: Comparison): Actio
     extra: `base ${round(base)}: ${judged?.word ?? 'not judged'}`,
   }));
   const known = counts.flatMap(({ name, base, head, word }) =>
-    head === undefined ? [] : [{ name, unit: 'count', value: head, extra: `base ${base}: ${word}` }],
+    head === undefined
+      ? []
+      : [{ name, unit: 'count', value: head, extra: `base ${base}: ${word}` }],
   );
   return [...times, ...known];
 }

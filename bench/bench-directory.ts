@@ -10,7 +10,10 @@ export class UsageError extends Error {
 /** In memory: a benchmark of syncs there would flatter. */
 const IN_MEMORY = ['tmpfs', 'ramfs'];
 
-/** Runs in a fresh directory on a real file system, and removes it, also when the run is interrupted. */
+/**
+ * Runs in a fresh directory on a real file system, and removes it, also when the run is
+ * interrupted.
+ */
 export async function inBenchDirectory<T>(
   parent: string,
   allowTmpfs: boolean,

@@ -11,9 +11,15 @@ import { measureRows } from './measure-rows.ts';
 import { progress } from './output.ts';
 import type { Thresholds } from './verdict.ts';
 
-/** Of a whole comparison: with fourteen processes a side, each of seven rows is shown though a few are disturbed. */
+/**
+ * Of a whole comparison: with fourteen processes a side, each of seven rows is shown though a few
+ * are disturbed.
+ */
 const TURN_DEFAULTS: Thresholds = { alpha: 0.001, leastEffect: 0.05 };
-/** A run of 250 calls fits into what a scheduler gives at a time: of twenty a round, some are hardly disturbed. */
+/**
+ * A run of 250 calls fits into what a scheduler gives at a time: of twenty a round, some are hardly
+ * disturbed.
+ */
 const SHORT = { scale: 0.0025, runs: 20 };
 const LONG = { scale: 0.05, runs: 1 };
 
@@ -31,7 +37,11 @@ export interface BuildsOptions extends Partial<Thresholds> {
 export async function compareBuilds(
   base: string,
   head: string,
-  { alpha = TURN_DEFAULTS.alpha, leastEffect = TURN_DEFAULTS.leastEffect, ...options }: BuildsOptions,
+  {
+    alpha = TURN_DEFAULTS.alpha,
+    leastEffect = TURN_DEFAULTS.leastEffect,
+    ...options
+  }: BuildsOptions,
 ): Promise<Comparison> {
   const sides = [base, head].map((build, index) => ({
     label: index === 0 ? 'base' : 'head',
@@ -59,13 +69,27 @@ export async function compareBuilds(
 export async function measureSides(
   directory: string,
   sides: readonly { readonly label: string; readonly url: string }[],
-  { groups, launches, rounds, scale }: Pick<BuildsOptions, 'groups' | 'launches' | 'rounds' | 'scale'>,
+  {
+    groups,
+    launches,
+    rounds,
+    scale,
+  }: Pick<BuildsOptions, 'groups' | 'launches' | 'rounds' | 'scale'>,
 ): Promise<Row[][]> {
   const rows: Row[][] = sides.map(() => []);
   for (const group of groups) {
     const size =
-      scale === undefined ? (groupEntry(group).canBeShort ? SHORT : LONG) : { scale, runs: LONG.runs };
-    const measured = await measureRows(directory, sides, [group], { launches, rounds, progress, ...size });
+      scale === undefined
+        ? groupEntry(group).canBeShort
+          ? SHORT
+          : LONG
+        : { scale, runs: LONG.runs };
+    const measured = await measureRows(directory, sides, [group], {
+      launches,
+      rounds,
+      progress,
+      ...size,
+    });
     for (const [index, own] of measured.entries()) (rows[index] as Row[]).push(...own);
   }
   return rows;
@@ -74,7 +98,9 @@ export async function measureSides(
 function engineOf(build: string): string {
   const url = engineUrlOf(resolve(build));
   if (!existsSync(fileURLToPath(url))) {
-    throw new UsageError(`${build} is not the dist directory of a build: it has no src/engine/index.js`);
+    throw new UsageError(
+      `${build} is not the dist directory of a build: it has no src/engine/index.js`,
+    );
   }
   return url;
 }

@@ -11,7 +11,10 @@ export interface RowComparison {
   readonly unit: Unit;
   readonly base: number;
   readonly head: number;
-  /** Judged by the times over the floor of the same run, which an otherwise slower machine slows, too. */
+  /**
+   * Judged by the times over the floor of the same run, which an otherwise slower machine slows,
+   * too.
+   */
   readonly overFloor: boolean;
   /** Undefined where one side has fewer samples than could ever show anything. */
   readonly judged: Judged | undefined;
@@ -43,7 +46,11 @@ export interface CompareOptions extends Thresholds {
   readonly byFloor: boolean;
 }
 
-export function compareResults(base: Comparable, head: Comparable, options: CompareOptions): Comparison {
+export function compareResults(
+  base: Comparable,
+  head: Comparable,
+  options: CompareOptions,
+): Comparison {
   const warnings: string[] = [];
   const rows = comparedRows(head.rows).flatMap((row) => {
     const before = base.rows.find(({ id }) => id === row.id);
@@ -55,11 +62,13 @@ export function compareResults(base: Comparable, head: Comparable, options: Comp
     if (!head.rows.some((row) => row.id === id)) warnings.push(`the head has no row ${id}`);
   }
   for (const { name, judged } of rows) {
-    if (judged === undefined) warnings.push(`${name}: too few processes to show anything at this alpha`);
+    if (judged === undefined)
+      warnings.push(`${name}: too few processes to show anything at this alpha`);
   }
   const counts = compareCounts(base.counts, head.counts);
   const isRegression =
-    rows.some(({ judged }) => judged?.word === 'slower') || counts.some(({ word }) => word === 'more');
+    rows.some(({ judged }) => judged?.word === 'slower') ||
+    counts.some(({ word }) => word === 'more');
   return { rows, counts, warnings, isRegression };
 }
 
@@ -89,13 +98,15 @@ function compareRow(
     base: median(samplesOf(before)),
     head: median(samplesOf(after)),
     overFloor,
-    judged: canShow(base.length, head.length, options.alpha) ? judge(base, head, options) : undefined,
+    judged: canShow(base.length, head.length, options.alpha)
+      ? judge(base, head, options)
+      : undefined,
   };
 }
 
 /**
- * One value a process, for the rounds of one are not independent of each other: its fastest round, since whatever else
- * runs on the machine only ever adds to a time.
+ * One value a process, for the rounds of one are not independent of each other: its fastest round,
+ * since whatever else runs on the machine only ever adds to a time.
  */
 export function samplesOf({ launches }: Row): number[] {
   return launches.map((rounds) => Math.min(...rounds));

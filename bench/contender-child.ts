@@ -1,7 +1,10 @@
 import type { FromContender, ToContender } from './contender.ts';
 import type { Group, Work } from './group.ts';
 
-/** A measured process: sets up what it is told to, and runs one work at a time for the process that forked it. */
+/**
+ * A measured process: sets up what it is told to, and runs one work at a time for the process that
+ * forked it.
+ */
 let group: Group & { readonly details?: unknown };
 
 process.on('message', async (question: ToContender) => {
@@ -25,7 +28,10 @@ async function handle(question: ToContender): Promise<FromContender> {
       return { type: 'ready', rows: group.works.map(toRowHead), details: group.details };
     }
     case 'run':
-      return { type: 'measured', value: await measure(group.works[question.index] as Work, question.times) };
+      return {
+        type: 'measured',
+        value: await measure(group.works[question.index] as Work, question.times),
+      };
     case 'finish':
       await group.finish();
       return { type: 'finished' };

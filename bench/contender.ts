@@ -23,7 +23,9 @@ export type FromContender =
   | { readonly type: 'finished' }
   | { readonly type: 'failed'; readonly message: string };
 
-/** One process that is measured. It works only while it is asked to, so that several can take turns. */
+/**
+ * One process that is measured. It works only while it is asked to, so that several can take turns.
+ */
 export class Contender {
   readonly rows: readonly RowHead[];
   /** What the set-up tells of itself, beside its rows. */
@@ -31,7 +33,12 @@ export class Contender {
   private readonly label: string;
   private readonly child: ChildProcess;
 
-  private constructor(label: string, child: ChildProcess, rows: readonly RowHead[], details: unknown) {
+  private constructor(
+    label: string,
+    child: ChildProcess,
+    rows: readonly RowHead[],
+    details: unknown,
+  ) {
     this.label = label;
     this.child = child;
     this.rows = rows;
@@ -52,7 +59,8 @@ export class Contender {
   /** Nanoseconds a call, or the value in the row's own unit; the least of so many runs. */
   async run(index: number, times = 1): Promise<number> {
     const answer = await ask(this.label, this.child, { type: 'run', index, times });
-    if (answer.type !== 'measured') throw new Error(`${this.label}: answered ${answer.type} to run`);
+    if (answer.type !== 'measured')
+      throw new Error(`${this.label}: answered ${answer.type} to run`);
     return answer.value;
   }
 
@@ -69,7 +77,11 @@ export class Contender {
   }
 }
 
-async function ask(label: string, child: ChildProcess, question: ToContender): Promise<FromContender> {
+async function ask(
+  label: string,
+  child: ChildProcess,
+  question: ToContender,
+): Promise<FromContender> {
   const waiting = new AbortController();
   const { signal } = waiting;
   const died = once(child, 'exit', { signal }).then(([code, killedBy]) => {

@@ -4,7 +4,10 @@ import { Contender, type ContenderSpec } from './contender.ts';
 import type { RowHead } from './group.ts';
 
 export interface Row extends RowHead {
-  /** Values of each round, by launch: rounds of one process are alike in ways that another process is not. */
+  /**
+   * Values of each round, by launch: rounds of one process are alike in ways that another process
+   * is not.
+   */
   readonly launches: readonly (readonly number[])[];
 }
 
@@ -27,9 +30,10 @@ export interface Side {
 }
 
 /**
- * Measures the rows of every side, in turn: round by round, row by row, side after side, so that whatever slows the
- * machine slows all of them. Which side goes first changes with every launch, in the rounds and in starting its process:
- * the first to start waits for the others, and was up to a tenth slower for it.
+ * Measures the rows of every side, in turn: round by round, row by row, side after side, so that
+ * whatever slows the machine slows all of them. Which side goes first changes with every launch, in
+ * the rounds and in starting its process: the first to start waits for the others, and was up to a
+ * tenth slower for it.
  */
 export async function runContest(
   directory: string,

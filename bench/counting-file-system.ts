@@ -1,8 +1,9 @@
 import type { Engine } from './group.ts';
 
 /**
- * Calls, and bytes that went through them, since the last `take`. Only reads of segments and their seal files count as
- * such: the lock's record is read, too, and has a length that the process id changes.
+ * Calls, and bytes that went through them, since the last `take`. Only reads of segments and their
+ * seal files count as such: the lock's record is read, too, and has a length that the process id
+ * changes.
  */
 export interface CallCounts {
   preads: number;
@@ -42,7 +43,13 @@ export function countCalls({ NodeFileSystem }: Pick<Engine, 'NodeFileSystem'>): 
       counts.descriptors--;
       logDescriptors.delete(descriptor);
     }
-    override read(d: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+    override read(
+      d: number,
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      position: number,
+    ): number {
       const count = super.read(d, buffer, offset, length, position);
       countRead(d, count);
       return count;
@@ -58,7 +65,13 @@ export function countCalls({ NodeFileSystem }: Pick<Engine, 'NodeFileSystem'>): 
       countRead(d, count);
       return count;
     }
-    override write(d: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+    override write(
+      d: number,
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      position: number,
+    ): number {
       const count = super.write(d, buffer, offset, length, position);
       counts.writes++;
       counts.writtenBytes += count;

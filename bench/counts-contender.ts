@@ -15,7 +15,10 @@ export async function countsOf(label: string, input: CountsInput): Promise<reado
 }
 
 /** Called in the process. */
-export async function setUp({ engineUrl, directory }: CountsInput): Promise<Group & { details: Count[] }> {
+export async function setUp({
+  engineUrl,
+  directory,
+}: CountsInput): Promise<Group & { details: Count[] }> {
   const engine = (await import(engineUrl)) as Engine;
   return { works: [], details: await measureCounts(engine, directory), finish: async () => {} };
 }

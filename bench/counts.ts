@@ -2,7 +2,15 @@ import { join } from 'node:path';
 import { type BatchOperation, RecordType } from '../src/engine/index.ts';
 import { type CallCounts, countCalls } from './counting-file-system.ts';
 import type { Engine } from './group.ts';
-import { FRAME_BYTES, formKey, KEY_BYTES, makeValue, turn, USER_BYTES, VALUE_BYTES } from './workload.ts';
+import {
+  FRAME_BYTES,
+  formKey,
+  KEY_BYTES,
+  makeValue,
+  turn,
+  USER_BYTES,
+  VALUE_BYTES,
+} from './workload.ts';
 
 /** A number that the work decides, not the machine: the same in every run, and compared exactly. */
 export interface Count {
@@ -19,7 +27,10 @@ const SEALED_BYTES = (OPERATIONS / 10) * FRAME_BYTES;
 /** Large enough that garbage of the runtime's own is less than a byte an operation. */
 const HEAP_OPERATIONS = 200_000;
 
-/** Counts calls on the real file system, through the seam between the engine and the disk. Needs `--expose-gc`. */
+/**
+ * Counts calls on the real file system, through the seam between the engine and the disk. Needs
+ * `--expose-gc`.
+ */
 export async function measureCounts(engine: Engine, directory: string): Promise<Count[]> {
   return [
     ...(await countOperations(engine, join(directory, 'operations'))),
@@ -41,17 +52,33 @@ async function countOperations(engine: Engine, directory: string): Promise<Count
   };
   const add = (id: string, name: string, value: number) => counts.push({ id, name, value });
 
-  add('descriptors-open', 'descriptors of an open store that has not read', counting.take().descriptors);
+  add(
+    'descriptors-open',
+    'descriptors of an open store that has not read',
+    counting.take().descriptors,
+  );
   const put = await each(OPERATIONS, (index) => store.put(formKey(key, index), makeValue(index)));
   add('put-writes', 'write calls a put', put.writes / OPERATIONS);
   add('put-syncs', 'fdatasyncs a put', put.dataSyncs / OPERATIONS);
   add('put-preads', 'preads a put', put.preads / OPERATIONS);
-  add('put-amplification', 'bytes written a user byte, 16 + 100', put.writtenBytes / OPERATIONS / USER_BYTES);
+  add(
+    'put-amplification',
+    'bytes written a user byte, 16 + 100',
+    put.writtenBytes / OPERATIONS / USER_BYTES,
+  );
 
   const get = await each(OPERATIONS, (index) => store.get(formKey(key, index)));
   add('get-preads', 'preads a get', get.preads / OPERATIONS);
-  add('get-pread-bytes', `bytes read a get, a frame of ${FRAME_BYTES}`, get.preadBytes / OPERATIONS);
-  add('descriptors-read', 'descriptors of an open store of one segment that has read', get.descriptors);
+  add(
+    'get-pread-bytes',
+    `bytes read a get, a frame of ${FRAME_BYTES}`,
+    get.preadBytes / OPERATIONS,
+  );
+  add(
+    'descriptors-read',
+    'descriptors of an open store of one segment that has read',
+    get.descriptors,
+  );
   const miss = await each(OPERATIONS, (index) => store.get(formKey(key, OPERATIONS + index)));
   add('miss-preads', 'preads a get of an absent key', miss.preads / OPERATIONS);
   const looked = await each(OPERATIONS, (index) => store.has(formKey(key, index)));
@@ -62,15 +89,25 @@ async function countOperations(engine: Engine, directory: string): Promise<Count
       return { type: 'put', key: formKey(Buffer.alloc(KEY_BYTES), index), value: makeValue(batch) };
     }),
   );
-  const batch = await each(batches.length, (index) => store.batch(batches[index] as BatchOperation[]));
+  const batch = await each(batches.length, (index) =>
+    store.batch(batches[index] as BatchOperation[]),
+  );
   add('batch-writes', 'write calls a batch of 1,000 puts', batch.writes / batches.length);
   const batchedBytes = batches.length * BATCH * USER_BYTES;
-  add('batch-amplification', 'bytes written a user byte in a batch', batch.writtenBytes / batchedBytes);
+  add(
+    'batch-amplification',
+    'bytes written a user byte in a batch',
+    batch.writtenBytes / batchedBytes,
+  );
 
-  const large = await each(10, (index) => store.put(`large-${index}`, Buffer.alloc(1024 * 1024, index)));
+  const large = await each(10, (index) =>
+    store.put(`large-${index}`, Buffer.alloc(1024 * 1024, index)),
+  );
   add('large-put-writes', 'write calls a put of 1 MiB', large.writes / 10);
 
-  const alone = await each(WAITING, (index) => store.putDurable(formKey(key, index), makeValue(-index)));
+  const alone = await each(WAITING, (index) =>
+    store.putDurable(formKey(key, index), makeValue(-index)),
+  );
   add('put-durable-syncs', 'fdatasyncs a durable put, alone', alone.dataSyncs / WAITING);
   add(
     'put-durable-writes',
@@ -79,7 +116,9 @@ async function countOperations(engine: Engine, directory: string): Promise<Count
   );
   const together = await each(1, () =>
     Promise.all(
-      Array.from({ length: WAITING }, (_, index) => store.putDurable(`w${index}`, makeValue(index))),
+      Array.from({ length: WAITING }, (_, index) =>
+        store.putDurable(`w${index}`, makeValue(index)),
+      ),
     ),
   );
   add('put-durable-64-syncs', 'fdatasyncs for 64 durable puts at once', together.dataSyncs);
@@ -101,7 +140,8 @@ async function countOpening(engine: Engine, directory: string): Promise<Count[]>
 async function countSealed(engine: Engine, directory: string): Promise<Count[]> {
   const writer = await engine.openStore(directory, { segmentBytes: SEALED_BYTES });
   const key = Buffer.alloc(KEY_BYTES);
-  for (let index = 0; index < OPERATIONS; index++) writer.put(formKey(key, index), makeValue(index));
+  for (let index = 0; index < OPERATIONS; index++)
+    writer.put(formKey(key, index), makeValue(index));
   await writer.close();
   const counting = countCalls(engine);
   const store = await engine.openStore(directory, {
@@ -122,7 +162,8 @@ async function countSealed(engine: Engine, directory: string): Promise<Count[]> 
 async function countScans(engine: Engine, directory: string): Promise<Count[]> {
   const writer = await engine.openStore(directory);
   const key = Buffer.alloc(KEY_BYTES);
-  for (let index = 0; index < OPERATIONS; index++) writer.put(formKey(key, index), makeValue(index));
+  for (let index = 0; index < OPERATIONS; index++)
+    writer.put(formKey(key, index), makeValue(index));
   await writer.close();
   const counting = countCalls(engine);
   const store = await engine.openStore(directory, { fileSystem: counting.fileSystem });
@@ -187,7 +228,9 @@ async function countCompaction(engine: Engine, directory: string): Promise<Count
   ];
 }
 
-/** What stays on the V8 heap; the keys are the same again, so that nothing new has to be remembered. */
+/**
+ * What stays on the V8 heap; the keys are the same again, so that nothing new has to be remembered.
+ */
 async function countHeap(engine: Engine, directory: string): Promise<Count[]> {
   const store = await engine.openStore(directory);
   const key = Buffer.alloc(KEY_BYTES);

@@ -50,7 +50,10 @@ export function writeFloor(id: string, calls: number, descriptor: number): Work 
   };
 }
 
-/** An append and its `fdatasync` in the thread pool, one after the other: what a durable put cannot be faster than. */
+/**
+ * An append and its `fdatasync` in the thread pool, one after the other: what a durable put cannot
+ * be faster than.
+ */
 export function durableFloor(id: string, calls: number, descriptor: number): Work {
   const frame = Buffer.alloc(FRAME_BYTES, 7);
   let position = 0;

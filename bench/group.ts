@@ -5,7 +5,9 @@ export type Engine = typeof EngineModule;
 
 export type Unit = 'ns' | 'bytes';
 
-/** What a row must reach: so many times its floor in the same run, or a value in the row's own unit. */
+/**
+ * What a row must reach: so many times its floor in the same run, or a value in the row's own unit.
+ */
 export interface Target {
   readonly kind: 'ratio' | 'value';
   readonly limit: number;
@@ -25,11 +27,17 @@ export interface RowHead {
 export interface Work extends RowHead {
   /** Calls that one run makes; the time of a run is divided by it. */
   readonly calls: number;
-  /** Gives a number, or a promise of one, where that is the measurement; where it gives none, its time is taken. */
+  /**
+   * Gives a number, or a promise of one, where that is the measurement; where it gives none, its
+   * time is taken.
+   */
   run(): unknown;
 }
 
-/** Works that share what they work on, measured in turn in one process so that a slow moment hits all alike. */
+/**
+ * Works that share what they work on, measured in turn in one process so that a slow moment hits
+ * all alike.
+ */
 export interface Group {
   readonly works: readonly Work[];
   finish(): Promise<void>;

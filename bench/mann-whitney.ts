@@ -1,14 +1,17 @@
 export interface RankTest {
-  /** Mann and Whitney's U of the first sample: the pairs in which it is larger, ties counting a half. */
+  /**
+   * Mann and Whitney's U of the first sample: the pairs in which it is larger, ties counting a
+   * half.
+   */
   readonly u: number;
   /** Two-sided. */
   readonly p: number;
 }
 
 /**
- * The Mann-Whitney test (Wilcoxon rank sum): do two independent samples come from the same distribution? Exact, with
- * ties too: over all ways to deal the pooled midranks to the two samples. Both must hold something. Takes time with the
- * fourth power of the sample size: some dozens each.
+ * The Mann-Whitney test (Wilcoxon rank sum): do two independent samples come from the same
+ * distribution? Exact, with ties too: over all ways to deal the pooled midranks to the two samples.
+ * Both must hold something. Takes time with the fourth power of the sample size: some dozens each.
  */
 export function mannWhitney(first: readonly number[], second: readonly number[]): RankTest {
   const ranks = doubledMidranks([...first, ...second]);
@@ -18,10 +21,15 @@ export function mannWhitney(first: readonly number[], second: readonly number[])
 }
 
 /**
- * How many of the pairwise differences between two samples, in order, lie outside the interval for the shift between
- * them, at each end, so that it still covers that shift with this confidence (Moses).
+ * How many of the pairwise differences between two samples, in order, lie outside the interval for
+ * the shift between them, at each end, so that it still covers that shift with this confidence
+ * (Moses).
  */
-export function differencesOutside(firstCount: number, secondCount: number, confidence: number): number {
+export function differencesOutside(
+  firstCount: number,
+  secondCount: number,
+  confidence: number,
+): number {
   const ranks = Array.from({ length: firstCount + secondCount }, (_, index) => 2 * (index + 1));
   const ways = waysBySum(ranks, firstCount);
   const total = ways.reduce((sum, count) => sum + count, 0);
@@ -35,7 +43,9 @@ export function differencesOutside(firstCount: number, secondCount: number, conf
 
 /** Ranks from 1, equal values sharing the middle of theirs; doubled, so that all are integers. */
 function doubledMidranks(values: readonly number[]): number[] {
-  const order = values.map((_, index) => index).sort((a, b) => (values[a] as number) - (values[b] as number));
+  const order = values
+    .map((_, index) => index)
+    .sort((a, b) => (values[a] as number) - (values[b] as number));
   const ranks = new Array<number>(values.length);
   for (let from = 0; from < order.length; ) {
     let to = from;
@@ -68,7 +78,8 @@ function waysBySum(ranks: readonly number[], count: number): Float64Array {
     for (let taken = Math.min(index + 1, count); taken > 0; taken--) {
       const to = ways[taken] as Float64Array;
       const from = ways[taken - 1] as Float64Array;
-      for (let sum = rank; sum <= most; sum++) to[sum] = (to[sum] as number) + (from[sum - rank] as number);
+      for (let sum = rank; sum <= most; sum++)
+        to[sum] = (to[sum] as number) + (from[sum - rank] as number);
     }
   }
   return ways[count] as Float64Array;

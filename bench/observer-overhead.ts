@@ -6,7 +6,10 @@ import { promisify } from 'node:util';
 import type { Summary } from '../harness/soak/summary.ts';
 import { type Estimate, estimateMedian } from '../harness/statistics/trend.ts';
 
-/** The reach: a sample a second. The bare run takes its first and its last one, which every run needs. */
+/**
+ * The reach: a sample a second. The bare run takes its first and its last one, which every run
+ * needs.
+ */
 const OBSERVED_EVERY_MS = 1000;
 const BARE_EVERY_MS = 3_600_000;
 
@@ -23,7 +26,10 @@ export interface Pair {
   readonly samples: number;
 }
 
-/** Pairs of the same soak, with and without samples, that take turns at being first. Throws when a run does not pass. */
+/**
+ * Pairs of the same soak, with and without samples, that take turns at being first. Throws when a
+ * run does not pass.
+ */
 export async function measureObserverOverhead(
   directory: string,
   pairCount: number,
@@ -69,7 +75,9 @@ async function soak(directory: string, bytes: number, seed: number, everyMs: num
   ];
   // One that does not pass rejects, with what it said.
   await promisify(execFile)(process.execPath, [main, ...words]);
-  const { userBytesPerSecond } = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as Summary;
+  const { userBytesPerSecond } = JSON.parse(
+    readFileSync(join(out, 'summary.json'), 'utf8'),
+  ) as Summary;
   const rows = readFileSync(join(out, 'samples.csv'), 'utf8').trimEnd().split('\n').slice(1);
   rmSync(out, { recursive: true });
   if (userBytesPerSecond === null) throw new Error('the soak wrote nothing');

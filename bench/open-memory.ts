@@ -9,12 +9,18 @@ export interface OpenMemory {
   readonly logBytes: number;
   readonly records: number;
   readonly keys: number;
-  /** Largest resident size of a process that only loads the engine, and of one that opens the log, in bytes. */
+  /**
+   * Largest resident size of a process that only loads the engine, and of one that opens the log,
+   * in bytes.
+   */
   readonly bareBytes: number;
   readonly openBytes: number;
 }
 
-/** Writes a log of so many bytes and opens it in a process of its own, beside one that opens nothing. */
+/**
+ * Writes a log of so many bytes and opens it in a process of its own, beside one that opens
+ * nothing.
+ */
 export async function measureOpenMemory(
   engineUrl: string,
   directory: string,

@@ -20,7 +20,9 @@ export function writeJson(path: string, content: unknown): void {
     writeFileSync(`${path}.part`, `${JSON.stringify(content, null, 2)}\n`);
     renameSync(`${path}.part`, path);
   } catch (error) {
-    throw new UsageError(`cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(
+      `cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
@@ -35,9 +37,12 @@ export function describeMachine({ host, versions, load, scale }: Result, work = 
     `${work}load ${load.before} before the run, ${load.after} after it`,
   ];
   if (Math.max(load.before, load.after) > host.cores) {
-    lines.push('others kept the machine busy, so times are inflated and targets mean little: measure again');
+    lines.push(
+      'others kept the machine busy, so times are inflated and targets mean little: measure again',
+    );
   }
-  if (scale !== 1) lines.push(`a quick look: ${scale} of the keys and calls, so targets mean little`);
+  if (scale !== 1)
+    lines.push(`a quick look: ${scale} of the keys and calls, so targets mean little`);
   return lines.join('\n');
 }
 

@@ -25,11 +25,17 @@ export interface BenchOptions {
 
 export function benchProgram(): Command {
   const program = new Command('bench')
-    .description('Measures the store: without a command, every row of the table in docs/performance.md.')
+    .description(
+      'Measures the store: without a command, every row of the table in docs/performance.md.',
+    )
     .enablePositionalOptions()
     .exitOverride();
   measuring(program, { launches: 5, rounds: 5 })
-    .option('--groups <names>', `only these of ${GROUP_NAMES.join(', ')} (comma-separated)`, groupNames)
+    .option(
+      '--groups <names>',
+      `only these of ${GROUP_NAMES.join(', ')} (comma-separated)`,
+      groupNames,
+    )
     .option('--no-counts', 'leave out the deterministic counts')
     .addHelpText(
       'after',
@@ -39,14 +45,20 @@ Each group runs in processes of its own, one after the other; within a process i
 them are measured in turn. Exit status: 0 measured (met or missed), 2 usage, 3 the run failed.`,
     )
     .action((options) => runBench('bench', options));
-  measuring(command(program, 'floors', 'the raw calls alone: readSync, writeSync, write + fdatasync'), {
-    launches: 3,
-    rounds: 5,
-  }).action((options) => runBench('floors', { ...options, groups: ['floors'], counts: false }));
-  measuring(command(program, 'counts', 'the deterministic counts alone: preads, writes, syncs, bytes'), {
-    launches: 1,
-    rounds: 1,
-  }).action((options) => runBench('counts', { ...options, groups: [], counts: true }));
+  measuring(
+    command(program, 'floors', 'the raw calls alone: readSync, writeSync, write + fdatasync'),
+    {
+      launches: 3,
+      rounds: 5,
+    },
+  ).action((options) => runBench('floors', { ...options, groups: ['floors'], counts: false }));
+  measuring(
+    command(program, 'counts', 'the deterministic counts alone: preads, writes, syncs, bytes'),
+    {
+      launches: 1,
+      rounds: 1,
+    },
+  ).action((options) => runBench('counts', { ...options, groups: [], counts: true }));
   measuring(command(program, 'growth', 'get, put, open and memory at 10k, 100k and 1M keys'), {
     rounds: 5,
   })
@@ -55,7 +67,9 @@ them are measured in turn. Exit status: 0 measured (met or missed), 2 usage, 3 t
       text.split(',').map(positiveInteger),
     )
     .action(runGrowth);
-  placing(command(program, 'compaction', 'overwrites with automatic merges, beside the same without'))
+  placing(
+    command(program, 'compaction', 'overwrites with automatic merges, beside the same without'),
+  )
     .option('--launches <n>', 'processes that measure each side', positiveInteger, 2)
     .option('--seconds <n>', 'how long each is measured, once it is filled', positiveInteger, 20)
     .option('--scale <factor>', 'multiplies the keys, for a quick look', share, 1)
@@ -68,10 +82,13 @@ Operations come by the clock, 12,000 a second, a third of them gets. "The call" 
 was due" has in it the turns of the event loop that an operation had to wait for, which is what a server's client sees.`,
     )
     .action(runCompaction);
-  measuring(command(program, 'peers', 'lmdb, classic-level and better-sqlite3 on the same work, in turn'), {
-    launches: 3,
-    rounds: 3,
-  })
+  measuring(
+    command(program, 'peers', 'lmdb, classic-level and better-sqlite3 on the same work, in turn'),
+    {
+      launches: 3,
+      rounds: 3,
+    },
+  )
     .option('--peers-dir <directory>', 'where they are installed, once', 'bench-results/peers')
     .addHelpText(
       'after',
@@ -99,7 +116,11 @@ are printed below the table. A durable write changes the value every time.`,
       'how rarely chance may bring an alarm (default: 0.01 for a row of files, 0.001 for all rows in turn)',
       share,
     )
-    .option('--least-effect <share>', 'the least change that counts (default: 0.1; in turn 0.05)', share)
+    .option(
+      '--least-effect <share>',
+      'the least change that counts (default: 0.1; in turn 0.05)',
+      share,
+    )
     .option('--other-machine', 'compare the counts of results of different machines')
     .option(
       '--self-test',
@@ -155,10 +176,20 @@ function measuring(
   defaults: { launches?: number; rounds: number; scale?: 'by-row' },
 ): Command {
   if (defaults.launches !== undefined) {
-    command.option('--launches <n>', 'processes that measure each row', positiveInteger, defaults.launches);
+    command.option(
+      '--launches <n>',
+      'processes that measure each row',
+      positiveInteger,
+      defaults.launches,
+    );
   }
   return placing(command)
-    .option('--rounds <n>', 'rounds in each process, after one to warm up', positiveInteger, defaults.rounds)
+    .option(
+      '--rounds <n>',
+      'rounds in each process, after one to warm up',
+      positiveInteger,
+      defaults.rounds,
+    )
     .option(
       '--scale <factor>',
       'multiplies keys and calls, for a quick look',
@@ -166,7 +197,10 @@ function measuring(
       defaults.scale === 'by-row' ? undefined : 1,
     )
     .option('--out <file>', 'where the JSON goes')
-    .option('--action-json <file>', 'also write what github-action-benchmark reads (customSmallerIsBetter)')
+    .option(
+      '--action-json <file>',
+      'also write what github-action-benchmark reads (customSmallerIsBetter)',
+    )
     .option('--json', 'print JSON instead of a table');
 }
 
@@ -187,7 +221,8 @@ function size(text: string): number {
 
 function positiveInteger(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give a positive integer');
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('give a positive integer');
   return value;
 }
 

@@ -45,7 +45,10 @@ const isResult = new Ajv().compile({
   },
 });
 
-/** A result that an earlier run has written. Throws `UsageError` when it is none, or of another schema. */
+/**
+ * A result that an earlier run has written. Throws `UsageError` when it is none, or of another
+ * schema.
+ */
 export function readResult(path: string): Result {
   let text: string;
   try {

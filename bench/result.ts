@@ -14,7 +14,10 @@ export interface Result {
   readonly finishedAt: string;
   readonly host: Host;
   readonly versions: Versions & { readonly checksum: string };
-  /** Runnable processes on average, in the minute before the run and in its last: others on the machine slow it. */
+  /**
+   * Runnable processes on average, in the minute before the run and in its last: others on the
+   * machine slow it.
+   */
   readonly load: { readonly before: number; readonly after: number };
   /** Keys and calls are multiplied by it; 1 but for a quick look. */
   readonly scale: number;
@@ -60,7 +63,10 @@ export function floorOf(row: Row, rows: readonly Row[]): Row | undefined {
 }
 
 /** How many times its floor, round by round: a slow moment of the machine counts on both sides. */
-export function ratiosOf(row: Row, rows: readonly Row[]): readonly (readonly number[])[] | undefined {
+export function ratiosOf(
+  row: Row,
+  rows: readonly Row[],
+): readonly (readonly number[])[] | undefined {
   const floor = floorOf(row, rows);
   if (floor === undefined) return undefined;
   return row.launches.map((rounds, launch) =>
@@ -77,7 +83,8 @@ export interface Attainment {
 
 export function attainmentOf(row: Row, rows: readonly Row[]): Attainment {
   const ratios = ratiosOf(row, rows);
-  const ratio = ratios === undefined ? undefined : median(ratios.map((rounds) => median([...rounds])));
+  const ratio =
+    ratios === undefined ? undefined : median(ratios.map((rounds) => median([...rounds])));
   if (row.target === undefined) return { ratio, isMet: undefined };
   const value = row.target.kind === 'ratio' ? ratio : typicalOf(row);
   return { ratio, isMet: value === undefined ? undefined : value <= row.target.limit };

@@ -11,8 +11,16 @@ function spin(steps) {
   return spun;
 }`;
 
-/** A copy of a compiled engine in which one method of the store first makes so many steps. Gives its `dist`. */
-export function slowedBuild(dist: string, directory: string, method: SlowedMethod, steps: number): string {
+/**
+ * A copy of a compiled engine in which one method of the store first makes so many steps. Gives its
+ * `dist`.
+ */
+export function slowedBuild(
+  dist: string,
+  directory: string,
+  method: SlowedMethod,
+  steps: number,
+): string {
   const copy = join(directory, 'dist');
   mkdirSync(copy, { recursive: true });
   cpSync(join(dist, 'src'), join(copy, 'src'), {

@@ -69,7 +69,9 @@ export function textOf({ head, lines }: Table): string {
   const join = (cells: readonly string[]) =>
     cells
       .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[column] as number) : cell.padStart(widths[column] as number),
+        column === 0
+          ? cell.padEnd(widths[column] as number)
+          : cell.padStart(widths[column] as number),
       )
       .join('  ')
       .trimEnd();

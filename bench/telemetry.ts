@@ -1,5 +1,9 @@
 import { join } from 'node:path';
-import { AlwaysOffSampler, BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
+import {
+  AlwaysOffSampler,
+  BasicTracerProvider,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { Registry } from 'prom-client';
 import { median } from 'simple-statistics';
 import { openStore, type Probe } from '../src/engine/index.ts';
@@ -10,7 +14,10 @@ import type { Group } from './group.ts';
 
 const KEYS = 100_000;
 const CALLS = 50_000;
-/** How fast a process is also depends on what its compiler chose to inline, so a mode is measured in several. */
+/**
+ * How fast a process is also depends on what its compiler chose to inline, so a mode is measured in
+ * several.
+ */
 const LAUNCHES = 3;
 
 /** Ends spans, and forgets them. */
@@ -64,7 +71,11 @@ const MODES: readonly Mode[] = [
 class BareStartSpan implements Probe {
   private readonly tracer = refusing().getTracer('bare');
   private readonly options = {
-    attributes: { 'db.system.name': 'tidemark', 'db.operation.name': 'get', 'db.namespace': 'bare' },
+    attributes: {
+      'db.system.name': 'tidemark',
+      'db.operation.name': 'get',
+      'db.namespace': 'bare',
+    },
   };
 
   began(): boolean {
@@ -83,12 +94,17 @@ export interface TelemetryRow {
 }
 
 /**
- * Gets of 100-byte values with each kind of probe, each in a process of its own, as it is in use: in one process they would
- * spoil each other's compiled code. The processes take turns, round by round.
+ * Gets of 100-byte values with each kind of probe, each in a process of its own, as it is in use:
+ * in one process they would spoil each other's compiled code. The processes take turns, round by
+ * round.
  */
 export async function runTelemetryRows(directory: string, rounds: number): Promise<TelemetryRow[]> {
   const sides = MODES.map(({ name }, mode) => ({
-    start: (own: string) => ({ label: name, moduleUrl: import.meta.url, input: { mode, directory: own } }),
+    start: (own: string) => ({
+      label: name,
+      moduleUrl: import.meta.url,
+      input: { mode, directory: own },
+    }),
   }));
   const results = await runContest(directory, sides, { launches: LAUNCHES, rounds });
   const measured = results.map(({ rows }) => rows[0]?.launches ?? []);
@@ -107,10 +123,16 @@ export async function runTelemetryRows(directory: string, rounds: number): Promi
 }
 
 /** Called in the process. */
-export async function setUp(input: { readonly mode: number; readonly directory: string }): Promise<Group> {
+export async function setUp(input: {
+  readonly mode: number;
+  readonly directory: string;
+}): Promise<Group> {
   const { probe: makeProbe, exact = false } = MODES[input.mode] as Mode;
   const probe = makeProbe?.();
-  const store = await openStore(join(input.directory, 'store'), probe === undefined ? {} : { probe });
+  const store = await openStore(
+    join(input.directory, 'store'),
+    probe === undefined ? {} : { probe },
+  );
   for (let key = 0; key < KEYS; key++) store.put(`key-${key}`, Buffer.alloc(100, key));
   const keys = Array.from({ length: 1000 }, (_, at) => Buffer.from(`key-${(at * 7919) % KEYS}`));
   let gets = 0;
@@ -124,7 +146,8 @@ export async function setUp(input: { readonly mode: number; readonly directory: 
         calls: CALLS,
         run() {
           for (let call = 0; call < CALLS; call++) {
-            if (store.get(keys[call % keys.length] as Buffer) === undefined) throw new Error('lost');
+            if (store.get(keys[call % keys.length] as Buffer) === undefined)
+              throw new Error('lost');
           }
           gets += CALLS;
         },

@@ -2,13 +2,17 @@ import { median } from 'simple-statistics';
 import { differencesOutside, mannWhitney } from './mann-whitney.ts';
 
 /**
- * `unclear`: no change was shown, but one that would matter is not excluded either, for the samples scatter or are few.
+ * `unclear`: no change was shown, but one that would matter is not excluded either, for the samples
+ * scatter or are few.
  */
 export type VerdictWord = 'same' | 'slower' | 'faster' | 'unclear';
 
 export interface Judged {
   readonly word: VerdictWord;
-  /** Head over base: the median of the ratios of all pairs of samples (Hodges and Lehmann, on logarithms). */
+  /**
+   * Head over base: the median of the ratios of all pairs of samples (Hodges and Lehmann, on
+   * logarithms).
+   */
   readonly effect: number;
   /** Covers the true ratio with 95 % confidence; wide where the samples are few. */
   readonly low: number;
@@ -24,13 +28,18 @@ export interface Thresholds {
   readonly leastEffect: number;
 }
 
-/** Judges two samples of something of which less is better, independent of each other and among themselves. */
+/**
+ * Judges two samples of something of which less is better, independent of each other and among
+ * themselves.
+ */
 export function judge(
   base: readonly number[],
   head: readonly number[],
   { alpha, leastEffect }: Thresholds,
 ): Judged {
-  const logs = head.flatMap((after) => base.map((before) => Math.log(after / before))).sort((a, b) => a - b);
+  const logs = head
+    .flatMap((after) => base.map((before) => Math.log(after / before)))
+    .sort((a, b) => a - b);
   const outside = differencesOutside(base.length, head.length, 0.95);
   const effect = Math.exp(median(logs));
   const low = Math.exp(logs[outside] as number);
@@ -45,7 +54,13 @@ export function judge(
   };
 }
 
-function wordOf(isShown: boolean, effect: number, low: number, high: number, limit: number): VerdictWord {
+function wordOf(
+  isShown: boolean,
+  effect: number,
+  low: number,
+  high: number,
+  limit: number,
+): VerdictWord {
   if (isShown && effect >= limit) return 'slower';
   if (isShown && effect <= 1 / limit) return 'faster';
   return high < limit && low > 1 / limit ? 'same' : 'unclear';

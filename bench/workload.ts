@@ -40,7 +40,10 @@ export interface Places {
   readonly offsets: Float64Array;
 }
 
-/** Puts keys 0 to `count - 1`, and turns to the event loop now and then, as a program does: sealing goes on there. */
+/**
+ * Puts keys 0 to `count - 1`, and turns to the event loop now and then, as a program does: sealing
+ * goes on there.
+ */
 export async function fill(store: Store, count: number): Promise<Places> {
   const key = Buffer.alloc(KEY_BYTES);
   const value = makeValue(0);

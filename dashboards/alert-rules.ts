@@ -20,7 +20,8 @@ export const ALERT_RULES: readonly AlertRule[] = [
   },
   {
     alert: 'TidemarkCorruption',
-    // The value, not its increase: a counter that begins at 1 has not increased, and damage does not go away by itself.
+    // The value, not its increase: a counter that begins at 1 has not increased, and damage does
+    // not go away by itself.
     expr: `sum by (job, instance, store, kind) (tidemark_corruptions_total) > 0`,
     forSeconds: 0,
     severity: 'critical',
@@ -34,7 +35,8 @@ export const ALERT_RULES: readonly AlertRule[] = [
     forSeconds: 0,
     severity: 'critical',
     summary: `${WHO} refuses to write`,
-    description: 'A write or a sync failed. Reads go on; every write fails until the store is reopened.',
+    description:
+      'A write or a sync failed. Reads go on; every write fails until the store is reopened.',
   },
   {
     alert: 'TidemarkSyncSlow',
@@ -92,7 +94,8 @@ export const ALERT_RULES: readonly AlertRule[] = [
     forSeconds: 120 * MINUTE,
     severity: 'warning',
     summary: 'The process {{ $labels.instance }} grows',
-    description: 'Beyond what its keydirs explain, it grows by {{ $value | humanize1024 }}B an hour.',
+    description:
+      'Beyond what its keydirs explain, it grows by {{ $value | humanize1024 }}B an hour.',
   },
   {
     alert: 'TidemarkWriteStalls',

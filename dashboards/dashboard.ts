@@ -80,7 +80,11 @@ function variables({ baselines }: DashboardSpec): Builder<VariableModel>[] {
           new CustomVariableBuilder('baseline')
             .label('Compare with, ago')
             .values(baselines.join(','))
-            .current({ text: baselines[0] as string, value: baselines[0] as string, selected: true }),
+            .current({
+              text: baselines[0] as string,
+              value: baselines[0] as string,
+              selected: true,
+            }),
         ]),
   ];
 }
@@ -107,8 +111,18 @@ function annotations(): Builder<AnnotationQuery>[] {
       `sum by (instance) (changes(process_start_time_seconds{${PROCESS}}[$__rate_interval])) > 0`,
       '{{instance}} started',
     ),
-    annotation('Rotations', 'blue', rising('tidemark_rotations_total'), '{{store}} began a segment'),
-    annotation('Compactions', 'green', rising('tidemark_compactions_total'), '{{store}} was compacted'),
+    annotation(
+      'Rotations',
+      'blue',
+      rising('tidemark_rotations_total'),
+      '{{store}} began a segment',
+    ),
+    annotation(
+      'Compactions',
+      'green',
+      rising('tidemark_compactions_total'),
+      '{{store}} was compacted',
+    ),
     annotation('Recoveries', 'orange', rising('tidemark_recoveries_total'), '{{store}} was opened'),
   ];
 }

@@ -103,14 +103,19 @@ export const FLEET_DASHBOARD: DashboardSpec = {
           title: 'Slowest syncs',
           description: 'The ten stores whose syncs are slowest, p99 over five minutes.',
           unit: 's',
-          queries: [{ expr: `topk(10, ${recorded('sync_duration_seconds:p99_5m')})`, legend: 'p99' }],
+          queries: [
+            { expr: `topk(10, ${recorded('sync_duration_seconds:p99_5m')})`, legend: 'p99' },
+          ],
           red: THRESHOLDS.syncP99Seconds,
         }),
         table({
           title: 'Furthest from durable',
-          description: 'The ten stores that were not synced for longest while something waits for it.',
+          description:
+            'The ten stores that were not synced for longest while something waits for it.',
           unit: 's',
-          queries: [{ expr: `topk(10, ${recorded('durable_lag_seconds:current')})`, legend: 'lag' }],
+          queries: [
+            { expr: `topk(10, ${recorded('durable_lag_seconds:current')})`, legend: 'lag' },
+          ],
           red: THRESHOLDS.durableLagSeconds,
         }),
         table({
@@ -124,7 +129,9 @@ export const FLEET_DASHBOARD: DashboardSpec = {
           title: 'Most memory for keys',
           description: 'The ten largest keydirs.',
           unit: 'bytes',
-          queries: [{ expr: `topk(10, sum ${EACH} (tidemark_keydir_bytes{${STORE}}))`, legend: 'keydir' }],
+          queries: [
+            { expr: `topk(10, sum ${EACH} (tidemark_keydir_bytes{${STORE}}))`, legend: 'keydir' },
+          ],
         }),
       ],
     },
@@ -190,7 +197,9 @@ export const FLEET_DASHBOARD: DashboardSpec = {
           title: 'Live and dead bytes',
           description: 'Of the fleet.',
           unit: 'bytes',
-          queries: [{ expr: `sum by (kind) (tidemark_segment_bytes{${STORE}})`, legend: '{{kind}}' }],
+          queries: [
+            { expr: `sum by (kind) (tidemark_segment_bytes{${STORE}})`, legend: '{{kind}}' },
+          ],
           stacked: true,
         }),
         timeseries({

@@ -13,11 +13,22 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ...DASHBOARDS.map((spec): [string, string] => [
       `grafana/${spec.uid}.json`,
-      `${JSON.stringify(buildDashboard(spec), null, 2)}\n`,
+      onePanelPerLine(buildDashboard(spec)),
     ]),
     ['prometheus/tidemark-rules.yaml', recordingRulesYaml()],
     ['prometheus/tidemark-alerts.yaml', alertRulesYaml()],
   ]);
+}
+
+/** A change of one panel is a change of one line. */
+function onePanelPerLine(dashboard: object): string {
+  const fields = Object.entries(dashboard).map(([name, value]) => {
+    const lines =
+      name === 'panels' ? (value as unknown[]).map((panel) => JSON.stringify(panel)) : [];
+    const text = lines.length > 0 ? `[\n${lines.join(',\n')}\n]` : JSON.stringify(value);
+    return `${JSON.stringify(name)}: ${text}`;
+  });
+  return `{\n${fields.join(',\n')}\n}\n`;
 }
 
 export function writeGenerated(root: string): string[] {

@@ -61,12 +61,15 @@ export function metricFaults(): string[] {
   for (const { where, expr } of everyExpression()) {
     for (const series of seriesIn(expr)) {
       used.add(recorded.has(series) ? series : familyOf(series));
-      const isKnown = NOT_OURS.has(series) || recorded.has(series) || families.has(familyOf(series));
+      const isKnown =
+        NOT_OURS.has(series) || recorded.has(series) || families.has(familyOf(series));
       if (!isKnown) faults.push(`${where}: there is no metric ${series}`);
     }
   }
   const unused = (name: string) => !used.has(name) && DELIBERATELY_UNUSED[name] === undefined;
   faults.push(...[...families.keys()].filter(unused).map((name) => `${name} is used nowhere`));
-  faults.push(...[...recorded].filter((name) => !used.has(name)).map((name) => `${name} is used nowhere`));
+  faults.push(
+    ...[...recorded].filter((name) => !used.has(name)).map((name) => `${name} is used nowhere`),
+  );
   return faults;
 }

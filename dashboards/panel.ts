@@ -61,7 +61,10 @@ export interface PanelSpec {
   readonly traced?: boolean;
   /** Series drawn as a grey dashed line: what a run is compared with. */
   readonly baseline?: RegExp;
-  /** Of a table whose labels say everything: the label to sort by. Without it, by the value, highest first. */
+  /**
+   * Of a table whose labels say everything: the label to sort by. Without it, by the value, highest
+   * first.
+   */
   readonly sortedBy?: string;
   /** A store that is well has nothing to show here; the check provokes it with faults. */
   readonly emptyWhenWell?: boolean;
@@ -101,7 +104,11 @@ export function buildPanel(spec: PanelSpec, id: number): Builder<Panel> {
   return builder;
 }
 
-function dataquery({ kind, traced }: PanelSpec, { expr, legend }: Query, refId: string): Builder<Dataquery> {
+function dataquery(
+  { kind, traced }: PanelSpec,
+  { expr, legend }: Query,
+  refId: string,
+): Builder<Dataquery> {
   const query = new DataqueryBuilder()
     .refId(refId)
     .datasource(DATASOURCE)
@@ -151,7 +158,9 @@ function timeseries({ red, stacked = false, baseline }: PanelSpec): TimeseriesBu
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi));
   if (red !== undefined) {
-    builder.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
+    builder.thresholdsStyle(
+      new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed),
+    );
   }
   if (baseline !== undefined) {
     builder.overrideByRegexp(`/${baseline.source}/`, [
@@ -162,7 +171,10 @@ function timeseries({ red, stacked = false, baseline }: PanelSpec): TimeseriesBu
   return builder;
 }
 
-/** One row a store. Several queries are joined by their labels: the column of each is named by its legend. */
+/**
+ * One row a store. Several queries are joined by their labels: the column of each is named by its
+ * legend.
+ */
 function table({ queries, sortedBy }: PanelSpec): TableBuilder {
   const names = Object.fromEntries(
     queries.map(({ legend }, index) => [`Value #${String.fromCharCode(65 + index)}`, legend]),
@@ -189,5 +201,7 @@ function heatmap({ unit }: PanelSpec): HeatmapBuilder {
     .calculate(false)
     .rowsFrame(new RowsHeatmapOptionsBuilder().layout(HeatmapCellLayout.Le))
     .yAxis(new YAxisConfigBuilder().unit(unit))
-    .color(new HeatmapColorOptionsBuilder().mode(HeatmapColorMode.Scheme).scheme('Oranges').steps(64));
+    .color(
+      new HeatmapColorOptionsBuilder().mode(HeatmapColorMode.Scheme).scheme('Oranges').steps(64),
+    );
 }

@@ -4,7 +4,10 @@ import { BY_STORE, promql, type RecordingRule, withHost } from './rule.ts';
 const rule = (record: string, expr: string): RecordingRule => ({ record, expr });
 
 const rate = (name: string) =>
-  rule(`job_instance_store:tidemark_${name}:rate5m`, `sum ${BY_STORE} (rate(tidemark_${name}_total[5m]))`);
+  rule(
+    `job_instance_store:tidemark_${name}:rate5m`,
+    `sum ${BY_STORE} (rate(tidemark_${name}_total[5m]))`,
+  );
 
 const p99 = (operation: string) => {
   const buckets = `sum by (job, instance, store, le) (rate(tidemark_${operation}_duration_seconds_bucket[5m]))`;
@@ -18,7 +21,10 @@ const p99 = (operation: string) => {
 const AVAILABLE =
   'node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|autofs|nsfs", mountpoint!~"/boot.*"}';
 
-/** Of the file system of a store's host that has the least; the store does not say on which one it lies. */
+/**
+ * Of the file system of a store's host that has the least; the store does not say on which one it
+ * lies.
+ */
 const leastOnHost = (expr: string) =>
   promql`
     group by (job, instance, host) (${withHost('tidemark_keys')})
@@ -61,14 +67,16 @@ export const RECORDING_RULES: readonly RecordingRule[] = [
        + sum ${BY_STORE} (rate(tidemark_compaction_bytes_total{direction="written"}[5m])))
       / (sum ${BY_STORE} (rate(tidemark_user_bytes_total[5m])) > 0)`,
   ),
-  // An opening is over before the first scrape, so its rate is never seen: this is the mean of the process's openings.
+  // An opening is over before the first scrape, so its rate is never seen: this is the mean of the
+  // process's openings.
   rule(
     'job_instance_store:tidemark_recovery_duration_seconds:mean',
     promql`
       sum ${BY_STORE} (tidemark_recovery_duration_seconds_sum)
       / (sum ${BY_STORE} (tidemark_recovery_duration_seconds_count) > 0)`,
   ),
-  // Likewise: a process that starts again shows the same count as before, so its starts are counted instead.
+  // Likewise: a process that starts again shows the same count as before, so its starts are counted
+  // instead.
   rule(
     'job_instance_store:tidemark_recoveries:increase1h',
     promql`
@@ -88,7 +96,8 @@ export const RECORDING_RULES: readonly RecordingRule[] = [
     'job_instance_store:tidemark_open_fds:growth2h',
     `min_over_time(tidemark_open_fds[10m]) - min_over_time(tidemark_open_fds[2h])`,
   ),
-  // A few minutes of warming up, or of a disk being filled, say nothing of the hours to come: 0, and what is left now.
+  // A few minutes of warming up, or of a disk being filled, say nothing of the hours to come: 0,
+  // and what is left now.
   rule(
     'job_instance:tidemark_process_memory_bytes:slope1h',
     promql`

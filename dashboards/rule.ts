@@ -22,7 +22,10 @@ export function withHost(expr: string): string {
 }
 
 /** PromQL on one line. */
-export function promql(strings: TemplateStringsArray, ...values: readonly (string | number)[]): string {
+export function promql(
+  strings: TemplateStringsArray,
+  ...values: readonly (string | number)[]
+): string {
   return String.raw({ raw: strings }, ...values)
     .trim()
     .replace(/\s+/g, ' ');

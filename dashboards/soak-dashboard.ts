@@ -6,7 +6,9 @@ import { THRESHOLDS } from './thresholds.ts';
 const RUN = '{{instance}}';
 const BASELINE = /baseline/;
 
-/** The same of now and of a run some time ago, in grey. `expr` takes what stands behind a selector. */
+/**
+ * The same of now and of a run some time ago, in grey. `expr` takes what stands behind a selector.
+ */
 const compared = (expr: (offset: string) => string, legend: string): Query[] => [
   { expr: expr(''), legend },
   { expr: expr(' offset $baseline'), legend: `baseline ${legend}` },
@@ -69,7 +71,10 @@ export const SOAK_DASHBOARD: DashboardSpec = {
           description: 'Files that the store holds beyond those at its least.',
           unit: 'short',
           queries: [
-            { expr: `max(job_instance_store:tidemark_open_fds:growth2h{${STORE}})`, legend: 'more files' },
+            {
+              expr: `max(job_instance_store:tidemark_open_fds:growth2h{${STORE}})`,
+              legend: 'more files',
+            },
           ],
           red: THRESHOLDS.descriptorGrowth,
         }),
@@ -124,7 +129,8 @@ export const SOAK_DASHBOARD: DashboardSpec = {
       panels: [
         timeseries({
           title: 'RSS',
-          description: 'Resident memory of the process that holds the store; in grey, the baseline.',
+          description:
+            'Resident memory of the process that holds the store; in grey, the baseline.',
           unit: 'bytes',
           queries: compared((offset) => `process_resident_memory_bytes{${PROCESS}}${offset}`, RUN),
           baseline: BASELINE,
@@ -144,7 +150,8 @@ export const SOAK_DASHBOARD: DashboardSpec = {
         }),
         timeseries({
           title: 'Descriptors',
-          description: 'Files open in the process, and those of it that the store does not account for.',
+          description:
+            'Files open in the process, and those of it that the store does not account for.',
           unit: 'short',
           queries: [
             { expr: `process_open_fds{${PROCESS}}`, legend: `process ${RUN}` },

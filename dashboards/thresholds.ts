@@ -1,4 +1,7 @@
-/** The values at which an alert fires and at which a panel changes its colour: one place, so that they cannot differ. */
+/**
+ * The values at which an alert fires and at which a panel changes its colour: one place, so that
+ * they cannot differ.
+ */
 export const THRESHOLDS = {
   /** Of the 99th percentile of syncs over five minutes. */
   syncP99Seconds: 0.25,
@@ -8,7 +11,10 @@ export const THRESHOLDS = {
   garbageRatio: 0.6,
   /** A store smaller than this is not worth a compaction. */
   garbageLeastBytes: 64 * 1024 * 1024,
-  /** More than the default pool of 16 read descriptors and the few that a writer holds: a pool that fills is no leak. */
+  /**
+   * More than the default pool of 16 read descriptors and the few that a writer holds: a pool that
+   * fills is no leak.
+   */
   descriptorGrowth: 24,
   /** RSS beyond what the keydir explains. */
   memorySlopeBytesPerHour: 32 * 1024 * 1024,

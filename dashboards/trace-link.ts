@@ -8,7 +8,10 @@ const VARIABLES = {
   // biome-ignore-end lint/suspicious/noTemplateCurlyInString: Grafana fills them in.
 };
 
-/** Explore, with the traces of the chosen stores in the Tempo that the dashboard's variable `traces` names. */
+/**
+ * Explore, with the traces of the chosen stores in the Tempo that the dashboard's variable `traces`
+ * names.
+ */
 export const TRACES_OF_STORE = Object.entries(VARIABLES).reduce(
   (url, [name, variable]) => url.replaceAll(name, variable),
   `/explore?schemaVersion=1&panes=${encodeURIComponent(

@@ -1,5 +1,6 @@
-// What a crawler has seen: a digest of each address, and when. Losing the last few after a power cut only means that they
-// are fetched twice, so that writes are synced once in a while and not one by one.
+// What a crawler has seen: a digest of each address, and when. Losing the last few after a power
+// cut only means that they are fetched twice, so that writes are synced once in a while and not one
+// by one.
 //
 //     node examples/crawler-dedupe.mjs [DIRECTORY]
 import { createHash } from 'node:crypto';
@@ -14,7 +15,9 @@ const PAGES_A_SYNC = 100;
 /** A web of 500 pages, each with three links. */
 function linksOf(address) {
   const page = Number(address.split('/').at(-1));
-  return [page * 2 + 1, page * 3 + 1, page + 7].map((next) => `https://example.invalid/page/${next % 500}`);
+  return [page * 2 + 1, page * 3 + 1, page + 7].map(
+    (next) => `https://example.invalid/page/${next % 500}`,
+  );
 }
 
 const seen = await openStore(directory, { name: 'crawler' });

@@ -1,5 +1,5 @@
-// An event log with one writer and a follower, which reads what is there and then what comes, without the writer's lock. It
-// may as well be another process: only the directory is shared.
+// An event log with one writer and a follower, which reads what is there and then what comes,
+// without the writer's lock. It may as well be another process: only the directory is shared.
 //
 //     node examples/event-log-follower.mjs [DIRECTORY]
 import { mkdtempSync } from 'node:fs';
@@ -19,7 +19,10 @@ async function follow() {
   const stop = new AbortController();
   let count = 0;
   try {
-    for await (const { txid, key, payload } of reader.follow({ fromTxid: 1, signal: stop.signal })) {
+    for await (const { txid, key, payload } of reader.follow({
+      fromTxid: 1,
+      signal: stop.signal,
+    })) {
       console.log(`#${txid} ${Buffer.from(key)}: ${Buffer.from(payload)}`);
       if (++count === EVENTS) break;
     }

@@ -1,8 +1,16 @@
-// An adapter: what the harness asks of a store that it is pointed at. This one is a Map that writes itself into one file, and
-// knows nothing of crashes between two syncs.
+// An adapter: what the harness asks of a store that it is pointed at. This one is a Map that writes
+// itself into one file, and knows nothing of crashes between two syncs.
 //
 //     npm run soak -- --adapter ./examples/own-store.mjs --bytes 2MB
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 /** Opens the store in `directory`, which exists. */
@@ -15,7 +23,10 @@ export default async function open(directory) {
   function save() {
     const temporary = `${path}.tmp`;
     const descriptor = openSync(temporary, 'w');
-    writeSync(descriptor, JSON.stringify([...map].map(([key, value]) => [key, value.toString('base64')])));
+    writeSync(
+      descriptor,
+      JSON.stringify([...map].map(([key, value]) => [key, value.toString('base64')])),
+    );
     fsyncSync(descriptor);
     closeSync(descriptor);
     renameSync(temporary, path);

@@ -1,5 +1,6 @@
-// A consumer of a queue that can be killed at any moment and goes on where it was: each job's result and the position behind
-// it are written together, and one sync makes both durable before the queue is told that the job is done.
+// A consumer of a queue that can be killed at any moment and goes on where it was: each job's
+// result and the position behind it are written together, and one sync makes both durable before
+// the queue is told that the job is done.
 //
 //     node examples/queue-checkpoints.mjs [DIRECTORY]
 import { mkdtempSync } from 'node:fs';
@@ -16,7 +17,8 @@ async function consume(untilJob) {
   const first = position(store);
   for (let next = first; next < untilJob; next++) {
     const result = jobs[next].text.toUpperCase();
-    // In this order: after a crash all of a batch is there or a prefix, so a position is never ahead of its result.
+    // In this order: after a crash all of a batch is there or a prefix, so a position is never
+    // ahead of its result.
     store.batch([
       { type: 'put', key: `result/${next}`, value: result },
       { type: 'put', key: 'position', value: String(next + 1) },

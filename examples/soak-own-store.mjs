@@ -1,5 +1,6 @@
-// Puts the store in own-store.mjs under the soak: a workload from a seed in one process, an observer in another, and every key
-// compared at the end. Needs the repository, and a build (`npm run build`).
+// Puts the store in own-store.mjs under the soak: a workload from a seed in one process, an
+// observer in another, and every key compared at the end. Needs the repository, and a build (`npm
+// run build`).
 //
 //     node examples/soak-own-store.mjs [OUT_DIRECTORY]
 import { spawnSync } from 'node:child_process';

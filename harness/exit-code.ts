@@ -3,7 +3,10 @@ export const ExitCode = {
   pass: 0,
   /** Data was lost, wrong or invented, or the store failed. */
   broken: 1,
-  /** Wrong words on the command line, or an adapter, input or directory that cannot be used. Nothing was judged. */
+  /**
+   * Wrong words on the command line, or an adapter, input or directory that cannot be used. Nothing
+   * was judged.
+   */
   usage: 2,
   /** Something outside the store ended the run before it could be judged. */
   inconclusive: 3,

@@ -18,9 +18,9 @@ interface Row {
 }
 
 /**
- * Real data as versioned values: each line of a JSONL file is a row, and the version of a key is the one-based line
- * that it was put from. Lines stay in the file and are read again when they are needed; in memory are the distinct
- * keys and, for each line, where it lies and whose it is.
+ * Real data as versioned values: each line of a JSONL file is a row, and the version of a key is
+ * the one-based line that it was put from. Lines stay in the file and are read again when they are
+ * needed; in memory are the distinct keys and, for each line, where it lies and whose it is.
  */
 export class JsonlRows implements KeyedValues, Rows {
   private readonly file: RowFile;
@@ -41,9 +41,10 @@ export class JsonlRows implements KeyedValues, Rows {
   }
 
   /**
-   * Reads and checks the whole file. With `keyField` the key is that field, a string or a number, and the value is
-   * the line's bytes as they are; without it each line is `{"key":"…","payload":"…"}`, both in base64. Throws
-   * `InputError` with the number of the first line that is not so.
+   * Reads and checks the whole file. With `keyField` the key is that field, a string or a number,
+   * and the value is the line's bytes as they are; without it each line is
+   * `{"key":"…","payload":"…"}`, both in base64. Throws `InputError` with the number of the first
+   * line that is not so.
    */
   static async load(path: string, keyField?: string): Promise<JsonlRows> {
     let rows: JsonlRows | undefined;
@@ -55,7 +56,9 @@ export class JsonlRows implements KeyedValues, Rows {
     } catch (error) {
       rows?.close();
       if (error instanceof InputError) throw error;
-      throw new InputError(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new InputError(
+        `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 
@@ -81,7 +84,9 @@ export class JsonlRows implements KeyedValues, Rows {
   }
 
   numberOf(key: Uint8Array): number | undefined {
-    return this.numbers.get(Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1'));
+    return this.numbers.get(
+      Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1'),
+    );
   }
 
   nameOf(version: number): string {
@@ -112,7 +117,8 @@ export class JsonlRows implements KeyedValues, Rows {
   private lentValue(version: number): Buffer {
     const lengthBytes = this.lengths[version - 1] as number;
     const line = this.file.read(this.offsets[version - 1] as number, lengthBytes);
-    if (line.length < lengthBytes) throw new InputError(`${this.path} became shorter while it was in use`);
+    if (line.length < lengthBytes)
+      throw new InputError(`${this.path} became shorter while it was in use`);
     return this.keyField === undefined ? this.parse(line, version).value : line;
   }
 
@@ -153,14 +159,18 @@ export class JsonlRows implements KeyedValues, Rows {
     }
     const key = decodeBase64(fields.key);
     const value = decodeBase64(fields.payload);
-    if (key === undefined) return refuse('no base64 string "key" (name the field to use with --key-field)');
+    if (key === undefined)
+      return refuse('no base64 string "key" (name the field to use with --key-field)');
     return value === undefined ? refuse('no base64 string "payload"') : { key, value };
   }
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-/** `Buffer.from` skips what is not base64; here that is an error, since skipping would make another key. */
+/**
+ * `Buffer.from` skips what is not base64; here that is an error, since skipping would make another
+ * key.
+ */
 function decodeBase64(text: unknown): Buffer | undefined {
   if (typeof text !== 'string') return undefined;
   const bytes = Buffer.from(text, 'base64');
@@ -174,7 +184,11 @@ async function* linesOf(path: string): AsyncGenerator<{ bytes: Buffer; offset: n
     let rest: Buffer = Buffer.alloc(0);
     let offset = 0;
     for (;;) {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(CHUNK_BYTES), 0, CHUNK_BYTES);
+      const { buffer, bytesRead } = await file.read(
+        Buffer.allocUnsafeSlow(CHUNK_BYTES),
+        0,
+        CHUNK_BYTES,
+      );
       if (bytesRead === 0) break;
       const chunk = buffer.subarray(0, bytesRead);
       const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);

@@ -8,7 +8,11 @@ export type KeyDistribution =
   | { readonly kind: 'sequential' };
 
 /** Gives key numbers from 0 to `keyCount - 1`. */
-export function keyChooser(distribution: KeyDistribution, keyCount: number, prng: Prng): () => number {
+export function keyChooser(
+  distribution: KeyDistribution,
+  keyCount: number,
+  prng: Prng,
+): () => number {
   switch (distribution.kind) {
     case 'uniform':
       return () => prng.below(keyCount);
@@ -22,8 +26,9 @@ export function keyChooser(distribution: KeyDistribution, keyCount: number, prng
 }
 
 /**
- * Gray et al., "Quickly generating billion-record synthetic databases" (SIGMOD 1994), as YCSB uses it: ranks by a closed
- * form, then scattered over the keys so that the popular ones do not lie side by side.
+ * Gray et al., "Quickly generating billion-record synthetic databases" (SIGMOD 1994), as YCSB uses
+ * it: ranks by a closed form, then scattered over the keys so that the popular ones do not lie side
+ * by side.
  */
 function zipfianChooser(skew: number, keyCount: number, prng: Prng): () => number {
   const zeta = (count: number) => {

@@ -1,6 +1,7 @@
 /**
- * Scatters a 32-bit integer over all 32 bits: a bijection found by search, from Chris Wellons' public-domain
- * hash-prospector (https://github.com/skeeto/hash-prospector, constants 16 21f0aaad 15 d35a2d97 15).
+ * Scatters a 32-bit integer over all 32 bits: a bijection found by search, from Chris Wellons'
+ * public-domain hash-prospector (https://github.com/skeeto/hash-prospector, constants 16 21f0aaad
+ * 15 d35a2d97 15).
  */
 export function mix32(value: number): number {
   let mixed = value;

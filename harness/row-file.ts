@@ -3,8 +3,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 const WINDOW_BYTES = 256 * 1024;
 
 /**
- * Reads rows of a file by place. A row right behind the one before is taken as the beginning of a run, for which a
- * whole window is read at once: most rows are read in order, and a call for each would cost more than the store.
+ * Reads rows of a file by place. A row right behind the one before is taken as the beginning of a
+ * run, for which a whole window is read at once: most rows are read in order, and a call for each
+ * would cost more than the store.
  */
 export class RowFile {
   private readonly descriptor: number;
@@ -17,7 +18,10 @@ export class RowFile {
     this.descriptor = openSync(path, 'r');
   }
 
-  /** The bytes at `offset`; valid until the next call. Fewer than `lengthBytes` when the file ends before. */
+  /**
+   * The bytes at `offset`; valid until the next call. Fewer than `lengthBytes` when the file ends
+   * before.
+   */
   read(offset: number, lengthBytes: number): Buffer {
     const inWindow = this.sliceOfWindow(offset, lengthBytes);
     if (inWindow !== undefined) return inWindow;

@@ -40,14 +40,22 @@ export class StoreCheck {
     if (found === undefined) {
       return version === 0
         ? undefined
-        : this.violation('lost', keyNumber, `is absent; ${this.values.nameOf(version)} was put last`);
+        : this.violation(
+            'lost',
+            keyNumber,
+            `is absent; ${this.values.nameOf(version)} was put last`,
+          );
     }
     if (!(found instanceof Uint8Array)) {
-      throw new AdapterError(`a value that the store gives must be a Uint8Array or undefined, not ${found}`);
+      throw new AdapterError(
+        `a value that the store gives must be a Uint8Array or undefined, not ${found}`,
+      );
     }
     if (version !== 0) {
       const difference = this.values.differenceFrom(keyNumber, version, found);
-      return difference === undefined ? undefined : this.violation('wrong', keyNumber, `holds ${difference}`);
+      return difference === undefined
+        ? undefined
+        : this.violation('wrong', keyNumber, `holds ${difference}`);
     }
     const deleted = this.oracle.lastVersionOf(keyNumber);
     return deleted === 0
@@ -71,7 +79,9 @@ export class StoreCheck {
     yield this.oracle.keyCount;
   }
 
-  /** Lists all entries: each live key once, with its bytes, and no other. Yields as `everyKey` does. */
+  /**
+   * Lists all entries: each live key once, with its bytes, and no other. Yields as `everyKey` does.
+   */
   async *everyEntry(store: StoreUnderTest): AsyncGenerator<Violation | number> {
     const seen = new Uint8Array(this.oracle.keyCount);
     let count = 0;
@@ -99,7 +109,8 @@ export class StoreCheck {
         detail: 'is listed by entries(), and was never put',
       };
     }
-    if (seen[keyNumber] === 1) return this.violation('invented', keyNumber, 'is listed twice by entries()');
+    if (seen[keyNumber] === 1)
+      return this.violation('invented', keyNumber, 'is listed twice by entries()');
     seen[keyNumber] = 1;
     return this.judge(keyNumber, value);
   }

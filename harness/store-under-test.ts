@@ -5,19 +5,28 @@ import type { Probe } from '../src/engine/index.ts';
 export type MaybePromise<T> = T | PromiseLike<T>;
 
 /**
- * Any store that a harness can be pointed at. Keys and values are bytes, and belong to the store once they are passed
- * in; values that come out must not change later. A method may answer at once or with a promise; what it does has
- * happened when the answer is there. Whatever it throws ends the run and counts against the store.
+ * Any store that a harness can be pointed at. Keys and values are bytes, and belong to the store
+ * once they are passed in; values that come out must not change later. A method may answer at once
+ * or with a promise; what it does has happened when the answer is there. Whatever it throws ends
+ * the run and counts against the store.
  */
 export interface StoreUnderTest {
   get(key: Uint8Array): MaybePromise<Uint8Array | undefined>;
-  /** A `RangeError` says that key or value is beyond the store's limits, which is no fault of the store. */
+  /**
+   * A `RangeError` says that key or value is beyond the store's limits, which is no fault of the
+   * store.
+   */
   put(key: Uint8Array, value: Uint8Array): MaybePromise<unknown>;
   delete(key: Uint8Array): MaybePromise<unknown>;
   /** Everything before it survives a power cut. */
   sync(): MaybePromise<unknown>;
-  entries(): Iterable<readonly [Uint8Array, Uint8Array]> | AsyncIterable<readonly [Uint8Array, Uint8Array]>;
-  /** Gives back the space of what was overwritten and deleted. Without it the harness never compacts. */
+  entries():
+    | Iterable<readonly [Uint8Array, Uint8Array]>
+    | AsyncIterable<readonly [Uint8Array, Uint8Array]>;
+  /**
+   * Gives back the space of what was overwritten and deleted. Without it the harness never
+   * compacts.
+   */
   compact?(): MaybePromise<unknown>;
   /** What only the inside knows; called once a sample, so it should be cheap. */
   stats?(): MaybePromise<StoreUnderTestStats>;
@@ -34,8 +43,8 @@ export interface StoreUnderTestStats {
   /** Bytes of all data files. */
   readonly diskBytes?: number;
   /**
-   * Descriptors that the store holds open when nothing is running. With it the soak demands that the descriptors
-   * counted from outside are exactly these, beside those of the process itself.
+   * Descriptors that the store holds open when nothing is running. With it the soak demands that
+   * the descriptors counted from outside are exactly these, beside those of the process itself.
    */
   readonly openDescriptors?: number;
   /** The most that it ever holds, work in flight included. */
@@ -43,7 +52,10 @@ export interface StoreUnderTestStats {
   readonly [name: string]: unknown;
 }
 
-/** The default export of an adapter module: opens the store in `directory`, which exists, creating it when empty. */
+/**
+ * The default export of an adapter module: opens the store in `directory`, which exists, creating
+ * it when empty.
+ */
 export type OpenStoreUnderTest = (
   directory: string,
   /** For a store that takes tidemark's probes; others ignore them. */
@@ -66,8 +78,8 @@ const METHODS = ['get', 'put', 'delete', 'sync', 'entries', 'close'] as const;
 const OPTIONAL_METHODS = ['compact', 'stats'] as const;
 
 /**
- * The `open` of a ready-made adapter by its name, or of a module by its path (with a slash or an extension in it).
- * What it opens is checked to have every method. Throws `AdapterError`.
+ * The `open` of a ready-made adapter by its name, or of a module by its path (with a slash or an
+ * extension in it). What it opens is checked to have every method. Throws `AdapterError`.
  */
 export async function loadAdapter(nameOrPath: string): Promise<OpenStoreUnderTest> {
   const open = await importAdapter(nameOrPath);
@@ -98,7 +110,9 @@ async function importAdapter(nameOrPath: string): Promise<OpenStoreUnderTest> {
     );
   }
   if (typeof module.default !== 'function') {
-    throw new AdapterError(`${nameOrPath} has no default export open(directory): Promise<StoreUnderTest>`);
+    throw new AdapterError(
+      `${nameOrPath} has no default export open(directory): Promise<StoreUnderTest>`,
+    );
   }
   return module.default as OpenStoreUnderTest;
 }
@@ -115,6 +129,8 @@ function checkMethods(nameOrPath: string, store: unknown): asserts store is Stor
     ...OPTIONAL_METHODS.filter((name) => !['function', 'undefined'].includes(typeof methods[name])),
   ];
   if (wrong.length > 0) {
-    throw new AdapterError(`${nameOrPath}: the store has no method ${wrong.map((m) => `${m}()`).join(', ')}`);
+    throw new AdapterError(
+      `${nameOrPath}: the store has no method ${wrong.map((m) => `${m}()`).join(', ')}`,
+    );
   }
 }

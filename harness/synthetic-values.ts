@@ -1,7 +1,10 @@
 import { firstDifference, type KeyedValues, printableKey } from './keyed-values.ts';
 import { mix32, Prng } from './prng.ts';
 
-/** Sizes from `leastBytes` to `mostBytes`, inclusive, as often as `share` says beside the other classes. */
+/**
+ * Sizes from `leastBytes` to `mostBytes`, inclusive, as often as `share` says beside the other
+ * classes.
+ */
 export interface SizeClass {
   readonly share: number;
   /** At least 16, which the header of a value takes. */
@@ -17,8 +20,9 @@ const DEFAULT_SIZES: readonly SizeClass[] = [
 ];
 
 /**
- * Every value begins with key number, version, size and a checksum of the three with the seed, 4 bytes each,
- * little-endian: a wrong value can then say whose it is. The rest is a slice of the pad.
+ * Every value begins with key number, version, size and a checksum of the three with the seed, 4
+ * bytes each, little-endian: a wrong value can then say whose it is. The rest is a slice of the
+ * pad.
  */
 const HEADER_BYTES = 16;
 /** Slices start anywhere in this much of the pad; a power of two. */
@@ -27,7 +31,10 @@ const PAD_STARTS = 256 * 1024;
 const KEY_PREFIX = 'key-';
 const KEY_DIGITS = 12;
 
-/** Values that are a pure function of seed, key number and version, made and compared at the speed of a copy. */
+/**
+ * Values that are a pure function of seed, key number and version, made and compared at the speed
+ * of a copy.
+ */
 export class SyntheticValues implements KeyedValues {
   readonly keyCount: number;
   private readonly seed: number;
@@ -55,7 +62,8 @@ export class SyntheticValues implements KeyedValues {
   numberOf(key: Uint8Array): number | undefined {
     if (key.length !== KEY_PREFIX.length + KEY_DIGITS) return undefined;
     const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
-    if (!text.startsWith(KEY_PREFIX) || !/^\d+$/.test(text.slice(KEY_PREFIX.length))) return undefined;
+    if (!text.startsWith(KEY_PREFIX) || !/^\d+$/.test(text.slice(KEY_PREFIX.length)))
+      return undefined;
     const keyNumber = Number(text.slice(KEY_PREFIX.length));
     return keyNumber < this.keyCount ? keyNumber : undefined;
   }

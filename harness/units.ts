@@ -1,7 +1,10 @@
 const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i;
 const POWERS = ['', 'k', 'm', 'g', 't'];
 
-/** `1GB` is 10^9 bytes, `1GiB` 2^30, a bare number bytes; undefined when it is none of these, or not positive. */
+/**
+ * `1GB` is 10^9 bytes, `1GiB` 2^30, a bare number bytes; undefined when it is none of these, or not
+ * positive.
+ */
 export function parseBytes(text: string): number | undefined {
   const match = SIZE.exec(text.trim());
   if (match === null) return undefined;

@@ -7,7 +7,10 @@ export type Operation =
   | { readonly kind: 'delete'; readonly keyNumber: number }
   | { readonly kind: 'read'; readonly keyNumber: number };
 
-/** A stream of operations. The same seed gives the same stream, provided that each was applied to the oracle. */
+/**
+ * A stream of operations. The same seed gives the same stream, provided that each was applied to
+ * the oracle.
+ */
 export interface Workload {
   /** Undefined when there is no more to do. */
   next(): Operation | undefined;
@@ -65,7 +68,10 @@ export interface Rows {
   keyNumberOfRow(row: number): number;
 }
 
-/** Puts every row in order, as often as `passes` says; a third of the operations read a random row's key. */
+/**
+ * Puts every row in order, as often as `passes` says; a third of the operations read a random row's
+ * key.
+ */
 export class RowWorkload implements Workload {
   private readonly prng: Prng;
   private readonly rows: Rows;
@@ -82,7 +88,10 @@ export class RowWorkload implements Workload {
   next(): Operation | undefined {
     if (this.pass >= this.passes) return undefined;
     if (this.prng.below(1000) < READS_IN_1000) {
-      return { kind: 'read', keyNumber: this.rows.keyNumberOfRow(this.prng.below(this.rows.rowCount)) };
+      return {
+        kind: 'read',
+        keyNumber: this.rows.keyNumberOfRow(this.prng.below(this.rows.rowCount)),
+      };
     }
     const row = this.row++;
     if (this.row === this.rows.rowCount) {

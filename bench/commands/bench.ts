@@ -18,19 +18,36 @@ export async function runBench(
   command: string,
   options: BenchOptions & { readonly groups?: readonly GroupName[]; readonly counts: boolean },
 ): Promise<void> {
-  const result = await inBenchDirectory(options.dir, options.allowTmpfs ?? false, async (directory) => {
-    const complete = beginResult(command, directory, options.scale, await checksumName(directory));
-    const groups = options.groups ?? PLAIN_GROUPS;
-    const [rows = []] = await measureRows(directory, [{ label: 'tidemark', url: OWN_ENGINE_URL }], groups, {
-      ...options,
-      progress,
-    });
-    if (!options.counts) return complete(rows, []);
-    progress('counts');
-    const own = join(directory, 'counts');
-    mkdirSync(own);
-    return complete(rows, await countsOf('counts', { engineUrl: OWN_ENGINE_URL, directory: own }));
-  });
+  const result = await inBenchDirectory(
+    options.dir,
+    options.allowTmpfs ?? false,
+    async (directory) => {
+      const complete = beginResult(
+        command,
+        directory,
+        options.scale,
+        await checksumName(directory),
+      );
+      const groups = options.groups ?? PLAIN_GROUPS;
+      const [rows = []] = await measureRows(
+        directory,
+        [{ label: 'tidemark', url: OWN_ENGINE_URL }],
+        groups,
+        {
+          ...options,
+          progress,
+        },
+      );
+      if (!options.counts) return complete(rows, []);
+      progress('counts');
+      const own = join(directory, 'counts');
+      mkdirSync(own);
+      return complete(
+        rows,
+        await countsOf('counts', { engineUrl: OWN_ENGINE_URL, directory: own }),
+      );
+    },
+  );
   publish(result, options);
 }
 

@@ -18,21 +18,31 @@ export interface CompactionOptions extends Omit<BenchOptions, 'rounds' | 'action
 
 /** The same load with automatic merges and without, in processes that follow each other. */
 export async function runCompaction(options: CompactionOptions): Promise<void> {
-  const result = await inBenchDirectory(options.dir, options.allowTmpfs ?? false, async (directory) => {
-    const complete = beginResult('compaction', directory, options.scale, await checksumName(directory));
-    const sides = { without: [] as CompactionMeasures[], merging: [] as CompactionMeasures[] };
-    for (let launch = 0; launch < options.launches; launch++) {
-      // Which comes first changes, so that a machine that grows slower hits both.
-      const order = launch % 2 === 0 ? (['without', 'merging'] as const) : (['merging', 'without'] as const);
-      for (const side of order) {
-        progress(
-          `compaction: process ${launch + 1} of ${options.launches}, ${side === 'merging' ? 'merging' : 'not merging'}`,
-        );
-        sides[side].push(await measureSide(join(directory, 'side'), side === 'merging', options));
+  const result = await inBenchDirectory(
+    options.dir,
+    options.allowTmpfs ?? false,
+    async (directory) => {
+      const complete = beginResult(
+        'compaction',
+        directory,
+        options.scale,
+        await checksumName(directory),
+      );
+      const sides = { without: [] as CompactionMeasures[], merging: [] as CompactionMeasures[] };
+      for (let launch = 0; launch < options.launches; launch++) {
+        // Which comes first changes, so that a machine that grows slower hits both.
+        const order =
+          launch % 2 === 0 ? (['without', 'merging'] as const) : (['merging', 'without'] as const);
+        for (const side of order) {
+          progress(
+            `compaction: process ${launch + 1} of ${options.launches}, ${side === 'merging' ? 'merging' : 'not merging'}`,
+          );
+          sides[side].push(await measureSide(join(directory, 'side'), side === 'merging', options));
+        }
       }
-    }
-    return { ...complete([], []), ...sides };
-  });
+      return { ...complete([], []), ...sides };
+    },
+  );
   const path = options.out ?? 'bench-results/compaction.json';
   writeJson(path, result);
   if (options.json) print(JSON.stringify(result, null, 2));
@@ -47,7 +57,9 @@ async function measureSide(
 ): Promise<CompactionMeasures> {
   mkdirSync(directory);
   try {
-    const contender = await Contender.start(compactionContender({ directory, merging, seconds, scale }));
+    const contender = await Contender.start(
+      compactionContender({ directory, merging, seconds, scale }),
+    );
     await contender.finish();
     return contender.details as CompactionMeasures;
   } finally {

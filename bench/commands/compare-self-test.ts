@@ -27,13 +27,14 @@ const SLOWED_ROWS: readonly {
 ];
 
 /**
- * The comparison proves itself: a copy of this build whose gets, and one whose puts take a fifth longer must each be
- * flagged, by that row, and this build must never be flagged beside itself.
+ * The comparison proves itself: a copy of this build whose gets, and one whose puts take a fifth
+ * longer must each be flagged, by that row, and this build must never be flagged beside itself.
  */
 export async function runCompareSelfTest(options: BuildsOptions): Promise<void> {
   const dist = fileURLToPath(new URL('../../', OWN_ENGINE_URL));
   for (const { group } of SLOWED_ROWS) {
-    if (!options.groups.includes(group)) throw new UsageError(`--self-test needs the group ${group}`);
+    if (!options.groups.includes(group))
+      throw new UsageError(`--self-test needs the group ${group}`);
   }
   await inBenchDirectory(options.dir, options.allowTmpfs ?? false, async (directory) => {
     const inside = { ...options, dir: directory };
@@ -55,15 +56,21 @@ export async function runCompareSelfTest(options: BuildsOptions): Promise<void> 
     }
     for (let index = 0; index < COMPARISONS_WITH_ITSELF; index++) {
       const comparison = await compareBuilds(dist, dist, inside);
-      if (!tell('itself', comparison, mostDifferent(comparison.rows), !comparison.isRegression)) unexpected++;
+      if (!tell('itself', comparison, mostDifferent(comparison.rows), !comparison.isRegression))
+        unexpected++;
     }
     const total = SLOWED_ROWS.length + COMPARISONS_WITH_ITSELF;
-    print(`${unexpected === 0 ? 'PASS' : 'FAIL'}: ${total - unexpected} of ${total} comparisons as expected`);
+    print(
+      `${unexpected === 0 ? 'PASS' : 'FAIL'}: ${total - unexpected} of ${total} comparisons as expected`,
+    );
     process.exitCode = unexpected === 0 ? ExitCode.pass : ExitCode.broken;
   });
 }
 
-/** How many steps are a fifth depends on the machine and on its present load: the row is measured first. */
+/**
+ * How many steps are a fifth depends on the machine and on its present load: the row is measured
+ * first.
+ */
 async function slowBy(
   share: number,
   dist: string,
@@ -75,11 +82,15 @@ async function slowBy(
 ): Promise<string> {
   const measuring = join(directory, 'calibration');
   mkdirSync(measuring, { recursive: true });
-  const [rows = []] = await measureSides(measuring, [{ label: 'calibration', url: OWN_ENGINE_URL }], {
-    ...options,
-    groups: [group],
-    launches: CALIBRATION_LAUNCHES,
-  });
+  const [rows = []] = await measureSides(
+    measuring,
+    [{ label: 'calibration', url: OWN_ENGINE_URL }],
+    {
+      ...options,
+      groups: [group],
+      launches: CALIBRATION_LAUNCHES,
+    },
+  );
   const row = rows.find((one) => one.id === id);
   if (row === undefined) throw new Error(`the group ${group} has no row ${id}`);
   const plainNs = median(samplesOf(row));
@@ -93,10 +104,23 @@ function mostDifferent(rows: readonly RowComparison[]): RowComparison {
   return rows.reduce((a, b) => (sure(b) > sure(a) ? b : a));
 }
 
-const HEADINGS = ['head', 'load', 'row', 'change', '95 % interval', 'verdict', 'as expected'] as const;
+const HEADINGS = [
+  'head',
+  'load',
+  'row',
+  'change',
+  '95 % interval',
+  'verdict',
+  'as expected',
+] as const;
 const WIDTHS = [10, 7, 33, 10, 21, 9, 0] as const;
 
-function tell(head: string, comparison: Comparison, row: RowComparison, asExpected: boolean): boolean {
+function tell(
+  head: string,
+  comparison: Comparison,
+  row: RowComparison,
+  asExpected: boolean,
+): boolean {
   const { judged } = row;
   const shown =
     judged === undefined
@@ -106,7 +130,13 @@ function tell(head: string, comparison: Comparison, row: RowComparison, asExpect
           `${formatChange(judged.low)} to ${formatChange(judged.high)}`,
           comparison.isRegression ? 'slower' : judged.word,
         ];
-  const cells = [head, (loadavg()[0] as number).toFixed(1), row.name, ...shown, asExpected ? 'yes' : 'NO'];
+  const cells = [
+    head,
+    (loadavg()[0] as number).toFixed(1),
+    row.name,
+    ...shown,
+    asExpected ? 'yes' : 'NO',
+  ];
   print(cells.map((cell, column) => cell.padEnd(WIDTHS[column] as number)).join(''));
   return asExpected;
 }

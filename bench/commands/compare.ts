@@ -3,7 +3,12 @@ import { ExitCode } from '../../harness/exit-code.ts';
 import { actionBenchmarkOfComparison } from '../action-benchmark.ts';
 import { UsageError } from '../bench-directory.ts';
 import { type BuildsOptions, compareBuilds } from '../compare-builds.ts';
-import { type Comparison, type CountComparison, compareResults, type RowComparison } from '../comparison.ts';
+import {
+  type Comparison,
+  type CountComparison,
+  compareResults,
+  type RowComparison,
+} from '../comparison.ts';
 import { print, writeJson } from '../output.ts';
 import type { BenchOptions } from '../program.ts';
 import type { Result } from '../result.ts';
@@ -31,11 +36,18 @@ export async function runCompare(
   options: CompareCommandOptions,
 ): Promise<void> {
   const { base, head } = options;
-  // Openings take as long to measure as the rows that a self-test slows, for each of its 22 comparisons.
-  const groups = options.groups ?? (options.selfTest ? ['get-100k', 'put'] : ['get-100k', 'put', 'open']);
+  // Openings take as long to measure as the rows that a self-test slows, for each of its 22
+  // comparisons.
+  const groups =
+    options.groups ?? (options.selfTest ? ['get-100k', 'put'] : ['get-100k', 'put', 'open']);
   if (options.selfTest) return runCompareSelfTest({ ...options, groups });
   let comparison: Comparison;
-  if (basePath !== undefined && headPath !== undefined && base === undefined && head === undefined) {
+  if (
+    basePath !== undefined &&
+    headPath !== undefined &&
+    base === undefined &&
+    head === undefined
+  ) {
     comparison = compareFiles(basePath, headPath, options);
   } else if (basePath === undefined && base !== undefined && head !== undefined) {
     comparison = await compareBuilds(base, head, { ...options, groups });
@@ -50,7 +62,11 @@ export async function runCompare(
   process.exitCode = comparison.isRegression ? ExitCode.threshold : ExitCode.pass;
 }
 
-function compareFiles(basePath: string, headPath: string, options: CompareCommandOptions): Comparison {
+function compareFiles(
+  basePath: string,
+  headPath: string,
+  options: CompareCommandOptions,
+): Comparison {
   const base = readResult(basePath);
   const head = readResult(headPath);
   const differences = machineDifferences(base, head);
@@ -76,7 +92,10 @@ function compareFiles(basePath: string, headPath: string, options: CompareComman
 }
 
 function given({ alpha, leastEffect }: CompareCommandOptions) {
-  return { ...(alpha === undefined ? {} : { alpha }), ...(leastEffect === undefined ? {} : { leastEffect }) };
+  return {
+    ...(alpha === undefined ? {} : { alpha }),
+    ...(leastEffect === undefined ? {} : { leastEffect }),
+  };
 }
 
 /** Why times cannot be compared. */
@@ -92,7 +111,9 @@ function doubts(base: Result, head: Result): string[] {
   const found: string[] = [];
   for (const field of ['node', 'checksum'] as const) {
     if (base.versions[field] !== head.versions[field]) {
-      found.push(`${field} ${base.versions[field]} and ${head.versions[field]}: what differs may be theirs`);
+      found.push(
+        `${field} ${base.versions[field]} and ${head.versions[field]}: what differs may be theirs`,
+      );
     }
   }
   for (const [name, { load }] of [
@@ -130,7 +151,14 @@ function rowLine({ name, unit, base, head, overFloor, judged }: RowComparison): 
   const { word, effect, low, high, confidence } = judged;
   const interval = `${formatChange(low)} to ${formatChange(high)}`;
   const sure = `${(Math.floor(confidence * 1000) / 10).toFixed(1)} %`;
-  return [overFloor ? `${name} (over its floor)` : name, ...ends, formatChange(effect), interval, sure, word];
+  return [
+    overFloor ? `${name} (over its floor)` : name,
+    ...ends,
+    formatChange(effect),
+    interval,
+    sure,
+    word,
+  ];
 }
 
 function countLine({ name, base, head, word }: CountComparison): string[] {

@@ -11,7 +11,10 @@ import type { CompactionResult } from './compaction.ts';
 import { type GrowthResult, growthOfGet, growthTable } from './growth.ts';
 import { type PeersResult, peerTable, settingsTable } from './peers.ts';
 
-/** What stands between `<!-- bench NAME -->` and `<!-- end -->` in the document, made from the result of a command. */
+/**
+ * What stands between `<!-- bench NAME -->` and `<!-- end -->` in the document, made from the
+ * result of a command.
+ */
 const BLOCKS: readonly {
   name: string;
   command: string;
@@ -45,8 +48,8 @@ const BLOCKS: readonly {
 ];
 
 /**
- * Puts the tables of the last runs into the document, each with the machine, the date and the load, and the comparison
- * into the README. A table of which there is no run stays as it is.
+ * Puts the tables of the last runs into the document, each with the machine, the date and the load,
+ * and the comparison into the README. A table of which there is no run stays as it is.
  */
 export function runDocument({
   results,
@@ -61,7 +64,9 @@ export function runDocument({
   const path = (command: string) => join(results, `${command}.json`);
   const present = BLOCKS.filter(({ command }) => existsSync(path(command)));
   if (present.length === 0)
-    throw new UsageError(`there is no result in ${results}; run npm run bench first, or give --results`);
+    throw new UsageError(
+      `there is no result in ${results}; run npm run bench first, or give --results`,
+    );
   for (const { name, command, content, describe = describeRun } of present) {
     const result = readResult(path(command));
     const block = [
@@ -88,7 +93,8 @@ function replaceBlock(text: string, name: string, block: string, document: strin
   const begin = `<!-- bench ${name} -->`;
   const from = text.indexOf(begin);
   const to = text.indexOf('<!-- end -->', from);
-  if (from === -1 || to === -1) throw new UsageError(`${document} has no block ${begin} … <!-- end -->`);
+  if (from === -1 || to === -1)
+    throw new UsageError(`${document} has no block ${begin} … <!-- end -->`);
   return `${text.slice(0, from)}${begin}\n${block}\n${text.slice(to)}`;
 }
 

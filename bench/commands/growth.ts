@@ -37,16 +37,25 @@ interface GrowthOptions extends BenchOptions {
 }
 
 export async function runGrowth(options: GrowthOptions): Promise<void> {
-  const result = await inBenchDirectory(options.dir, options.allowTmpfs ?? false, async (directory) => {
-    const complete = beginResult('growth', directory, options.scale, await checksumName(directory));
-    const sizes: Size[] = [];
-    for (const full of options.keys ?? (options.full ? FULL_SIZES : SIZES)) {
-      const keys = Math.round(full * options.scale);
-      progress(`growth: ${formatCount(keys)} keys`);
-      sizes.push(await measureSize(join(directory, String(keys)), keys, options.rounds));
-    }
-    return { ...complete([], []), sizes };
-  });
+  const result = await inBenchDirectory(
+    options.dir,
+    options.allowTmpfs ?? false,
+    async (directory) => {
+      const complete = beginResult(
+        'growth',
+        directory,
+        options.scale,
+        await checksumName(directory),
+      );
+      const sizes: Size[] = [];
+      for (const full of options.keys ?? (options.full ? FULL_SIZES : SIZES)) {
+        const keys = Math.round(full * options.scale);
+        progress(`growth: ${formatCount(keys)} keys`);
+        sizes.push(await measureSize(join(directory, String(keys)), keys, options.rounds));
+      }
+      return { ...complete([], []), sizes };
+    },
+  );
   const path = options.out ?? 'bench-results/growth.json';
   writeJson(path, result);
   if (options.json) print(JSON.stringify(result, null, 2));

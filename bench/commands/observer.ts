@@ -18,7 +18,9 @@ export async function runObserver({
 }): Promise<void> {
   const overhead = await inBenchDirectory(dir, allowTmpfs, (directory) =>
     measureObserverOverhead(directory, pairCount, bytes, (pair) => {
-      const [bare, observed] = [pair.bareBytesPerSecond, pair.observedBytesPerSecond].map(formatBytes);
+      const [bare, observed] = [pair.bareBytesPerSecond, pair.observedBytesPerSecond].map(
+        formatBytes,
+      );
       progress(`bare ${bare}/s, observed ${observed}/s with ${pair.samples} samples`);
     }),
   );

@@ -15,7 +15,9 @@ export async function runTelemetry({
   readonly rounds: number;
   readonly json?: boolean;
 }): Promise<void> {
-  const rows = await inBenchDirectory(dir, allowTmpfs, (directory) => runTelemetryRows(directory, rounds));
+  const rows = await inBenchDirectory(dir, allowTmpfs, (directory) =>
+    runTelemetryRows(directory, rounds),
+  );
   if (json) {
     print(JSON.stringify({ schema: 2, rows }, null, 2));
     return;

@@ -44,7 +44,9 @@ export function compactionContender(input: CompactionInput): ContenderSpec {
 }
 
 /** Called in the process. */
-export async function setUp(input: CompactionInput): Promise<Group & { details: CompactionMeasures }> {
+export async function setUp(
+  input: CompactionInput,
+): Promise<Group & { details: CompactionMeasures }> {
   const directory = join(input.directory, 'store');
   const counting = countCalls(engine);
   const merged = { count: 0, inputBytes: 0, durationNs: 0 };

@@ -9,7 +9,10 @@ export interface Latencies {
   readonly max: number;
 }
 
-/** Of a histogram in nanoseconds; what `RecordableHistogram` and `monitorEventLoopDelay` have in common. */
+/**
+ * Of a histogram in nanoseconds; what `RecordableHistogram` and `monitorEventLoopDelay` have in
+ * common.
+ */
 export function latenciesOf(histogram: {
   readonly count: number;
   readonly max: number;
@@ -24,7 +27,10 @@ export function latenciesOf(histogram: {
   return { count, p50, p99, p999, max: count === 0 ? 0 : histogram.max };
 }
 
-/** Three digits, up to 100 s; its buckets are there from the start, so that recording allocates nothing. */
+/**
+ * Three digits, up to 100 s; its buckets are there from the start, so that recording allocates
+ * nothing.
+ */
 export function newHistogram(): RecordableHistogram {
   return createHistogram({ lowest: 1, highest: 1e11, figures: 3 });
 }

@@ -9,7 +9,10 @@ import { type Latencies, latenciesOf, newHistogram, recordMs } from './latencies
 /** The soak's values and its share of reads, on keys that are all there and evenly chosen. */
 const SEED = 1;
 const GETS_IN_1000 = 333;
-/** A second of a program that serves others: operations come by the clock, whether or not the ones before are done. */
+/**
+ * A second of a program that serves others: operations come by the clock, whether or not the ones
+ * before are done.
+ */
 const OPERATIONS_A_SECOND = 12_000;
 /** Not awaited by those who put: they are told of the crash of a process, not of a power cut. */
 const SYNC_INTERVAL_MS = 250;
@@ -20,7 +23,10 @@ const PUTS_A_TURN = 50;
 export interface OperationLatencies {
   /** The call alone. */
   readonly call: Latencies;
-  /** From when the operation was due to its end: the turns of the event loop that it had to wait for are in it. */
+  /**
+   * From when the operation was due to its end: the turns of the event loop that it had to wait for
+   * are in it.
+   */
   readonly wait: Latencies;
 }
 
@@ -50,7 +56,10 @@ export class OverwriteLoad {
     this.nextKey = keyChooser({ kind: 'uniform' }, keyCount, this.prng);
   }
 
-  /** Puts every key once, then as many again as make `passes` in all; waits for a sync, and its back-pressure, now and then. */
+  /**
+   * Puts every key once, then as many again as make `passes` in all; waits for a sync, and its
+   * back-pressure, now and then.
+   */
   async fill(passes: number): Promise<void> {
     for (let count = 0; count < this.keyCount * passes; count++) {
       const keyNumber = count < this.keyCount ? count : this.nextKey();

@@ -32,7 +32,12 @@ const LINES: readonly Line[] = [
   ...(['put', 'get'] as const).flatMap((kind): Line[] => [
     { name: `${kind}, the call: p50`, measure: (side) => side[kind].call.p50, format: ns },
     { name: `${kind}, the call: p99`, measure: (side) => side[kind].call.p99, format: ns },
-    { name: `${kind}, the call: p99.9`, measure: (side) => side[kind].call.p999, format: ns, ...notWorse() },
+    {
+      name: `${kind}, the call: p99.9`,
+      measure: (side) => side[kind].call.p999,
+      format: ns,
+      ...notWorse(),
+    },
     { name: `${kind}, since it was due: p50`, measure: (side) => side[kind].wait.p50, format: ns },
     { name: `${kind}, since it was due: p99`, measure: (side) => side[kind].wait.p99, format: ns },
     {
@@ -43,8 +48,16 @@ const LINES: readonly Line[] = [
     },
   ]),
   { name: 'delay of the event loop: p99', measure: ({ loopDelay }) => loopDelay.p99, format: ns },
-  { name: 'delay of the event loop: p99.9', measure: ({ loopDelay }) => loopDelay.p999, format: ns },
-  { name: 'delay of the event loop: longest', measure: ({ loopDelay }) => loopDelay.max, format: ns },
+  {
+    name: 'delay of the event loop: p99.9',
+    measure: ({ loopDelay }) => loopDelay.p999,
+    format: ns,
+  },
+  {
+    name: 'delay of the event loop: longest',
+    measure: ({ loopDelay }) => loopDelay.max,
+    format: ns,
+  },
   {
     name: 'bytes written a byte put',
     measure: ({ writtenBytes, appendedBytes }) => writtenBytes / appendedBytes,
@@ -62,7 +75,12 @@ const LINES: readonly Line[] = [
     measure: ({ leastLiveShare }) => leastLiveShare,
     format: share,
   },
-  { name: 'merges under the load', measure: ({ merges }) => merges.count, format: String, only: 'merging' },
+  {
+    name: 'merges under the load',
+    measure: ({ merges }) => merges.count,
+    format: String,
+    only: 'merging',
+  },
   {
     name: 'input of merges under the load',
     measure: ({ merges }) => bytesASecond(merges),
@@ -95,10 +113,14 @@ export function compactionTable({ without, merging }: CompactionSides): Table {
   return {
     head: ['overwrites', 'not merging', 'merging', 'reach', ''],
     lines: LINES.map(({ name, measure, format, reach = '', isMet, only }) => {
-      const values = { without: median(without.map(measure)), merging: median(merging.map(measure)) };
+      const values = {
+        without: median(without.map(measure)),
+        merging: median(merging.map(measure)),
+      };
       const cell = (side: 'without' | 'merging') =>
         only === undefined || only === side ? format(values[side]) : '';
-      const verdict = isMet === undefined ? '' : isMet(values.merging, values.without) ? 'met' : 'missed';
+      const verdict =
+        isMet === undefined ? '' : isMet(values.merging, values.without) ? 'met' : 'missed';
       return [name, cell('without'), cell('merging'), reach, verdict];
     }),
   };

@@ -6,7 +6,10 @@ const KEYS = 100_000;
 const CALLS = 100_000;
 const KEYS_A_CALL = 1000;
 
-/** A thousand keys at once, that were put one after the other or that lie anywhere, against a get for each. */
+/**
+ * A thousand keys at once, that were put one after the other or that lie anywhere, against a get
+ * for each.
+ */
 export async function getManyGroup({ engine, directory, scale }: GroupContext): Promise<Group> {
   const count = scaled(KEYS, scale);
   const calls = scaled(CALLS, scale);

@@ -28,7 +28,8 @@ export function getGroup(label: string, keys: number, limit: number): SetUpGroup
           run() {
             for (let call = 0; call < calls; call++) {
               const index = order[call % count] as number;
-              if (store.get(formKey(key, index)) === undefined) throw new Error(`key ${index} is lost`);
+              if (store.get(formKey(key, index)) === undefined)
+                throw new Error(`key ${index} is lost`);
             }
           },
         },

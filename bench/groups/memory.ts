@@ -8,7 +8,10 @@ const LOG_BYTES = 1_100_000_000;
 /** Keys of the log that is opened: their keydir is part of what opening adds. */
 const LOG_KEYS = 100_000;
 
-/** What a key takes, and what opening a large log takes. Each is measured once: memory has no slow moments. */
+/**
+ * What a key takes, and what opening a large log takes. Each is measured once: memory has no slow
+ * moments.
+ */
 export function memoryGroup({ engine, engineUrl, directory, scale }: GroupContext): Group {
   return {
     works: [

@@ -5,18 +5,28 @@ import { fill } from '../workload.ts';
 
 const RECORDS = 1_000_000;
 
-/** Opening a million records, with and without seal files, and scanning them; each divided by the records. */
+/**
+ * Opening a million records, with and without seal files, and scanning them; each divided by the
+ * records.
+ */
 export async function openGroup({ engine, directory, scale }: GroupContext): Promise<Group> {
   const records = scaled(RECORDS, scale);
   const sealed = join(directory, 'sealed');
   const writer = await engine.openStore(sealed);
   await fill(writer, records);
-  // All of it, so that the one row is about seal files and the other about none; closing waits for them.
+  // All of it, so that the one row is about seal files and the other about none; closing waits for
+  // them.
   writer.rotate();
   await writer.close();
   const bare = join(directory, 'bare');
   cpSync(sealed, bare, { recursive: true });
-  const open = (id: string, name: string, limitNs: number, before: () => void, from: string): Work => ({
+  const open = (
+    id: string,
+    name: string,
+    limitNs: number,
+    before: () => void,
+    from: string,
+  ): Work => ({
     id,
     name,
     unit: 'ns',

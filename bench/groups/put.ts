@@ -8,7 +8,10 @@ import { formKey, KEY_BYTES, makeValue } from '../workload.ts';
 const CALLS = 100_000;
 const BATCH = 1000;
 
-/** Puts of new values, one write call each and a thousand together, against writes of the same bytes. */
+/**
+ * Puts of new values, one write call each and a thousand together, against writes of the same
+ * bytes.
+ */
 export async function putGroup({ engine, directory, scale }: GroupContext): Promise<Group> {
   const calls = scaled(CALLS, scale);
   const batchCalls = Math.max(calls, BATCH);

@@ -6,10 +6,16 @@ import { formKey, KEY_BYTES, turn } from '../workload.ts';
 const LOG_BYTES = 1e9;
 const VALUE_BYTES = 1024;
 const KEYS = 100_000;
-/** Less than a millisecond of puts between two turns of the event loop, so that its delay shows stalls and not this loop. */
+/**
+ * Less than a millisecond of puts between two turns of the event loop, so that its delay shows
+ * stalls and not this loop.
+ */
 const PUTS_A_TURN = 50;
 
-/** The longest that the event loop stood still while a gigabyte was written, with rotations and sealing on the way. */
+/**
+ * The longest that the event loop stood still while a gigabyte was written, with rotations and
+ * sealing on the way.
+ */
 export async function stallGroup({ engine, directory, scale }: GroupContext): Promise<Group> {
   const puts = scaled(LOG_BYTES / (28 + KEY_BYTES + VALUE_BYTES), scale);
   const store = await engine.openStore(join(directory, 'store'));

@@ -31,11 +31,16 @@ export function growthContender(input: GrowthInput): ContenderSpec {
 }
 
 /** Called in the process. */
-export function setUp(input: GrowthInput): Promise<Group & { readonly details: FillDetails | OpenDetails }> {
+export function setUp(
+  input: GrowthInput,
+): Promise<Group & { readonly details: FillDetails | OpenDetails }> {
   return input.phase === 'fill' ? setUpFill(input) : setUpOpen(input);
 }
 
-async function setUpFill({ directory, keys }: GrowthInput): Promise<Group & { details: FillDetails }> {
+async function setUpFill({
+  directory,
+  keys,
+}: GrowthInput): Promise<Group & { details: FillDetails }> {
   const storeDirectory = join(directory, 'store');
   const store = await openStore(storeDirectory);
   const { places, ...details } = await fillTimed(store, keys);
@@ -65,7 +70,8 @@ async function setUpFill({ directory, keys }: GrowthInput): Promise<Group & { de
     floorId: 'write',
     run() {
       const value = makeValue(++version);
-      for (let call = 0; call < CALLS; call++) store.put(formKey(key, order[call % keys] as number), value);
+      for (let call = 0; call < CALLS; call++)
+        store.put(formKey(key, order[call % keys] as number), value);
     },
   };
   return {
@@ -83,7 +89,10 @@ async function setUpFill({ directory, keys }: GrowthInput): Promise<Group & { de
   };
 }
 
-async function setUpOpen({ directory, keys }: GrowthInput): Promise<Group & { details: OpenDetails }> {
+async function setUpOpen({
+  directory,
+  keys,
+}: GrowthInput): Promise<Group & { details: OpenDetails }> {
   const storeDirectory = join(directory, 'store');
   const before = memoryNow();
   const store = await openStore(storeDirectory);

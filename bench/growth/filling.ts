@@ -2,7 +2,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Store } from '../../src/engine/index.ts';
 import { formKey, KEY_BYTES, makeValue, type Places, turn } from '../workload.ts';
 
-/** About a millisecond of puts between two turns of the event loop, so that its delay shows stalls and not this loop. */
+/**
+ * About a millisecond of puts between two turns of the event loop, so that its delay shows stalls
+ * and not this loop.
+ */
 const PUTS_A_TURN = 500;
 /** Only puts as slow as this are looked at more closely. */
 const SLOW_MS = 0.5;

@@ -25,7 +25,10 @@ export async function classicLevelPeer(packages: string): Promise<Peer> {
     version,
     settings: { append: 'put with sync: false', sync: 'put with sync: true' },
     async open(directory, guarantee) {
-      const database = new module.ClassicLevel(directory, { keyEncoding: 'view', valueEncoding: 'view' });
+      const database = new module.ClassicLevel(directory, {
+        keyEncoding: 'view',
+        valueEncoding: 'view',
+      });
       await database.open();
       const options = { sync: guarantee === 'sync' };
       return {

@@ -44,7 +44,9 @@ export function peerContender(input: PeerInput): ContenderSpec {
 
 /** Called in the process. */
 export async function setUp(input: PeerInput): Promise<Group & { readonly details: PeerDetails }> {
-  const peer = await (PEERS[input.peer] as (packages: string) => Peer | Promise<Peer>)(input.packages);
+  const peer = await (PEERS[input.peer] as (packages: string) => Peer | Promise<Peer>)(
+    input.packages,
+  );
   const at = (name: string) => join(input.directory, name);
   const keys = scaled(KEYS, input.scale);
   const filled = await peer.open(at('append'), 'append');
@@ -71,11 +73,15 @@ export async function setUp(input: PeerInput): Promise<Group & { readonly detail
 }
 
 async function fill(store: PeerStore, count: number): Promise<void> {
-  for (let from = 0; from < count; from += BATCH) await store.batch(pairsFrom(from, BATCH, makeValue(0)));
+  for (let from = 0; from < count; from += BATCH)
+    await store.batch(pairsFrom(from, BATCH, makeValue(0)));
 }
 
 function pairsFrom(from: number, count: number, value: Buffer): Pair[] {
-  return Array.from({ length: count }, (_, index) => [formKey(Buffer.alloc(KEY_BYTES), from + index), value]);
+  return Array.from({ length: count }, (_, index) => [
+    formKey(Buffer.alloc(KEY_BYTES), from + index),
+    value,
+  ]);
 }
 
 function reads(store: PeerStore, keys: number, scale: number): Work[] {
@@ -182,7 +188,8 @@ function openAndGet(peer: Peer, directory: string): Work {
     async run() {
       const startNs = process.hrtime.bigint();
       const store = await peer.open(directory, 'append');
-      if (store.get(formKey(Buffer.alloc(KEY_BYTES), 7)) === undefined) throw new Error('a key is lost');
+      if (store.get(formKey(Buffer.alloc(KEY_BYTES), 7)) === undefined)
+        throw new Error('a key is lost');
       const elapsedNs = Number(process.hrtime.bigint() - startNs);
       await store.close();
       return elapsedNs;

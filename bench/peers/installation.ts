@@ -10,20 +10,32 @@ import { UsageError } from '../bench-directory.ts';
 const VERSIONS = { lmdb: '3.5.6', 'classic-level': '3.0.0', 'better-sqlite3': '12.11.1' } as const;
 export type PeerPackage = keyof typeof VERSIONS;
 
-/** Installs the peers in a directory of their own, unless they are there: none is a dependency of this project. */
-export async function installPeers(directory: string, progress: (line: string) => void): Promise<void> {
+/**
+ * Installs the peers in a directory of their own, unless they are there: none is a dependency of
+ * this project.
+ */
+export async function installPeers(
+  directory: string,
+  progress: (line: string) => void,
+): Promise<void> {
   const missing = Object.entries(VERSIONS).filter(
     ([name, version]) => installedVersion(directory, name) !== version,
   );
   if (missing.length === 0) return;
   const packages = missing.map(([name, version]) => `${name}@${version}`);
-  progress(`installing ${packages.join(', ')} in ${directory}; those without a prebuilt half are compiled`);
+  progress(
+    `installing ${packages.join(', ')} in ${directory}; those without a prebuilt half are compiled`,
+  );
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'package.json'), `${JSON.stringify({ private: true })}\n`);
   try {
-    await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund', '--save-exact', ...packages], {
-      cwd: directory,
-    });
+    await promisify(execFile)(
+      'npm',
+      ['install', '--no-audit', '--no-fund', '--save-exact', ...packages],
+      {
+        cwd: directory,
+      },
+    );
   } catch (error) {
     throw new UsageError(`cannot install the peers: ${(error as Error).message}`);
   }

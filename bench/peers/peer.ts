@@ -1,6 +1,6 @@
 /**
- * What a put of the opened store promises when it has returned, or its promise is settled: that it survives the death of
- * this process, or a power cut.
+ * What a put of the opened store promises when it has returned, or its promise is settled: that it
+ * survives the death of this process, or a power cut.
  */
 export type Guarantee = 'append' | 'sync';
 
@@ -10,7 +10,9 @@ export type Pair = readonly [key: Buffer, value: Buffer];
 export interface PeerStore {
   get(key: Buffer): Uint8Array | undefined;
   put(key: Buffer, value: Buffer): unknown;
-  /** Many puts in the store's own unit of many; the guarantee holds when it has returned or settled. */
+  /**
+   * Many puts in the store's own unit of many; the guarantee holds when it has returned or settled.
+   */
   batch(pairs: readonly Pair[]): unknown;
   /** Reads every pair; returns how many. */
   scan(): number | Promise<number>;

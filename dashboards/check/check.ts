@@ -17,7 +17,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   'prometheus-node-exporter': 'prometheus-node-exporter',
 };
 
-/** Alerts whose conditions take minutes or days to come true: `promtool test rules` provokes them in test/dashboards. */
+/**
+ * Alerts whose conditions take minutes or days to come true: `promtool test rules` provokes them in
+ * test/dashboards.
+ */
 const BY_RULE_TEST = new Set([
   'TidemarkDurableLagGrowing',
   'TidemarkDiskFullSoon',
@@ -68,7 +71,9 @@ async function watch(runs: SubjectRuns, screenshots: string | undefined): Promis
   const healthy = await queryAll(api, well, false);
   const early = await firedAlerts(api, well);
   say(describe(healthy));
-  say('second run: a slow disk, a broken one, a flipped byte, garbage, a span budget, kills; and a soak');
+  say(
+    'second run: a slow disk, a broken one, a flipped byte, garbage, a span budget, kills; and a soak',
+  );
   const soak = runs.soak();
   const sick = await runs.runFaults();
   const provoked = await queryAll(api, sick, true);
@@ -80,7 +85,9 @@ async function watch(runs: SubjectRuns, screenshots: string | undefined): Promis
     drawDashboards(screenshots, DASHBOARDS, await queryAll(api, well, false), 'well');
     drawDashboards(screenshots, DASHBOARDS, await queryAll(api, whole, true), 'sick');
   }
-  const expected = ALERT_RULES.map(({ alert }) => alert).filter((alert) => !BY_RULE_TEST.has(alert));
+  const expected = ALERT_RULES.map(({ alert }) => alert).filter(
+    (alert) => !BY_RULE_TEST.has(alert),
+  );
   return [
     ...faultsOf('well', healthy),
     ...faultsOf('with faults', provoked),
@@ -100,14 +107,21 @@ async function queryAll(api: PrometheusApi, span: Span, isSick: boolean): Promis
   return results;
 }
 
-async function firedAlerts(api: PrometheusApi, { fromSeconds, toSeconds }: Span): Promise<Set<string>> {
+async function firedAlerts(
+  api: PrometheusApi,
+  { fromSeconds, toSeconds }: Span,
+): Promise<Set<string>> {
   const expr = 'ALERTS{alertname=~"Tidemark.+", alertstate="firing"}';
   const series = await api.range(expr, fromSeconds, toSeconds, SCRAPE_SECONDS);
   return new Set(series.map(({ labels }) => labels.alertname as string).sort());
 }
 
 /** What a soak serves is what the rules record, and the dashboards show. */
-async function soakFaults(api: PrometheusApi, span: Span, status: number | null): Promise<string[]> {
+async function soakFaults(
+  api: PrometheusApi,
+  span: Span,
+  status: number | null,
+): Promise<string[]> {
   const faults = status === ExitCode.pass ? [] : [`the soak ended with ${status}`];
   for (const name of [
     'puts:rate5m',
@@ -117,7 +131,8 @@ async function soakFaults(api: PrometheusApi, span: Span, status: number | null)
   ]) {
     const expr = `job_instance_store:tidemark_${name}{job="soak"}`;
     const series = await api.range(expr, span.fromSeconds, span.toSeconds, SCRAPE_SECONDS);
-    if (!series.some(({ points }) => points.some(([, value]) => value >= 0))) faults.push(`no data: ${expr}`);
+    if (!series.some(({ points }) => points.some(([, value]) => value >= 0)))
+      faults.push(`no data: ${expr}`);
   }
   return faults;
 }

@@ -113,7 +113,9 @@ function drawHeatmap(body, panel) {
     (left, right) => left - right,
   );
   const cells = rows.map(({ points }, index) =>
-    times.map((time) => Math.max(0, (points.get(time) ?? 0) - (rows[index - 1]?.points.get(time) ?? 0))),
+    times.map((time) =>
+      Math.max(0, (points.get(time) ?? 0) - (rows[index - 1]?.points.get(time) ?? 0)),
+    ),
   );
   const most = Math.max(...cells.flat(), 1);
   const canvas = element(body, 'canvas');
@@ -137,7 +139,9 @@ function drawHeatmap(body, panel) {
 }
 
 function drawTimeseries(body, panel) {
-  const busiest = [...panel.series].filter(({ points }) => points.some(([, value]) => value !== null));
+  const busiest = [...panel.series].filter(({ points }) =>
+    points.some(([, value]) => value !== null),
+  );
   const times = [...new Set(busiest.flatMap(({ points }) => points.map(([time]) => time)))].sort(
     (a, b) => a - b,
   );
@@ -171,7 +175,13 @@ function drawTimeseries(body, panel) {
   const highest = Math.max(...columns.flat());
   if (limit !== undefined && limit < 2 * highest) {
     data.push(times.map(() => limit));
-    lines.push({ label: 'alert', stroke: NAMED.red, dash: [4, 4], width: 1, points: { show: false } });
+    lines.push({
+      label: 'alert',
+      stroke: NAMED.red,
+      dash: [4, 4],
+      width: 1,
+      points: { show: false },
+    });
   }
   const grid = { stroke: '#2c3235', width: 1 };
   const axis = { stroke: '#9aa0a8', grid, ticks: grid, font: '10px sans-serif' };
@@ -181,10 +191,16 @@ function drawTimeseries(body, panel) {
       height: body.clientHeight - legend.offsetHeight - 2,
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_plot, least, most) => [Math.min(0, least ?? 0), (most || 1) * 1.05] } },
+      scales: {
+        y: { range: (_plot, least, most) => [Math.min(0, least ?? 0), (most || 1) * 1.05] },
+      },
       axes: [
         axis,
-        { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => format(tick, panel.unit)) },
+        {
+          ...axis,
+          size: 62,
+          values: (_plot, ticks) => ticks.map((tick) => format(tick, panel.unit)),
+        },
       ],
       series: [{}, ...lines],
     },

@@ -17,7 +17,10 @@ export interface PanelResult {
   readonly faults: readonly string[];
 }
 
-/** In place of Grafana: a scrape a second, and everything chosen. The baseline lies within the check. */
+/**
+ * In place of Grafana: a scrape a second, and everything chosen. The baseline lies within the
+ * check.
+ */
 const VARIABLES: Readonly<Record<string, string>> = {
   job: '.+',
   instance: '.+',
@@ -38,17 +41,23 @@ export async function queryDashboard(
   isSick: boolean,
 ): Promise<PanelResult[]> {
   const model = buildDashboard(spec);
-  const specs = new Map(spec.rows.flatMap(({ panels }) => panels.map((panel) => [panel.title, panel])));
+  const specs = new Map(
+    spec.rows.flatMap(({ panels }) => panels.map((panel) => [panel.title, panel])),
+  );
   const results: PanelResult[] = [];
   for (const panel of model.panels ?? []) {
     if (panel.type === 'row') continue;
     const { title = '', targets = [] } = panel as { title?: string; targets?: readonly Target[] };
     const isEmptyAllowed = specs.get(title)?.emptyWhenWell === true && !isSick;
-    results.push(await query(spec.uid, title, targets, api, span, isEmptyAllowed, specs.get(title)));
+    results.push(
+      await query(spec.uid, title, targets, api, span, isEmptyAllowed, specs.get(title)),
+    );
   }
   for (const { name, expr = '' } of model.annotations?.list ?? []) {
     const targets = [{ expr, legendFormat: name }];
-    results.push(await query(spec.uid, `annotation ${name}`, targets, api, span, isSick, undefined));
+    results.push(
+      await query(spec.uid, `annotation ${name}`, targets, api, span, isSick, undefined),
+    );
   }
   return results;
 }
@@ -66,7 +75,12 @@ async function query(
   const shown = [];
   for (const { expr, legendFormat } of targets) {
     try {
-      const series = await api.range(substitute(expr), span.fromSeconds, span.toSeconds, SCRAPE_SECONDS);
+      const series = await api.range(
+        substitute(expr),
+        span.fromSeconds,
+        span.toSeconds,
+        SCRAPE_SECONDS,
+      );
       shown.push({ legend: legendFormat, series });
       const problem = judge(series, isEmptyAllowed, spec);
       if (problem !== undefined) faults.push(`${problem}: ${expr}`);
@@ -85,7 +99,8 @@ function judge(
   const values = series.flatMap(({ points }) => points.map(([, value]) => value));
   if (values.length === 0) return isEmptyAllowed ? undefined : 'no data';
   if (values.some((value) => Math.abs(value) === Number.POSITIVE_INFINITY)) return 'infinite';
-  // A quantile of nothing is NaN: an idle second of a busy store may have it, a panel as a whole may not.
+  // A quantile of nothing is NaN: an idle second of a busy store may have it, a panel as a whole
+  // may not.
   if (values.every(Number.isNaN)) return isEmptyAllowed ? undefined : 'only NaN';
   if (spec?.unit === 'percentunit' && values.some((value) => value < 0)) return 'a negative share';
   return undefined;

@@ -11,8 +11,8 @@ export function isInstalled(program: string): boolean {
 }
 
 /**
- * Of loopback, and free now. Below the range from which the system gives ports to clients: one of those could be taken by
- * a scrape of somebody else before it is listened on.
+ * Of loopback, and free now. Below the range from which the system gives ports to clients: one of
+ * those could be taken by a scrape of somebody else before it is listened on.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 20; attempt++) {
@@ -48,7 +48,9 @@ export class Processes {
       child.once('error', (error) => reject(new CannotCheck(`${program}: ${error.message}`)));
       child.once('close', (code, signal) => {
         this.running.delete(child);
-        reject(new CannotCheck(`${program} ended (${signal ?? code}): ${lines.slice(-12).join(' | ')}`));
+        reject(
+          new CannotCheck(`${program} ended (${signal ?? code}): ${lines.slice(-12).join(' | ')}`),
+        );
       });
     });
   }

@@ -10,7 +10,10 @@ interface Answer {
   readonly status: 'success' | 'error';
   readonly error?: string;
   readonly data?: {
-    readonly result: readonly { metric: Record<string, string>; values: readonly [number, string][] }[];
+    readonly result: readonly {
+      metric: Record<string, string>;
+      values: readonly [number, string][];
+    }[];
   };
 }
 
@@ -23,7 +26,12 @@ export class PrometheusApi {
   }
 
   /** Throws what Prometheus says of a query that it does not understand. */
-  async range(expr: string, fromSeconds: number, toSeconds: number, stepSeconds: number): Promise<Series[]> {
+  async range(
+    expr: string,
+    fromSeconds: number,
+    toSeconds: number,
+    stepSeconds: number,
+  ): Promise<Series[]> {
     const body = new URLSearchParams({
       query: expr,
       start: String(fromSeconds),

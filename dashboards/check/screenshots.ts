@@ -33,7 +33,10 @@ const STYLE = `
   th, td { text-align: left; padding: 4px 8px; border-bottom: 1px solid #24282d }
   th { color: #8ab8ff; font-weight: 500 }`;
 
-/** Draws what each dashboard's queries brought into a page of its own, and takes its picture with Chromium. */
+/**
+ * Draws what each dashboard's queries brought into a page of its own, and takes its picture with
+ * Chromium.
+ */
 export function drawDashboards(
   directory: string,
   specs: readonly DashboardSpec[],
@@ -53,16 +56,29 @@ export function drawDashboards(
 }
 
 function pagePanels(spec: DashboardSpec, results: readonly PanelResult[]) {
-  const specs = new Map(spec.rows.flatMap(({ panels }) => panels.map((panel) => [panel.title, panel])));
+  const specs = new Map(
+    spec.rows.flatMap(({ panels }) => panels.map((panel) => [panel.title, panel])),
+  );
   const shown = new Map(
-    results.filter(({ dashboard }) => dashboard === spec.uid).map((result) => [result.title, result.targets]),
+    results
+      .filter(({ dashboard }) => dashboard === spec.uid)
+      .map((result) => [result.title, result.targets]),
   );
   return (buildDashboard(spec).panels ?? []).map((panel) => {
     const { type, title = '', gridPos } = panel;
-    const steps = 'fieldConfig' in panel ? (panel.fieldConfig?.defaults.thresholds?.steps ?? []) : [];
-    const { unit = 'none', words = {}, stacked = false, baseline, sortedBy } = specs.get(title) ?? {};
+    const steps =
+      'fieldConfig' in panel ? (panel.fieldConfig?.defaults.thresholds?.steps ?? []) : [];
+    const {
+      unit = 'none',
+      words = {},
+      stacked = false,
+      baseline,
+      sortedBy,
+    } = specs.get(title) ?? {};
     const targets = shown.get(title) ?? [];
-    const series = targets.flatMap(({ legend, series }) => series.map((each) => drawable(legend, each)));
+    const series = targets.flatMap(({ legend, series }) =>
+      series.map((each) => drawable(legend, each)),
+    );
     const { x = 0, y = 0, w = 24, h = 1 } = gridPos ?? {};
     return {
       type,
@@ -113,6 +129,9 @@ function photograph(page: string, picture: string, height: number): void {
     `--screenshot=${picture}`,
     `file://${page}`,
   ];
-  const { status, error, stderr } = spawnSync('chromium', words, { encoding: 'utf8', timeout: 60_000 });
+  const { status, error, stderr } = spawnSync('chromium', words, {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
   if (status !== 0) throw new CannotCheck(`chromium: ${error?.message ?? stderr}`);
 }

@@ -37,9 +37,13 @@ export class SubjectRuns {
     for (const name of Object.keys(this.ports) as (keyof typeof this.ports)[])
       this.ports[name] = await freePort();
     const listen = (port: number) => `--web.listen-address=127.0.0.1:${port}`;
-    const rules = { 'rules.yaml': recordingRulesYaml(), 'alerts.yaml': alertRulesYaml(FOR_DIVISOR) };
+    const rules = {
+      'rules.yaml': recordingRulesYaml(),
+      'alerts.yaml': alertRulesYaml(FOR_DIVISOR),
+    };
     mkdirSync(this.directory, { recursive: true });
-    for (const [name, text] of Object.entries(rules)) writeFileSync(join(this.directory, name), text);
+    for (const [name, text] of Object.entries(rules))
+      writeFileSync(join(this.directory, name), text);
     writeFileSync(join(this.directory, 'prometheus.yaml'), this.configuration(Object.keys(rules)));
     await this.processes.start(
       'prometheus-node-exporter',
@@ -86,7 +90,15 @@ export class SubjectRuns {
   /** A soak as anyone runs it; resolves to its exit status. */
   soak(): Promise<number | null> {
     const out = ['--out', join(this.directory, 'soak')];
-    const words = ['--seconds', '10', '--seed', '1', '--metrics-port', String(this.ports.soak), ...out];
+    const words = [
+      '--seconds',
+      '10',
+      '--seed',
+      '1',
+      '--metrics-port',
+      String(this.ports.soak),
+      ...out,
+    ];
     return this.processes.run(process.execPath, [SOAK, ...words]);
   }
 

@@ -4,11 +4,15 @@ import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { NodeFileSystem, openStore, type Store } from '../../src/engine/index.ts';
 import { otelProbe } from '../../src/telemetry/otel.ts';
-import { type PrometheusProbe, prometheusProbe, serveMetrics } from '../../src/telemetry/prometheus.ts';
+import {
+  type PrometheusProbe,
+  prometheusProbe,
+  serveMetrics,
+} from '../../src/telemetry/prometheus.ts';
 
 /**
- * The process that Prometheus watches during a check: it has stores, keeps them busy, and in the second run breaks them.
- * It ends when it is killed, as processes do.
+ * The process that Prometheus watches during a check: it has stores, keeps them busy, and in the
+ * second run breaks them. It ends when it is killed, as processes do.
  */
 
 const SEGMENT_BYTES = 1024 * 1024;
@@ -131,7 +135,8 @@ async function runFaults(): Promise<void> {
   const litter = Buffer.alloc(SEGMENT_BYTES / 4, 1);
   while (littered.stats().sealedBytes < GARBAGE_BYTES) littered.put(`key-${steps++ % 8}`, litter);
   await littered.sync();
-  for (let index = 0; index < 50; index++) damaged.put(`key-${index}`, 'a value that will be damaged');
+  for (let index = 0; index < 50; index++)
+    damaged.put(`key-${index}`, 'a value that will be damaged');
   await damaged.sync();
   damage(damaged);
   poisoned.put('key', 'value');

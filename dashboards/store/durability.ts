@@ -11,7 +11,10 @@ export const DURABILITY_ROW: RowSpec = {
       description: 'How many callers one sync acknowledges: group commit.',
       unit: 'short',
       queries: [
-        { expr: ratio(rate('tidemark_sync_waiters_total'), rate('tidemark_syncs_total')), legend: NAME },
+        {
+          expr: ratio(rate('tidemark_sync_waiters_total'), rate('tidemark_syncs_total')),
+          legend: NAME,
+        },
         { expr: `tidemark_sync_waiting{${STORE}}`, legend: `waiting now ${NAME}` },
       ],
     }),
@@ -63,7 +66,8 @@ export const DURABILITY_ROW: RowSpec = {
     }),
     timeseries({
       title: 'Lease losses',
-      description: 'The lease beside the kernel lock: lost when the event loop stood still for seconds.',
+      description:
+        'The lease beside the kernel lock: lost when the event loop stood still for seconds.',
       unit: 'short',
       queries: [
         {

@@ -38,9 +38,12 @@ export const HEALTH_ROW: RowSpec = {
     }),
     stat({
       title: 'Last sync',
-      description: 'How long ago the last sync ended. Old is no harm while nothing waits to become durable.',
+      description:
+        'How long ago the last sync ended. Old is no harm while nothing waits to become durable.',
       unit: 's',
-      queries: [{ expr: `time() - min(tidemark_last_sync_timestamp_seconds{${STORE}} > 0)`, legend: 'ago' }],
+      queries: [
+        { expr: `time() - min(tidemark_last_sync_timestamp_seconds{${STORE}} > 0)`, legend: 'ago' },
+      ],
     }),
     stat({
       title: 'Garbage',

@@ -8,7 +8,8 @@ export const OPERATIONS_ROW: RowSpec = {
   panels: [
     timeseries({
       title: 'Operations a second',
-      description: 'Gets that hit and that miss, puts, deletes, and syncs that made something durable.',
+      description:
+        'Gets that hit and that miss, puts, deletes, and syncs that made something durable.',
       unit: 'ops',
       queries: [
         {
@@ -48,7 +49,8 @@ export const OPERATIONS_ROW: RowSpec = {
     }),
     timeseries({
       title: 'Time of a get',
-      description: 'Microseconds while the page cache holds the live set; milliseconds are the disk.',
+      description:
+        'Microseconds while the page cache holds the live set; milliseconds are the disk.',
       unit: 's',
       queries: quantiles('get'),
       traced: true,

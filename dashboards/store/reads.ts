@@ -11,7 +11,10 @@ export const READS_ROW: RowSpec = {
         'By what they are for: one for each get that hits; scans, compactions and verifications beside them.',
       unit: 'ops',
       queries: [
-        { expr: rate('tidemark_preads_total', 'by (site, instance, store)'), legend: `{{site}} ${NAME}` },
+        {
+          expr: rate('tidemark_preads_total', 'by (site, instance, store)'),
+          legend: `{{site}} ${NAME}`,
+        },
       ],
       stacked: true,
     }),
@@ -55,7 +58,8 @@ export const READS_ROW: RowSpec = {
     }),
     timeseries({
       title: 'Time of a pread',
-      description: 'Part of a get. Above microseconds the page cache is too small for what is read.',
+      description:
+        'Part of a get. Above microseconds the page cache is too small for what is read.',
       unit: 's',
       queries: quantiles('pread'),
     }),

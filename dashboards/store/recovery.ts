@@ -8,7 +8,8 @@ export const RECOVERY_ROW: RowSpec = {
   panels: [
     timeseries({
       title: 'Openings',
-      description: 'Of this process so far, by outcome. recovered: it was not closed in order before.',
+      description:
+        'Of this process so far, by outcome. recovered: it was not closed in order before.',
       unit: 'short',
       queries: [
         {
@@ -34,7 +35,8 @@ export const RECOVERY_ROW: RowSpec = {
     }),
     timeseries({
       title: 'Torn bytes cut off',
-      description: 'Unfinished ends that openings of this process removed; they are in quarantine/.',
+      description:
+        'Unfinished ends that openings of this process removed; they are in quarantine/.',
       unit: 'bytes',
       queries: [{ expr: `sum ${BY} (tidemark_truncated_bytes_total{${STORE}})`, legend: NAME }],
     }),

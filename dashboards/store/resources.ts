@@ -16,7 +16,9 @@ export const RESOURCES_ROW: RowSpec = {
       title: 'Keydir bytes a key',
       description: 'About 35 bytes and the key; more with few keys, or just after it has grown.',
       unit: 'bytes',
-      queries: [{ expr: `tidemark_keydir_bytes{${STORE}} / (tidemark_keys{${STORE}} > 0)`, legend: NAME }],
+      queries: [
+        { expr: `tidemark_keydir_bytes{${STORE}} / (tidemark_keys{${STORE}} > 0)`, legend: NAME },
+      ],
     }),
     timeseries({
       title: 'Process memory slope',

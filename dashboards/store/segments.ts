@@ -84,7 +84,8 @@ export const SEGMENTS_ROW: RowSpec = {
     }),
     timeseries({
       title: 'Scrubs and backups',
-      description: 'By what came of them, since the process started. Flat means that nobody runs them.',
+      description:
+        'By what came of them, since the process started. Flat means that nobody runs them.',
       unit: 'short',
       queries: [
         {
@@ -117,7 +118,8 @@ export const SEGMENTS_ROW: RowSpec = {
     }),
     timeseries({
       title: 'Bytes appended',
-      description: 'Frames, and what of them is keys and values. The rest is the format: 28 bytes a record.',
+      description:
+        'Frames, and what of them is keys and values. The rest is the format: 28 bytes a record.',
       unit: 'Bps',
       queries: [
         { expr: rate('tidemark_appended_bytes_total'), legend: `frames ${NAME}` },

@@ -31,9 +31,12 @@ export default async function open(directory: string): Promise<StoreUnderTest> {
   const { default: Sqlite } = await installedPackage<BetterSqlite3Package>('better-sqlite3');
   const database = new Sqlite(join(directory, 'store.sqlite'));
   database.pragma('journal_mode = WAL');
-  // A commit survives the death of the process; only a checkpoint syncs. That is `put` and `sync` of the interface.
+  // A commit survives the death of the process; only a checkpoint syncs. That is `put` and `sync`
+  // of the interface.
   database.pragma('synchronous = NORMAL');
-  database.exec('CREATE TABLE IF NOT EXISTS pairs (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID');
+  database.exec(
+    'CREATE TABLE IF NOT EXISTS pairs (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID',
+  );
   const get = database.prepare('SELECT key, value FROM pairs WHERE key = ?');
   const put = database.prepare('INSERT OR REPLACE INTO pairs (key, value) VALUES (?, ?)');
   const remove = database.prepare('DELETE FROM pairs WHERE key = ?');

@@ -29,8 +29,9 @@ export default async function open(directory: string): Promise<StoreUnderTest> {
     get: (key) => database.get(key),
     put: (key, value) => database.put(key, value),
     delete: (key) => database.del(key),
-    // LevelDB has no sync of its own: a write with `sync` syncs the log that it goes to, with all that was written to
-    // it before. (What stands in an older log, whose table is still being written, has to wait for that table's sync.)
+    // LevelDB has no sync of its own: a write with `sync` syncs the log that it goes to, with all
+    // that was written to it before. (What stands in an older log, whose table is still being
+    // written, has to wait for that table's sync.)
     sync: () => database.del(nobodysKey, { sync: true }),
     entries: () => database.iterator(),
     compact: () => database.compactRange(Buffer.alloc(0), AFTER_ALL_KEYS),

@@ -1,6 +1,9 @@
 import { AdapterError } from '../store-under-test.ts';
 
-/** A package that only its adapter needs, and that is installed when somebody wants it. Throws `AdapterError`. */
+/**
+ * A package that only its adapter needs, and that is installed when somebody wants it. Throws
+ * `AdapterError`.
+ */
 export async function installedPackage<T>(name: string): Promise<T> {
   try {
     return (await import(name)) as T;

@@ -35,7 +35,8 @@ export default async function open(directory: string): Promise<StoreUnderTest> {
       await database.put(asBuffer(key), asBuffer(value));
     },
     delete: (key) => database.remove(asBuffer(key)),
-    // A commit may return before its pages are synced; `flushed` settles when those of every earlier commit are.
+    // A commit may return before its pages are synced; `flushed` settles when those of every
+    // earlier commit are.
     sync: () => database.flushed,
     *entries() {
       for (const { key, value } of database.getRange({ snapshot: false })) yield [key, value];

@@ -4,11 +4,15 @@ import type { OpenStoreUnderTest } from '../store-under-test.ts';
 /** The engine's default: read descriptors kept open. */
 const READ_DESCRIPTORS = 16;
 /**
- * The lock, two of the mark, two each of the active segment, of a sealed one whose sync is running and of one that waits for
- * it, a seal that is being written and its segment, and a directory while it is synced.
+ * The lock, two of the mark, two each of the active segment, of a sealed one whose sync is running
+ * and of one that waits for it, a seal that is being written and its segment, and a directory while
+ * it is synced.
  */
 const WRITE_DESCRIPTORS = 3 + 3 * 2 + 2 + 1;
-/** A merge: its output, the output's seal, the segment that it reads, and up to sixteen old ones until all are moved. */
+/**
+ * A merge: its output, the output's seal, the segment that it reads, and up to sixteen old ones
+ * until all are moved.
+ */
 const MERGE_DESCRIPTORS = 3 + 16;
 
 /** tidemark under test, which compacts itself online, and when it is asked to. */

@@ -52,11 +52,18 @@ export async function generateCorpus(): Promise<Corpus> {
 }
 
 /** Writes a corpus and its manifest. Throws when something is already there. */
-export async function writeCorpus(directory: string, { manifest, fixtures }: Corpus): Promise<void> {
+export async function writeCorpus(
+  directory: string,
+  { manifest, fixtures }: Corpus,
+): Promise<void> {
   await mkdir(directory, { recursive: true });
   if ((await readdir(directory)).length > 0) throw new Error(`${directory} is not empty`);
   for (const [name, files] of fixtures) await writeFiles(join(directory, name), files);
-  await writeFile(join(directory, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+  const lines = Object.entries(manifest.fixtures).map(
+    ([name, fixture]) => `${JSON.stringify(name)}: ${JSON.stringify(fixture)}`,
+  );
+  const text = `{"fixtures": {\n${lines.join(',\n')}\n}}\n`;
+  await writeFile(join(directory, MANIFEST_FILE), text);
 }
 
 export async function readManifest(directory: string): Promise<Manifest> {

@@ -92,7 +92,9 @@ function logged(write: (log: RecordLog) => void): Promise<LogImage> {
 }
 
 /** `write` returns the directory that counts. */
-function stored(write: (store: Store, directory: string) => Promise<string> | string): Promise<LogImage> {
+function stored(
+  write: (store: Store, directory: string) => Promise<string> | string,
+): Promise<LogImage> {
   return onDisk(async (directory) => {
     const store = await openStore(join(directory, 'store'));
     const output = await write(store, directory);
@@ -102,5 +104,7 @@ function stored(write: (store: Store, directory: string) => Promise<string> | st
 }
 
 function onDisk(write: (directory: string) => Promise<string>): Promise<LogImage> {
-  return withTemporaryDirectory(async (temporary) => new LogImage(await readFixture(await write(temporary))));
+  return withTemporaryDirectory(
+    async (temporary) => new LogImage(await readFixture(await write(temporary))),
+  );
 }

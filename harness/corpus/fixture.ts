@@ -13,7 +13,9 @@ export interface Fixture {
   readonly build: () => Promise<FixtureFiles>;
 }
 
-/** What `openStore` with default options makes of it. Written by hand, never taken from the engine. */
+/**
+ * What `openStore` with default options makes of it. Written by hand, never taken from the engine.
+ */
 export type Expected = Opens | Refuses;
 
 export interface Opens {

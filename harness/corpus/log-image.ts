@@ -13,9 +13,18 @@ import { SealSet } from '../../src/engine/seal/seal-set.ts';
 import { listSegments } from '../../src/engine/segment/segment-list.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import type { FixtureFiles } from './fixture.ts';
-import { datawalLockFile, type MarkPosition, markFile, STORE_ID, witnessingLockFile } from './sidecars.ts';
+import {
+  datawalLockFile,
+  type MarkPosition,
+  markFile,
+  STORE_ID,
+  witnessingLockFile,
+} from './sidecars.ts';
 
-/** A log written by the engine, to be damaged in memory. Every change returns the same image, so that they chain. */
+/**
+ * A log written by the engine, to be damaged in memory. Every change returns the same image, so
+ * that they chain.
+ */
 export class LogImage {
   readonly files: FixtureFiles;
   private readonly contents: Map<string, Buffer>;
@@ -100,7 +109,9 @@ export class LogImage {
     return this.file(name, bytes);
   }
 
-  /** A durable mark at the last of the positions, and a lock file that says nobody came after it. */
+  /**
+   * A durable mark at the last of the positions, and a lock file that says nobody came after it.
+   */
   witnessedMark(...positions: MarkPosition[]): this {
     return this.mark(positions).file(LOCK_FILE, witnessingLockFile());
   }
@@ -131,7 +142,10 @@ export class LogImage {
 /** Bytes of every frame of `putsInSegments`, so that its frames start at multiples of it. */
 export const PUT_BYTES = 32;
 
-/** A segment for each count, holding that many puts: `k1`=`v1`, `k2`=`v2` and so on, at most nine in all. */
+/**
+ * A segment for each count, holding that many puts: `k1`=`v1`, `k2`=`v2` and so on, at most nine in
+ * all.
+ */
 export function putsInSegments(...counts: number[]): Promise<LogImage> {
   return logWritten((log) => {
     let index = 0;

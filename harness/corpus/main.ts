@@ -24,7 +24,9 @@ program
 
 program
   .command('verify')
-  .description('compare with the committed manifest and a fresh generation, and open a copy of every fixture')
+  .description(
+    'compare with the committed manifest and a fresh generation, and open a copy of every fixture',
+  )
   .argument('[directory]', 'a corpus, as generate writes it; the committed one by default')
   .action(async (directory: string = committedCorpus()) => {
     const problems = await verifyCorpus(directory);

@@ -1,10 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
-import { openReader, openStore, type Store, StoreError, type StoreReader } from '../../src/engine/index.ts';
+import {
+  openReader,
+  openStore,
+  type Store,
+  StoreError,
+  type StoreReader,
+} from '../../src/engine/index.ts';
 import type { Expected, FixtureFiles, Opens, Refuses } from './fixture.ts';
 import { digests, type FileDigest, readFixture, writeFiles } from './fixture-files.ts';
 import { withTemporaryDirectory } from './temporary-directory.ts';
 
-/** Opens a copy of a fixture for reading, then for writing, and says in what either is not as expected. */
+/**
+ * Opens a copy of a fixture for reading, then for writing, and says in what either is not as
+ * expected.
+ */
 export function checkOpening(files: FixtureFiles, expected: Expected): Promise<string[]> {
   return withTemporaryDirectory(async (copy) => {
     const problems: string[] = [];
@@ -13,7 +22,11 @@ export function checkOpening(files: FixtureFiles, expected: Expected): Promise<s
       problems.push(`${what}: found ${JSON.stringify(found)}, expected ${JSON.stringify(wanted)}`);
     };
     await writeFiles(copy, files);
-    compare('openReader', await read(copy), 'livePairs' in expected ? expected.livePairs : expected);
+    compare(
+      'openReader',
+      await read(copy),
+      'livePairs' in expected ? expected.livePairs : expected,
+    );
     compare('files after openReader', digests(await readFixture(copy)), digests(files));
     compare('openStore', await open(copy), expected);
     if (!('livePairs' in expected)) {
@@ -71,7 +84,10 @@ function refusal(error: unknown): Refuses | { readonly outcome: string } {
 
 function livePairs(store: Store | StoreReader): Record<string, string> {
   return Object.fromEntries(
-    [...store.entries()].map(([key, value]) => [Buffer.from(key).toString(), Buffer.from(value).toString()]),
+    [...store.entries()].map(([key, value]) => [
+      Buffer.from(key).toString(),
+      Buffer.from(value).toString(),
+    ]),
   );
 }
 

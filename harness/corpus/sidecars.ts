@@ -5,8 +5,8 @@ import { LOCK_FILE } from '../../src/engine/lock/writer-lock.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 
 /**
- * Durable marks and lock files as an opening of long ago would have left them. What is random in real ones is fixed
- * here, so that the corpus is the same at every generation.
+ * Durable marks and lock files as an opening of long ago would have left them. What is random in
+ * real ones is fixed here, so that the corpus is the same at every generation.
  */
 
 export interface MarkPosition {
@@ -19,7 +19,9 @@ export interface MarkPosition {
 export const STORE_ID = Buffer.alloc(16, 0x11);
 const SESSION_NONCE = Buffer.alloc(16, 0x22);
 const LOCK_MAGIC = Buffer.from('TDLK').readUInt32LE();
-/** Names no process of this machine, and no inode: the record in a copied directory, never a holder. */
+/**
+ * Names no process of this machine, and no inode: the record in a copied directory, never a holder.
+ */
 const LONG_GONE: OwnerRecord = {
   pid: 4242,
   processStart: '1000',

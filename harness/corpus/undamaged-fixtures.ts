@@ -98,7 +98,13 @@ export const UNDAMAGED_FIXTURES: readonly Fixture[] = [
     expected: recovers(3, pairs(1, 3)),
     build: async () => {
       const image = await putsInSegments(3);
-      const names = ['0000002.dwal', '000000002.dwal', '00000000.dwal', '00000002.dwal.bak', '00000002.DWAL'];
+      const names = [
+        '0000002.dwal',
+        '000000002.dwal',
+        '00000000.dwal',
+        '00000002.dwal.bak',
+        '00000002.DWAL',
+      ];
       for (const name of names) image.file(name, Buffer.from('not a segment'));
       return image.files;
     },

@@ -1,8 +1,16 @@
 import { HEADER_BYTES } from '../../src/engine/format/format.ts';
-import { discarded, type Fixture, recovers, refusesAsAmbiguous, refusesAsCorrupt } from './fixture.ts';
+import {
+  discarded,
+  type Fixture,
+  recovers,
+  refusesAsAmbiguous,
+  refusesAsCorrupt,
+} from './fixture.ts';
 import { type LogImage, PUT_BYTES, pairs, putFrame, putsInSegments } from './log-image.ts';
 
-/** Damage with no durable mark to judge it by: the bytes alone must say what a crash can have done. */
+/**
+ * Damage with no durable mark to judge it by: the bytes alone must say what a crash can have done.
+ */
 export const UNMARKED_FIXTURES: readonly Fixture[] = [
   {
     name: 'own/missing_segment',
@@ -77,7 +85,8 @@ export const UNMARKED_FIXTURES: readonly Fixture[] = [
     name: 'own/damaged_length_hides_records',
     made: 'Six puts; the payload length of the second made to reach past the end.',
     expected: refusesAsAmbiguous('truncated', 1, PUT_BYTES),
-    build: async () => (await putsInSegments(6)).overwrite(1, PUT_BYTES + 21, Uint8Array.of(0x10)).files,
+    build: async () =>
+      (await putsInSegments(6)).overwrite(1, PUT_BYTES + 21, Uint8Array.of(0x10)).files,
   },
   {
     name: 'own/torn_value_that_holds_a_record',
@@ -165,7 +174,13 @@ export const UNMARKED_FIXTURES: readonly Fixture[] = [
   lastHeaderChanged('flags_set', 'the flags', 7, 1, 'nonzero-flags'),
   lastHeaderChanged('txid_zero', 'the txid', 8, 0, 'txid-out-of-range'),
   lastHeaderChanged('key_too_long', 'the third byte of the key length', 18, 2, 'key-too-long'),
-  lastHeaderChanged('payload_too_long', 'the fourth byte of the payload length', 23, 5, 'payload-too-long'),
+  lastHeaderChanged(
+    'payload_too_long',
+    'the fourth byte of the payload length',
+    23,
+    5,
+    'payload-too-long',
+  ),
   {
     name: 'own/txid_repeated_at_the_end',
     made: 'Three puts, then the third once more.',

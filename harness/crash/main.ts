@@ -33,7 +33,8 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 try {
   const options = parseCampaignOptions(process.argv.slice(2));
-  if (options !== undefined) process.exitCode = await (options.mutants ? hunt(options) : crash(options));
+  if (options !== undefined)
+    process.exitCode = await (options.mutants ? hunt(options) : crash(options));
 } catch (error) {
   if (!(error instanceof CampaignUsageError)) throw error;
   process.stderr.write(`crash: ${error.message}\n`);
@@ -61,13 +62,21 @@ async function crash(options: CampaignOptions): Promise<ExitCode> {
   const progress = campaignProgress(process.stderr);
   const interrupt = listenForInterrupts();
   progress.print(`crash: ${options.command}`);
-  const finished = await runCampaign(partsOf(options), { signal: interrupt.signal, progress }).finally(() =>
-    progress.end(),
-  );
+  const finished = await runCampaign(partsOf(options), {
+    signal: interrupt.signal,
+    progress,
+  }).finally(() => progress.end());
   const failures = finished.flatMap(({ part, result }) =>
     result.failures.map((failure) => {
       const { invariant, message, seed, command } = failure;
-      return { part: part.name, invariant, message, seed, command, directory: files.keepFailure(failure) };
+      return {
+        part: part.name,
+        invariant,
+        message,
+        seed,
+        command,
+        directory: files.keepFailure(failure),
+      };
     }),
   );
   const durationMs = performance.now() - startMs;
@@ -94,7 +103,10 @@ async function hunt(options: CampaignOptions): Promise<ExitCode> {
   const mutants = MUTANTS.filter(({ name }) => (options.onlyMutant ?? name) === name);
   if (mutants.length === 0)
     throw new CampaignUsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
-  const files = new CrashReportFiles(options.outDirectory, [MUTANTS_JSON_FILE, MUTANTS_MARKDOWN_FILE]);
+  const files = new CrashReportFiles(options.outDirectory, [
+    MUTANTS_JSON_FILE,
+    MUTANTS_MARKDOWN_FILE,
+  ]);
   const startMs = performance.now();
   const progress = campaignProgress(process.stderr);
   const interrupt = listenForInterrupts();

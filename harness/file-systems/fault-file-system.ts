@@ -8,7 +8,10 @@ export type Errno = (typeof ERRNOS)[number];
 
 /** What is wrong with a call. */
 export type FaultEffect =
-  /** It fails. A sync that fails has lost the bytes: reads still show them, and no later sync covers them. */
+  /**
+   * It fails. A sync that fails has lost the bytes: reads still show them, and no later sync covers
+   * them.
+   */
   | Errno
   /** It reads or writes only half of what it was asked for. */
   | 'short'
@@ -25,8 +28,8 @@ export interface Fault {
 }
 
 /**
- * Breaks a call of the file systems that are handed out by `over`, one after the other while a store is opened again and
- * again, and remembers what was called.
+ * Breaks a call of the file systems that are handed out by `over`, one after the other while a
+ * store is opened again and again, and remembers what was called.
  */
 export class FaultInjector {
   /** How often each kind of call came. */
@@ -37,7 +40,9 @@ export class FaultInjector {
   private writeCount = 0;
   private retryCount = 0;
   private storeDirectory = '';
-  /** Files of the store, and its directory, whose sync is known to have failed since it was opened. */
+  /**
+   * Files of the store, and its directory, whose sync is known to have failed since it was opened.
+   */
   private readonly failedSyncs = new Set<string>();
   private failNextWrite = false;
 
@@ -107,7 +112,9 @@ export function kindOf({ method, args }: Call): string {
 }
 
 /** Every effect that a call of this kind can have, and whether for good as well. */
-export function effectsOn(kind: string): { readonly effect: FaultEffect; readonly forGood: boolean }[] {
+export function effectsOn(
+  kind: string,
+): { readonly effect: FaultEffect; readonly forGood: boolean }[] {
   const once: FaultEffect[] = [...ERRNOS];
   const forGood: FaultEffect[] = [];
   if (/^read/.test(kind)) once.push('short');
@@ -175,5 +182,11 @@ function halve(disk: RecordingFileSystem, call: Call): unknown {
     number,
   ];
   const half = Math.max(Math.min(length, 1), length >>> 1);
-  return disk[call.method as 'read' | 'readAsync' | 'write'](descriptor, buffer, offset, half, position);
+  return disk[call.method as 'read' | 'readAsync' | 'write'](
+    descriptor,
+    buffer,
+    offset,
+    half,
+    position,
+  );
 }

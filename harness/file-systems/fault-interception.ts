@@ -9,7 +9,10 @@ export interface Call {
   readonly proceed: () => unknown;
 }
 
-/** The same file system, with every call handed to `around`: what that returns or throws is what the caller gets. */
+/**
+ * The same file system, with every call handed to `around`: what that returns or throws is what the
+ * caller gets.
+ */
 export function intercept<T extends FileSystem>(inner: T, around: (call: Call) => unknown): T {
   const paths = new Map<unknown, string>();
   return new Proxy(inner, {
@@ -19,7 +22,12 @@ export function intercept<T extends FileSystem>(inner: T, around: (call: Call) =
       return (...args: unknown[]) => {
         const method = property as keyof FileSystem;
         const path = typeof args[0] === 'string' ? args[0] : (paths.get(args[0]) ?? '');
-        const result = around({ method, args, path, proceed: () => Reflect.apply(member, target, args) });
+        const result = around({
+          method,
+          args,
+          path,
+          proceed: () => Reflect.apply(member, target, args),
+        });
         if (method === 'open') paths.set(result, path);
         return result;
       };

@@ -1,17 +1,25 @@
 import { basename, dirname, resolve as resolvePath } from 'node:path';
-import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from '../../src/engine/index.ts';
+import type {
+  FileStat,
+  FileSystem,
+  KernelLockResult,
+  Lease,
+  OpenMode,
+} from '../../src/engine/index.ts';
 import { MemoryFile } from './memory-file.ts';
 
 /**
- * A file system in memory with the semantics that the engine relies on: positional reads and writes, sparse growth,
- * exclusive create, rename over, unlink of open files, kernel locks bound to descriptors. test/harness holds it and the
- * real one to one contract.
+ * A file system in memory with the semantics that the engine relies on: positional reads and
+ * writes, sparse growth, exclusive create, rename over, unlink of open files, kernel locks bound to
+ * descriptors. test/harness holds it and the real one to one contract.
  */
 export class MemoryFileSystem implements FileSystem {
   private readonly directories = new Map<string, number>([['/', 1]]);
   private readonly files = new Map<string, MemoryFile>();
   private readonly descriptors = new Map<number, { file: MemoryFile; mode: OpenMode }>();
-  /** Directories that `holdLease` made. Held here they never go stale; a dead process leaves none. */
+  /**
+   * Directories that `holdLease` made. Held here they never go stale; a dead process leaves none.
+   */
   private readonly leases = new Set<string>();
   private nextInode = 2;
   private clockMs = 1;
@@ -27,7 +35,10 @@ export class MemoryFileSystem implements FileSystem {
     return [...this.descriptors.values()].map(({ file }) => file.stat().inode);
   }
 
-  /** What a process that starts after this one's death would find: no descriptors, no locks, the lease stale and gone. */
+  /**
+   * What a process that starts after this one's death would find: no descriptors, no locks, the
+   * lease stale and gone.
+   */
   afterProcessDeath(): MemoryFileSystem {
     const copy = new MemoryFileSystem();
     copy.nextInode = this.nextInode;
@@ -77,7 +88,9 @@ export class MemoryFileSystem implements FileSystem {
     const path = resolve(directory);
     this.requireDirectory(path, 'scandir');
     const paths = [...this.files.keys(), ...this.directories.keys()];
-    return paths.filter((other) => other !== path && dirname(other) === path).map((other) => basename(other));
+    return paths
+      .filter((other) => other !== path && dirname(other) === path)
+      .map((other) => basename(other));
   }
 
   stat(path: string): FileStat | undefined {
@@ -113,7 +126,8 @@ export class MemoryFileSystem implements FileSystem {
     this.requireDirectory(dirname(source), 'rename');
     this.requireDirectory(dirname(target), 'rename');
     const file = this.files.get(source);
-    if (file === undefined && !this.directories.has(source)) throw errno('ENOENT', 'rename', source);
+    if (file === undefined && !this.directories.has(source))
+      throw errno('ENOENT', 'rename', source);
     if (source === target) return;
     if (target.startsWith(`${source}/`)) throw errno('EINVAL', 'rename', target);
     if (source.startsWith(`${target}/`)) throw errno('ENOTEMPTY', 'rename', target);
@@ -134,7 +148,8 @@ export class MemoryFileSystem implements FileSystem {
     const file = this.files.get(source);
     if (file === undefined && !this.directories.has(source)) throw this.absent(source, 'link');
     this.requireDirectory(dirname(target), 'link');
-    if (this.files.has(target) || this.directories.has(target)) throw errno('EEXIST', 'link', target);
+    if (this.files.has(target) || this.directories.has(target))
+      throw errno('EEXIST', 'link', target);
     if (file === undefined) throw errno('EPERM', 'link', source);
     this.files.set(target, file);
   }
@@ -180,7 +195,13 @@ export class MemoryFileSystem implements FileSystem {
     this.descriptors.delete(descriptor);
   }
 
-  read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  read(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
     const { file } = this.opened(descriptor, 'read');
     if (file.kind === 'directory') throw errno('EISDIR', 'read', String(descriptor));
     return file.read(buffer, offset, length, position);
@@ -196,7 +217,13 @@ export class MemoryFileSystem implements FileSystem {
     return this.read(descriptor, buffer, offset, length, position);
   }
 
-  write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  write(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
     const file = this.writable(descriptor, 'EBADF');
     if (length === 0) return 0;
     file.write(buffer.subarray(offset, offset + length), position);
@@ -207,7 +234,8 @@ export class MemoryFileSystem implements FileSystem {
   writeVector(descriptor: number, buffers: readonly Uint8Array[], position: number): number {
     this.writable(descriptor, 'EBADF');
     let done = 0;
-    for (const buffer of buffers) done += this.write(descriptor, buffer, 0, buffer.length, position + done);
+    for (const buffer of buffers)
+      done += this.write(descriptor, buffer, 0, buffer.length, position + done);
     return done;
   }
 
@@ -243,7 +271,8 @@ export class MemoryFileSystem implements FileSystem {
   async holdLease(path: string): Promise<Lease> {
     const lease = `${resolve(path)}.lock`;
     this.requireDirectory(dirname(lease), 'mkdir');
-    if (this.stat(lease) !== undefined) throw leaseError('ELOCKED', 'Lock file is already being held');
+    if (this.stat(lease) !== undefined)
+      throw leaseError('ELOCKED', 'Lock file is already being held');
     this.directories.set(lease, this.nextInode++);
     this.leases.add(lease);
     let released = false;
@@ -325,7 +354,10 @@ interface SystemError extends Error {
   readonly code: string;
 }
 
-/** Every opening meets some, and taking down where costs more than all the rest of a call: they have no stack. */
+/**
+ * Every opening meets some, and taking down where costs more than all the rest of a call: they have
+ * no stack.
+ */
 function errno(code: string, action: string, path: string): SystemError {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;

@@ -1,6 +1,9 @@
 import type { FileStat } from '../../src/engine/index.ts';
 
-/** The bytes and the identity of one file of a `MemoryFileSystem`; names and descriptors are kept there. */
+/**
+ * The bytes and the identity of one file of a `MemoryFileSystem`; names and descriptors are kept
+ * there.
+ */
 export class MemoryFile {
   readonly kind: 'file' | 'directory';
   readonly inode: number;
@@ -62,7 +65,8 @@ export class MemoryFile {
 
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length;
-    if (end > this.bytes.length) this.copyInto(Buffer.alloc(Math.max(end, this.bytes.length * 2, 256)));
+    if (end > this.bytes.length)
+      this.copyInto(Buffer.alloc(Math.max(end, this.bytes.length * 2, 256)));
     else if (this.isShared) this.copyInto(Buffer.alloc(this.bytes.length));
     this.bytes.set(bytes, position);
     this.sizeBytes = Math.max(this.sizeBytes, end);

@@ -1,5 +1,11 @@
 import { resolve } from 'node:path';
-import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from '../../src/engine/index.ts';
+import type {
+  FileStat,
+  FileSystem,
+  KernelLockResult,
+  Lease,
+  OpenMode,
+} from '../../src/engine/index.ts';
 import { type DiskImage, imageOf } from './disk-image.ts';
 import type { MemoryFileSystem } from './memory-file-system.ts';
 import { systemError } from './system-error.ts';
@@ -7,8 +13,9 @@ import type { TraceEvent } from './trace.ts';
 import { Writeback } from './writeback.ts';
 
 /**
- * Passes everything on to a file system in memory, and keeps a trace of what a power cut could undo. On request a call
- * that changes the disk fails, or the process dies in it. `Note` is what its owner writes into the trace beside that.
+ * Passes everything on to a file system in memory, and keeps a trace of what a power cut could
+ * undo. On request a call that changes the disk fails, or the process dies in it. `Note` is what
+ * its owner writes into the trace beside that.
  */
 export class RecordingFileSystem<Note = never> implements FileSystem {
   readonly trace: (TraceEvent | Note)[];
@@ -20,13 +27,20 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
   /** The rest of a write that was cut short finds no room. */
   private noRoom = false;
 
-  constructor(inner: MemoryFileSystem, trace: (TraceEvent | Note)[] = [], writeback = new Writeback()) {
+  constructor(
+    inner: MemoryFileSystem,
+    trace: (TraceEvent | Note)[] = [],
+    writeback = new Writeback(),
+  ) {
     this.inner = inner;
     this.trace = trace;
     this.writeback = writeback;
   }
 
-  /** What the next process finds, recorded into the same trace. Nothing that this one still does reaches the disk. */
+  /**
+   * What the next process finds, recorded into the same trace. Nothing that this one still does
+   * reaches the disk.
+   */
   afterProcessDeath(): RecordingFileSystem<Note> {
     this.alive = false;
     return new RecordingFileSystem(
@@ -49,7 +63,10 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
     return this.failureCount;
   }
 
-  /** The process dies in the n-th call from now that changes the disk: a write half done, anything else not at all. */
+  /**
+   * The process dies in the n-th call from now that changes the disk: a write half done, anything
+   * else not at all.
+   */
   dieIn(calls: number): void {
     this.interruption = { kind: 'death', callsLeft: calls };
   }
@@ -64,7 +81,10 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
     this.interruption = undefined;
   }
 
-  /** The kernel fails to write back one of the files with unsynced bytes; the next sync of it will hear of that. */
+  /**
+   * The kernel fails to write back one of the files with unsynced bytes; the next sync of it will
+   * hear of that.
+   */
   failWriteback(pick: number): void {
     const inode = this.writeback.pickDirty(pick);
     if (inode === undefined) return;
@@ -101,7 +121,8 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
     const topmost = this.inner.makeDirectory(path);
     if (topmost === undefined) return undefined;
     const created: string[] = [];
-    for (let at = resolve(path); at.length >= topmost.length; at = resolve(at, '..')) created.unshift(at);
+    for (let at = resolve(path); at.length >= topmost.length; at = resolve(at, '..'))
+      created.unshift(at);
     for (const one of created) this.record({ kind: 'makeDirectory', path: one });
     return topmost;
   }
@@ -155,7 +176,13 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
     this.inner.close(descriptor);
   }
 
-  read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  read(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
     return this.living.read(descriptor, buffer, offset, length, position);
   }
 
@@ -169,7 +196,13 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
     return this.living.readAsync(descriptor, buffer, offset, length, position);
   }
 
-  write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  write(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
     if (this.noRoom) {
       this.noRoom = false;
       throw systemError('ENOSPC', 'write');
@@ -203,7 +236,10 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
     this.record({ kind: 'dataSync', inode: this.inodeOf(descriptor), since });
   }
 
-  /** The kernel is done before anybody hears of it: what is written meanwhile is not covered by its answer. */
+  /**
+   * The kernel is done before anybody hears of it: what is written meanwhile is not covered by its
+   * answer.
+   */
   async dataSyncAsync(descriptor: number): Promise<void> {
     const since = this.trace.length;
     const inode = this.inodeOf(descriptor);

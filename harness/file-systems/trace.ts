@@ -1,21 +1,34 @@
 /**
- * What a program did to the disk, in order. Indexes into the list of events are the times at which the power can go.
+ * What a program did to the disk, in order. Indexes into the list of events are the times at which
+ * the power can go.
  */
 export type TraceEvent =
-  | { readonly kind: 'write'; readonly inode: number; readonly position: number; readonly bytes: Buffer }
+  | {
+      readonly kind: 'write';
+      readonly inode: number;
+      readonly position: number;
+      readonly bytes: Buffer;
+    }
   | { readonly kind: 'truncate'; readonly inode: number; readonly sizeBytes: number }
-  /** A sync that has returned. It covers what was done to the file before event number `since`, when it began. */
+  /**
+   * A sync that has returned. It covers what was done to the file before event number `since`, when
+   * it began.
+   */
   | { readonly kind: 'dataSync'; readonly inode: number; readonly since: number }
   /**
-   * The kernel could not write back the bytes that a file got from event `since` on, keeps them in its cache, and takes
-   * them for clean: no later sync covers them any more. Only writing them once more does.
+   * The kernel could not write back the bytes that a file got from event `since` on, keeps them in
+   * its cache, and takes them for clean: no later sync covers them any more. Only writing them once
+   * more does.
    */
   | { readonly kind: 'writebackFailed'; readonly inode: number; readonly since: number }
   | { readonly kind: 'makeDirectory'; readonly path: string }
   | { readonly kind: 'removeDirectory'; readonly path: string }
   | { readonly kind: 'create'; readonly path: string; readonly inode: number }
   | { readonly kind: 'remove'; readonly path: string }
-  /** `inode` of the file that got another name; undefined for a directory, which takes along what is in it. */
+  /**
+   * `inode` of the file that got another name; undefined for a directory, which takes along what is
+   * in it.
+   */
   | {
       readonly kind: 'rename';
       readonly from: string;

@@ -1,7 +1,8 @@
 /**
- * How Linux tells of bytes that it could not write back: each descriptor hears of it at its next sync, once. A
- * descriptor opened later hears of it too, unless somebody has heard already. When the process dies, whoever has not
- * heard by then never will: the inode may have left the kernel's cache meanwhile.
+ * How Linux tells of bytes that it could not write back: each descriptor hears of it at its next
+ * sync, once. A descriptor opened later hears of it too, unless somebody has heard already. When
+ * the process dies, whoever has not heard by then never will: the inode may have left the kernel's
+ * cache meanwhile.
  */
 export class Writeback {
   /** Inodes with bytes that no sync has covered. */
@@ -16,13 +17,15 @@ export class Writeback {
     const next = new Writeback();
     for (const inode of this.dirty) next.dirty.add(inode);
     for (const [inode, until] of this.coveredUntil) next.coveredUntil.set(inode, until);
-    for (const [inode, { count }] of this.failures) next.failures.set(inode, { count, isHeard: true });
+    for (const [inode, { count }] of this.failures)
+      next.failures.set(inode, { count, isHeard: true });
     return next;
   }
 
   open(descriptor: number, inode: number): void {
     const failure = this.failures.get(inode);
-    const failuresHeard = failure === undefined ? 0 : failure.isHeard ? failure.count : failure.count - 1;
+    const failuresHeard =
+      failure === undefined ? 0 : failure.isHeard ? failure.count : failure.count - 1;
     this.opened.set(descriptor, { inode, failuresHeard });
   }
 
@@ -47,7 +50,10 @@ export class Writeback {
     return this.coveredUntil.get(inode) ?? 0;
   }
 
-  /** A sync of everything before event number `until`. False when this descriptor must hear of a failure. */
+  /**
+   * A sync of everything before event number `until`. False when this descriptor must hear of a
+   * failure.
+   */
   sync(descriptor: number, until: number): boolean {
     const entry = this.opened.get(descriptor);
     const failure = entry === undefined ? undefined : this.failures.get(entry.inode);

@@ -1,12 +1,17 @@
 import { PromiseBroken } from './fuzz-target.ts';
 
-/** What a check may allocate at once whatever its input: chunks and blocks of a megabyte, and room to spare. */
+/**
+ * What a check may allocate at once whatever its input: chunks and blocks of a megabyte, and room
+ * to spare.
+ */
 const BASE_BYTES = 4 * 1024 * 1024;
 const TIMES_INPUT = 4;
 
 type Allocate = (sizeBytes: number, ...rest: never[]) => Buffer;
 
-/** Runs a check; throws `PromiseBroken` for a single buffer that is out of proportion to the input. */
+/**
+ * Runs a check; throws `PromiseBroken` for a single buffer that is out of proportion to the input.
+ */
 export async function withAllocationWatch(
   inputBytes: number,
   check: () => void | Promise<void>,
@@ -19,7 +24,9 @@ export async function withAllocationWatch(
     (Buffer as unknown as Record<string, Allocate>)[name] = (sizeBytes, ...rest) => {
       if (sizeBytes > limitBytes) {
         // Kept as well as thrown: the code under test may take it for a failure of the disk.
-        excess ??= new PromiseBroken(`a buffer of ${sizeBytes} bytes for an input of ${inputBytes}`);
+        excess ??= new PromiseBroken(
+          `a buffer of ${sizeBytes} bytes for an input of ${inputBytes}`,
+        );
         throw excess;
       }
       return (originals[index] as Allocate).call(Buffer, sizeBytes, ...rest);

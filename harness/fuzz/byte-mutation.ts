@@ -24,7 +24,10 @@ const INTERESTING: readonly bigint[] = [
 /** Longest input that a mutation makes: what breaks a parser fits into less. */
 const MOST_BYTES = 64 * 1024;
 
-/** One blind change: bits, bytes, integers, pieces cut, doubled, moved or taken from `other`. Never changes its input. */
+/**
+ * One blind change: bits, bytes, integers, pieces cut, doubled, moved or taken from `other`. Never
+ * changes its input.
+ */
 export function mutateBytes(prng: Prng, input: Uint8Array, other: Uint8Array): Buffer {
   const bytes = Buffer.from(input);
   if (bytes.length === 0) return piece(prng, other);
@@ -43,7 +46,10 @@ export function mutateBytes(prng: Prng, input: Uint8Array, other: Uint8Array): B
     case 4:
       return bytes.subarray(0, at);
     case 5:
-      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + prng.below(bytes.length - at) + 1)]);
+      return Buffer.concat([
+        bytes.subarray(0, at),
+        bytes.subarray(at + prng.below(bytes.length - at) + 1),
+      ]);
     case 6:
       return limited(bytes.subarray(0, at), piece(prng, bytes), bytes.subarray(at));
     case 7:
@@ -53,8 +59,15 @@ export function mutateBytes(prng: Prng, input: Uint8Array, other: Uint8Array): B
   }
 }
 
-/** Writes an interesting integer of one, two, four or eight bytes at `at`, as far as there is room. */
-export function writeInteger(prng: Prng, bytes: Buffer, at: number, widthBytes = 1 << prng.below(4)): void {
+/**
+ * Writes an interesting integer of one, two, four or eight bytes at `at`, as far as there is room.
+ */
+export function writeInteger(
+  prng: Prng,
+  bytes: Buffer,
+  at: number,
+  widthBytes = 1 << prng.below(4),
+): void {
   const value = INTERESTING[prng.below(INTERESTING.length)] as bigint;
   const scratch = Buffer.alloc(8);
   scratch.writeBigUInt64LE(value);

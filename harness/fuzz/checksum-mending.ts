@@ -18,8 +18,8 @@ import { SLOT_BYTES, SLOT_COUNT } from '../../src/engine/format/slot-file.ts';
 import { SEAL_HEADER_BYTES } from '../../src/engine/seal/seal-file.ts';
 
 /**
- * Checksums made right again after a mutation: a parser that stands behind one never sees a mutated input otherwise.
- * Whoever can write a directory can compute a CRC.
+ * Checksums made right again after a mutation: a parser that stands behind one never sees a mutated
+ * input otherwise. Whoever can write a directory can compute a CRC.
  */
 
 /** Of every frame that fits where a magic stands. */
@@ -50,8 +50,8 @@ export function mendSlots(bytes: Buffer): Buffer {
 }
 
 /**
- * Of a seal: its hints', their length, its header's, and with `segment` the digests and the length of that, so that the
- * seal speaks for it.
+ * Of a seal: its hints', their length, its header's, and with `segment` the digests and the length
+ * of that, so that the seal speaks for it.
  */
 export function mendSeal(bytes: Buffer, segment: Uint8Array | undefined): Buffer {
   if (bytes.length < SEAL_HEADER_BYTES) return bytes;

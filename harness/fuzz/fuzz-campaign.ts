@@ -18,7 +18,10 @@ export interface FuzzResult {
   readonly findings: readonly FuzzFailure[];
 }
 
-/** Checks all inputs, in several processes. Findings of one kind count once. Throws when no process can be started. */
+/**
+ * Checks all inputs, in several processes. Findings of one kind count once. Throws when no process
+ * can be started.
+ */
 export class FuzzCampaign {
   private readonly options: FuzzOptions;
   private readonly signal: AbortSignal;
@@ -37,13 +40,18 @@ export class FuzzCampaign {
   async run(): Promise<FuzzResult> {
     await Promise.all(Array.from({ length: this.options.workers }, () => this.work()));
     const findings: FuzzFailure[] = [];
-    for (const finding of this.findings.values()) findings.push(await shrink(finding, INPUT_SILENCE_MS));
+    for (const finding of this.findings.values())
+      findings.push(await shrink(finding, INPUT_SILENCE_MS));
     return { counts: this.counts, findings };
   }
 
   private async work(): Promise<void> {
     let process = new FuzzProcess();
-    while (this.next < this.options.inputs && this.findings.size < MOST_FINDINGS && !this.signal.aborted) {
+    while (
+      this.next < this.options.inputs &&
+      this.findings.size < MOST_FINDINGS &&
+      !this.signal.aborted
+    ) {
       const from = this.next;
       this.next = Math.min(from + BATCH_INPUTS, this.options.inputs);
       process = await this.checkRange(process, from, this.next);
@@ -77,7 +85,9 @@ export class FuzzCampaign {
         if (!tellsEach) return this.checkRange(current, start, to, true);
         if (error.index === undefined) {
           await current.end();
-          throw new Error(`a process ended before its first input: ${error.message}`, { cause: error });
+          throw new Error(`a process ended before its first input: ${error.message}`, {
+            cause: error,
+          });
         }
         this.note(await this.lost(error.index, error.message));
         start = error.index + 1;
@@ -87,7 +97,12 @@ export class FuzzCampaign {
   }
 
   private async lost(index: number, message: string): Promise<FuzzFailure> {
-    const { target, input } = makeInput(this.options.seed, index, await seedStores(), this.options.target);
+    const { target, input } = makeInput(
+      this.options.seed,
+      index,
+      await seedStores(),
+      this.options.target,
+    );
     return { index, target: target.name, message, input };
   }
 

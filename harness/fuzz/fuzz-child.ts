@@ -4,7 +4,9 @@ import { type FuzzInput, type FuzzTarget, PromiseBroken } from './fuzz-target.ts
 import { seedStores } from './seed-stores.ts';
 import { makeInput, TARGETS } from './targets.ts';
 
-/** The process checks its own size as seldom as this, since asking takes longer than most inputs. */
+/**
+ * The process checks its own size as seldom as this, since asking takes longer than most inputs.
+ */
 const INPUTS_BETWEEN_LOOKS = 64;
 const MOST_RESIDENT_BYTES = 1024 * 1024 * 1024;
 
@@ -37,7 +39,10 @@ async function failureOf(
   const inputBytes = [...input.values()].reduce((sum, { length }) => sum + length, 0);
   try {
     await withAllocationWatch(inputBytes, () => target.check(input));
-    if ((index ?? 0) % INPUTS_BETWEEN_LOOKS === 0 && process.memoryUsage.rss() > MOST_RESIDENT_BYTES)
+    if (
+      (index ?? 0) % INPUTS_BETWEEN_LOOKS === 0 &&
+      process.memoryUsage.rss() > MOST_RESIDENT_BYTES
+    )
       throw new PromiseBroken('the process has grown beyond a gigabyte');
     return undefined;
   } catch (error) {

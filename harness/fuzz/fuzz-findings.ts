@@ -5,7 +5,10 @@ import type { FuzzInput } from './fuzz-target.ts';
 
 const REPORT_FILE = 'finding.json';
 
-/** Writes a finding into a directory of its own; returns that directory. Names of parts need not be names of files. */
+/**
+ * Writes a finding into a directory of its own; returns that directory. Names of parts need not be
+ * names of files.
+ */
 export function keepFinding(outDirectory: string, seed: number, finding: FuzzFailure): string {
   const directory = join(outDirectory, `${finding.target}-${seed}-${finding.index}`);
   mkdirSync(directory, { recursive: true });

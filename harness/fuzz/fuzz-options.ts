@@ -34,7 +34,9 @@ export function parseFuzzOptions(words: readonly string[]): FuzzOptions {
     .option('--seed <n>', 'of the inputs (default: random, and printed)', seedNumber)
     .option('--workers <n>', 'processes that check', count, 2)
     .option('--out <directory>', 'for what is found', './tidemark-fuzz')
-    .addOption(new Option('--target <name>', 'only this entrance').choices(TARGETS.map(({ name }) => name)))
+    .addOption(
+      new Option('--target <name>', 'only this entrance').choices(TARGETS.map(({ name }) => name)),
+    )
     .option('--reproduce <directory>', 'check a kept finding again')
     .addHelpText('after', HELP)
     .showSuggestionAfterError()

@@ -34,7 +34,9 @@ export class FuzzProcess {
     });
     this.ended = new Promise((resolve) => {
       this.child.once('error', (error) => resolve(error.message));
-      this.child.once('close', (code, signal) => resolve(`the process ended with ${signal ?? code}`));
+      this.child.once('close', (code, signal) =>
+        resolve(`the process ended with ${signal ?? code}`),
+      );
     });
   }
 
@@ -60,7 +62,9 @@ export class FuzzProcess {
     const answer = await Promise.race([checked, this.ended]);
     clearTimeout(silence);
     if (typeof answer !== 'string') return answer;
-    const why = isSilent ? `no end within ${silenceMs / 1000} s` : `${answer}\n${this.lastWords}`.trim();
+    const why = isSilent
+      ? `no end within ${silenceMs / 1000} s`
+      : `${answer}\n${this.lastWords}`.trim();
     throw new FuzzProcessLost(why, index);
   }
 

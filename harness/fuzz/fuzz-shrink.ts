@@ -10,7 +10,9 @@ export function kindOf({ target, message }: Pick<FuzzFailure, 'target' | 'messag
   return `${target}: ${(message.split('\n')[0] ?? '').replace(/0x[0-9a-f]+|[0-9a-f]{8,}|\d+/g, '#')}`;
 }
 
-/** A smaller input that fails in the same way: parts left out, then pieces, then bytes made zero. */
+/**
+ * A smaller input that fails in the same way: parts left out, then pieces, then bytes made zero.
+ */
 export async function shrink(failure: FuzzFailure, silenceMs: number): Promise<FuzzFailure> {
   const judge = new Judge(failure, silenceMs);
   try {

@@ -16,7 +16,9 @@ try {
   process.exitCode = exitCode === 0 ? ExitCode.pass : ExitCode.usage;
 }
 if (options !== undefined)
-  process.exitCode = await (options.reproduce === undefined ? fuzz(options) : reproduce(options.reproduce));
+  process.exitCode = await (options.reproduce === undefined
+    ? fuzz(options)
+    : reproduce(options.reproduce));
 
 async function fuzz(options: FuzzOptions): Promise<ExitCode> {
   const { inputs, seed, target, outDirectory } = options;
@@ -35,7 +37,9 @@ async function fuzz(options: FuzzOptions): Promise<ExitCode> {
   const campaign = new FuzzCampaign(options, interrupt.signal, (checked) => {
     if (performance.now() - lastLineMs < LINE_INTERVAL_MS) return;
     lastLineMs = performance.now();
-    process.stderr.write(`fuzz: ${checked} of ${inputs} inputs, ${rate(checked, startMs)} a second\n`);
+    process.stderr.write(
+      `fuzz: ${checked} of ${inputs} inputs, ${rate(checked, startMs)} a second\n`,
+    );
   });
   let result: FuzzResult;
   try {
@@ -48,7 +52,12 @@ async function fuzz(options: FuzzOptions): Promise<ExitCode> {
   return result.findings.length > 0 ? ExitCode.broken : exitCode;
 }
 
-function report({ counts, findings }: FuzzResult, outDirectory: string, seed: number, startMs: number): void {
+function report(
+  { counts, findings }: FuzzResult,
+  outDirectory: string,
+  seed: number,
+  startMs: number,
+): void {
   const checked = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const parts = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
   const verdict = findings.length === 0 ? 'PASS' : `FAIL: ${findings.length} findings`;
@@ -57,7 +66,9 @@ function report({ counts, findings }: FuzzResult, outDirectory: string, seed: nu
   );
   for (const finding of findings) {
     const directory = keepFinding(outDirectory, seed, finding);
-    process.stdout.write(`\n${finding.target}: ${finding.message}\n  ${reproduceCommand(directory)}\n`);
+    process.stdout.write(
+      `\n${finding.target}: ${finding.message}\n  ${reproduceCommand(directory)}\n`,
+    );
   }
 }
 

@@ -6,7 +6,10 @@ import { readFixture } from '../corpus/fixture-files.ts';
 import { LogImage, putsInSegments } from '../corpus/log-image.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 
-/** The directories that are mutated: every fixture of the corpus, and stores with seals and merges, which it has few of. */
+/**
+ * The directories that are mutated: every fixture of the corpus, and stores with seals and merges,
+ * which it has few of.
+ */
 export async function seedStores(): Promise<readonly FixtureFiles[]> {
   const corpus = committedCorpus();
   const names = Object.keys((await readManifest(corpus)).fixtures);
@@ -38,6 +41,9 @@ async function mergedStore(): Promise<FixtureFiles> {
 function interruptedMerge(files: FixtureFiles): FixtureFiles {
   const last = [...files.keys()].findLast((name) => name.endsWith('.seal'));
   return new Map(
-    [...files].map(([name, bytes]) => [name === last ? name.replace('.seal', '.merge') : name, bytes]),
+    [...files].map(([name, bytes]) => [
+      name === last ? name.replace('.seal', '.merge') : name,
+      bytes,
+    ]),
   );
 }

@@ -56,7 +56,10 @@ const JSON_VALUES = [
   '9007199254740993',
 ];
 
-/** A directory with one to four changes, most of them with the checksums behind them made right again. */
+/**
+ * A directory with one to four changes, most of them with the checksums behind them made right
+ * again.
+ */
 export function mutateStore(prng: Prng, files: FixtureFiles, other: FixtureFiles): FixtureFiles {
   const mutated = new Map(files);
   for (let changes = 1 + prng.below(4); changes > 0; changes--) {
@@ -82,7 +85,12 @@ function changeNames(prng: Prng, files: Map<string, Uint8Array>, other: FixtureF
   }
 }
 
-function mutateFile(prng: Prng, files: Map<string, Uint8Array>, name: string, other: FixtureFiles): void {
+function mutateFile(
+  prng: Prng,
+  files: Map<string, Uint8Array>,
+  name: string,
+  other: FixtureFiles,
+): void {
   const input = files.get(name) as Uint8Array;
   const donor = other.get(name) ?? pick(prng, [...other.values(), input]);
   files.set(name, mutateNamed(prng, files, name, input, donor));
@@ -103,7 +111,10 @@ export function mutateNamed(
     return mends ? mendSeal(bytes, prng.below(2) === 0 ? segment : undefined) : bytes;
   }
   if (name === MARK_FILE) {
-    const bytes = mutateFields(prng, input, donor, prng.below(2) * 4096, [...SLOT_FIELDS, ...MARK_FIELDS]);
+    const bytes = mutateFields(prng, input, donor, prng.below(2) * 4096, [
+      ...SLOT_FIELDS,
+      ...MARK_FIELDS,
+    ]);
     return mends ? mendSlots(bytes) : bytes;
   }
   if (name === LOCK_FILE) {
@@ -167,6 +178,7 @@ function mutateOwner(prng: Prng, input: Uint8Array, donor: Uint8Array): Buffer {
 function frameStart(prng: Prng, bytes: Uint8Array): number {
   const starts: number[] = [];
   const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = whole.indexOf('DWAL'); at !== -1; at = whole.indexOf('DWAL', at + 1)) starts.push(at);
+  for (let at = whole.indexOf('DWAL'); at !== -1; at = whole.indexOf('DWAL', at + 1))
+    starts.push(at);
   return starts.length === 0 ? 0 : pick(prng, starts);
 }

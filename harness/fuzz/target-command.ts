@@ -53,18 +53,29 @@ const WORDS = [
   '',
 ];
 
-/** The command with any words: an exit status that is documented, and a sentence instead of a stack. */
+/**
+ * The command with any words: an exit status that is documented, and a sentence instead of a stack.
+ */
 export const commandTarget: FuzzTarget = {
   name: 'command',
   weight: 0.15,
   make(prng) {
-    const words = [pick(prng, COMMANDS), ...Array.from({ length: prng.below(5) }, () => pick(prng, WORDS))];
+    const words = [
+      pick(prng, COMMANDS),
+      ...Array.from({ length: prng.below(5) }, () => pick(prng, WORDS)),
+    ];
     if (prng.below(2) === 0) {
       const index = prng.below(words.length);
-      const mutated = mutateBytes(prng, Buffer.from(words[index] as string), Buffer.from(pick(prng, WORDS)));
+      const mutated = mutateBytes(
+        prng,
+        Buffer.from(words[index] as string),
+        Buffer.from(pick(prng, WORDS)),
+      );
       words[index] = mutated.toString('utf8');
     }
-    return new Map([['words', Buffer.from(words.map((word) => word.replaceAll('\0', '')).join('\0'))]]);
+    return new Map([
+      ['words', Buffer.from(words.map((word) => word.replaceAll('\0', '')).join('\0'))],
+    ]);
   },
   async check(input) {
     const words = onlyPart(input).toString('utf8').split('\0');
@@ -80,9 +91,12 @@ export const commandTarget: FuzzTarget = {
         timeout: LONGEST_MS,
         input: '',
       });
-      if (error !== undefined || signal !== null) throw new PromiseBroken(`ended by ${signal ?? error}`);
-      if (![0, 1, 2, 3].includes(status ?? -1)) throw new PromiseBroken(`exit status ${status}: ${stderr}`);
-      if (/^\s+at .*:\d+:\d+\)?$/m.test(stderr)) throw new PromiseBroken(`a stack is shown: ${stderr}`);
+      if (error !== undefined || signal !== null)
+        throw new PromiseBroken(`ended by ${signal ?? error}`);
+      if (![0, 1, 2, 3].includes(status ?? -1))
+        throw new PromiseBroken(`exit status ${status}: ${stderr}`);
+      if (/^\s+at .*:\d+:\d+\)?$/m.test(stderr))
+        throw new PromiseBroken(`a stack is shown: ${stderr}`);
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

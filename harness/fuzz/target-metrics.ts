@@ -25,7 +25,9 @@ export const metricsTarget: FuzzTarget = {
   name: 'metrics',
   weight: 3,
   make: (prng) =>
-    new Map([['name', mutateBytes(prng, Buffer.from(pick(prng, NAMES)), Buffer.from(pick(prng, NAMES)))]]),
+    new Map([
+      ['name', mutateBytes(prng, Buffer.from(pick(prng, NAMES)), Buffer.from(pick(prng, NAMES)))],
+    ]),
   async check(input) {
     const name = onlyPart(input).toString('utf8');
     const registry = new Registry();
@@ -40,6 +42,8 @@ export const metricsTarget: FuzzTarget = {
     const [, escaped] = /\{store="((?:[^"\\]|\\.)*)"/.exec(text) ?? [];
     const told = escaped?.replace(/\\(.)/gs, (_, letter) => (letter === 'n' ? '\n' : letter));
     if (told !== undefined && told !== name)
-      throw new PromiseBroken(`the label says ${JSON.stringify(told)} of the store ${JSON.stringify(name)}`);
+      throw new PromiseBroken(
+        `the label says ${JSON.stringify(told)} of the store ${JSON.stringify(name)}`,
+      );
   },
 };

@@ -35,7 +35,10 @@ export const salvageTarget: FuzzTarget = {
   check: (input) => checkSalvage(input, new WrittenPairs(input)),
 };
 
-/** Every pair that some whole frame of the input holds, wherever it lies: nothing else may ever come out. */
+/**
+ * Every pair that some whole frame of the input holds, wherever it lies: nothing else may ever come
+ * out.
+ */
 class WrittenPairs {
   private readonly input: FuzzInput;
   private found: Set<string> | undefined;
@@ -45,7 +48,9 @@ class WrittenPairs {
   }
 
   has(key: Uint8Array, value: Uint8Array): boolean {
-    this.found ??= new Set([...this.input.values()].flatMap((bytes) => [...pairsIn(Buffer.from(bytes))]));
+    this.found ??= new Set(
+      [...this.input.values()].flatMap((bytes) => [...pairsIn(Buffer.from(bytes))]),
+    );
     return this.found.has(pairText(key, value));
   }
 }
@@ -68,13 +73,17 @@ function memoryOf(input: FuzzInput): MemoryFileSystem {
   return fileSystem;
 }
 
-/** A refusal must have a code, and come of the disk or of a decision, never of a mistake in the program. */
+/**
+ * A refusal must have a code, and come of the disk or of a decision, never of a mistake in the
+ * program.
+ */
 function checkRefusal(error: unknown): void {
   if (!(error instanceof StoreError)) throw error;
   const { cause } = error;
   const isMistake =
     cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError;
-  if (isMistake) throw new PromiseBroken(`${error.message}, which hides: ${(cause as Error).stack}`);
+  if (isMistake)
+    throw new PromiseBroken(`${error.message}, which hides: ${(cause as Error).stack}`);
 }
 
 /** Undefined when it is refused, as it may be. */
@@ -108,7 +117,9 @@ async function checkSalvage(input: FuzzInput, written: WrittenPairs): Promise<vo
   if (report === undefined) return checkDescriptors(fileSystem, 'a refused salvage');
   const store = await openStore(RESCUED, { fileSystem });
   if (store.recoveryReport.recordsKept !== report.recordsKept)
-    throw new PromiseBroken(`salvage reports ${report.recordsKept} records and kept another number`);
+    throw new PromiseBroken(
+      `salvage reports ${report.recordsKept} records and kept another number`,
+    );
   checkPairs(store, written);
   await store.close();
   checkDescriptors(fileSystem, 'a salvage');
@@ -139,7 +150,9 @@ async function checkStore(input: FuzzInput, written: WrittenPairs): Promise<void
   const value = again.get('fuzz key');
   await again.close();
   if (value === undefined || Buffer.from(value).toString() !== 'fuzz value')
-    throw new PromiseBroken('a pair that was acknowledged as durable is gone after the next opening');
+    throw new PromiseBroken(
+      'a pair that was acknowledged as durable is gone after the next opening',
+    );
 }
 
 function checkPairs(view: Store | StoreReader, written: WrittenPairs): void {
@@ -152,6 +165,8 @@ function checkPairs(view: Store | StoreReader, written: WrittenPairs): void {
       continue;
     }
     if (value === undefined || !written.has(key, value))
-      throw new PromiseBroken(`the key ${Buffer.from(key).toString('hex')} gives a pair that no frame holds`);
+      throw new PromiseBroken(
+        `the key ${Buffer.from(key).toString('hex')} gives a pair that no frame holds`,
+      );
   }
 }

@@ -54,7 +54,9 @@ export const framesTarget: FuzzTarget = {
     for (let state = scanner.next(); state !== 'end'; state = scanner.next()) {
       const decoded = decodeFrame(bytes, scanner.offset);
       if (decoded.ok !== (state === 'frame'))
-        throw new PromiseBroken(`the scanner says ${state} at ${scanner.offset}, decodeFrame the opposite`);
+        throw new PromiseBroken(
+          `the scanner says ${state} at ${scanner.offset}, decodeFrame the opposite`,
+        );
       const { verdict } = inspectFrame(bytes.subarray(scanner.offset));
       if ((verdict === 'valid') !== decoded.ok)
         throw new PromiseBroken(
@@ -67,7 +69,10 @@ export const framesTarget: FuzzTarget = {
   },
 };
 
-/** Seals: whatever is taken for valid encodes to the bytes that it came from, and its hints stay inside the file. */
+/**
+ * Seals: whatever is taken for valid encodes to the bytes that it came from, and its hints stay
+ * inside the file.
+ */
 export const sealsTarget: FuzzTarget = {
   name: 'seals',
   weight: 20,

@@ -20,7 +20,10 @@ export const TARGETS: readonly FuzzTarget[] = [
 
 const WEIGHT_STEPS = 1000;
 
-/** The input of this number: the same in every process. `only` is the name of a target, or undefined for all. */
+/**
+ * The input of this number: the same in every process. `only` is the name of a target, or undefined
+ * for all.
+ */
 export function makeInput(
   seed: number,
   index: number,

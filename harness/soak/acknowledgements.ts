@@ -20,8 +20,8 @@ export const NOTHING_ACKNOWLEDGED: Acknowledged = {
 const FIELDS = 7;
 
 /**
- * A few numbers that outlive the process that writes them: one small write a change, which a kill either lets happen or
- * not. The store has nothing to do with this file.
+ * A few numbers that outlive the process that writes them: one small write a change, which a kill
+ * either lets happen or not. The store has nothing to do with this file.
  */
 export class AcknowledgementFile {
   private readonly numbers = new Float64Array(FIELDS);
@@ -37,7 +37,15 @@ export class AcknowledgementFile {
 
   write({ operations, syncedOperations, counts }: Acknowledged): void {
     const { syncs, compacts, reopens, keysChecked, rotates } = counts;
-    this.numbers.set([operations, syncedOperations, syncs, compacts, reopens, keysChecked, rotates]);
+    this.numbers.set([
+      operations,
+      syncedOperations,
+      syncs,
+      compacts,
+      reopens,
+      keysChecked,
+      rotates,
+    ]);
     writeSync(this.descriptor, this.bytes, 0, this.bytes.length, 0);
   }
 }
@@ -60,5 +68,9 @@ export function readAcknowledged(path: string): Acknowledged | undefined {
     keysChecked = 0,
     rotates = 0,
   ] = Array.from({ length: FIELDS }, (_, index) => bytes.readDoubleLE(index * 8));
-  return { operations, syncedOperations, counts: { syncs, compacts, reopens, keysChecked, rotates } };
+  return {
+    operations,
+    syncedOperations,
+    counts: { syncs, compacts, reopens, keysChecked, rotates },
+  };
 }

@@ -38,7 +38,9 @@ export function readBaseline(directory: string): Baseline {
   }
   if (summary?.kind !== 'tidemark-soak') throw refuse('is no summary of a soak');
   if (summary.schema !== SUMMARY_SCHEMA) {
-    throw refuse(`has schema ${summary.schema}, and this is schema ${SUMMARY_SCHEMA}: run the base again`);
+    throw refuse(
+      `has schema ${summary.schema}, and this is schema ${SUMMARY_SCHEMA}: run the base again`,
+    );
   }
   if (summary.totals === null || summary.outcome?.kind !== 'completed') {
     throw refuse(`is of a run that did not end (${summary.verdict}: ${summary.reason})`);
@@ -89,7 +91,9 @@ export function compareWithBaseline(
     warnings,
     rows: [
       ...COUNTS.map((name) => compareCount(name, base, head, countsAreComparable)),
-      ...metrics.map((metric) => compareMetric(metric, baseline, leastEffect, timesAreComparable, head.seed)),
+      ...metrics.map((metric) =>
+        compareMetric(metric, baseline, leastEffect, timesAreComparable, head.seed),
+      ),
     ],
   };
 }
@@ -113,7 +117,8 @@ function comparability(base: Summary, head: Head): Comparability {
     isDeepStrictEqual(base.configuration.goal, goal) &&
     isDeepStrictEqual(base.configuration.chaos, chaos);
   if (!sameWork) warnings.push('another workload: counts are not compared, and times mean little');
-  if (base.seed !== head.seed) warnings.push(`another seed (${base.seed}): counts are not compared`);
+  if (base.seed !== head.seed)
+    warnings.push(`another seed (${base.seed}): counts are not compared`);
   if (baseAdapter !== adapter) warnings.push(`another adapter (${baseAdapter})`);
   const sameMachine = base.host.machineClass === head.host.machineClass;
   if (!sameMachine) {
@@ -121,7 +126,8 @@ function comparability(base: Summary, head: Head): Comparability {
       `another class of machine (${base.host.machineClass}; here ${head.host.machineClass}): times are not compared`,
     );
   }
-  if (base.versions.node !== head.versions.node) warnings.push(`another Node (${base.versions.node})`);
+  if (base.versions.node !== head.versions.node)
+    warnings.push(`another Node (${base.versions.node})`);
   // A clock decides where such runs end, or a kill what they had done by then.
   const endsByCount = goal.seconds === undefined && chaos === undefined;
   return {
@@ -132,7 +138,12 @@ function comparability(base: Summary, head: Head): Comparability {
   };
 }
 
-function compareCount(name: keyof RunTotals, base: Summary, head: Head, comparable: boolean): ComparisonRow {
+function compareCount(
+  name: keyof RunTotals,
+  base: Summary,
+  head: Head,
+  comparable: boolean,
+): ComparisonRow {
   const [before, after] = [base.totals?.[name] ?? null, head.totals?.[name] ?? null];
   const isSame = before === after;
   return {

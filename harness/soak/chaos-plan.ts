@@ -4,7 +4,10 @@ import type { SoakConfiguration } from './configuration.ts';
 /** The last process then lives long enough to show a trend: only one life does. */
 const KILLS_UNTIL_SHARE = 0.6;
 
-/** When to kill: once in each of as many equal parts of the run but its end, at a moment that the seed chooses. */
+/**
+ * When to kill: once in each of as many equal parts of the run but its end, at a moment that the
+ * seed chooses.
+ */
 export class ChaosPlan {
   readonly kills: number;
   private readonly prng: Prng;
@@ -18,8 +21,8 @@ export class ChaosPlan {
   }
 
   /**
-   * Undefined when none is due at this share of the run; else how long to wait, so that it comes at any moment and not
-   * just after a sample.
+   * Undefined when none is due at this share of the run; else how long to wait, so that it comes at
+   * any moment and not just after a sample.
    */
   nextKillAfterMs(share: number, sampleIntervalMs: number): number | undefined {
     if (share < this.nextShare || share >= 1) return undefined;

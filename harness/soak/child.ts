@@ -3,7 +3,11 @@ import { getHeapStatistics } from 'node:v8';
 import { JsonlRows } from '../jsonl-rows.ts';
 import type { KeyedValues } from '../keyed-values.ts';
 import { Oracle } from '../oracle.ts';
-import { loadAdapter, type OpenStoreUnderTest, type StoreUnderTestStats } from '../store-under-test.ts';
+import {
+  loadAdapter,
+  type OpenStoreUnderTest,
+  type StoreUnderTestStats,
+} from '../store-under-test.ts';
 import { SyntheticValues } from '../synthetic-values.ts';
 import { RowWorkload, SyntheticWorkload, type Workload } from '../workload.ts';
 import { AcknowledgementFile } from './acknowledgements.ts';
@@ -16,8 +20,8 @@ import { SoakRun } from './soak-run.ts';
 import type { StoreTelemetry, TelemetryConfiguration } from './store-telemetry.ts';
 
 /**
- * The store process: it does what the observer asks for, and nothing else, so that what is measured of it from outside
- * is the store (and the workload).
+ * The store process: it does what the observer asks for, and nothing else, so that what is measured
+ * of it from outside is the store (and the workload).
  */
 
 interface Material {
@@ -93,7 +97,8 @@ async function refuseOnError(work: () => Promise<void>): Promise<void> {
 async function prepare(configuration: SoakConfiguration): Promise<Prepared> {
   const adapter = await loadAdapter(configuration.adapter);
   const telemetry = await startTelemetry(configuration.telemetry);
-  const open: OpenStoreUnderTest = (directory) => adapter(directory, { probes: telemetry?.probes ?? [] });
+  const open: OpenStoreUnderTest = (directory) =>
+    adapter(directory, { probes: telemetry?.probes ?? [] });
   const { plant } = configuration;
   return {
     configuration,
@@ -117,7 +122,10 @@ async function startTelemetry(
 async function materialOf(configuration: SoakConfiguration): Promise<Material> {
   const { seed, keyCount, input, goal, workload } = configuration;
   if (input === undefined) {
-    const ledger = new Ledger(new SyntheticValues(seed, keyCount, workload.sizes), new Oracle(keyCount));
+    const ledger = new Ledger(
+      new SyntheticValues(seed, keyCount, workload.sizes),
+      new Oracle(keyCount),
+    );
     return {
       values: ledger.values,
       ledger,
@@ -146,8 +154,10 @@ async function runSoak(
   { directory, acknowledgementPath, resume }: RunMessage,
 ): Promise<void> {
   const { seconds } = configuration.goal;
-  const goalSeconds = seconds === undefined ? undefined : Math.max(0, seconds - (resume?.elapsedS ?? 0));
-  const undecided = resume === undefined ? undefined : replay(material, resume.settled, resume.last);
+  const goalSeconds =
+    seconds === undefined ? undefined : Math.max(0, seconds - (resume?.elapsedS ?? 0));
+  const undecided =
+    resume === undefined ? undefined : replay(material, resume.settled, resume.last);
   const acknowledgements =
     acknowledgementPath === undefined ? undefined : new AcknowledgementFile(acknowledgementPath);
   run = new SoakRun({
@@ -180,7 +190,9 @@ async function runSoak(
   process.exit();
 }
 
-/** Settles when the observer has said to go on, or is gone; false when it wants to be asked again. */
+/**
+ * Settles when the observer has said to go on, or is gone; false when it wants to be asked again.
+ */
 async function askAndWait(message: FromStoreProcess): Promise<boolean> {
   if (!process.connected) return true;
   const answered = new Promise<boolean>((resolve) => {
@@ -201,11 +213,15 @@ async function sample(
 ): Promise<InsideSample> {
   lastStats = (await of.stats()) ?? lastStats;
   const stats = lastStats;
-  // To tell the memory in use, Node opens a file in /proc for a moment. From the last look here on nothing may wait: a
-  // count that began meanwhile would see that file.
+  // To tell the memory in use, Node opens a file in /proc for a moment. From the last look here on
+  // nothing may wait: a count that began meanwhile would see that file.
   while (counting !== undefined) await counting;
   const { mean, max } = eventLoopDelay;
-  const delay = { mean: delayMs(mean), p99: delayMs(eventLoopDelay.percentile(99)), max: delayMs(max) };
+  const delay = {
+    mean: delayMs(mean),
+    p99: delayMs(eventLoopDelay.percentile(99)),
+    max: delayMs(max),
+  };
   const heapUsedBytes = getHeapStatistics().used_heap_size;
   const share = ledger.totals.bytesWritten / goalBytes;
   const collected = collectSometimes(share, configuration.chaos === undefined ? 1 : 2);
@@ -236,12 +252,13 @@ let nextCollectionMs = 0;
 let nextCollectionShare = 0;
 
 /**
- * True when the heap now holds only what is in use. Seldom enough not to disturb what is measured. With kills, the longest
- * life is judged alone, and must have points enough.
+ * True when the heap now holds only what is in use. Seldom enough not to disturb what is measured.
+ * With kills, the longest life is judged alone, and must have points enough.
  */
 function collectSometimes(share: number, oftener: number): boolean {
   const nowMs = performance.now();
-  if (globalThis.gc === undefined || (nowMs < nextCollectionMs && share < nextCollectionShare)) return false;
+  if (globalThis.gc === undefined || (nowMs < nextCollectionMs && share < nextCollectionShare))
+    return false;
   // Processor time: on a busy machine the clock goes on while nothing is collected.
   const before = process.cpuUsage();
   globalThis.gc();
@@ -251,7 +268,10 @@ function collectSometimes(share: number, oftener: number): boolean {
   return true;
 }
 
-/** The histogram holds the times between two ticks of a timer, the timer's own interval included; NaN when empty. */
+/**
+ * The histogram holds the times between two ticks of a timer, the timer's own interval included;
+ * NaN when empty.
+ */
 function delayMs(intervalNs: number): number {
   return Math.max(0, intervalNs / 1e6 - DELAY_RESOLUTION_MS) || 0;
 }

@@ -42,7 +42,10 @@ export function describeCommand(): Command {
       'Writes and reads a store in a process of its own, watches that process from outside, and compares every key ' +
         'after each reopen and at the end. Without options: the profile smoke, 1 GiB of made-up data through tidemark.',
     )
-    .option('--profile <name|file.json>', 'smoke, pr, nightly, or a file; the options below override it')
+    .option(
+      '--profile <name|file.json>',
+      'smoke, pr, nightly, or a file; the options below override it',
+    )
     .option(
       '--bytes <size>',
       'keys and values to put: 512MB, 1GiB, 200GB, or bytes (default: 1GiB)',
@@ -86,12 +89,21 @@ export function describeCommand(): Command {
       "milliseconds between samples (default: the profile's, or 1000)",
       sampleInterval,
     )
-    .option('--baseline <directory>', 'compare with the report of an earlier run; a regression ends with 99')
+    .option(
+      '--baseline <directory>',
+      'compare with the report of an earlier run; a regression ends with 99',
+    )
     .option('--min-effect <share>', 'times that differ less are the same (default: 0.1)', positive)
-    .option('--history <file.jsonl>', 'append this run, and tell where the level of earlier ones changes')
+    .option(
+      '--history <file.jsonl>',
+      'append this run, and tell where the level of earlier ones changes',
+    )
     .option('--benchmark-json <file>', 'write what github-action-benchmark reads there too')
     .option('--serve [port]', 'show the run in a browser while it goes (default: 8650)', port)
-    .option('--self-test', 'plant six faults and run clean ten times, to see that the gates tell them apart')
+    .option(
+      '--self-test',
+      'plant six faults and run clean ten times, to see that the gates tell them apart',
+    )
     .option('--list-series', 'name what gates can judge')
     .addOption(new Option('--plant <name>', 'plant a fault').choices(PLANT_NAMES).hideHelp())
     .option(
@@ -104,7 +116,11 @@ export function describeCommand(): Command {
       "serve the store process's Prometheus metrics on this port of loopback",
       port,
     )
-    .option('--otlp <url>', 'export spans over OTLP/HTTP, e.g. http://127.0.0.1:4318/v1/traces', httpUrl)
+    .option(
+      '--otlp <url>',
+      'export spans over OTLP/HTTP, e.g. http://127.0.0.1:4318/v1/traces',
+      httpUrl,
+    )
     .option('--trace-ratio <n>', 'share of operations traced, from 0 to 1 (default: all)', ratio)
     .addHelpText('after', HELP)
     .showSuggestionAfterError()
@@ -128,7 +144,9 @@ function port(text: string): number {
 }
 
 function httpUrl(text: string): string {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : invalid('Give an http URL.');
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+    ? text
+    : invalid('Give an http URL.');
 }
 
 function ratio(text: string): number {
@@ -167,7 +185,9 @@ function sampleInterval(text: string): number {
 
 function integerBetween(text: string, least: number, most: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value >= least && value <= most ? value : invalid(`Give an integer from ${least} to ${most}.`);
+  return value >= least && value <= most
+    ? value
+    : invalid(`Give an integer from ${least} to ${most}.`);
 }
 
 function invalid(advice: string): never {

@@ -39,7 +39,10 @@ export interface WorkloadConfiguration {
   readonly operationsPerSecond?: number;
   /** 0 is never (but before every close, and at the end). */
   readonly syncEveryOperations: number;
-  /** After so many bytes of puts, or after the live set was written once over, if that is more; 0 is never. */
+  /**
+   * After so many bytes of puts, or after the live set was written once over, if that is more; 0 is
+   * never.
+   */
   readonly reopenEveryBytes: number;
   /** Before every so-manieth reopen; 0 is never. */
   readonly compactEveryReopens: number;
@@ -48,6 +51,9 @@ export interface WorkloadConfiguration {
 export interface ChaosConfiguration {
   /** Of the store process, spread over the run. */
   readonly kills: number;
-  /** What the death of a process must not undo: every put that has returned, or only what a sync has covered. */
+  /**
+   * What the death of a process must not undo: every put that has returned, or only what a sync has
+   * covered.
+   */
   readonly survives: 'put' | 'sync';
 }

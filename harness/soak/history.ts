@@ -20,10 +20,15 @@ interface HistoryLine {
 const LEAST_CHANGE = 0.1;
 
 /**
- * Appends this run, and says in words where the level of comparable runs has changed: the same profile and adapter on the
- * same class of machine. Lines that are not of this history are left alone, and counted in the first warning.
+ * Appends this run, and says in words where the level of comparable runs has changed: the same
+ * profile and adapter on the same class of machine. Lines that are not of this history are left
+ * alone, and counted in the first warning.
  */
-export function appendHistory(path: string, summary: Summary, metrics: readonly Metric[]): string[] {
+export function appendHistory(
+  path: string,
+  summary: Summary,
+  metrics: readonly Metric[],
+): string[] {
   const { lines, strange } = readHistory(path);
   const line: HistoryLine = {
     schema: 1,

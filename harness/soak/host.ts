@@ -41,7 +41,9 @@ export function describeHost(storeDirectory: string): Host {
   const { cpu, cores } = host;
   return {
     ...host,
-    machineClass: [host.platform, host.arch, `${cores} x ${cpu.trim()}`, host.fileSystem].join(', '),
+    machineClass: [host.platform, host.arch, `${cores} x ${cpu.trim()}`, host.fileSystem].join(
+      ', ',
+    ),
   };
 }
 
@@ -51,6 +53,8 @@ export interface Versions {
 }
 
 export function describeVersions(): Versions {
-  const { version } = createRequire(import.meta.url)('tidemark/package.json') as { version: string };
+  const { version } = createRequire(import.meta.url)('tidemark/package.json') as {
+    version: string;
+  };
   return { tidemark: version, node: process.version };
 }

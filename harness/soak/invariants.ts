@@ -21,7 +21,11 @@ export function describeInvariants(observation: Observation): Invariant[] {
   return [
     ...OF_KEYS.map(([name, kind, meaning]) => invariant(name, meaning, ofKind(violations, kind))),
     invariant('store_did_not_fail', 'no operation of the store throws', failure),
-    invariant('process_did_not_crash', 'the store process ends when it is told to', crashes(observation)),
+    invariant(
+      'process_did_not_crash',
+      'the store process ends when it is told to',
+      crashes(observation),
+    ),
     ...(telemetry?.spans === undefined
       ? []
       : [

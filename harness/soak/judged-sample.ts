@@ -5,7 +5,10 @@ export interface JudgedSample {
   readonly sample: Sample;
   /** The one before it, of the same process. */
   readonly before: Sample | undefined;
-  /** Its process has been at work for as long as the warm-up of the run took: what grows from then on, lasts. */
+  /**
+   * Its process has been at work for as long as the warm-up of the run took: what grows from then
+   * on, lasts.
+   */
   readonly isSettled: boolean;
 }
 

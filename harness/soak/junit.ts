@@ -4,12 +4,14 @@ import type { Gate, Invariant, Summary } from './summary.ts';
 /** `junit.xml`: one case an invariant and a gate, as every CI reads it. */
 export function junitOf(summary: Summary): string {
   const seconds = (summary.durationMs / 1000).toFixed(3);
-  const baseline = (summary.baseline?.rows ?? []).map(({ name, unit, verdict, blocks, base, head }) => ({
-    name: `baseline: ${name}`,
-    problem: blocks
-      ? `<failure message="${escaped(`${verdict}: ${shown(base, unit)} before, ${shown(head, unit)} now`)}"/>`
-      : '',
-  }));
+  const baseline = (summary.baseline?.rows ?? []).map(
+    ({ name, unit, verdict, blocks, base, head }) => ({
+      name: `baseline: ${name}`,
+      problem: blocks
+        ? `<failure message="${escaped(`${verdict}: ${shown(base, unit)} before, ${shown(head, unit)} now`)}"/>`
+        : '',
+    }),
+  );
   const suites = [
     suite('invariants', summary.invariants.map(invariantCase), seconds),
     suite('gates', summary.gates.map(gateCase), seconds),
@@ -34,7 +36,8 @@ function shown(value: number | null, unit: Unit): string {
 }
 
 function suite(name: string, cases: readonly Case[], seconds: string): string {
-  const count = (element: string) => cases.filter(({ problem }) => problem.startsWith(`<${element}`)).length;
+  const count = (element: string) =>
+    cases.filter(({ problem }) => problem.startsWith(`<${element}`)).length;
   const lines = cases.map(({ name: one, problem }) =>
     problem === ''
       ? `    <testcase classname="soak.${name}" name="${escaped(one)}"/>`
@@ -52,7 +55,9 @@ function invariantCase({ name, meaning, holds, violations }: Invariant): Case {
 
 function gateCase({ name, verdict, detail, excused }: Gate): Case {
   if (excused === true) return { name, problem: `<system-out>${escaped(detail)}</system-out>` };
-  const element = { passed: '', failed: 'failure', inconclusive: 'error', skipped: 'skipped' }[verdict];
+  const element = { passed: '', failed: 'failure', inconclusive: 'error', skipped: 'skipped' }[
+    verdict
+  ];
   return { name, problem: element === '' ? '' : `<${element} message="${escaped(detail)}"/>` };
 }
 

@@ -2,7 +2,9 @@ import { formatCount } from '../units.ts';
 import type { RunTotals } from './ledger.ts';
 import type { OperationLatency } from './summary.ts';
 
-/** How many of the operations done the latencies are of, in words; undefined when they are of all. */
+/**
+ * How many of the operations done the latencies are of, in words; undefined when they are of all.
+ */
 export function describeCoverage(
   latency: readonly OperationLatency[],
   totals: RunTotals | null,

@@ -13,13 +13,21 @@ export interface IntervalLatency {
 
 export type OperationDurations = Partial<Record<LatencyOperation, TakenDurations>>;
 
-/** Ten minutes: longer than any operation that is not a hang, and short enough for a small table. */
+/**
+ * Ten minutes: longer than any operation that is not a hang, and short enough for a small table.
+ */
 const LONGEST_NS = 600e9;
 
-/** One operation of the store since the last sample: exact percentiles, and counts that can be added up. */
+/**
+ * One operation of the store since the last sample: exact percentiles, and counts that can be added
+ * up.
+ */
 class OperationTimes {
   readonly counts = new DurationCounts();
-  private readonly interval: RecordableHistogram = createHistogram({ highest: LONGEST_NS, figures: 3 });
+  private readonly interval: RecordableHistogram = createHistogram({
+    highest: LONGEST_NS,
+    figures: 3,
+  });
 
   record(durationMs: number): void {
     const durationNs = Math.min(LONGEST_NS, Math.max(1, Math.round(durationMs * 1e6)));
@@ -69,7 +77,10 @@ export class LatencyRecorder {
   }
 }
 
-/** Of the whole run, whichever process it was: a killed one takes with it what it timed since its last sample. */
+/**
+ * Of the whole run, whichever process it was: a killed one takes with it what it timed since its
+ * last sample.
+ */
 export class RunLatency {
   private readonly counts = new Map(LATENCY_OPERATIONS.map((name) => [name, new DurationCounts()]));
 

@@ -15,7 +15,10 @@ export interface RunTotals {
   reopens: number;
   /** Keys and values of the puts. */
   bytesWritten: number;
-  /** Comparisons of one key outside the workload: after reopens, compactions and kills, and at the end. */
+  /**
+   * Comparisons of one key outside the workload: after reopens, compactions and kills, and at the
+   * end.
+   */
   keysChecked: number;
 }
 
@@ -73,7 +76,10 @@ export class Ledger {
     }
   }
 
-  /** What was found after a kill, of a key whose last operations may or may not have happened. 0 is absent. */
+  /**
+   * What was found after a kill, of a key whose last operations may or may not have happened. 0 is
+   * absent.
+   */
   adopt(keyNumber: number, liveVersion: number): void {
     if (liveVersion === 0) this.oracle.delete(keyNumber);
     else this.oracle.put(keyNumber, liveVersion);

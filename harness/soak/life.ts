@@ -16,7 +16,11 @@ export class Life {
   private answer: ((inside: InsideSample) => void) | undefined;
 
   /** `heard` gets its messages, `printed` the lines that it prints. */
-  constructor(number: number, heard: (message: FromStoreProcess) => void, printed: (line: string) => void) {
+  constructor(
+    number: number,
+    heard: (message: FromStoreProcess) => void,
+    printed: (line: string) => void,
+  ) {
     this.number = number;
     this.prepared = new Promise((resolve) => {
       this.settlePrepared = resolve;
@@ -56,7 +60,10 @@ export class Life {
     return Promise.race([this.prepared, this.ended.then(() => undefined)]);
   }
 
-  /** Undefined when the process does not answer in time: it is busy, and the next sample may show it. */
+  /**
+   * Undefined when the process does not answer in time: it is busy, and the next sample may show
+   * it.
+   */
   async askInside(withinMs: number): Promise<InsideSample | undefined> {
     const timeout = new AbortController();
     const answered = new Promise<InsideSample>((resolve) => {

@@ -9,7 +9,9 @@ import type { Sample } from './samples.ts';
 import type { RunEvent } from './summary.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Estimates look at every sample so far: a long run looks again only when there are so many more. */
+/**
+ * Estimates look at every sample so far: a long run looks again only when there are so many more.
+ */
 const GROWTH_BETWEEN_LOOKS = 1.1;
 const NO_CHECKPOINTS: readonly CountedCheckpoint[] = [];
 
@@ -48,7 +50,9 @@ export class LiveView {
           host: describeHost(outDirectory),
           startedAt: startedAt.toISOString(),
         },
-        ...(metricsPort === undefined ? {} : { metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` }),
+        ...(metricsPort === undefined
+          ? {}
+          : { metricsUrl: `http://127.0.0.1:${metricsPort}/metrics` }),
       });
       progress.print(`soak: see ${server.url}`);
       return new LiveView(server, options);
@@ -66,8 +70,15 @@ export class LiveView {
     this.nextLook = Math.ceil(this.samples.length * GROWTH_BETWEEN_LOOKS);
     const { thresholds, maxRssBytes, configuration } = this.options;
     const { samples, warmupEndsAtS } = this;
-    const measured = { samples, warmupEndsAtS, checkpoints: NO_CHECKPOINTS, peakRssBytes: undefined };
-    this.server.setGates(judgeGates(measured, { thresholds, maxRssBytes, seed: configuration.seed }));
+    const measured = {
+      samples,
+      warmupEndsAtS,
+      checkpoints: NO_CHECKPOINTS,
+      peakRssBytes: undefined,
+    };
+    this.server.setGates(
+      judgeGates(measured, { thresholds, maxRssBytes, seed: configuration.seed }),
+    );
   }
 
   addEvent(event: RunEvent): void {
@@ -83,7 +94,10 @@ export class LiveView {
   }
 }
 
-/** The page has `/metrics` beside it: of the store process, at a port that is free when nobody named one. */
+/**
+ * The page has `/metrics` beside it: of the store process, at a port that is free when nobody named
+ * one.
+ */
 export async function withMetricsToServe(options: SoakOptions): Promise<SoakOptions> {
   const { servePort, configuration } = options;
   if (servePort === undefined || configuration.telemetry?.metricsPort !== undefined) return options;

@@ -8,7 +8,9 @@ import type { Phase } from './soak-run-options.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
 import type { LatencyOperation, RunEvent } from './summary.ts';
 
-/** What observer and store process say to each other, over the IPC channel of `child_process.fork`. */
+/**
+ * What observer and store process say to each other, over the IPC channel of `child_process.fork`.
+ */
 
 export type ToStoreProcess =
   | { readonly type: 'prepare'; readonly configuration: SoakConfiguration }
@@ -23,7 +25,9 @@ export type ToStoreProcess =
   | { readonly type: 'sample' }
   /** The answer to 'checkpoint' and 'ended': everything was looked at, go on. */
   | { readonly type: 'continue' }
-  /** The answer to 'checkpoint': something is still going on in the store, so ask again in a moment. */
+  /**
+   * The answer to 'checkpoint': something is still going on in the store, so ask again in a moment.
+   */
   | { readonly type: 'recount' }
   /** End in order, without the final comparison. */
   | { readonly type: 'stop' };
@@ -64,7 +68,10 @@ export type FromStoreProcess =
   /** After the store was closed, when telemetry was asked for. */
   | { readonly type: 'telemetry'; readonly report: TelemetryReport };
 
-/** A moment at which the store does nothing, so that descriptors counted from outside can be compared exactly. */
+/**
+ * A moment at which the store does nothing, so that descriptors counted from outside can be
+ * compared exactly.
+ */
 export interface Checkpoint {
   readonly store: 'open' | 'closed';
   readonly stats?: StoreUnderTestStats;

@@ -9,7 +9,13 @@ import type { CountedCheckpoint } from './gates.ts';
 import { RunLatency } from './latency.ts';
 import type { RunTotals } from './ledger.ts';
 import { Life } from './life.ts';
-import type { Checkpoint, FromStoreProcess, InsideSample, Resume, ToStoreProcess } from './messages.ts';
+import type {
+  Checkpoint,
+  FromStoreProcess,
+  InsideSample,
+  Resume,
+  ToStoreProcess,
+} from './messages.ts';
 import type { Observation } from './observation.ts';
 import type { ObserverOptions, Place } from './observer-options.ts';
 import { countDescriptors, peakRssBytes, viewProcess } from './process-view.ts';
@@ -21,7 +27,10 @@ import type { Sample } from './samples.ts';
 import { StallWatch } from './stall-watch.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
 
-/** Starts the store process, watches it from outside until it ends, kills it where that is planned, and judges nothing. */
+/**
+ * Starts the store process, watches it from outside until it ends, kills it where that is planned,
+ * and judges nothing.
+ */
 export class Observer {
   private readonly options: ObserverOptions;
   private readonly samples: Sample[] = [];
@@ -149,7 +158,11 @@ export class Observer {
     if (endedInOrder) this.life.send({ type: 'stop' });
     const killedAtMs = this.killedAtMs as number;
     this.killedAtMs = undefined;
-    this.events.expectRecovery({ killedAtMs, elapsedS: (killedAtMs - this.startedAtMs) / 1000, last });
+    this.events.expectRecovery({
+      killedAtMs,
+      elapsedS: (killedAtMs - this.startedAtMs) / 1000,
+      last,
+    });
     await this.sampleUntilEnd();
   }
 
@@ -203,7 +216,9 @@ export class Observer {
   private countAtRest({ store, stats, recountsLeft }: Checkpoint): void {
     const descriptors = countDescriptors(this.life.pid);
     const life = this.life.number;
-    const baseline = this.checkpoints.find((one) => one.life === life && one.store === 'closed')?.descriptors;
+    const baseline = this.checkpoints.find(
+      (one) => one.life === life && one.store === 'closed',
+    )?.descriptors;
     const expected = store === 'closed' ? 0 : stats?.openDescriptors;
     if (!isAtRest(descriptors, baseline, expected) && recountsLeft > 0) {
       this.life.send({ type: 'recount' });
@@ -283,7 +298,8 @@ export class Observer {
 
   private async neverReady(): Promise<Error> {
     if (this.interruptedBy !== undefined) {
-      const exitCode = this.interruptedBy === 'SIGTERM' ? ExitCode.terminated : ExitCode.interrupted;
+      const exitCode =
+        this.interruptedBy === 'SIGTERM' ? ExitCode.terminated : ExitCode.interrupted;
       return new Refusal('interrupted before the run began', exitCode);
     }
     const { code, signal, lastWords } = await this.life.ended;

@@ -74,7 +74,12 @@ function toRequest(flags: CommandFlags): Request {
   if (flags.listSeries) return { kind: 'list-series' };
   if (flags.selfTest) {
     const seed = flags.seed ?? randomInt(2 ** 32);
-    return { kind: 'self-test', outDirectory: resolve(flags.out), profile: flags.profile ?? 'smoke', seed };
+    return {
+      kind: 'self-test',
+      outDirectory: resolve(flags.out),
+      profile: flags.profile ?? 'smoke',
+      seed,
+    };
   }
   return { kind: 'soak', options: toOptions(flags) };
 }
@@ -84,7 +89,8 @@ function toOptions(flags: CommandFlags): SoakOptions {
   const { input, keyField, passes, seconds } = flags;
   const hasOwnGoal = flags.bytes !== undefined || seconds !== undefined || passes !== undefined;
   const profile = loadProfile(flags.profile ?? DEFAULT_PROFILE);
-  // Limits are made for a goal: whoever states another, and no profile, gets the invariants and nothing to calibrate.
+  // Limits are made for a goal: whoever states another, and no profile, gets the invariants and
+  // nothing to calibrate.
   const isGated = flags.profile !== undefined || (!hasOwnGoal && input === undefined);
   const telemetry = telemetryOf(flags);
   const chaos = chaosOf(flags, profile, flags.profile !== undefined);
@@ -136,9 +142,11 @@ const DEFAULT_LEAST_EFFECT = 0.1;
 
 function checkTogether(flags: CommandFlags): void {
   const { input, keyField, passes, keys } = flags;
-  if (keyField !== undefined && input === undefined) throw new UsageError('--key-field needs --input');
+  if (keyField !== undefined && input === undefined)
+    throw new UsageError('--key-field needs --input');
   if (passes !== undefined && input === undefined) throw new UsageError('--passes needs --input');
-  if (keys !== undefined && input !== undefined) throw new UsageError('--keys has no meaning with --input');
+  if (keys !== undefined && input !== undefined)
+    throw new UsageError('--keys has no meaning with --input');
   if (flags.dir !== undefined && resolve(flags.dir) === resolve(flags.out)) {
     throw new UsageError('--dir and --out are the same directory');
   }
@@ -191,7 +199,9 @@ function repeatCommand(flags: CommandFlags, seed: number): string {
     ['--plant', flags.plant],
     ['--max-rss-mb', flags.maxRssMb],
   ];
-  const given = words.flatMap(([flag, value]) => (value === undefined ? [] : [flag, quoted(String(value))]));
+  const given = words.flatMap(([flag, value]) =>
+    value === undefined ? [] : [flag, quoted(String(value))],
+  );
   return ['npm run soak --', ...given].join(' ');
 }
 

@@ -1,7 +1,10 @@
 import { openSync } from 'node:fs';
 import type { OpenStoreUnderTest, StoreUnderTest } from '../store-under-test.ts';
 
-/** Faults that the self-test puts between driver and store: each is what a real store could do wrong. */
+/**
+ * Faults that the self-test puts between driver and store: each is what a real store could do
+ * wrong.
+ */
 export const PLANT_NAMES = [
   'heap-leak',
   'descriptor-leak',

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import pidusage from 'pidusage';
 
-/** What can be seen of a process from outside. Numbers that this platform does not show are undefined. */
+/**
+ * What can be seen of a process from outside. Numbers that this platform does not show are
+ * undefined.
+ */
 export interface ProcessView {
   readonly rssBytes?: number;
   /** Of one core; 200 is two cores busy. */
@@ -25,7 +28,11 @@ export async function viewProcess(pid: number): Promise<ProcessView> {
     const { memory, cpu } = await pidusage(pid);
     // A process that is being killed has lost its memory before it is gone.
     if (memory === 0) return {};
-    return { rssBytes: memory, cpuPercent: cpu, ...(descriptors === undefined ? {} : { descriptors }) };
+    return {
+      rssBytes: memory,
+      cpuPercent: cpu,
+      ...(descriptors === undefined ? {} : { descriptors }),
+    };
   } catch {
     return {};
   }
@@ -50,11 +57,15 @@ export function countDescriptors(pid: number): DescriptorCount | undefined {
   });
   return {
     open: targets.filter((target) => !target.startsWith('socket:')).length,
-    deleted: targets.filter((target) => target.startsWith('/') && target.endsWith(' (deleted)')).length,
+    deleted: targets.filter((target) => target.startsWith('/') && target.endsWith(' (deleted)'))
+      .length,
   };
 }
 
-/** The most that a process ever had resident, by the kernel's own account; undefined where there is no /proc. */
+/**
+ * The most that a process ever had resident, by the kernel's own account; undefined where there is
+ * no /proc.
+ */
 export function peakRssBytes(pid: number): number | undefined {
   try {
     const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -66,7 +66,10 @@ export function builtInProfiles(): string[] {
     .map((name) => basename(name, '.json'));
 }
 
-/** A built-in profile by name, or a file by its path. Throws `UsageError` with the path of the field. */
+/**
+ * A built-in profile by name, or a file by its path. Throws `UsageError` with the path of the
+ * field.
+ */
 export function loadProfile(nameOrPath: string): Profile {
   const isPath = /[/\\.]/.test(nameOrPath);
   if (!isPath && !builtInProfiles().includes(nameOrPath)) {
@@ -86,7 +89,9 @@ function readProfile(path: string): ProfileFile {
     throw new UsageError(`--profile: cannot read ${path}: ${(error as Error).message}`);
   }
   const ajv = new Ajv({ useDefaults: true, allErrors: true, allowUnionTypes: true });
-  const isProfile = ajv.compile<ProfileFile>(JSON.parse(readFileSync(join(DIRECTORY, SCHEMA), 'utf8')));
+  const isProfile = ajv.compile<ProfileFile>(
+    JSON.parse(readFileSync(join(DIRECTORY, SCHEMA), 'utf8')),
+  );
   if (isProfile(profile)) return profile;
   throw new UsageError(`--profile: ${path}: ${complaints(isProfile.errors ?? []).join('; ')}`);
 }
@@ -96,7 +101,8 @@ function complaints(errors: readonly ErrorObject[]): string[] {
     if (keyword === 'additionalProperties') {
       return `${instancePath}/${params.additionalProperty} is no field of a profile`;
     }
-    if (keyword === 'enum') return `${instancePath} must be one of ${params.allowedValues.join(', ')}`;
+    if (keyword === 'enum')
+      return `${instancePath} must be one of ${params.allowedValues.join(', ')}`;
     if (keyword === 'required') return `${instancePath}/${params.missingProperty} is missing`;
     return `${instancePath === '' ? '/' : instancePath} ${message}`;
   });
@@ -120,7 +126,9 @@ function toProfile(file: ProfileFile, nameOrPath: string, path: string | null): 
     workload: {
       mix,
       distribution:
-        keys.distribution === 'zipfian' ? { kind: 'zipfian', skew: keys.skew } : { kind: keys.distribution },
+        keys.distribution === 'zipfian'
+          ? { kind: 'zipfian', skew: keys.skew }
+          : { kind: keys.distribution },
       sizes: values,
       ...(operationsPerSecond === undefined ? {} : { operationsPerSecond }),
       syncEveryOperations: file.syncEveryOperations,

@@ -91,7 +91,10 @@ class Rate {
 
   /** Bytes a second. */
   after({ elapsedS, inside }: Sample): number {
-    this.recent.push({ elapsedS, bytes: inside?.totals.bytesWritten ?? this.recent.at(-1)?.bytes ?? 0 });
+    this.recent.push({
+      elapsedS,
+      bytes: inside?.totals.bytesWritten ?? this.recent.at(-1)?.bytes ?? 0,
+    });
     if (this.recent.length > Rate.WINDOW) this.recent.shift();
     const [first, last] = [this.recent[0], this.recent.at(-1)];
     if (first === undefined || last === undefined || last.elapsedS === first.elapsedS) return 0;
@@ -100,16 +103,24 @@ class Rate {
 }
 
 /** What can be cut off on a narrow terminal comes last. */
-function describe({ elapsedS, outside, inside }: Sample, goal: Goal, bytesPerSecond: number): string[] {
+function describe(
+  { elapsedS, outside, inside }: Sample,
+  goal: Goal,
+  bytesPerSecond: number,
+): string[] {
   const bytes = inside?.totals.bytesWritten ?? 0;
-  const { bytes: goalBytes = Number.POSITIVE_INFINITY, seconds: goalSeconds = Number.POSITIVE_INFINITY } =
-    goal;
+  const {
+    bytes: goalBytes = Number.POSITIVE_INFINITY,
+    seconds: goalSeconds = Number.POSITIVE_INFINITY,
+  } = goal;
   const share = Math.min(1, Math.max(bytes / goalBytes, elapsedS / goalSeconds));
   const leftS = secondsLeft(elapsedS, bytes, goal, bytesPerSecond);
   return [
     (inside?.phase ?? 'busy').padEnd('compacting'.length),
     `${String(Math.floor(share * 100)).padStart(3)} %`,
-    goal.bytes === undefined ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(goal.bytes)}`,
+    goal.bytes === undefined
+      ? formatBytes(bytes)
+      : `${formatBytes(bytes)} of ${formatBytes(goal.bytes)}`,
     `${formatBytes(bytesPerSecond)}/s`,
     ...(share === 1 ? [`${formatCount(inside?.totals.keysChecked ?? 0)} keys checked`] : []),
     ...(share < 1 && leftS !== undefined ? [`${formatSeconds(Math.ceil(leftS))} left`] : []),

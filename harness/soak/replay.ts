@@ -6,7 +6,9 @@ import type { Workload } from '../workload.ts';
 import type { Acknowledged } from './acknowledgements.ts';
 import type { Ledger } from './ledger.ts';
 
-/** After a kill: how a key stood when its last operations could not be told from the store's word. */
+/**
+ * After a kill: how a key stood when its last operations could not be told from the store's word.
+ */
 export interface Adoption {
   readonly keyNumber: number;
   /** 0 is absent. */
@@ -27,8 +29,9 @@ export interface ReplayOptions {
 }
 
 /**
- * Repeats on the ledger alone what killed processes did to the store: the operations are a function of the seed. The
- * first kills were settled by the process after each; what the last one left open is settled by `Undecided`.
+ * Repeats on the ledger alone what killed processes did to the store: the operations are a function
+ * of the seed. The first kills were settled by the process after each; what the last one left open
+ * is settled by `Undecided`.
  */
 export function replay(
   options: ReplayOptions,
@@ -92,7 +95,9 @@ export class Undecided {
           : version > 0 && values.differenceFrom(keyNumber, version, found) === undefined,
       );
       if (liveVersion === undefined) {
-        const names = [...versions].map((version) => (version === 0 ? 'absent' : values.nameOf(version)));
+        const names = [...versions].map((version) =>
+          version === 0 ? 'absent' : values.nameOf(version),
+        );
         violations.push({
           kind: found === undefined ? 'lost' : 'wrong',
           key: printableKey(key),

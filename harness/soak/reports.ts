@@ -18,7 +18,10 @@ export async function writeReports(
 ): Promise<string[]> {
   directories.writeSummary(summary);
   directories.writeReport('junit.xml', junitOf(summary));
-  const benchmark = benchmarkJson(metrics, `${summary.configuration.adapter}, seed ${summary.seed}`);
+  const benchmark = benchmarkJson(
+    metrics,
+    `${summary.configuration.adapter}, seed ${summary.seed}`,
+  );
   directories.writeReport('benchmark.json', benchmark);
   await directories.attempt(() => {
     if (benchmarkPath !== undefined) writeFileSync(benchmarkPath, benchmark);

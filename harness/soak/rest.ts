@@ -7,7 +7,10 @@ import type { SoakRunOptions } from './soak-run-options.ts';
 const RECOUNTS = 10;
 const RECOUNT_AFTER_MS = 100;
 
-/** A store may still finish in the background what it has begun: what is open then is not what it holds at rest. */
+/**
+ * A store may still finish in the background what it has begun: what is open then is not what it
+ * holds at rest.
+ */
 export async function restUntilCounted(
   store: Checkpoint['store'],
   checkpoint: SoakRunOptions['checkpoint'],
@@ -15,7 +18,8 @@ export async function restUntilCounted(
 ): Promise<void> {
   for (let recountsLeft = RECOUNTS; ; recountsLeft--) {
     const stats = await statsOf();
-    if (await checkpoint({ store, recountsLeft, ...(stats === undefined ? {} : { stats }) })) return;
+    if (await checkpoint({ store, recountsLeft, ...(stats === undefined ? {} : { stats }) }))
+      return;
     await delay(RECOUNT_AFTER_MS);
   }
 }

@@ -11,7 +11,12 @@ export type RunOutcome =
       readonly violations: readonly Violation[];
     }
   /** The store threw. `errno` names the operating-system error behind it, if there is one. */
-  | { readonly kind: 'failed'; readonly doing: string; readonly message: string; readonly errno?: string };
+  | {
+      readonly kind: 'failed';
+      readonly doing: string;
+      readonly message: string;
+      readonly errno?: string;
+    };
 
 export class InvariantBroken extends Error {
   readonly count: number;

@@ -16,7 +16,10 @@ export interface Sample {
 type Cell = number | string | undefined;
 type Column = readonly [name: string, cell: (sample: Sample, before: Sample | undefined) => Cell];
 
-/** The first ten are a promise to those who read the file by position; further ones are added at the end. */
+/**
+ * The first ten are a promise to those who read the file by position; further ones are added at the
+ * end.
+ */
 const FIXED_COLUMNS: readonly Column[] = [
   ['elapsed_s', ({ elapsedS }) => elapsedS.toFixed(3)],
   ['rss_kb', ({ outside }) => kilobytes(outside.rssBytes)],
@@ -55,7 +58,11 @@ const FURTHER_COLUMNS: readonly Column[] = SERIES.filter(
   },
 ]);
 
-const COLUMNS: readonly Column[] = [...FIXED_COLUMNS, ...FURTHER_COLUMNS, ['life', ({ life }) => life]];
+const COLUMNS: readonly Column[] = [
+  ...FIXED_COLUMNS,
+  ...FURTHER_COLUMNS,
+  ['life', ({ life }) => life],
+];
 
 /** `samples.csv`: one line a sample; a cell is empty where nothing was measured. */
 export class SampleFile {
@@ -70,7 +77,10 @@ export class SampleFile {
   add(sample: Sample): void {
     const before = this.last?.life === sample.life ? this.last : undefined;
     this.last = sample;
-    appendFileSync(this.path, `${COLUMNS.map(([, cell]) => cell(sample, before) ?? '').join(',')}\n`);
+    appendFileSync(
+      this.path,
+      `${COLUMNS.map(([, cell]) => cell(sample, before) ?? '').join(',')}\n`,
+    );
   }
 }
 

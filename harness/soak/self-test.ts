@@ -15,7 +15,10 @@ const EXPECTED: Readonly<
 > = {
   'heap-leak': { exitCode: ExitCode.threshold, noticedBy: ['heap_used_after_gc_bytes: slope'] },
   'descriptor-leak': { exitCode: ExitCode.threshold, noticedBy: ['fds_leaked_when_closed'] },
-  'latency-drift': { exitCode: ExitCode.threshold, noticedBy: ['put_p50_us: growth', 'get_p50_us: growth'] },
+  'latency-drift': {
+    exitCode: ExitCode.threshold,
+    noticedBy: ['put_p50_us: growth', 'get_p50_us: growth'],
+  },
   'lost-write': { exitCode: ExitCode.broken, noticedBy: ['nothing_lost', 'nothing_wrong'] },
   'resurrected-key': { exitCode: ExitCode.broken, noticedBy: ['nothing_resurrected'] },
   'wrong-value': { exitCode: ExitCode.broken, noticedBy: ['nothing_wrong'] },
@@ -35,7 +38,10 @@ interface Row {
   readonly asExpected: boolean;
 }
 
-/** The gate proves itself: every planted fault must end with its gate and its exit code, and every clean run must pass. */
+/**
+ * The gate proves itself: every planted fault must end with its gate and its exit code, and every
+ * clean run must pass.
+ */
 export async function selfTest({ outDirectory, profile, seed }: Request): Promise<ExitCode> {
   mkdirSync(outDirectory, { recursive: true });
   const write = (line: string) => process.stdout.write(`${line}\n`);
@@ -44,7 +50,12 @@ export async function selfTest({ outDirectory, profile, seed }: Request): Promis
   const rows: Row[] = [];
   const plants: (PlantName | undefined)[] = [...PLANT_NAMES, ...Array(CLEAN_RUNS).fill(undefined)];
   for (const [index, plant] of plants.entries()) {
-    const row = await run(join(outDirectory, `run-${index + 1}`), profile, mix32(seed + index), plant);
+    const row = await run(
+      join(outDirectory, `run-${index + 1}`),
+      profile,
+      mix32(seed + index),
+      plant,
+    );
     rows.push(row);
     write(lineOf(row));
   }
@@ -54,7 +65,8 @@ export async function selfTest({ outDirectory, profile, seed }: Request): Promis
   write(
     `${unexpected.length === 0 ? 'PASS' : 'FAIL'}: ${caught} of ${PLANT_NAMES.length} plants caught, ${clean} of ${CLEAN_RUNS} clean runs clean`,
   );
-  if (unexpected.some(({ exitCode }) => exitCode === ExitCode.interrupted)) return ExitCode.interrupted;
+  if (unexpected.some(({ exitCode }) => exitCode === ExitCode.interrupted))
+    return ExitCode.interrupted;
   return unexpected.length === 0 ? ExitCode.pass : ExitCode.broken;
 }
 
@@ -62,11 +74,22 @@ const HEADINGS = ['plant', 'exit', 'seconds', 'as expected', 'noticed by'] as co
 const WIDTHS = [18, 6, 9, 13, 0] as const;
 
 function lineOf({ name, exitCode, seconds, asExpected, noticedBy }: Row): string {
-  const cells = [name, String(exitCode), seconds.toFixed(1), asExpected ? 'yes' : 'NO', noticedBy.join(', ')];
+  const cells = [
+    name,
+    String(exitCode),
+    seconds.toFixed(1),
+    asExpected ? 'yes' : 'NO',
+    noticedBy.join(', '),
+  ];
   return cells.map((cell, column) => cell.padEnd(WIDTHS[column] as number)).join('');
 }
 
-async function run(out: string, profile: string, seed: number, plant: PlantName | undefined): Promise<Row> {
+async function run(
+  out: string,
+  profile: string,
+  seed: number,
+  plant: PlantName | undefined,
+): Promise<Row> {
   const startMs = performance.now();
   const words = ['--profile', profile, '--seed', String(seed), '--out', out];
   const exitCode = await runSoak(plant === undefined ? words : [...words, '--plant', plant]);
@@ -98,8 +121,12 @@ function runSoak(words: readonly string[]): Promise<number | null> {
 /** Gates that could not tell matter only where nothing else ended the run. */
 function readNotices(out: string, withUndecided: boolean): string[] {
   try {
-    const { invariants, gates } = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as Summary;
-    const undecided = withUndecided ? gates.filter(({ verdict }) => verdict === 'inconclusive') : [];
+    const { invariants, gates } = JSON.parse(
+      readFileSync(join(out, 'summary.json'), 'utf8'),
+    ) as Summary;
+    const undecided = withUndecided
+      ? gates.filter(({ verdict }) => verdict === 'inconclusive')
+      : [];
     return [
       ...invariants.filter(({ holds }) => !holds).map(({ name }) => name),
       ...gates.filter(({ verdict }) => verdict === 'failed').map(({ name }) => name),

@@ -12,7 +12,10 @@ export interface Series {
   readonly columnScale: number;
   /** Undefined where nothing was measured. `before` is the sample before, of the same process. */
   readonly of: (sample: Sample, before: Sample | undefined) => number | undefined;
-  /** A healthy process takes so much more and gives it back, as its young generation and its code grow: a rise by less is not told from that. */
+  /**
+   * A healthy process takes so much more and gives it back, as its young generation and its code
+   * grow: a rise by less is not told from that.
+   */
   readonly breath: number;
 }
 
@@ -33,7 +36,14 @@ export const SERIES: readonly Series[] = [
     ({ outside }) => outside.rssBytes,
     BREATH_OF_RSS,
   ),
-  series('heap_used_bytes', 'bytes', 'Heap used', 'heap_used_kb', KB, ({ inside }) => inside?.heapUsedBytes),
+  series(
+    'heap_used_bytes',
+    'bytes',
+    'Heap used',
+    'heap_used_kb',
+    KB,
+    ({ inside }) => inside?.heapUsedBytes,
+  ),
   series(
     'heap_used_after_gc_bytes',
     'bytes',
@@ -76,7 +86,14 @@ export const SERIES: readonly Series[] = [
     1,
     ({ inside }) => inside?.stats?.openDescriptors,
   ),
-  series('cpu_percent', 'percent', 'Processor', 'cpu_percent', 1, ({ outside }) => outside.cpuPercent),
+  series(
+    'cpu_percent',
+    'percent',
+    'Processor',
+    'cpu_percent',
+    1,
+    ({ outside }) => outside.cpuPercent,
+  ),
   ...(['mean', 'p99', 'max'] as const).map((statistic) =>
     series(
       `event_loop_delay_${statistic}_ms`,
@@ -90,16 +107,41 @@ export const SERIES: readonly Series[] = [
   series('operations_per_second', 'ops/s', 'Operations', 'ops_per_s', 1, (sample, before) =>
     rate(sample, before, 'operations'),
   ),
-  series('user_bytes_per_second', 'bytes/s', 'User bytes', 'user_bytes_per_s', 1, (sample, before) =>
-    rate(sample, before, 'bytesWritten'),
+  series(
+    'user_bytes_per_second',
+    'bytes/s',
+    'User bytes',
+    'user_bytes_per_s',
+    1,
+    (sample, before) => rate(sample, before, 'bytesWritten'),
   ),
   ...(['put', 'get', 'delete', 'sync'] as const).flatMap((operation) => latencySeries(operation)),
-  series('disk_bytes', 'bytes', 'Disk', 'directory_kb', KB, ({ outside }) => outside.directoryBytes),
-  series('live_bytes', 'bytes', 'Live keys and values', 'live_kb', KB, ({ inside }) => inside?.liveBytes),
-  series('disk_over_live', 'ratio', 'Disk over live bytes', 'disk_over_live', 1, ({ outside, inside }) =>
-    outside.directoryBytes === undefined || !inside?.liveBytes
-      ? undefined
-      : outside.directoryBytes / inside.liveBytes,
+  series(
+    'disk_bytes',
+    'bytes',
+    'Disk',
+    'directory_kb',
+    KB,
+    ({ outside }) => outside.directoryBytes,
+  ),
+  series(
+    'live_bytes',
+    'bytes',
+    'Live keys and values',
+    'live_kb',
+    KB,
+    ({ inside }) => inside?.liveBytes,
+  ),
+  series(
+    'disk_over_live',
+    'ratio',
+    'Disk over live bytes',
+    'disk_over_live',
+    1,
+    ({ outside, inside }) =>
+      outside.directoryBytes === undefined || !inside?.liveBytes
+        ? undefined
+        : outside.directoryBytes / inside.liveBytes,
   ),
   series(
     'telemetry_drops',
@@ -164,5 +206,7 @@ function rate(
   const [now, then] = [sample.inside, before?.inside];
   if (now === undefined || then === undefined) return undefined;
   const elapsedMs = now.workloadMs - then.workloadMs;
-  return elapsedMs < LEAST_WORKLOAD_MS ? undefined : ((now.totals[of] - then.totals[of]) / elapsedMs) * 1000;
+  return elapsedMs < LEAST_WORKLOAD_MS
+    ? undefined
+    : ((now.totals[of] - then.totals[of]) / elapsedMs) * 1000;
 }

@@ -20,7 +20,10 @@ export interface SoakRunOptions {
   readonly goalSeconds?: number;
   /** Of a run whose last process was killed. */
   readonly undecided?: Undecided;
-  /** Called when the store is at rest; the run goes on when it resolves. False asks for another one in a moment. */
+  /**
+   * Called when the store is at rest; the run goes on when it resolves. False asks for another one
+   * in a moment.
+   */
   readonly checkpoint: (checkpoint: Checkpoint) => Promise<boolean>;
   /** Called when the store has acknowledged something. */
   readonly acknowledge?: (acknowledged: Acknowledged) => void;

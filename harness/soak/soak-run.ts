@@ -26,7 +26,10 @@ const REOPENS_A_RUN = 4;
 /** Violations that are listed; beyond, they are counted. */
 const LISTED_VIOLATIONS = 20;
 
-/** One soak of one store: write and read by the workload, reopen and compact at intervals, compare everything. */
+/**
+ * One soak of one store: write and read by the workload, reopen and compact at intervals, compare
+ * everything.
+ */
 export class SoakRun {
   readonly latency = new LatencyRecorder();
   readonly clock = new WorkloadClock();
@@ -51,7 +54,10 @@ export class SoakRun {
     this.check = new StoreCheck(values, ledger.oracle);
     this.rotatesBefore = ledger.totals.rotates;
     const { operationsPerSecond: rate = Number.POSITIVE_INFINITY } = shape;
-    this.turnEvery = Math.max(1, Math.min(TURN_EVERY_OPERATIONS, Math.floor(rate / PACED_TURNS_A_SECOND)));
+    this.turnEvery = Math.max(
+      1,
+      Math.min(TURN_EVERY_OPERATIONS, Math.floor(rate / PACED_TURNS_A_SECOND)),
+    );
   }
 
   get phase(): Phase {
@@ -73,8 +79,8 @@ export class SoakRun {
   }
 
   /**
-   * Throws `AdapterError` or `InputError` for what is not the store's fault; an error of the first opening is thrown
-   * as it is.
+   * Throws `AdapterError` or `InputError` for what is not the store's fault; an error of the first
+   * opening is thrown as it is.
    */
   async run(): Promise<RunOutcome> {
     const { undecided } = this.options;
@@ -112,7 +118,8 @@ export class SoakRun {
   }
 
   private async work(): Promise<void> {
-    const { goalBytes = Number.POSITIVE_INFINITY, goalSeconds = Number.POSITIVE_INFINITY } = this.options;
+    const { goalBytes = Number.POSITIVE_INFINITY, goalSeconds = Number.POSITIVE_INFINITY } =
+      this.options;
     const { syncEveryOperations } = this.options.shape;
     const { totals } = this;
     this.deadlineMs = performance.now() + goalSeconds * 1000;
@@ -124,7 +131,8 @@ export class SoakRun {
       const operation = this.options.workload.next();
       if (operation === undefined) break;
       await this.apply(operation);
-      if (syncEveryOperations > 0 && totals.operations % syncEveryOperations === 0) await this.sync();
+      if (syncEveryOperations > 0 && totals.operations % syncEveryOperations === 0)
+        await this.sync();
       if (totals.operations % this.turnEvery > 0) continue;
       await turn();
       if (this.stopRequested || performance.now() >= this.deadlineMs) break;
@@ -142,7 +150,8 @@ export class SoakRun {
     const { compactEveryReopens } = this.options.shape;
     this.clock.end();
     await this.sync();
-    if (compactEveryReopens > 0 && this.totals.reopens % compactEveryReopens === 0) await this.compact();
+    if (compactEveryReopens > 0 && this.totals.reopens % compactEveryReopens === 0)
+      await this.compact();
     await this.reopen();
   }
 
@@ -285,7 +294,9 @@ export class SoakRun {
     await restUntilCounted('closed', this.options.checkpoint, () => this.stats());
   }
 
-  /** After a failure: what can still be closed is closed, and the failure before is the one to tell. */
+  /**
+   * After a failure: what can still be closed is closed, and the failure before is the one to tell.
+   */
   private async giveUp(): Promise<void> {
     try {
       await this.stats();

@@ -46,7 +46,10 @@ export async function soak(given: SoakOptions): Promise<ExitCode> {
       const directories = new RunDirectories(options);
       begun = { directories, host: describeHost(directories.store) };
       progress.print(describeBeginning(options, prepared, pid));
-      return { storeDirectory: directories.store, acknowledgementPath: directories.acknowledgementPath };
+      return {
+        storeDirectory: directories.store,
+        acknowledgementPath: directories.acknowledgementPath,
+      };
     },
     sampled: (sample, isWarm) => {
       begun?.directories.addSample(sample);
@@ -86,7 +89,9 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
   const { configuration, thresholds, maxRssBytes } = options;
   const { seed } = configuration;
   const judged = judgeGates(observation, { thresholds, maxRssBytes, seed });
-  const gates = judged.map((gate) => (gate.name === seen.watch.failed?.name ? seen.watch.failed : gate));
+  const gates = judged.map((gate) =>
+    gate.name === seen.watch.failed?.name ? seen.watch.failed : gate,
+  );
   const metrics = metricsOf(observation);
   const versions = describeVersions();
   const { totals = null, outcome = null } = observation;
@@ -96,9 +101,15 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
       ? undefined
       : compareWithBaseline(seen.baseline, head, metrics, options.leastEffect);
   for (const warning of comparison?.warnings ?? []) progress.print(`soak: baseline: ${warning}`);
-  if (observation.telemetry !== undefined) directories.writeMetrics(observation.telemetry.metricsText);
-  const verdict = judge(observation, gates, comparison === undefined ? [] : regressionsOf(comparison));
-  // After an interrupt nobody will look at it; after anything else that is not a pass, somebody should.
+  if (observation.telemetry !== undefined)
+    directories.writeMetrics(observation.telemetry.metricsText);
+  const verdict = judge(
+    observation,
+    gates,
+    comparison === undefined ? [] : regressionsOf(comparison),
+  );
+  // After an interrupt nobody will look at it; after anything else that is not a pass, somebody
+  // should.
   const discarded = ['pass', 'interrupted'].includes(verdict.word) && directories.discardStore();
   const summary = summarize({
     options,
@@ -127,6 +138,8 @@ function describeBeginning(
   const { adapter, input, seed } = configuration;
   const keys = `${formatCount(keyCount)} keys`;
   const data =
-    input === undefined ? keys : `${formatCount(rowCount ?? 0)} lines and ${keys} of ${basename(input.path)}`;
+    input === undefined
+      ? keys
+      : `${formatCount(rowCount ?? 0)} lines and ${keys} of ${basename(input.path)}`;
   return `soak: ${shown(adapter)} with ${data}, seed ${seed}, store process ${pid}`;
 }

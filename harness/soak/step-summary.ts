@@ -61,7 +61,8 @@ function baselineLines({ warnings, rows }: NonNullable<Summary['baseline']>): st
     ...rows
       .filter(({ verdict }) => verdict !== 'not compared')
       .map(({ blocks, name, base, head, unit, change, verdict }) => {
-        const percent = change === null ? '' : `${change > 0 ? '+' : ''}${(change * 100).toFixed(1)} %`;
+        const percent =
+          change === null ? '' : `${change > 0 ? '+' : ''}${(change * 100).toFixed(1)} %`;
         return `| ${blocks ? '❌' : '✅'} | ${name} | ${shown(base, unit)} | ${shown(head, unit)} | ${percent} ${verdict} |`;
       }),
     '',

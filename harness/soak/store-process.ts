@@ -41,7 +41,9 @@ export class StoreProcess {
         resolve({ code: null, signal: null, lastWords: [error.message] });
       });
       // 'close' comes after 'exit', when its pipes are drained and the channel is closed.
-      this.child.once('close', (code, signal) => resolve({ code, signal, lastWords: this.lastWords }));
+      this.child.once('close', (code, signal) =>
+        resolve({ code, signal, lastWords: this.lastWords }),
+      );
     });
   }
 

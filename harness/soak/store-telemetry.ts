@@ -9,7 +9,11 @@ import {
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Probe } from '../../src/engine/index.ts';
 import { otelProbe, type SpanCounting, type SpanCounts } from '../../src/telemetry/otel.ts';
-import { type MetricsServer, prometheusProbe, serveMetrics } from '../../src/telemetry/prometheus.ts';
+import {
+  type MetricsServer,
+  prometheusProbe,
+  serveMetrics,
+} from '../../src/telemetry/prometheus.ts';
 
 /** What the command line asks for. */
 export interface TelemetryConfiguration {
@@ -29,7 +33,9 @@ export interface TelemetryReport {
   readonly spans?: {
     readonly counts: SpanCounts;
     readonly exported: number;
-    /** Emitted, and lost on the way: the queue was full, or the receiver refused or did not answer. */
+    /**
+     * Emitted, and lost on the way: the queue was full, or the receiver refused or did not answer.
+     */
     readonly dropped: number;
     /** preads = spans emitted + suppressed, to the last one. */
     readonly addsUp: boolean;
@@ -64,7 +70,9 @@ export class StoreTelemetry {
       );
       this.provider = new BasicTracerProvider({
         resource: resourceFromAttributes({ 'service.name': 'tidemark-soak' }),
-        spanProcessors: [new BatchSpanProcessor(this.exporter, { exportTimeoutMillis: FLUSH_TIMEOUT_MS })],
+        spanProcessors: [
+          new BatchSpanProcessor(this.exporter, { exportTimeoutMillis: FLUSH_TIMEOUT_MS }),
+        ],
       });
       const tracerProvider = this.provider;
       this.otel =

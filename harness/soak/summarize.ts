@@ -54,7 +54,8 @@ export function summarize(parts: SummaryParts): Summary {
       keyCount: observation.keyCount,
       ...(observation.rowCount === undefined ? {} : { rowCount: observation.rowCount }),
     },
-    userBytesPerSecond: totals === undefined ? null : Math.round(totals.bytesWritten / (durationMs / 1000)),
+    userBytesPerSecond:
+      totals === undefined ? null : Math.round(totals.bytesWritten / (durationMs / 1000)),
     peakRssBytes: observation.peakRssBytes ?? null,
     descriptors: {
       closedBefore: closed[0]?.descriptors?.open ?? null,

@@ -110,7 +110,9 @@ function describeSpans({ spans }: Summary): Row[] {
 
 function listViolations({ outcome }: Summary): string[] {
   if (outcome?.kind !== 'violated') return [];
-  const lines = outcome.violations.map(({ kind, key, detail }) => `  ${kind.padEnd(12)}${key} ${detail}`);
+  const lines = outcome.violations.map(
+    ({ kind, key, detail }) => `  ${kind.padEnd(12)}${key} ${detail}`,
+  );
   const unlisted = outcome.count - outcome.violations.length;
   return unlisted > 0 ? [...lines, `  … and ${formatCount(unlisted)} more`] : lines;
 }

@@ -24,7 +24,9 @@ export interface Summary {
   readonly seed: number;
   /** Does the same operations again, under the same gates: one line for a POSIX shell. */
   readonly command: string;
-  /** `path` is null for a built-in profile, `name` null when the command line alone says what to do. */
+  /**
+   * `path` is null for a built-in profile, `name` null when the command line alone says what to do.
+   */
   readonly profile: { readonly name: string | null; readonly path: string | null };
   readonly configuration: SoakConfiguration & { readonly sampleIntervalMs: number };
   readonly versions: Versions;
@@ -48,7 +50,10 @@ export interface Summary {
     readonly least: number | null;
     readonly most: number | null;
   };
-  /** In order of time. A long run keeps the first of each kind up to a limit; `eventsDropped` counts the others. */
+  /**
+   * In order of time. A long run keeps the first of each kind up to a limit; `eventsDropped` counts
+   * the others.
+   */
   readonly events: readonly RunEvent[];
   readonly eventsDropped: number;
   /** Of the whole run, every operation timed; those that never happened are left out. */
@@ -94,7 +99,9 @@ export type GateKind =
   | 'equality'
   /** How much the end of the run is above its beginning, as a share of it. */
   | 'growth'
-  /** A slope a thousand operations, with an interval: fails when the interval lies above the budget. */
+  /**
+   * A slope a thousand operations, with an interval: fails when the interval lies above the budget.
+   */
   | 'leak'
   /** Counted by the driver itself while the store was at rest. */
   | 'descriptors';
@@ -103,7 +110,10 @@ export interface Gate {
   /** Unique in a run: `rss_bytes: max <= 300 * MB`. */
   readonly name: string;
   readonly kind: GateKind;
-  /** The series that it judges, a `name` of `Summary.series`; null when it judges none that is sampled. */
+  /**
+   * The series that it judges, a `name` of `Summary.series`; null when it judges none that is
+   * sampled.
+   */
   readonly series: string | null;
   /** Undefined in JSON becomes null: nothing was there to judge. */
   readonly value: number | null;
@@ -115,10 +125,17 @@ export interface Gate {
   /** `skipped`: this store or platform shows no such number. */
   readonly verdict: 'passed' | 'failed' | 'inconclusive' | 'skipped';
   /** Of the value, where it is an estimate. */
-  readonly interval?: { readonly lower: number; readonly upper: number; readonly confidence: number };
+  readonly interval?: {
+    readonly lower: number;
+    readonly upper: number;
+    readonly confidence: number;
+  };
   /** For a person, in human units. */
   readonly detail: string;
-  /** Passed, although one estimate alone lies beyond the limit: the other, which must agree, does not. `detail` says why. */
+  /**
+   * Passed, although one estimate alone lies beyond the limit: the other, which must agree, does
+   * not. `detail` says why.
+   */
   readonly excused?: boolean;
   /** It ended the run before its time. */
   readonly aborted: boolean;
@@ -143,7 +160,10 @@ export interface OperationLatency {
   readonly p99Us: number;
   readonly p999Us: number;
   readonly maxUs: number;
-  /** Ascending; `count` of those above the bucket before and at most `upToUs`. The counts add up to `count`. */
+  /**
+   * Ascending; `count` of those above the bucket before and at most `upToUs`. The counts add up to
+   * `count`.
+   */
   readonly buckets: readonly { readonly upToUs: number; readonly count: number }[];
 }
 
@@ -163,7 +183,10 @@ export interface Comparison {
   readonly directory: string;
   readonly startedAt: string;
   readonly seed: number;
-  /** What makes the comparison weaker than it could be: another machine class, another seed, another version. */
+  /**
+   * What makes the comparison weaker than it could be: another machine class, another seed, another
+   * version.
+   */
   readonly warnings: readonly string[];
   readonly rows: readonly ComparisonRow[];
 }
@@ -175,9 +198,16 @@ export interface ComparisonRow {
   readonly head: number | null;
   /** Relative change, 0.2 being 20 % more; null where it means nothing. */
   readonly change: number | null;
-  readonly interval?: { readonly lower: number; readonly upper: number; readonly confidence: number };
+  readonly interval?: {
+    readonly lower: number;
+    readonly upper: number;
+    readonly confidence: number;
+  };
   readonly verdict: 'same' | 'better' | 'worse' | 'different' | 'unclear' | 'not compared';
-  /** A deterministic count that is compared exactly, or a time that needs an interval and a minimum effect. */
+  /**
+   * A deterministic count that is compared exactly, or a time that needs an interval and a minimum
+   * effect.
+   */
   readonly kind: 'count' | 'time';
   readonly blocks: boolean;
 }

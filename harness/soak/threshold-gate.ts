@@ -6,7 +6,10 @@ import type { Threshold } from './threshold.ts';
 import { holds, toGate, undecided } from './threshold-verdict.ts';
 import { judgeTrend } from './trend-gate.ts';
 
-/** Of samples after the warm-up. `everMeasured`: whether the series has a number anywhere, the warm-up included. The seed makes intervals repeatable. */
+/**
+ * Of samples after the warm-up. `everMeasured`: whether the series has a number anywhere, the
+ * warm-up included. The seed makes intervals repeatable.
+ */
 export function judgeThreshold(
   threshold: Threshold,
   judged: readonly JudgedSample[],
@@ -18,8 +21,10 @@ export function judgeThreshold(
     const value = series.of(one.sample, one.before);
     return value === undefined ? [] : [{ ...one, value }];
   });
-  if (!everMeasured) return undecided(threshold, 'skipped', 'this store or platform shows no such number');
-  if (points.length === 0) return undecided(threshold, 'inconclusive', 'no sample after the warm-up');
+  if (!everMeasured)
+    return undecided(threshold, 'skipped', 'this store or platform shows no such number');
+  if (points.length === 0)
+    return undecided(threshold, 'inconclusive', 'no sample after the warm-up');
   switch (statistic.kind) {
     case 'growth':
     case 'slope':
@@ -38,7 +43,13 @@ function judgeStatistic(threshold: Threshold, values: readonly number[]): Gate {
   const value = statisticOf(threshold, values);
   const limit = threshold.limit(() => undefined) as number;
   const passed = holds(threshold, value, limit);
-  return toGate(threshold, value, limit, passed ? 'passed' : 'failed', `over ${values.length} samples`);
+  return toGate(
+    threshold,
+    value,
+    limit,
+    passed ? 'passed' : 'failed',
+    `over ${values.length} samples`,
+  );
 }
 
 /** The sample that is furthest on the wrong side stands for all. */
@@ -47,7 +58,8 @@ function judgeEvery(threshold: Threshold, points: readonly MeasuredPoint[]): Gat
     const limit = threshold.limit((other: Series) => other.of(sample, before));
     return limit === undefined ? [] : [{ value, limit, elapsedS: sample.elapsedS }];
   });
-  if (rows.length === 0) return undecided(threshold, 'skipped', 'no sample has every series of the formula');
+  if (rows.length === 0)
+    return undecided(threshold, 'skipped', 'no sample has every series of the formula');
   const excess = ({ value, limit }: { value: number; limit: number }) => {
     if (threshold.comparison === '==') return Math.abs(value - limit);
     return threshold.comparison.startsWith('<') ? value - limit : limit - value;

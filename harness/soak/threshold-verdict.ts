@@ -6,7 +6,11 @@ import type { Threshold } from './threshold.ts';
 /** An upper limit is raised by the margin, a lower one is lowered. */
 export function withMargin({ comparison, margin }: Threshold, limit: number): number {
   const slack = Math.abs(limit) * margin;
-  return comparison.startsWith('<') ? limit + slack : comparison.startsWith('>') ? limit - slack : limit;
+  return comparison.startsWith('<')
+    ? limit + slack
+    : comparison.startsWith('>')
+      ? limit - slack
+      : limit;
 }
 
 export function holds(threshold: Threshold, value: number, exactLimit: number): boolean {
@@ -25,7 +29,11 @@ export function holds(threshold: Threshold, value: number, exactLimit: number): 
   }
 }
 
-export function undecided(threshold: Threshold, verdict: 'skipped' | 'inconclusive', detail: string): Gate {
+export function undecided(
+  threshold: Threshold,
+  verdict: 'skipped' | 'inconclusive',
+  detail: string,
+): Gate {
   return toGate(threshold, null, threshold.limit(() => undefined) ?? null, verdict, detail);
 }
 
@@ -55,7 +63,11 @@ export function toGate(
   };
 }
 
-const KINDS: Readonly<Record<string, GateKind>> = { growth: 'growth', slope: 'leak', value: 'equality' };
+const KINDS: Readonly<Record<string, GateKind>> = {
+  growth: 'growth',
+  slope: 'leak',
+  value: 'equality',
+};
 
 function unitOf({ series, statistic }: Threshold): Unit {
   if (statistic.kind === 'growth') return 'ratio';

@@ -8,7 +8,10 @@ export interface Threshold {
   readonly text: string;
   readonly statistic: Statistic;
   readonly comparison: Gate['comparison'];
-  /** Of numbers, units and, with the statistic `value`, other series of the same sample. Undefined when one is missing. */
+  /**
+   * Of numbers, units and, with the statistic `value`, other series of the same sample. Undefined
+   * when one is missing.
+   */
   readonly limit: (numberOf: (series: Series) => number | undefined) => number | undefined;
   /** The limit, as a share, that is tolerated beyond it. */
   readonly margin: number;
@@ -25,7 +28,10 @@ export class ThresholdError extends Error {}
 const PLAIN = ['min', 'max', 'mean', 'median', 'last', 'value', 'growth', 'slope'] as const;
 const COMPARISONS = ['<', '<=', '>', '>=', '=='] as const;
 
-/** Bytes, milliseconds or microseconds by the series: `ms` is 1,000 where a series counts microseconds. */
+/**
+ * Bytes, milliseconds or microseconds by the series: `ms` is 1,000 where a series counts
+ * microseconds.
+ */
 const BYTE_UNITS: Readonly<Record<string, number>> = {
   kB: 1e3,
   MB: 1e6,
@@ -45,7 +51,12 @@ interface ThresholdParts {
 }
 
 /** Throws `ThresholdError`. */
-export function parseThreshold({ series: name, text, abortOnFail, margin }: ThresholdParts): Threshold {
+export function parseThreshold({
+  series: name,
+  text,
+  abortOnFail,
+  margin,
+}: ThresholdParts): Threshold {
   const series = seriesNamed(name);
   if (series === undefined) {
     throw new ThresholdError(
@@ -54,7 +65,9 @@ export function parseThreshold({ series: name, text, abortOnFail, margin }: Thre
   }
   const expression = parse(text);
   if (expression.type !== 'BinaryExpression' || !isComparison(expression.operator)) {
-    throw new ThresholdError(`is ${JSON.stringify(text)}, not STATISTIC < <= > >= or == EXPRESSION`);
+    throw new ThresholdError(
+      `is ${JSON.stringify(text)}, not STATISTIC < <= > >= or == EXPRESSION`,
+    );
   }
   const statistic = toStatistic(expression.left as Expression, text);
   const comparison = expression.operator;
@@ -96,7 +109,11 @@ function toStatistic(expression: Expression, text: string): Statistic {
   );
 }
 
-function toLimit(expression: Expression, series: Series, mayNameSeries: boolean): Threshold['limit'] {
+function toLimit(
+  expression: Expression,
+  series: Series,
+  mayNameSeries: boolean,
+): Threshold['limit'] {
   switch (expression.type) {
     case 'Literal': {
       const { value } = expression;
@@ -104,16 +121,19 @@ function toLimit(expression: Expression, series: Series, mayNameSeries: boolean)
       return () => value;
     }
     case 'UnaryExpression': {
-      if (expression.operator !== '-') throw new ThresholdError(`: what is ${String(expression.operator)}?`);
+      if (expression.operator !== '-')
+        throw new ThresholdError(`: what is ${String(expression.operator)}?`);
       const operand = toLimit(expression.argument as Expression, series, mayNameSeries);
       return (numberOf) => mapped(operand(numberOf), (value) => -value);
     }
     case 'BinaryExpression': {
       const combine = OPERATORS[String(expression.operator)];
-      if (combine === undefined) throw new ThresholdError(`: what is ${String(expression.operator)}?`);
+      if (combine === undefined)
+        throw new ThresholdError(`: what is ${String(expression.operator)}?`);
       const left = toLimit(expression.left as Expression, series, mayNameSeries);
       const right = toLimit(expression.right as Expression, series, mayNameSeries);
-      return (numberOf) => mapped(left(numberOf), (a) => mapped(right(numberOf), (b) => combine(a, b)));
+      return (numberOf) =>
+        mapped(left(numberOf), (a) => mapped(right(numberOf), (b) => combine(a, b)));
     }
     case 'Identifier': {
       const name = String(expression.name);
@@ -121,7 +141,8 @@ function toLimit(expression: Expression, series: Series, mayNameSeries: boolean)
       if (unit !== undefined) return () => unit;
       const other = seriesNamed(name);
       if (other === undefined) throw new ThresholdError(`: ${name} is neither a unit nor a series`);
-      if (!mayNameSeries) throw new ThresholdError(`: only "value" can be compared with the series ${name}`);
+      if (!mayNameSeries)
+        throw new ThresholdError(`: only "value" can be compared with the series ${name}`);
       return (numberOf) => numberOf(other);
     }
     default:

@@ -12,7 +12,11 @@ import { toGate, undecided, withMargin } from './threshold-verdict.ts';
 const LEAST_POINTS = 12;
 
 /** Slope or growth of what was sampled after the warm-up. The seed makes intervals repeatable. */
-export function judgeTrend(threshold: Threshold, points: readonly MeasuredPoint[], seed: number): Gate {
+export function judgeTrend(
+  threshold: Threshold,
+  points: readonly MeasuredPoint[],
+  seed: number,
+): Gate {
   const { life, ofLives } = longestLife(points);
   if (life.length < LEAST_POINTS) {
     return undecided(
@@ -21,7 +25,8 @@ export function judgeTrend(threshold: Threshold, points: readonly MeasuredPoint[
       `too short to tell: ${life.length} samples after the warm-up, and ${LEAST_POINTS} are needed${ofLives}`,
     );
   }
-  const estimates = threshold.statistic.kind === 'slope' ? trendOf(life, seed) : growthOf(life, seed);
+  const estimates =
+    threshold.statistic.kind === 'slope' ? trendOf(life, seed) : growthOf(life, seed);
   const [main, plateau] = estimates;
   if (main === undefined || plateau === undefined) {
     return undecided(threshold, 'inconclusive', 'the samples span no operations');
@@ -35,7 +40,11 @@ export function judgeTrend(threshold: Threshold, points: readonly MeasuredPoint[
     interval: { lower, upper, confidence },
   };
   if (!isExcused) return gate;
-  return { ...gate, excused: true, detail: `${gate.detail}. ${excuseOf(gate, lower, plateau.estimate)}` };
+  return {
+    ...gate,
+    excused: true,
+    detail: `${gate.detail}. ${excuseOf(gate, lower, plateau.estimate)}`,
+  };
 }
 
 /** What must lie beyond a share of the limit with certainty before anything is said to rise. */
@@ -59,7 +68,8 @@ function growthOf(points: readonly Point[], seed: number): Evidence[] {
   if (growth === undefined) return [];
   return [
     { estimate: growth.ofLine, shareOfLimit: 1 },
-    // Between the middles of the outer thirds lie two thirds of what grows from end to end, and less where it bends.
+    // Between the middles of the outer thirds lie two thirds of what grows from end to end, and
+    // less where it bends.
     { estimate: growth.ofThirds, shareOfLimit: 0.5 },
   ];
 }
@@ -74,7 +84,9 @@ interface Decision {
 /** `span`: of the samples, in thousand operations. */
 function decide(threshold: Threshold, evidence: readonly Evidence[], span: number): Decision {
   const limit = withMargin(threshold, limitOf(threshold));
-  const isBeyond = evidence.map(({ estimate, shareOfLimit }) => estimate.lower > limit * shareOfLimit);
+  const isBeyond = evidence.map(
+    ({ estimate, shareOfLimit }) => estimate.lower > limit * shareOfLimit,
+  );
   const decision = (verdict: Decision['verdict'], reason = ''): Decision => {
     return { verdict, reason, isExcused: verdict === 'passed' && isBeyond[0] === true };
   };
@@ -117,7 +129,10 @@ function spanOf(points: readonly Point[]): number {
   return (xs.at(-1) ?? 0) - (xs[0] ?? 0);
 }
 
-/** A killed process takes what it has leaked with it: only one life shows a trend, and each warms up anew. */
+/**
+ * A killed process takes what it has leaked with it: only one life shows a trend, and each warms up
+ * anew.
+ */
 function longestLife(points: readonly MeasuredPoint[]): {
   readonly life: readonly Point[];
   readonly ofLives: string;

@@ -12,7 +12,14 @@ export interface Verdict {
 /** The disk is full, which is nobody's fault that a soak could judge. */
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** A process does these to itself. */
-const CRASHES: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE', 'SIGTRAP']);
+const CRASHES: ReadonlySet<string> = new Set([
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGABRT',
+  'SIGILL',
+  'SIGFPE',
+  'SIGTRAP',
+]);
 
 type Ending = Pick<
   Observation,
@@ -23,8 +30,8 @@ type Ending = Pick<
 type JudgedGate = Pick<Gate, 'name' | 'verdict' | 'detail'>;
 
 /**
- * A lie of the store outweighs an interrupt, and that a threshold; a threshold outweighs a gate that could not tell.
- * `regressions`: what is worse than in an earlier run, in words.
+ * A lie of the store outweighs an interrupt, and that a threshold; a threshold outweighs a gate
+ * that could not tell. `regressions`: what is worse than in an earlier run, in words.
  */
 export function judge(
   ending: Ending,
@@ -47,7 +54,10 @@ export function judge(
     }
     case 'stopped':
       if (ending.aborted && ending.interruptedBy === undefined) return judgeThresholds(gates, []);
-      return interrupted(ending.interruptedBy, 'stopped in order; nothing wrong was seen until then');
+      return interrupted(
+        ending.interruptedBy,
+        'stopped in order; nothing wrong was seen until then',
+      );
     case 'completed':
       if (ending.telemetry?.spans?.addsUp === false) {
         return broken('spans emitted and suppressed do not add up to the preads');
@@ -62,10 +72,13 @@ export function isCrash(signal: string): boolean {
 }
 
 function judgeDeath({ processEnd, interruptedBy, killed }: Ending): Verdict {
-  if (interruptedBy !== undefined) return interrupted(interruptedBy, 'the store process was killed');
-  if (killed) return inconclusive('the store process hung: it did nothing for ten minutes, and was killed');
+  if (interruptedBy !== undefined)
+    return interrupted(interruptedBy, 'the store process was killed');
+  if (killed)
+    return inconclusive('the store process hung: it did nothing for ten minutes, and was killed');
   const { code, signal } = processEnd;
-  if (signal === null) return broken(`the store process ended in the middle, with exit status ${code}`);
+  if (signal === null)
+    return broken(`the store process ended in the middle, with exit status ${code}`);
   return isCrash(signal)
     ? broken(`the store process crashed with ${signal}`)
     : inconclusive(`the store process was killed from outside with ${signal}`);

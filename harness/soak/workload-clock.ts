@@ -19,8 +19,8 @@ export class WorkloadClock {
   }
 
   /**
-   * Waits a turn of the event loop, and until the operations done from now on are due, when there is a rate. Time that a
-   * reopen took is not caught up with.
+   * Waits a turn of the event loop, and until the operations done from now on are due, when there
+   * is a rate. Time that a reopen took is not caught up with.
    */
   pacer(operationsPerSecond: number | undefined, operations: () => number): () => Promise<unknown> {
     if (operationsPerSecond === undefined) return () => nextTurn();

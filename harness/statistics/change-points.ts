@@ -15,15 +15,20 @@ const MOST_P_VALUE = 0.005;
 const SHRINK = Math.SQRT2;
 
 /**
- * Where the level of a series changes: Pettitt's test (1979), which asks only for ranks, in windows of many lengths, as
- * seeded binary segmentation (Kovács et al. 2020) lays them: a level that comes and goes is seen by none of the whole.
- * Changes smaller than `leastChange`, a share, are not told.
+ * Where the level of a series changes: Pettitt's test (1979), which asks only for ranks, in windows
+ * of many lengths, as seeded binary segmentation (Kovács et al. 2020) lays them: a level that comes
+ * and goes is seen by none of the whole. Changes smaller than `leastChange`, a share, are not told.
  */
 export function findChangePoints(values: readonly number[], leastChange: number): ChangePoint[] {
   return search(values, 0, values.length, leastChange).sort((a, b) => a.index - b.index);
 }
 
-function search(values: readonly number[], from: number, to: number, leastChange: number): ChangePoint[] {
+function search(
+  values: readonly number[],
+  from: number,
+  to: number,
+  leastChange: number,
+): ChangePoint[] {
   const best = windowsOf(from, to)
     .map(([start, end]) => {
       const { split, pValue } = pettitt(values.slice(start, end));
@@ -38,7 +43,11 @@ function search(values: readonly number[], from: number, to: number, leastChange
   const before = values.slice(Math.max(from, ...earlier.map((point) => point.index)), index);
   const after = values.slice(index, Math.min(to, ...later.map((point) => point.index)));
   const change = median(after) / median(before) - 1;
-  return [...earlier, ...(Math.abs(change) >= leastChange ? [{ index, change, pValue }] : []), ...later];
+  return [
+    ...earlier,
+    ...(Math.abs(change) >= leastChange ? [{ index, change, pValue }] : []),
+    ...later,
+  ];
 }
 
 /** The whole, and shorter and shorter ones that overlap by half. */
@@ -47,7 +56,8 @@ function windowsOf(from: number, to: number): (readonly [from: number, to: numbe
   for (let length = to - from; length >= 2 * LEAST_SEGMENT; length = Math.floor(length / SHRINK)) {
     const count = Math.max(1, Math.ceil((2 * (to - from)) / length) - 1);
     for (let index = 0; index < count; index++) {
-      const start = count === 1 ? from : from + Math.round((index * (to - from - length)) / (count - 1));
+      const start =
+        count === 1 ? from : from + Math.round((index * (to - from - length)) / (count - 1));
       windows.push([start, start + length]);
     }
   }
@@ -66,5 +76,8 @@ function pettitt(values: readonly number[]): { split: number; pValue: number } {
       split = index + 1;
     }
   }
-  return { split, pValue: Math.min(1, 2 * Math.exp((-6 * highest ** 2) / (count ** 3 + count ** 2))) };
+  return {
+    split,
+    pValue: Math.min(1, 2 * Math.exp((-6 * highest ** 2) / (count ** 3 + count ** 2))),
+  };
 }

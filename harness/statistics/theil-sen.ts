@@ -7,8 +7,9 @@ export interface Line {
 }
 
 /**
- * The line through the median of the slopes of all pairs (Theil 1950, Sen 1968): up to 29 % of the points may be
- * anything. At least two different x. Takes time and memory with the square of the number of points: a few hundred.
+ * The line through the median of the slopes of all pairs (Theil 1950, Sen 1968): up to 29 % of the
+ * points may be anything. At least two different x. Takes time and memory with the square of the
+ * number of points: a few hundred.
  */
 export function theilSen(xs: readonly number[], ys: readonly number[]): Line {
   const slopes: number[] = [];

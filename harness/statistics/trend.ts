@@ -14,10 +14,16 @@ export interface Estimate extends Interval {
 
 const CONFIDENCE = 0.99;
 const DRAWS = 400;
-/** More points are brought together to so many medians: the slope needs all pairs of them, at every draw. */
+/**
+ * More points are brought together to so many medians: the slope needs all pairs of them, at every
+ * draw.
+ */
 const MOST_POINTS = 96;
 
-/** How y goes with x, two ways that fail differently: a leak shows in both, a step or an outlier in one at most. */
+/**
+ * How y goes with x, two ways that fail differently: a leak shows in both, a step or an outlier in
+ * one at most.
+ */
 export interface Trend {
   /** Theil-Sen; y for one of x. */
   readonly slope: Estimate;
@@ -25,7 +31,9 @@ export interface Trend {
   readonly plateauSlope: Estimate;
 }
 
-/** Undefined when the points do not span anything. The same points and seed give the same answer. */
+/**
+ * Undefined when the points do not span anything. The same points and seed give the same answer.
+ */
 export function estimateTrend(points: readonly Point[], seed: number): Trend | undefined {
   const binned = bin(points);
   const xs = binned.map(({ x }) => x);
@@ -42,7 +50,10 @@ export function estimateTrend(points: readonly Point[], seed: number): Trend | u
     });
     return theilSen(xs, drawn).slope;
   });
-  const [before, after] = [first, last].map((third) => third.map(({ y }) => y)) as [number[], number[]];
+  const [before, after] = [first, last].map((third) => third.map(({ y }) => y)) as [
+    number[],
+    number[],
+  ];
   const plateau = percentileInterval(DRAWS, CONFIDENCE, () => {
     return (resampledMedian(after, prng) - resampledMedian(before, prng)) / distance;
   });
@@ -52,7 +63,10 @@ export function estimateTrend(points: readonly Point[], seed: number): Trend | u
   };
 }
 
-/** How much higher y ends than it begins, as a share of the beginning, two ways that fail differently. */
+/**
+ * How much higher y ends than it begins, as a share of the beginning, two ways that fail
+ * differently.
+ */
 export interface Growth {
   /** Of the Theil-Sen line, from the first x to the last. */
   readonly ofLine: Estimate;
@@ -94,7 +108,10 @@ export function estimateMedian(values: readonly number[], seed: number): Estimat
   return { value: median([...values]), ...interval };
 }
 
-/** `after` over `before`, less one, of two independent series; undefined when there is nothing to divide by. */
+/**
+ * `after` over `before`, less one, of two independent series; undefined when there is nothing to
+ * divide by.
+ */
 export function estimateChange(
   before: readonly number[],
   after: readonly number[],
@@ -116,9 +133,9 @@ const BATCHES = 6;
 const T_OF_BATCHES = 3.169;
 
 /**
- * As `estimateChange`, of two runs one after the other: a machine that is now slow and now fast, for many samples at a
- * time, widens the interval, because it shows between the medians of a few long batches. At least BATCHES positive
- * values on each side; the wider of both intervals.
+ * As `estimateChange`, of two runs one after the other: a machine that is now slow and now fast,
+ * for many samples at a time, widens the interval, because it shows between the medians of a few
+ * long batches. At least BATCHES positive values on each side; the wider of both intervals.
  */
 export function estimateChangeOfRuns(
   before: readonly number[],
@@ -140,7 +157,9 @@ export function estimateChangeOfRuns(
 function logMediansOfBatches(values: readonly number[]): number[] | undefined {
   if (values.length < BATCHES) return undefined;
   const medians = Array.from({ length: BATCHES }, (_, index) => {
-    const [from, to] = [index, index + 1].map((edge) => Math.round((edge * values.length) / BATCHES));
+    const [from, to] = [index, index + 1].map((edge) =>
+      Math.round((edge * values.length) / BATCHES),
+    );
     return median(values.slice(from, to));
   });
   return medians.every((one) => one > 0) ? medians.map(Math.log) : undefined;
@@ -158,7 +177,9 @@ function thirds(points: readonly Point[]): { first: readonly Point[]; last: read
 function bin(points: readonly Point[]): readonly Point[] {
   if (points.length <= MOST_POINTS) return points;
   return Array.from({ length: MOST_POINTS }, (_, index) => {
-    const [from, to] = [index, index + 1].map((edge) => Math.round((edge * points.length) / MOST_POINTS));
+    const [from, to] = [index, index + 1].map((edge) =>
+      Math.round((edge * points.length) / MOST_POINTS),
+    );
     const members = points.slice(from, to);
     return { x: median(members.map(({ x }) => x)), y: median(members.map(({ y }) => y)) };
   });

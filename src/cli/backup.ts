@@ -11,7 +11,10 @@ import { WatchedFileSystem } from './watched-file-system.ts';
 
 export function define(command: Command): void {
   addJson(addDirectory(command))
-    .argument('<new-directory>', 'where to; an earlier backup of the same store gets only what is new')
+    .argument(
+      '<new-directory>',
+      'where to; an earlier backup of the same store gets only what is new',
+    )
     .addHelpText(
       'after',
       `

@@ -40,12 +40,18 @@ segments. Exit status 0: sound; 2: a torn tail, or a seal file is missing or dam
     )
     .action(async (directory: string, { json }: JsonFlags) => {
       const findings = await check(directory);
-      const worst = findings.reduce((most, { outcome }) => Math.max(most, OUTCOMES.indexOf(outcome)), 0);
+      const worst = findings.reduce(
+        (most, { outcome }) => Math.max(most, OUTCOMES.indexOf(outcome)),
+        0,
+      );
       const outcome = OUTCOMES[worst] as Finding['outcome'];
       const output = new Output();
       for (const finding of findings) {
         if (json) output.json('finding', { ...finding });
-        else output.line(`${finding.outcome.padEnd(12)} ${finding.check.padEnd(10)} ${finding.detail}`);
+        else
+          output.line(
+            `${finding.outcome.padEnd(12)} ${finding.check.padEnd(10)} ${finding.detail}`,
+          );
       }
       if (json) output.json('verdict', { verdict: outcome === 'note' ? 'ok' : outcome });
       else output.line(`verdict: ${VERDICTS[outcome]}`);
@@ -109,7 +115,8 @@ function* checkDirectory({ files, segments }: DirectoryView): Generator<Finding>
   for (const { name, kind } of files) {
     const shown = printable(Buffer.from(name), 80);
     if (kind === 'link' || kind === 'other') yield note(`${shown} is no plain file`);
-    else if (LEFTOVER.test(name)) yield note(`${shown} is unfinished: a writer is at work, or was killed`);
+    else if (LEFTOVER.test(name))
+      yield note(`${shown} is unfinished: a writer is at work, or was killed`);
     else if (!KNOWN.test(name) && !LEASE.test(name)) yield note(`${shown} is not of the store`);
     else continue;
     isPlain = false;

@@ -4,7 +4,10 @@ export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
   readonly group: string;
-  /** Gives the command its arguments, options and action. Loaded only when it is needed: `--help` is not to wait. */
+  /**
+   * Gives the command its arguments, options and action. Loaded only when it is needed: `--help` is
+   * not to wait.
+   */
   readonly load: () => Promise<{ readonly define: (command: Command) => void }>;
 }
 
@@ -21,7 +24,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: READING,
     load: () => import('./scan.ts'),
   },
-  { name: 'get', summary: 'print the value of a key', group: READING, load: () => import('./get.ts') },
+  {
+    name: 'get',
+    summary: 'print the value of a key',
+    group: READING,
+    load: () => import('./get.ts'),
+  },
   {
     name: 'stats',
     summary: 'keys, bytes, segments, garbage',
@@ -90,7 +98,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'salvage',
-    summary: 'copy every valid record of a damaged store into a new directory, and list what was lost',
+    summary:
+      'copy every valid record of a damaged store into a new directory, and list what was lost',
     group: RESCUE,
     load: () => import('./salvage.ts'),
   },

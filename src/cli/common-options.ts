@@ -19,7 +19,10 @@ export function addJson(command: Command): Command {
 }
 
 export function addNoTruncate(command: Command): Command {
-  return command.option('--no-truncate', `show keys and values of more than ${SHOWN_BYTES} bytes whole`);
+  return command.option(
+    '--no-truncate',
+    `show keys and values of more than ${SHOWN_BYTES} bytes whole`,
+  );
 }
 
 /** Bytes of a key or a value that are shown. */
@@ -28,12 +31,14 @@ export function shownBytes({ truncate }: ShownFlags): number {
 }
 
 export function nonNegativeInteger(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or more.');
+  if (!/^\d{1,15}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number, 0 or more.');
   return Number(text);
 }
 
 export function positiveNumber(text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  if (text.trim() === '' || !(value > 0))
+    throw new InvalidArgumentError('It must be a number above 0.');
   return value;
 }

@@ -18,41 +18,51 @@ export function define(command: Command): void {
       '[new-directory]',
       'write the live keys into a new store there instead; must be empty or not exist',
     )
-    .option('--dead-ratio <share>', 'in place: merge segments of which this share is garbage', share)
+    .option(
+      '--dead-ratio <share>',
+      'in place: merge segments of which this share is garbage',
+      share,
+    )
     .addHelpText(
       'after',
       `
 Takes the writer lock. In place (without a new directory), it may be interrupted at any time: what was merged before
 stays merged.`,
     )
-    .action(async (directory: string, target: string | undefined, { json, deadRatio }: CompactFlags) => {
-      if (target !== undefined && deadRatio !== undefined)
-        throw new CommandError('--dead-ratio is for compaction in place; a new directory gets no garbage');
-      requireStore(directory);
-      const output = new Output();
-      if (target !== undefined) {
-        const keys = await interruptible((signal) =>
-          compacting(directory, async (store) => {
-            await telling(target, store.compactTo(target, { signal }));
-            return store.size;
-          }),
-        );
-        if (json) output.json('compact', { keys, directory: target });
-        else output.line(`${counted(keys, 'key')} written to ${target}`);
-      } else {
-        const report = await interruptible((signal) =>
-          compacting(directory, (store) =>
-            store.compact({ signal, ...(deadRatio === undefined ? {} : { deadRatio }) }),
-          ),
-        );
-        const { merges, inputBytes, outputBytes } = report;
-        if (json) output.json('compact', { ...report });
-        else if (merges === 0) output.line('nothing is worth a merge');
-        else
-          output.line(`${counted(merges, 'merge')}: ${sizeText(inputBytes)} became ${sizeText(outputBytes)}`);
-      }
-      await output.flush();
-    });
+    .action(
+      async (directory: string, target: string | undefined, { json, deadRatio }: CompactFlags) => {
+        if (target !== undefined && deadRatio !== undefined)
+          throw new CommandError(
+            '--dead-ratio is for compaction in place; a new directory gets no garbage',
+          );
+        requireStore(directory);
+        const output = new Output();
+        if (target !== undefined) {
+          const keys = await interruptible((signal) =>
+            compacting(directory, async (store) => {
+              await telling(target, store.compactTo(target, { signal }));
+              return store.size;
+            }),
+          );
+          if (json) output.json('compact', { keys, directory: target });
+          else output.line(`${counted(keys, 'key')} written to ${target}`);
+        } else {
+          const report = await interruptible((signal) =>
+            compacting(directory, (store) =>
+              store.compact({ signal, ...(deadRatio === undefined ? {} : { deadRatio }) }),
+            ),
+          );
+          const { merges, inputBytes, outputBytes } = report;
+          if (json) output.json('compact', { ...report });
+          else if (merges === 0) output.line('nothing is worth a merge');
+          else
+            output.line(
+              `${counted(merges, 'merge')}: ${sizeText(inputBytes)} became ${sizeText(outputBytes)}`,
+            );
+        }
+        await output.flush();
+      },
+    );
 }
 
 /** Which segments will be worth a merge is not known beforehand. */

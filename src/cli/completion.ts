@@ -10,7 +10,9 @@ interface Completed {
   readonly choices: readonly string[];
 }
 
-const SCRIPTS: Readonly<Record<'bash' | 'zsh' | 'fish', (commands: readonly Completed[]) => string>> = {
+const SCRIPTS: Readonly<
+  Record<'bash' | 'zsh' | 'fish', (commands: readonly Completed[]) => string>
+> = {
   bash: bashScript,
   zsh: zshScript,
   fish: fishScript,
@@ -41,7 +43,10 @@ async function completedCommands(): Promise<Completed[]> {
       return {
         name,
         summary,
-        options: command.options.map(({ long, description }) => ({ flag: long as string, description })),
+        options: command.options.map(({ long, description }) => ({
+          flag: long as string,
+          description,
+        })),
         choices: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
       };
     }),
@@ -101,7 +106,9 @@ function fishScript(commands: readonly Completed[]): string {
       return [
         `complete -c tidemark -n __fish_use_subcommand -a ${name} -d ${quoted(summary)}`,
         ...choices.map((choice) => `${within} -f -a ${choice}`),
-        ...options.map(({ flag, description }) => `${within} -l ${flag.slice(2)} -d ${quoted(description)}`),
+        ...options.map(
+          ({ flag, description }) => `${within} -l ${flag.slice(2)} -d ${quoted(description)}`,
+        ),
       ];
     })
     .join('\n');

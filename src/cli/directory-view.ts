@@ -64,10 +64,14 @@ export interface IgnoredTail {
 }
 
 /**
- * Where a snapshot that kept so many bytes ends, when bytes follow it on disk. Segments that were appended to since are
- * longer than the snapshot saw: what is behind its end may be a write in flight.
+ * Where a snapshot that kept so many bytes ends, when bytes follow it on disk. Segments that were
+ * appended to since are longer than the snapshot saw: what is behind its end may be a write in
+ * flight.
  */
-export function ignoredTail(segments: readonly SegmentOnDisk[], keptBytes: number): IgnoredTail | undefined {
+export function ignoredTail(
+  segments: readonly SegmentOnDisk[],
+  keptBytes: number,
+): IgnoredTail | undefined {
   const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   if (totalBytes <= keptBytes) return undefined;
   let rest = keptBytes;

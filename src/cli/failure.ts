@@ -32,7 +32,10 @@ const ADVICE: Readonly<Record<string, string>> = {
     'Look at the frame with: tidemark hexdump DIRECTORY PLACE; rescue the rest with: tidemark salvage',
 };
 
-/** For work that puts something at `target`: what is wrong there needs no advice on where a store lies. */
+/**
+ * For work that puts something at `target`: what is wrong there needs no advice on where a store
+ * lies.
+ */
 export async function telling<T>(target: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -56,7 +59,10 @@ export interface Failure {
   readonly exitCode: number;
 }
 
-/** What to tell of anything that was thrown: one sentence or two, no stack. `command` is the one that was given, if it is one. */
+/**
+ * What to tell of anything that was thrown: one sentence or two, no stack. `command` is the one
+ * that was given, if it is one.
+ */
 export function failureOf(error: unknown, command: string | undefined): Failure {
   const { code } = (error ?? {}) as { code?: unknown };
   const message = error instanceof Error ? error.message : String(error);
@@ -78,8 +84,11 @@ export function failureOf(error: unknown, command: string | undefined): Failure 
 
 /** commander's `error: …`, and on a line of its own what it believes was meant. */
 function wrongWords({ code, message }: CommanderError, command: string): string {
-  const [, what = message, meant] = /^error: (.*?)\.?(?:\n\((Did you mean .*)\))?$/s.exec(message) ?? [];
+  const [, what = message, meant] =
+    /^error: (.*?)\.?(?:\n\((Did you mean .*)\))?$/s.exec(message) ?? [];
   const isTooEarly = code === 'commander.unknownOption' && command === PROGRAM;
   const guess = meant ?? (isTooEarly ? 'Options go behind the command.' : undefined);
-  return [`${what}.`, guess, `For more: ${command} --help`].filter((part) => part !== undefined).join(' ');
+  return [`${what}.`, guess, `For more: ${command} --help`]
+    .filter((part) => part !== undefined)
+    .join(' ');
 }

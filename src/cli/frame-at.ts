@@ -1,6 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FrameInspection, inspectFrame, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES } from '../engine/index.ts';
+import {
+  type FrameInspection,
+  inspectFrame,
+  MAX_KEY_BYTES,
+  MAX_PAYLOAD_BYTES,
+} from '../engine/index.ts';
 import { CommandError } from './failure.ts';
 import { type Place, placeName, segmentFile } from './place.ts';
 
@@ -29,7 +34,9 @@ export function inspectAt(directory: string, place: Place): FrameInspection {
     const contentBytes =
       Math.min(header.readUInt32LE(KEY_LENGTH_AT), MAX_KEY_BYTES) +
       Math.min(header.readUInt32LE(PAYLOAD_LENGTH_AT), MAX_PAYLOAD_BYTES);
-    return inspectFrame(readRange(descriptor, place.offset, HEADER_BYTES + contentBytes + CRC_BYTES));
+    return inspectFrame(
+      readRange(descriptor, place.offset, HEADER_BYTES + contentBytes + CRC_BYTES),
+    );
   } finally {
     closeSync(descriptor);
   }

@@ -1,5 +1,11 @@
 import type { Command } from 'commander';
-import { addDirectory, addJson, addNoTruncate, type ShownFlags, shownBytes } from './common-options.ts';
+import {
+  addDirectory,
+  addJson,
+  addNoTruncate,
+  type ShownFlags,
+  shownBytes,
+} from './common-options.ts';
 import { ExitCode } from './exit-code.ts';
 import { addKeyOptions, type KeyFlags, keyOf } from './key-option.ts';
 import { withReader } from './opening.ts';
@@ -22,7 +28,12 @@ export function define(command: Command): void {
           else process.stderr.write(`tidemark: ${named(key)} is not in ${directory}\n`);
         } else if (flags.json) {
           const place = { segment: ref.segmentId, offset: ref.offset };
-          output.json('value', { key_b64: base64(key), found: true, ...place, value_b64: base64(value) });
+          output.json('value', {
+            key_b64: base64(key),
+            found: true,
+            ...place,
+            value_b64: base64(value),
+          });
         } else output.line(printable(value, shownBytes(flags)));
         await output.flush();
       });

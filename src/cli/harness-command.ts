@@ -7,7 +7,10 @@ import { CommandError } from './failure.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** A program of the harness, run as a process of its own: nothing in src imports the harness, and the package has none. */
+/**
+ * A program of the harness, run as a process of its own: nothing in src imports the harness, and
+ * the package has none.
+ */
 export function harnessCommand(name: string, path: string): (command: Command) => void {
   return (command) => {
     command

@@ -58,5 +58,6 @@ function* hexLines({ bytes }: InspectedField): Generator<string> {
     ).join('');
     yield `${' '.repeat(12)}${hex.padEnd(HEX_BYTES_A_LINE * 3)} ${text}`;
   }
-  if (bytes.length > shown.length) yield `${' '.repeat(12)}... ${bytes.length - shown.length} bytes more`;
+  if (bytes.length > shown.length)
+    yield `${' '.repeat(12)}... ${bytes.length - shown.length} bytes more`;
 }

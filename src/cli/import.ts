@@ -22,7 +22,8 @@ export function define(command: Command): void {
       '\nEvery line is checked before the first is put. Keys that are there already get the new values.',
     )
     .action(async (directory: string, file: string, { json }: JsonFlags) => {
-      if (file === '-') throw new CommandError('import reads its file twice; give a file instead of -');
+      if (file === '-')
+        throw new CommandError('import reads its file twice; give a file instead of -');
       const count = await importFile(directory, resolve(file));
       const output = new Output();
       if (json) output.json('import', { keys: count });
@@ -36,7 +37,9 @@ async function importFile(directory: string, file: string): Promise<number> {
   // Before the opening, which would make a store for a file whose name was mistyped.
   if (stat?.isFile() !== true) {
     const what = stat === undefined ? 'does not exist' : 'is no plain file';
-    throw new CommandError(`${file} ${what}; give a file of JSON lines, as tidemark export writes it`);
+    throw new CommandError(
+      `${file} ${what}; give a file of JSON lines, as tidemark export writes it`,
+    );
   }
   const isNew = !hasStore(directory);
   const progress = new Progress('importing', (READINGS + (isNew ? 1 : 0)) * stat.size);

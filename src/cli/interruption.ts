@@ -10,14 +10,19 @@ class Interrupted extends CommandError {
   }
 }
 
-/** For work that would leave debris: the first signal asks it to end, by the abort signal; a second one kills. */
+/**
+ * For work that would leave debris: the first signal asks it to end, by the abort signal; a second
+ * one kills.
+ */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const handlers = SIGNALS.map((signal) => () => controller.abort(new Interrupted(signal)));
-  for (const [index, signal] of SIGNALS.entries()) process.once(signal, handlers[index] as () => void);
+  for (const [index, signal] of SIGNALS.entries())
+    process.once(signal, handlers[index] as () => void);
   try {
     return await work(controller.signal);
   } finally {
-    for (const [index, signal] of SIGNALS.entries()) process.off(signal, handlers[index] as () => void);
+    for (const [index, signal] of SIGNALS.entries())
+      process.off(signal, handlers[index] as () => void);
   }
 }

@@ -17,7 +17,8 @@ export function addKeyOptions(command: Command): Command {
 /** The bytes of the one key that was given. */
 export function keyOf({ key, keyBase64, keyHex }: KeyFlags): Uint8Array {
   const given = [key, keyBase64, keyHex].filter((word) => word !== undefined);
-  if (given.length !== 1) throw new CommandError('give the key, once: --key, --key-base64 or --key-hex');
+  if (given.length !== 1)
+    throw new CommandError('give the key, once: --key, --key-base64 or --key-hex');
   if (key !== undefined) return Buffer.from(key);
   if (keyBase64 !== undefined) return decoded(keyBase64, 'base64', '--key-base64');
   return decoded((keyHex as string).toLowerCase(), 'hex', '--key-hex');
@@ -28,6 +29,8 @@ function decoded(text: string, encoding: 'base64' | 'hex', flag: string): Buffer
   const bytes = Buffer.from(text, encoding);
   const padded = encoding === 'base64' ? text.padEnd(Math.ceil(text.length / 4) * 4, '=') : text;
   if (bytes.toString(encoding) !== padded)
-    throw new CommandError(`${flag}: '${text}' is not ${encoding === 'hex' ? 'hexadecimal' : 'base64'}`);
+    throw new CommandError(
+      `${flag}: '${text}' is not ${encoding === 'hex' ? 'hexadecimal' : 'base64'}`,
+    );
   return bytes;
 }

@@ -8,7 +8,8 @@ const HELP = `
 Exit status: 0 success; 1 usage, or a locked or missing store; 2 a key is absent, or something was lost that the
 store can do without; 3 corruption. 'tidemark COMMAND --help' says more.`;
 
-// Whoever reads our output may close the pipe when it has seen enough: `Output` hears of it where it writes.
+// Whoever reads our output may close the pipe when it has seen enough: `Output` hears of it where
+// it writes.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 const words = process.argv.slice(2);
@@ -37,7 +38,8 @@ for (const { name, summary, group, load } of COMMANDS) {
 
 try {
   // commander answers `help NONSENSE` with its own help, and not with what is wrong.
-  const isHelpOfNothing = words[0] === 'help' && /^(?!-|help$)./.test(words[1] ?? '') && !isCommand(words[1]);
+  const isHelpOfNothing =
+    words[0] === 'help' && /^(?!-|help$)./.test(words[1] ?? '') && !isCommand(words[1]);
   await program.parseAsync(isHelpOfNothing ? words.slice(1) : words, { from: 'user' });
 } catch (error) {
   await tell(error);

@@ -18,9 +18,10 @@ export async function withReader<T>(
   options: ReaderOptions = {},
 ): Promise<T> {
   const progress = new Progress('opening');
-  const reader = await openReader(directory, { ...options, onOpenProgress: progress.update }).finally(() =>
-    progress.end(),
-  );
+  const reader = await openReader(directory, {
+    ...options,
+    onOpenProgress: progress.update,
+  }).finally(() => progress.end());
   try {
     return await use(reader);
   } finally {
@@ -35,8 +36,8 @@ export async function withStore<T>(
   options: StoreOptions = {},
 ): Promise<T> {
   const progress = new Progress('opening');
-  const store = await openStore(directory, { ...options, onOpenProgress: progress.update }).finally(() =>
-    progress.end(),
+  const store = await openStore(directory, { ...options, onOpenProgress: progress.update }).finally(
+    () => progress.end(),
   );
   try {
     return await use(store);

@@ -3,7 +3,10 @@ import { HEX_BYTES, printable } from './printable.ts';
 /** Of every JSON line. It changes when a field changes its meaning or goes. */
 export const JSON_SCHEMA = 1;
 
-/** Large enough that the write calls cost nothing, small enough that a pager gets its first page at once. */
+/**
+ * Large enough that the write calls cost nothing, small enough that a pager gets its first page at
+ * once.
+ */
 const CHUNK_BYTES = 256 * 1024;
 /** As `printable` says that it cut something. */
 const CUT = Buffer.from('... (');
@@ -11,7 +14,9 @@ const CUT_END = Buffer.from(' bytes more)');
 /** A line without its key and value. */
 const LINE_BYTES = 256;
 const BASE64_PREFIX = Buffer.from('b64:');
-const BASE64_DIGITS = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+const BASE64_DIGITS = Buffer.from(
+  'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/',
+);
 const BASE64_PADDING = 0x3d;
 /** Up to here a loop is faster than the way to native code and back. */
 const SHORT_BYTES = 512;
@@ -20,8 +25,8 @@ const SHORT_BYTES = 512;
 export class ClosedPipe extends Error {}
 
 /**
- * Standard output, written in large chunks. Nothing is held back at the end of a command that calls `end`. Throws
- * `ClosedPipe` when the reader went away.
+ * Standard output, written in large chunks. Nothing is held back at the end of a command that calls
+ * `end`. Throws `ClosedPipe` when the reader went away.
  */
 export class Output {
   private bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
@@ -100,7 +105,8 @@ export class Output {
   printable(value: Uint8Array, limitBytes: number): void {
     const { bytes } = this;
     const length = Math.min(value.length, limitBytes);
-    // What could be taken for `b64:` or `hex:` goes the careful way, as does what may or may not be printable.
+    // What could be taken for `b64:` or `hex:` goes the careful way, as does what may or may not be
+    // printable.
     const isPlain = value[3] !== 0x3a;
     let at = this.used;
     for (let index = 0; index < length; index++) {
@@ -132,7 +138,9 @@ export class Output {
     let index = 0;
     for (; index + 2 < length; index += 3) {
       const three =
-        ((value[index] as number) << 16) | ((value[index + 1] as number) << 8) | (value[index + 2] as number);
+        ((value[index] as number) << 16) |
+        ((value[index + 1] as number) << 8) |
+        (value[index + 2] as number);
       bytes[at++] = BASE64_DIGITS[three >>> 18] as number;
       bytes[at++] = BASE64_DIGITS[(three >>> 12) & 63] as number;
       bytes[at++] = BASE64_DIGITS[(three >>> 6) & 63] as number;
@@ -140,7 +148,8 @@ export class Output {
     }
     if (index < length) {
       const hasTwo = index + 1 < length;
-      const rest = ((value[index] as number) << 16) | (hasTwo ? (value[index + 1] as number) << 8 : 0);
+      const rest =
+        ((value[index] as number) << 16) | (hasTwo ? (value[index + 1] as number) << 8 : 0);
       bytes[at++] = BASE64_DIGITS[rest >>> 18] as number;
       bytes[at++] = BASE64_DIGITS[(rest >>> 12) & 63] as number;
       bytes[at++] = hasTwo ? (BASE64_DIGITS[(rest >>> 6) & 63] as number) : BASE64_PADDING;
@@ -163,7 +172,10 @@ export class Output {
   }
 }
 
-/** Of a byte that only plain ASCII precedes: a control character, or the inside of a character that has no beginning. */
+/**
+ * Of a byte that only plain ASCII precedes: a control character, or the inside of a character that
+ * has no beginning.
+ */
 function isNeverPrintable(byte: number): boolean {
   return byte < 0x20 || (byte >= 0x7f && byte < 0xc0);
 }

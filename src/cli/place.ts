@@ -20,6 +20,8 @@ export function parsePlace(text: string): Place {
   const match = /^(?:(\d{8})\.dwal|(\d{1,8})):(\d{1,15})$/.exec(text);
   const segmentId = Number(match?.[1] ?? match?.[2]);
   if (match === null || segmentId === 0)
-    throw new CommandError(`'${text}' is not a place; give one such as 00000003.dwal:1234, or 3:1234`);
+    throw new CommandError(
+      `'${text}' is not a place; give one such as 00000003.dwal:1234, or 3:1234`,
+    );
   return { segmentId, offset: Number(match[3]) };
 }

@@ -12,8 +12,8 @@ const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 const ENCODED = /^(?:b64|hex):/;
 
 /**
- * Printable UTF-8 as it is, anything else as `hex:…` or `b64:…`. What is longer than `limitBytes` is cut, between
- * characters, and the number of bytes left out follows.
+ * Printable UTF-8 as it is, anything else as `hex:…` or `b64:…`. What is longer than `limitBytes`
+ * is cut, between characters, and the number of bytes left out follows.
  */
 export function printable(bytes: Uint8Array, limitBytes = Number.POSITIVE_INFINITY): string {
   const shown = bytes.length > limitBytes ? bytes.subarray(0, limitBytes) : bytes;
@@ -33,7 +33,9 @@ function cut(text: string, leftOutBytes: number): string {
 
 function encoded(bytes: Uint8Array): string {
   const buffer = asBuffer(bytes);
-  return bytes.length <= HEX_BYTES ? `hex:${buffer.toString('hex')}` : `b64:${buffer.toString('base64')}`;
+  return bytes.length <= HEX_BYTES
+    ? `hex:${buffer.toString('hex')}`
+    : `b64:${buffer.toString('base64')}`;
 }
 
 function printableText(bytes: Uint8Array, isCut: boolean): string | undefined {

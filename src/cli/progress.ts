@@ -1,6 +1,9 @@
 const INTERVAL_MS = 100;
 
-/** One line on standard error that counts up, for whoever watches a terminal; nothing where nobody does. */
+/**
+ * One line on standard error that counts up, for whoever watches a terminal; nothing where nobody
+ * does.
+ */
 export class Progress {
   private readonly what: string;
   private readonly isShown = process.stderr.isTTY === true;

@@ -12,8 +12,8 @@ const BETWEEN = Buffer.from('","value_b64":"');
 const END = Buffer.from('"}\n');
 
 /**
- * Writes records as lines, of which there may be millions a second: `PLACE TXID TYPE KEY VALUE` between tabs, which no
- * printable key or value holds.
+ * Writes records as lines, of which there may be millions a second: `PLACE TXID TYPE KEY VALUE`
+ * between tabs, which no printable key or value holds.
  */
 export class RecordLines {
   private readonly output: Output;
@@ -60,6 +60,8 @@ export class RecordLines {
 
 /** The engine hands out Buffers, whose own method spares a copy. */
 export function base64(bytes: Uint8Array): string {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return buffer.toString('base64');
 }

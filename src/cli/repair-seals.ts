@@ -27,14 +27,16 @@ is corruption, and stays. Exit status 2: a seal could not be written.`,
       const output = new Output();
       for (const { segmentId, was, failure } of repairs) {
         const name = `${String(segmentId).padStart(8, '0')}.seal`;
-        if (json) output.json('seal', { segment: segmentId, was, written: failure === undefined, failure });
+        if (json)
+          output.json('seal', { segment: segmentId, was, written: failure === undefined, failure });
         else
           output.line(
             `${name} was ${was}: ${failure === undefined ? 'written anew' : `not written: ${failure}`}`,
           );
       }
       if (!json && repairs.length === 0) output.line('every sealed segment has its seal file');
-      if (repairs.some(({ failure }) => failure !== undefined)) process.exitCode = ExitCode.recoverable;
+      if (repairs.some(({ failure }) => failure !== undefined))
+        process.exitCode = ExitCode.recoverable;
       await output.flush();
     });
 }
@@ -44,7 +46,14 @@ async function repairSeals(directory: string): Promise<Repair[]> {
   const sealed = new Map(before.map(({ segmentId, hasSeal }) => [segmentId, hasSeal]));
   const repairs = new Map<number, Repair>();
   const probe: Probe = {
-    sealed: (_operation, segmentId, _sealBytes, _startNs, _durationNs, error: StoreError | undefined) => {
+    sealed: (
+      _operation,
+      segmentId,
+      _sealBytes,
+      _startNs,
+      _durationNs,
+      error: StoreError | undefined,
+    ) => {
       const was = sealed.get(segmentId) ? 'damaged' : 'missing';
       repairs.set(segmentId, { segmentId, was, failure: error?.message });
     },

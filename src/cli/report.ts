@@ -27,7 +27,10 @@ export interface OpeningReport {
 
 export function define(command: Command): void {
   addJson(addDirectory(command))
-    .option('--full', 'read and check every byte, instead of taking sealed segments from their seal files')
+    .option(
+      '--full',
+      'read and check every byte, instead of taking sealed segments from their seal files',
+    )
     .addHelpText(
       'after',
       `
@@ -46,7 +49,8 @@ writer that is at work; 3: an opening refuses the store, and the message says wh
 
 export async function reportOpening(directory: string, full: boolean): Promise<OpeningReport> {
   const probe = new GaugesProbe();
-  // What a writer appends while this runs is in neither view, or in the later one only: it is no tail.
+  // What a writer appends while this runs is in neither view, or in the later one only: it is no
+  // tail.
   const before = existingSegments(directory);
   return withReader(
     directory,
@@ -76,7 +80,14 @@ export async function reportOpening(directory: string, full: boolean): Promise<O
   );
 }
 
-function* render({ outcome, keys, keptBytes, segments, seals, tail }: OpeningReport): Generator<string> {
+function* render({
+  outcome,
+  keys,
+  keptBytes,
+  segments,
+  seals,
+  tail,
+}: OpeningReport): Generator<string> {
   yield `outcome   ${outcome}`;
   yield `keys      ${keys.toLocaleString('en')}`;
   yield `kept      ${keptBytes.toLocaleString('en')} bytes in ${counted(segments, 'segment')}, ${seals} with a seal file`;

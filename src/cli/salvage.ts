@@ -38,13 +38,17 @@ lost, so a salvaged store may hold older ones than the damaged one did. Exit sta
         output.line(`${counted(report.recordsKept, 'record')} kept in ${target}`);
         for (const line of lossLines(report)) output.line(line);
       }
-      if (report.lostCount + report.missingSegmentCount > 0) process.exitCode = ExitCode.recoverable;
+      if (report.lostCount + report.missingSegmentCount > 0)
+        process.exitCode = ExitCode.recoverable;
       await output.flush();
     });
 }
 
 function rangeJson({ segmentId, offset, byteLength, damage, bySeal }: LostRange) {
-  const records = bySeal?.records.map(({ key, type }) => ({ type: TYPE_NAMES[type], key_b64: base64(key) }));
+  const records = bySeal?.records.map(({ key, type }) => ({
+    type: TYPE_NAMES[type],
+    key_b64: base64(key),
+  }));
   return {
     segment: segmentId,
     offset,
@@ -75,13 +79,19 @@ function namesText(bySeal: SealedRecords | undefined): string {
   if (recordCount === 0) return '; its seal file knows no key there';
   const shown = records
     .slice(0, SHOWN_KEYS)
-    .map(({ key, type }) => printable(key, SHOWN_BYTES) + (type === RecordType.Delete ? ' (delete)' : ''));
+    .map(
+      ({ key, type }) =>
+        printable(key, SHOWN_BYTES) + (type === RecordType.Delete ? ' (delete)' : ''),
+    );
   if (recordCount > shown.length) shown.push('...');
   return `; its seal file names ${counted(recordCount, 'record')} there: ${shown.join(', ')}`;
 }
 
 function salvageStore(directory: string, target: string): Promise<SalvageReport> {
-  const sizeBytes = existingSegments(directory).reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  const sizeBytes = existingSegments(directory).reduce(
+    (sum, segment) => sum + segment.sizeBytes,
+    0,
+  );
   const progress = new Progress('salvaging', sizeBytes);
   const source = resolve(directory);
   const fileSystem = new WatchedFileSystem((path) => dirname(path) === source, progress.add);

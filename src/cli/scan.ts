@@ -61,5 +61,8 @@ async function scan(reader: StoreReader, flags: ScanFlags, from: Place | undefin
 }
 
 export function isBefore({ ref }: ScannedRecord, place: Place): boolean {
-  return ref.segmentId < place.segmentId || (ref.segmentId === place.segmentId && ref.offset < place.offset);
+  return (
+    ref.segmentId < place.segmentId ||
+    (ref.segmentId === place.segmentId && ref.offset < place.offset)
+  );
 }

@@ -8,7 +8,10 @@ import { sizeText } from './progress.ts';
 
 export function define(command: Command): void {
   addJson(addDirectory(command))
-    .addHelpText('after', '\nGarbage is what compaction may remove: frames of overwritten and deleted keys.')
+    .addHelpText(
+      'after',
+      '\nGarbage is what compaction may remove: frames of overwritten and deleted keys.',
+    )
     .action(async (directory: string, { json }: JsonFlags) => {
       const output = new Output();
       const probe = new GaugesProbe();
@@ -51,7 +54,8 @@ function* render(stats: {
   readonly sidecarBytes: number;
   readonly keydirBytes: number;
 }): Generator<string> {
-  const share = stats.segmentBytes === 0 ? 0 : Math.round((100 * stats.garbageBytes) / stats.segmentBytes);
+  const share =
+    stats.segmentBytes === 0 ? 0 : Math.round((100 * stats.garbageBytes) / stats.segmentBytes);
   yield `keys      ${stats.keys.toLocaleString('en')}`;
   yield `segments  ${stats.segments}, ${stats.emptySegments} of them empty, ${stats.seals} with a seal file`;
   yield `log       ${sizeText(stats.segmentBytes)}`;

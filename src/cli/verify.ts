@@ -21,19 +21,24 @@ Reads every frame, and holds seal files and keydir against them; goes on behind 
 hit. An opening that refuses the store ends it: salvage lists such damage. Exit status 0: sound; 2: only seal files are
 damaged, which repair-seals rebuilds; 3: damage.`,
     )
-    .action(async (directory: string, { json, bytesPerSecond }: JsonFlags & { bytesPerSecond?: number }) => {
-      const report = await verifyStore(directory, bytesPerSecond);
-      const output = new Output();
-      for (const damage of report.damages) {
-        if (json) output.json('damage', damageJson(damage));
-        else output.line(damageText(damage));
-      }
-      const { damages: _, durationNs, ...totals } = report;
-      if (json) output.json('verify', { ...totals, durationMs: durationNs / 1e6 });
-      else output.line(summary(report));
-      process.exitCode = exitCodeOfReport(report);
-      await output.flush();
-    });
+    .action(
+      async (
+        directory: string,
+        { json, bytesPerSecond }: JsonFlags & { bytesPerSecond?: number },
+      ) => {
+        const report = await verifyStore(directory, bytesPerSecond);
+        const output = new Output();
+        for (const damage of report.damages) {
+          if (json) output.json('damage', damageJson(damage));
+          else output.line(damageText(damage));
+        }
+        const { damages: _, durationNs, ...totals } = report;
+        if (json) output.json('verify', { ...totals, durationMs: durationNs / 1e6 });
+        else output.line(summary(report));
+        process.exitCode = exitCodeOfReport(report);
+        await output.flush();
+      },
+    );
 }
 
 export function verifyStore(directory: string, bytesPerSecond?: number): Promise<VerifyReport> {
@@ -51,13 +56,22 @@ export function verifyStore(directory: string, bytesPerSecond?: number): Promise
 /** A damaged seal file loses nothing. */
 export function exitCodeOfReport({ damages, damageCount }: VerifyReport): ExitCode {
   if (damageCount === 0) return ExitCode.success;
-  const isOnlySeals = damageCount === damages.length && damages.every(({ what }) => what === 'damaged-seal');
+  const isOnlySeals =
+    damageCount === damages.length && damages.every(({ what }) => what === 'damaged-seal');
   return isOnlySeals ? ExitCode.recoverable : ExitCode.corruption;
 }
 
-export function damageText({ what, byteLength, liveKeyCount, liveKeys, ...place }: VerifyDamage): string {
+export function damageText({
+  what,
+  byteLength,
+  liveKeyCount,
+  liveKeys,
+  ...place
+}: VerifyDamage): string {
   const where =
-    what === 'damaged-seal' ? `of segment ${place.segmentId}` : `${byteLength} bytes at ${placeName(place)}`;
+    what === 'damaged-seal'
+      ? `of segment ${place.segmentId}`
+      : `${byteLength} bytes at ${placeName(place)}`;
   if (liveKeyCount === 0) return `${what}: ${where}`;
   const keys = liveKeys.slice(0, SHOWN_KEYS).map((key) => printable(key, SHOWN_BYTES));
   const more = liveKeyCount > keys.length ? ', ...' : '';
@@ -75,7 +89,14 @@ function damageJson({ what, byteLength, liveKeyCount, liveKeys, ...place }: Veri
   };
 }
 
-function summary({ records, segments, seals, scannedBytes, damageCount, durationNs }: VerifyReport): string {
+function summary({
+  records,
+  segments,
+  seals,
+  scannedBytes,
+  damageCount,
+  durationNs,
+}: VerifyReport): string {
   const rate = sizeText(Math.round((scannedBytes / durationNs) * 1e9));
   const found = damageCount === 0 ? 'no damage' : `damages: ${damageCount}`;
   return `${counted(records, 'record')} in ${counted(segments, 'segment')}, ${counted(seals, 'seal file')}, ${sizeText(scannedBytes)} at ${rate}/s: ${found}`;

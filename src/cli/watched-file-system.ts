@@ -1,6 +1,9 @@
 import { NodeFileSystem, type OpenMode } from '../engine/index.ts';
 
-/** The real file system, which tells of the bytes that are read of some files: how far the work on them has come. */
+/**
+ * The real file system, which tells of the bytes that are read of some files: how far the work on
+ * them has come.
+ */
 export class WatchedFileSystem extends NodeFileSystem {
   private readonly isWatched: (path: string) => boolean;
   private readonly onRead: (sizeBytes: number) => void;

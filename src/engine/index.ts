@@ -12,9 +12,19 @@ export {
   WIRE_VERSION,
 } from './format/format.ts';
 export type { LogRecord, RecordRef } from './format/frame.ts';
-export { type FrameInspection, type InspectedField, inspectFrame } from './format/frame-inspection.ts';
+export {
+  type FrameInspection,
+  type InspectedField,
+  inspectFrame,
+} from './format/frame-inspection.ts';
 export { StoreError, type StoreErrorCode, type StoreErrorDetails } from './host/errors.ts';
-export type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './host/file-system.ts';
+export type {
+  FileStat,
+  FileSystem,
+  KernelLockResult,
+  Lease,
+  OpenMode,
+} from './host/file-system.ts';
 export { NodeFileSystem } from './host/node-file-system.ts';
 export type { OperationMessage } from './host/operation-channels.ts';
 export {
@@ -54,12 +64,18 @@ export { type SalvageReport, salvage } from './upkeep/salvage.ts';
 export type { VerifyOptions } from './upkeep/verify-pace.ts';
 export type { VerifyDamage, VerifyFault, VerifyReport } from './upkeep/verify-report.ts';
 
-/** Opens the store in `directory`, creating it when there is none, and takes the writer lock. See `Store.open`. */
+/**
+ * Opens the store in `directory`, creating it when there is none, and takes the writer lock. See
+ * `Store.open`.
+ */
 export function openStore(directory: string, options?: StoreOptions): Promise<Store> {
   return Store.open(directory, options);
 }
 
-/** Opens the record log under a store: the same files, without the key-value view. See `RecordLog.open`. */
+/**
+ * Opens the record log under a store: the same files, without the key-value view. See
+ * `RecordLog.open`.
+ */
 export function openLog(directory: string, options?: LogOptions): Promise<RecordLog> {
   return RecordLog.open(directory, options);
 }

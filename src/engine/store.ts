@@ -35,7 +35,10 @@ import type { VerifyOptions } from './upkeep/verify-pace.ts';
 import type { VerifyReport } from './upkeep/verify-report.ts';
 
 export interface StoreOptions extends LogOptions {
-  /** Merges by itself, in the background, whenever a segment has been sealed. Default: only when `compact` is called. */
+  /**
+   * Merges by itself, in the background, whenever a segment has been sealed. Default: only when
+   * `compact` is called.
+   */
   readonly compaction?: { readonly auto: AutoCompactionOptions };
 }
 
@@ -57,9 +60,9 @@ export interface StoreStats extends LogStats {
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * A key-value view over the log. Reads and writes are synchronous: a get is one pread, a put one write call. Durability
- * is named by what survives: `put` and `delete` survive the death of this process, `sync` and `putDurable` a power
- * cut. Open one with `openStore`.
+ * A key-value view over the log. Reads and writes are synchronous: a get is one pread, a put one
+ * write call. Durability is named by what survives: `put` and `delete` survive the death of this
+ * process, `sync` and `putDurable` a power cut. Open one with `openStore`.
  */
 export class Store extends KeyValueView {
   private readonly log: RecordLog;
@@ -74,8 +77,8 @@ export class Store extends KeyValueView {
   /**
    * Opens the store in `directory`, creating it when there is none, and takes the writer lock.
    *
-   * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only), `NOT_A_DIRECTORY`,
-   * `PERMISSION_DENIED` or `IO_FAILED`.
+   * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only),
+   * `NOT_A_DIRECTORY`, `PERMISSION_DENIED` or `IO_FAILED`.
    */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
     const auto = checkAuto(options.compaction);
@@ -110,7 +113,8 @@ export class Store extends KeyValueView {
 
   /** Survives the death of this process, not a power cut. */
   put(key: BytesLike, value: BytesLike): RecordRef {
-    if (putChannel.hasSubscribers) return putChannel.traceSync(this.putNow, this.message(), this, key, value);
+    if (putChannel.hasSubscribers)
+      return putChannel.traceSync(this.putNow, this.message(), this, key, value);
     return this.putNow(key, value);
   }
 
@@ -124,7 +128,10 @@ export class Store extends KeyValueView {
     return ref;
   }
 
-  /** Records the deletion, of an absent key too. Was the key live? Survives the death of this process. */
+  /**
+   * Records the deletion, of an absent key too. Was the key live? Survives the death of this
+   * process.
+   */
   delete(key: BytesLike): boolean {
     if (deleteChannel.hasSubscribers)
       return deleteChannel.traceSync(this.deleteNow, this.message(), this, key);
@@ -138,11 +145,13 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Writes many operations with few write calls. After a crash all of them are there, or a prefix: not atomic. Every
-   * operation is checked before the first is written. Survives the death of this process, not a power cut.
+   * Writes many operations with few write calls. After a crash all of them are there, or a prefix:
+   * not atomic. Every operation is checked before the first is written. Survives the death of this
+   * process, not a power cut.
    */
   batch(operations: readonly BatchOperation[]): void {
-    if (batchChannel.hasSubscribers) batchChannel.traceSync(this.batchNow, this.message(), this, operations);
+    if (batchChannel.hasSubscribers)
+      batchChannel.traceSync(this.batchNow, this.message(), this, operations);
     else this.batchNow(operations);
   }
 
@@ -158,7 +167,10 @@ export class Store extends KeyValueView {
     });
   }
 
-  /** Settles when everything written before the call survives a power cut. Concurrent callers share one sync. */
+  /**
+   * Settles when everything written before the call survives a power cut. Concurrent callers share
+   * one sync.
+   */
   sync(): Promise<void> {
     if (!syncChannel.hasSubscribers) return this.syncNow();
     return syncChannel.tracePromise(() => this.syncNow(), this.message());
@@ -182,18 +194,21 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Syncs, and settles when every segment that was sealed before the call has its seal file, so that the next opening need
-   * not read it. One that cannot be given a seal is not waited for: nothing but the time of that opening depends on it.
+   * Syncs, and settles when every segment that was sealed before the call has its seal file, so
+   * that the next opening need not read it. One that cannot be given a seal is not waited for:
+   * nothing but the time of that opening depends on it.
    */
   sealsWritten(): Promise<void> {
     return this.log.sealsWritten();
   }
 
   /**
-   * Merges the segments that were sealed when it began, each at most once, until none is worth it, while reads and writes go
-   * on (the active one is sealed first where it is worth it). Segments sealed meanwhile are left to the next call. The garbage of overwritten and deleted keys goes, and what counts keeps its place in the order of the log. A `RecordRef` from before may lead nowhere
-   * afterwards: reading it is a typed error. Throws `CRC_MISMATCH` or `FRAME_MISMATCH` for damage met, which it leaves
-   * alone, `NO_SPACE`, or the reason of `signal`.
+   * Merges the segments that were sealed when it began, each at most once, until none is worth it,
+   * while reads and writes go on (the active one is sealed first where it is worth it). Segments
+   * sealed meanwhile are left to the next call. The garbage of overwritten and deleted keys goes,
+   * and what counts keeps its place in the order of the log. A `RecordRef` from before may lead
+   * nowhere afterwards: reading it is a typed error. Throws `CRC_MISMATCH` or `FRAME_MISMATCH` for
+   * damage met, which it leaves alone, `NO_SPACE`, or the reason of `signal`.
    */
   async compact(options: CompactOptions = {}): Promise<CompactionReport> {
     this.log.checkWritable('compact');
@@ -202,22 +217,27 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Writes the live keys, in byte order and with txids from 1, into a new store in `outDirectory`, durably. Throws
-   * `TARGET_NOT_EMPTY` when something is there, or the reason of `signal`, having left nothing behind. This store is not
-   * changed.
+   * Writes the live keys, in byte order and with txids from 1, into a new store in `outDirectory`,
+   * durably. Throws `TARGET_NOT_EMPTY` when something is there, or the reason of `signal`, having
+   * left nothing behind. This store is not changed.
    */
-  async compactTo(outDirectory: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async compactTo(
+    outDirectory: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
     this.checkOpen();
     const { signal } = options;
     signal?.throwIfAborted();
     const pairs = (operation: number) => this.sortedPairs('compact', operation);
     const run = () => compactTo(this.log, pairs, outDirectory, signal);
-    await (compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run());
+    await (compactChannel.hasSubscribers
+      ? compactChannel.tracePromise(run, this.message())
+      : run());
   }
 
   /**
-   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. A malformed line throws `IMPORT_MALFORMED` with its
-   * number before anything is written.
+   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. A malformed line
+   * throws `IMPORT_MALFORMED` with its number before anything is written.
    */
   async importJsonl(path: string): Promise<number> {
     this.checkOpen();
@@ -230,26 +250,31 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Reads every byte of every segment up to the present end, and checks the checksum of every record, the seals, and the
-   * keydir against the records. Goes on behind damage, and reports it all. Runs in slices beside reads and writes; merges wait. Rejects
-   * only for what keeps it from looking (`STORE_CLOSED`, `IO_FAILED`), or with the reason of `signal`.
+   * Reads every byte of every segment up to the present end, and checks the checksum of every
+   * record, the seals, and the keydir against the records. Goes on behind damage, and reports it
+   * all. Runs in slices beside reads and writes; merges wait. Rejects only for what keeps it from
+   * looking (`STORE_CLOSED`, `IO_FAILED`), or with the reason of `signal`.
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
-    return this.compactor.alone(() => verify({ ...this.log.scrubSource(), keydir: this.keydir }, options));
+    return this.compactor.alone(() =>
+      verify({ ...this.log.scrubSource(), keydir: this.keydir }, options),
+    );
   }
 
   /**
-   * A consistent copy of the store as it is now, in another directory, made while reading and writing go on; opened as
-   * any store. On the same device sealed segments are hard links, which take no room; elsewhere, and of the active segment
-   * always, they are copies. A target that holds an earlier backup of this store gets only what is new. Survives a power
-   * cut once settled; one that does not end leaves a target that refuses to open (`BACKUP_UNFINISHED`) until it is run
+   * A consistent copy of the store as it is now, in another directory, made while reading and
+   * writing go on; opened as any store. On the same device sealed segments are hard links, which
+   * take no room; elsewhere, and of the active segment always, they are copies. A target that holds
+   * an earlier backup of this store gets only what is new. Survives a power cut once settled; one
+   * that does not end leaves a target that refuses to open (`BACKUP_UNFINISHED`) until it is run
    * again. A backup that was opened for writing is a store of its own and no target any more.
    *
-   * Throws `TARGET_NOT_EMPTY` (nothing was changed), `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`,
-   * `SNAPSHOT_GONE`, `SYNC_FAILED` or `IO_FAILED`.
+   * Throws `TARGET_NOT_EMPTY` (nothing was changed), `NOT_A_DIRECTORY`, `PERMISSION_DENIED`,
+   * `STORE_CORRUPT`, `SNAPSHOT_GONE`, `SYNC_FAILED` or `IO_FAILED`.
    */
   backup(directory: string): Promise<BackupReport> {
-    // One after the other: two into the same target would not notice each other, and a merge would take away what is copied.
+    // One after the other: two into the same target would not notice each other, and a merge would
+    // take away what is copied.
     return this.compactor.alone(() => backup(this.log.backupSource(), directory));
   }
 
@@ -287,7 +312,11 @@ export class Store extends KeyValueView {
 function toAppend(operation: BatchOperation): Append {
   switch (operation.type) {
     case 'put':
-      return { type: RecordType.Put, key: keyBytes(operation.key), payload: payloadBytes(operation.value) };
+      return {
+        type: RecordType.Put,
+        key: keyBytes(operation.key),
+        payload: payloadBytes(operation.value),
+      };
     case 'del':
       return { type: RecordType.Delete, key: keyBytes(operation.key), payload: NO_BYTES };
     default:

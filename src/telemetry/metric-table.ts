@@ -1,4 +1,7 @@
-/** Every metric family, in one table: what is exported, what docs/telemetry.md must tell, and what dashboards may use. */
+/**
+ * Every metric family, in one table: what is exported, what docs/telemetry.md must tell, and what
+ * dashboards may use.
+ */
 export interface MetricFamily {
   readonly name: string;
   readonly kind: 'counter' | 'gauge' | 'histogram';
@@ -32,10 +35,20 @@ export const METRIC_FAMILIES: readonly MetricFamily[] = [
   counter('gets', 'Gets, by whether the key was live.', 'result'),
   counter('puts', 'Puts, those of batches included.'),
   counter('deletes', 'Deletes, those of batches included.'),
-  counter('operation_errors', 'Operations that failed, by operation and error code.', 'operation', 'code'),
+  counter(
+    'operation_errors',
+    'Operations that failed, by operation and error code.',
+    'operation',
+    'code',
+  ),
   counter('preads', 'Reads from segments, by what they were for.', 'site'),
   counter('pread_bytes', 'Bytes read from segments.', 'site'),
-  counter('crc_validations', 'Checksums verified, by what for and with what outcome.', 'site', 'outcome'),
+  counter(
+    'crc_validations',
+    'Checksums verified, by what for and with what outcome.',
+    'site',
+    'outcome',
+  ),
   counter('writes', 'Write calls to segments.'),
   counter('appended_bytes', 'Bytes of frames appended.'),
   counter('user_bytes', 'Bytes of keys and values appended; what is beyond them is the format.'),
@@ -75,7 +88,10 @@ export const METRIC_FAMILIES: readonly MetricFamily[] = [
   histogram('get', 'Time of a get; one in 17 is timed and stands for the others.'),
   histogram('put', 'Time of a put or a delete.'),
   histogram('pread', "Time of a get's pread; one in 17 is timed and stands for the others."),
-  histogram('crc_validate', "Time of a get's checksum; one in 17 is timed and stands for the others."),
+  histogram(
+    'crc_validate',
+    "Time of a get's checksum; one in 17 is timed and stands for the others.",
+  ),
   histogram('sync', 'Time of a sync of the log.'),
   histogram('recovery', 'Time of an opening.'),
   histogram('compaction', 'Time of a compaction.'),

@@ -72,7 +72,10 @@ interface SpanHead {
   readonly options: OperationOptions;
 }
 
-/** Options of a span that starts now. The SDK asks for the time only when it records, and INTERNAL is its default kind. */
+/**
+ * Options of a span that starts now. The SDK asks for the time only when it records, and INTERNAL
+ * is its default kind.
+ */
 class OperationOptions implements SpanOptions {
   readonly attributes: Attributes;
   readonly links: Link[];
@@ -88,9 +91,9 @@ class OperationOptions implements SpanOptions {
 }
 
 /**
- * Spans by OpenTelemetry's database conventions: one an operation, and under it one a pread and one a checksum, with the
- * times that the engine took. Keys and values never stand in a span. Every span that could have been emitted is counted,
- * with what became of it, in `spanCounts`.
+ * Spans by OpenTelemetry's database conventions: one an operation, and under it one a pread and one
+ * a checksum, with the times that the engine took. Keys and values never stand in a span. Every
+ * span that could have been emitted is counted, with what became of it, in `spanCounts`.
  */
 export function otelProbe(options: OtelProbeOptions): SpanCounting {
   return new OtelProbe(options);
@@ -115,9 +118,12 @@ class OtelProbe implements SpanCounting {
 
   constructor({ mode, ratio, budgetPerSecond, tracerProvider }: OtelProbeOptions) {
     if (!['off', 'parent', 'ratio', 'all'].includes(mode)) {
-      throw new RangeError(`mode must be 'off', 'parent', 'ratio' or 'all', not ${JSON.stringify(mode)}`);
+      throw new RangeError(
+        `mode must be 'off', 'parent', 'ratio' or 'all', not ${JSON.stringify(mode)}`,
+      );
     }
-    if ((mode === 'ratio') !== (ratio !== undefined)) throw new TypeError("ratio goes with mode 'ratio'");
+    if ((mode === 'ratio') !== (ratio !== undefined))
+      throw new TypeError("ratio goes with mode 'ratio'");
     if (ratio !== undefined && !(ratio >= 0 && ratio <= 1))
       throw new RangeError(`ratio must be from 0 to 1, not ${ratio}`);
     if (budgetPerSecond !== undefined && mode !== 'all')
@@ -129,7 +135,9 @@ class OtelProbe implements SpanCounting {
     this.proxy = provider instanceof ProxyTracerProvider ? provider : undefined;
     this.tracer = provider.getTracer(INSTRUMENTATION);
     const none = () => ({ emitted: 0, unsampled: 0, budget: 0 });
-    this.counts = Object.fromEntries(SPAN_KINDS.map((kind) => [kind, none()])) as typeof this.counts;
+    this.counts = Object.fromEntries(
+      SPAN_KINDS.map((kind) => [kind, none()]),
+    ) as typeof this.counts;
     this.spanCounts = this.counts;
   }
 
@@ -361,7 +369,9 @@ class OtelProbe implements SpanCounting {
     span.end(hrTime(startNs + durationNs));
   }
 
-  /** The context that a new operation's span has its parent in; undefined when there is to be none. */
+  /**
+   * The context that a new operation's span has its parent in; undefined when there is to be none.
+   */
   private parentFor(): Context | undefined {
     if (this.mode === 'off') return undefined;
     if (this.mode === 'ratio' && Math.random() >= this.ratio) return undefined;
@@ -388,7 +398,10 @@ class OtelProbe implements SpanCounting {
     return head;
   }
 
-  /** Nearly always the latest operation is the only one: asynchronous ones beside it are kept in a map. */
+  /**
+   * Nearly always the latest operation is the only one: asynchronous ones beside it are kept in a
+   * map.
+   */
   private remember(key: number, running: Running): void {
     if (this.latestKey !== NO_KEY) this.others.set(this.latestKey, this.latest as Running);
     this.latestKey = key;
@@ -401,10 +414,15 @@ class OtelProbe implements SpanCounting {
   }
 
   /**
-   * A span for a part of a recorded operation; where there is none, the part is counted as suppressed. Its attributes are
-   * set when it is recorded: given to `startSpan`, the SDK copies them twice more.
+   * A span for a part of a recorded operation; where there is none, the part is counted as
+   * suppressed. Its attributes are set when it is recorded: given to `startSpan`, the SDK copies
+   * them twice more.
    */
-  private startPart(kind: keyof typeof SPAN_NAMES, operation: number, startNs: number): Span | undefined {
+  private startPart(
+    kind: keyof typeof SPAN_NAMES,
+    operation: number,
+    startNs: number,
+  ): Span | undefined {
     const counts = this.counts[kind];
     const running = this.find(operationKey(operation));
     if (running === undefined) {
@@ -415,7 +433,11 @@ class OtelProbe implements SpanCounting {
       counts.budget++;
       return undefined;
     }
-    const span = this.tracer.startSpan(SPAN_NAMES[kind], { startTime: hrTime(startNs) }, running.context);
+    const span = this.tracer.startSpan(
+      SPAN_NAMES[kind],
+      { startTime: hrTime(startNs) },
+      running.context,
+    );
     this.budget?.take();
     // A sampler may refuse a child of a sampled parent.
     if (span.isRecording()) counts.emitted++;
@@ -437,7 +459,12 @@ class OtelProbe implements SpanCounting {
     this.end(operation, endNs, error, attributes);
   }
 
-  private end(operation: number, endNs: number, error: StoreError | undefined, attributes: Attributes): void {
+  private end(
+    operation: number,
+    endNs: number,
+    error: StoreError | undefined,
+    attributes: Attributes,
+  ): void {
     const key = operationKey(operation);
     const running = this.find(key);
     if (running === undefined) return;
@@ -446,7 +473,8 @@ class OtelProbe implements SpanCounting {
     if (running === 'budget') return;
     this.counts.operation.emitted++;
     this.budget?.take();
-    for (const name in attributes) running.span.setAttribute(name, attributes[name] as AttributeValue);
+    for (const name in attributes)
+      running.span.setAttribute(name, attributes[name] as AttributeValue);
     if (error !== undefined) fail(running.span, error.code ?? error.name);
     running.span.end(hrTime(endNs));
   }

@@ -7,8 +7,8 @@ export { METRIC_FAMILIES, type MetricFamily } from './metric-table.ts';
 export { type MetricsServer, type ServeMetricsOptions, serveMetrics } from './serve-metrics.ts';
 
 /**
- * What is needed of a registry: that of prom-client 15, or of its successor @prometheus-io/client. Metrics are handed to
- * it ready, at scrape time.
+ * What is needed of a registry: that of prom-client 15, or of its successor @prometheus-io/client.
+ * Metrics are handed to it ready, at scrape time.
  */
 export interface MetricsRegistry {
   /** Takes up a metric that tells its values when it is asked; throws when the name is taken. */
@@ -37,7 +37,13 @@ interface RegistryMetric {
   readonly name: string;
   readonly help: string;
   readonly type: string;
-  get(): Promise<{ name: string; help: string; type: string; values: RegistryValue[]; aggregator: string }>;
+  get(): Promise<{
+    name: string;
+    help: string;
+    type: string;
+    values: RegistryValue[];
+    aggregator: string;
+  }>;
 }
 
 interface RegistryValue {
@@ -50,9 +56,10 @@ interface RegistryValue {
 const attached = new WeakMap<MetricsRegistry, Set<StoreMetrics>>();
 
 /**
- * A probe for one store that counts in typed arrays, and fills the caller's registry when it is scraped. The label
- * `store` is the store's name: two stores in one registry need two names. Attaching throws when the registry holds
- * one of the names already, from something else; the families leave the registry with the last store.
+ * A probe for one store that counts in typed arrays, and fills the caller's registry when it is
+ * scraped. The label `store` is the store's name: two stores in one registry need two names.
+ * Attaching throws when the registry holds one of the names already, from something else; the
+ * families leave the registry with the last store.
  */
 export function prometheusProbe({ registry }: PrometheusProbeOptions): PrometheusProbe {
   const metrics = new StoreMetrics();
@@ -80,7 +87,9 @@ function join(registry: MetricsRegistry, metrics: StoreMetrics, name: string): v
   if (stores === undefined) {
     stores = new Set();
     const members = stores;
-    const taken = METRIC_FAMILIES.find((family) => registry.getSingleMetric(family.name) !== undefined);
+    const taken = METRIC_FAMILIES.find(
+      (family) => registry.getSingleMetric(family.name) !== undefined,
+    );
     if (taken !== undefined) {
       throw new Error(
         `the registry already holds a metric ${taken.name} that is not tidemark's; use another registry`,
@@ -117,7 +126,9 @@ function registryMetric(
       type: kind,
       aggregator: 'sum',
       values: [...stores].flatMap((metrics) =>
-        metrics.samplesOf(short).flatMap((sample) => registryValues(name, metrics.storeName ?? '', sample)),
+        metrics
+          .samplesOf(short)
+          .flatMap((sample) => registryValues(name, metrics.storeName ?? '', sample)),
       ),
     }),
   };

@@ -24,8 +24,8 @@ export interface MetricsServer {
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
- * Serves `/metrics`, and `/healthz`: 200, or 503 once a store is poisoned. Rejects when the port is in use, and throws
- * for an address that is not loopback unless `allowRemote` says so.
+ * Serves `/metrics`, and `/healthz`: 200, or 503 once a store is poisoned. Rejects when the port is
+ * in use, and throws for an address that is not loopback unless `allowRemote` says so.
  */
 export async function serveMetrics(options: ServeMetricsOptions): Promise<MetricsServer> {
   const { registry, probes = [], host = '127.0.0.1', port, allowRemote = false } = options;
@@ -54,7 +54,11 @@ export async function serveMetrics(options: ServeMetricsOptions): Promise<Metric
       }
     } else if (path === '/healthz') {
       const poisoned = probes.some((probe) => probe.poisonedNow === true);
-      answer(poisoned ? 503 : 200, text, poisoned ? 'poisoned: writing stopped after a failure\n' : 'ok\n');
+      answer(
+        poisoned ? 503 : 200,
+        text,
+        poisoned ? 'poisoned: writing stopped after a failure\n' : 'ok\n',
+      );
     } else answer(404, text, 'there is /metrics and /healthz\n');
   });
   await new Promise<void>((resolve, reject) => {

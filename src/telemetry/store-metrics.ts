@@ -17,8 +17,8 @@ export interface Sample {
 }
 
 /**
- * One get in so many is timed, and its parts: it stands for those since the last. A prime, so that of a load that goes
- * round in a few steps no step is left out.
+ * One get in so many is timed, and its parts: it stands for those since the last. A prime, so that
+ * of a load that goes round in a few steps no step is left out.
  */
 const TIMED_ONE_IN = 17;
 
@@ -26,8 +26,8 @@ const SITES: readonly ReadSite[] = ['get', 'scan', 'compact', 'verify', 'seal'];
 const GET = 0;
 
 /**
- * What an operator waits for, and no more: every operation with every code would be hundreds of series a store. Any other
- * pair appears when it happens.
+ * What an operator waits for, and no more: every operation with every code would be hundreds of
+ * series a store. Any other pair appears when it happens.
  */
 const FORESEEN_FAILURES = [
   ...['get', 'getMany'].flatMap((operation) =>
@@ -40,8 +40,9 @@ const FORESEEN_FAILURES = [
 ];
 
 /**
- * Counts one store's events in numbers and typed arrays; nothing is made for Prometheus before it asks. A counter with
- * open labels (an error code) is a small map, touched only when something fails.
+ * Counts one store's events in numbers and typed arrays; nothing is made for Prometheus before it
+ * asks. A counter with open labels (an error code) is a small map, touched only when something
+ * fails.
  */
 export class StoreMetrics implements Probe {
   private source: ProbeSource | undefined;
@@ -73,13 +74,19 @@ export class StoreMetrics implements Probe {
     [['rotation'], ['unsynced-records'], ['compaction']],
   );
   private readonly seals = new LabelledCounter(['outcome'], [['ok'], ['failed'], ['given_up']]);
-  private readonly compactions = new LabelledCounter(['outcome'], [['ok'], ['aborted'], ['failed']]);
+  private readonly compactions = new LabelledCounter(
+    ['outcome'],
+    [['ok'], ['aborted'], ['failed']],
+  );
   private readonly verifications = new LabelledCounter(
     ['outcome'],
     [['ok'], ['damaged'], ['aborted'], ['failed']],
   );
   private readonly backups = new LabelledCounter(['outcome'], [['ok'], ['failed']]);
-  private readonly corruptions = new LabelledCounter(['kind'], [['CRC_MISMATCH'], ['FRAME_MISMATCH']]);
+  private readonly corruptions = new LabelledCounter(
+    ['kind'],
+    [['CRC_MISMATCH'], ['FRAME_MISMATCH']],
+  );
   private readonly recoveries = new LabelledCounter(
     ['outcome'],
     [['created'], ['clean'], ['recovered'], ['snapshot'], ['failed']],
@@ -125,7 +132,8 @@ export class StoreMetrics implements Probe {
     if (hit) this.hits++;
     else if (error === undefined) this.misses++;
     else this.failures.add(1, 'get', codeOf(error));
-    if (durationNs !== NOT_TIMED) this.getTime.observe(durationNs, this.begunGets - this.getTime.count);
+    if (durationNs !== NOT_TIMED)
+      this.getTime.observe(durationNs, this.begunGets - this.getTime.count);
   }
 
   gotMany(
@@ -429,7 +437,10 @@ export class StoreMetrics implements Probe {
       case 'poisoned':
         return [plain(now.poisoned ? 1 : 0)];
       case 'segments':
-        return [labelled({ state: 'active' }, 1), labelled({ state: 'sealed' }, now.sealedSegments)];
+        return [
+          labelled({ state: 'active' }, 1),
+          labelled({ state: 'sealed' }, now.sealedSegments),
+        ];
       case 'segment_bytes':
         return [
           labelled({ kind: 'live' }, now.liveBytes),
@@ -479,9 +490,15 @@ export class StoreMetrics implements Probe {
 
 class LabelledCounter {
   private readonly names: readonly string[];
-  private readonly values = new Map<string, { readonly labels: Record<string, string>; value: number }>();
+  private readonly values = new Map<
+    string,
+    { readonly labels: Record<string, string>; value: number }
+  >();
 
-  /** The values that can be foreseen stand at 0 from the start: of a counter that begins at 1, `rate` misses the first. */
+  /**
+   * The values that can be foreseen stand at 0 from the start: of a counter that begins at 1,
+   * `rate` misses the first.
+   */
   constructor(names: readonly string[], foreseen: readonly (readonly string[])[]) {
     this.names = names;
     for (const labels of foreseen) this.add(0, ...labels);
@@ -494,7 +511,9 @@ class LabelledCounter {
       entry.value += count;
       return;
     }
-    const named = Object.fromEntries(this.names.map((name, index) => [name, labels[index] as string]));
+    const named = Object.fromEntries(
+      this.names.map((name, index) => [name, labels[index] as string]),
+    );
     this.values.set(key, { labels: named, value: count });
   }
 
@@ -511,7 +530,10 @@ function labelled(labels: Record<string, string>, value: number): Sample {
   return { labels, value };
 }
 
-/** A comparison first: nearly all reads are of gets, and a lookup by a name that varies costs as much as all the rest. */
+/**
+ * A comparison first: nearly all reads are of gets, and a lookup by a name that varies costs as
+ * much as all the rest.
+ */
 function indexOf(site: ReadSite): number {
   return site === 'get' ? GET : SITES.indexOf(site);
 }

@@ -9,8 +9,9 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const THIS_FILE = relative(ROOT, fileURLToPath(import.meta.url));
 
 /**
- * The folders of a part, from the lowest rank up; those of one rank do not know each other. A file imports its own
- * folder or a lower rank, type-only imports included. Files beside the folders stand above all of them.
+ * The folders of a part, from the lowest rank up; those of one rank do not know each other. A file
+ * imports its own folder or a lower rank, type-only imports included. Files beside the folders
+ * stand above all of them.
  */
 const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'src/engine': [
@@ -55,12 +56,17 @@ const ENGINE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
 const STATEMENT = /^(?:import|export)\s+(?:([\w\s{},*$]*?)\bfrom\s+)?['"]([^'"]+)['"]/gm;
 const CALL = /\b(?:import|require|createRequire\([^)]*\))\(\s*['"]([^'"]+)['"]\s*\)/g;
 
-/** What a file imports: files relative to the root and without their ending, packages as they are written. */
+/**
+ * What a file imports: files relative to the root and without their ending, packages as they are
+ * written.
+ */
 function parseImports(file: string, text: string): string[] {
   const statements = [...text.matchAll(STATEMENT)].map(([, , specifier = '']) => specifier);
   const calls = [...text.matchAll(CALL)].map(([, specifier = '']) => specifier);
   return [...statements, ...calls].map((specifier) =>
-    specifier.startsWith('.') ? join(dirname(file), specifier).replace(/\.[cm]?[jt]s$/, '') : specifier,
+    specifier.startsWith('.')
+      ? join(dirname(file), specifier).replace(/\.[cm]?[jt]s$/, '')
+      : specifier,
   );
 }
 
@@ -71,7 +77,10 @@ function readSources(): Map<string, readonly string[]> {
     for (const entry of readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })) {
       const path = relative(ROOT, join(entry.parentPath, entry.name));
       if (!entry.isFile() || !path.endsWith('.ts') || path === THIS_FILE) continue;
-      sources.set(path.replace(/\.ts$/, ''), parseImports(path, readFileSync(join(ROOT, path), 'utf8')));
+      sources.set(
+        path.replace(/\.ts$/, ''),
+        parseImports(path, readFileSync(join(ROOT, path), 'utf8')),
+      );
     }
   }
   return sources;
@@ -157,7 +166,10 @@ describe('between the parts', () => {
   test('the engine imports nothing of the others, the telemetry only the engine', () => {
     expect(edges(isEngine, (target) => isRelative(target) && !isEngine(target))).toEqual([]);
     expect(
-      edges(isTelemetry, (target) => isRelative(target) && !isTelemetry(target) && !isEngine(target)),
+      edges(
+        isTelemetry,
+        (target) => isRelative(target) && !isTelemetry(target) && !isEngine(target),
+      ),
     ).toEqual([]);
     expect(edges(inside('harness'), inside('src/cli'))).toEqual([]);
   });
@@ -174,7 +186,9 @@ describe('between the parts', () => {
     const mayLookInside = (path: string) =>
       /^(?:test|harness\/crash|harness\/corpus|harness\/fuzz)\//.test(path);
     expect(edges((path) => !isEngine(path) && !mayLookInside(path), hidden(isEngine))).toEqual([]);
-    expect(edges((path) => !isTelemetry(path) && !inside('test')(path), hidden(isTelemetry))).toEqual([]);
+    expect(
+      edges((path) => !isTelemetry(path) && !inside('test')(path), hidden(isTelemetry)),
+    ).toEqual([]);
   });
 });
 
@@ -203,7 +217,10 @@ function findCircle(
 
 describe.each(Object.entries(RANKS))('in %s', (part, ranks) => {
   const inPart = inside(part);
-  /** The folder of a file of the part, by its path below the part; undefined for a file beside the folders. */
+  /**
+   * The folder of a file of the part, by its path below the part; undefined for a file beside the
+   * folders.
+   */
   const folderOf = (path: string) => path.slice(part.length + 1).match(/^([^/]+)\//)?.[1];
   const rankOf = (path: string) => {
     const folder = folderOf(path);
@@ -211,7 +228,9 @@ describe.each(Object.entries(RANKS))('in %s', (part, ranks) => {
   };
 
   test('every folder has a rank, and every rank its folders', () => {
-    const folders = new Set([...SOURCES.keys()].filter(inPart).flatMap((path) => folderOf(path) ?? []));
+    const folders = new Set(
+      [...SOURCES.keys()].filter(inPart).flatMap((path) => folderOf(path) ?? []),
+    );
     expect([...folders].toSorted()).toEqual(ranks.flat().toSorted());
   });
 

@@ -45,7 +45,17 @@ test('every row with a ratio has its floor beside it, every group its target, an
 test('what the observer takes is told of pairs of soaks, with and without samples', () => {
   const directory = temporaryDirectory();
   const ended = bench(
-    ...['observer', '--pairs', '2', '--bytes', '2MB', '--json', '--dir', directory, '--allow-tmpfs'],
+    ...[
+      'observer',
+      '--pairs',
+      '2',
+      '--bytes',
+      '2MB',
+      '--json',
+      '--dir',
+      directory,
+      '--allow-tmpfs',
+    ],
   );
   expect(ended.status, ended.stderr).toBe(ExitCode.pass);
   const { pairs, lost } = JSON.parse(ended.stdout);

@@ -17,7 +17,10 @@ test('both sides do the same work, and only what merging writes differs', async 
     ...['dist/bench/main.js', 'compaction', '--dir', directory, '--allow-tmpfs', '--out', out],
     ...['--launches', '1', '--seconds', String(SECONDS), '--scale', '0.02'],
   ]);
-  const sides = JSON.parse(readFileSync(out, 'utf8')) as Record<'without' | 'merging', CompactionMeasures[]>;
+  const sides = JSON.parse(readFileSync(out, 'utf8')) as Record<
+    'without' | 'merging',
+    CompactionMeasures[]
+  >;
   const [without] = sides.without as [CompactionMeasures];
   const [merging] = sides.merging as [CompactionMeasures];
   expect(merging.appendedBytes).toBe(without.appendedBytes);
@@ -26,7 +29,8 @@ test('both sides do the same work, and only what merging writes differs', async 
     expect([put.wait.count, get.wait.count]).toEqual([put.call.count, get.call.count]);
   }
   expect(without.merges.count).toBe(0);
-  // 1,000 keys and 4 puts of each fill less than a segment: nothing is merged before `compact` is called.
+  // 1,000 keys and 4 puts of each fill less than a segment: nothing is merged before `compact` is
+  // called.
   expect(without.alone.inputBytes).toBeGreaterThan(without.appendedBytes);
   expect(without.writtenBytes).toBeGreaterThanOrEqual(without.appendedBytes);
   expect(readdirSync(directory)).toEqual(['out']);
@@ -48,7 +52,9 @@ test('each target is judged by the side that it is about', () => {
   const slow = { ...latencies, p999: 1000 + 2_000_001 };
   const merging = { ...base, get: { call: latencies, wait: slow }, meanLiveShare: 0.6 };
   const { lines } = compactionTable({ without: [base], merging: [merging] });
-  const verdicts = lines.flatMap(([name, , , , verdict]) => (verdict === '' ? [] : [[name, verdict]]));
+  const verdicts = lines.flatMap(([name, , , , verdict]) =>
+    verdict === '' ? [] : [[name, verdict]],
+  );
   expect(Object.fromEntries(verdicts)).toEqual({
     'put, the call: p99.9': 'met',
     'put, since it was due: p99.9': 'met',

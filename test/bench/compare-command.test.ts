@@ -8,7 +8,9 @@ import { ExitCode } from '../../harness/exit-code.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 function compare(...words: string[]) {
-  return spawnSync(process.execPath, ['dist/bench/main.js', 'compare', ...words], { encoding: 'utf8' });
+  return spawnSync(process.execPath, ['dist/bench/main.js', 'compare', ...words], {
+    encoding: 'utf8',
+  });
 }
 
 /** A result with one row over its floor and one count; five processes of three rounds. */
@@ -41,7 +43,11 @@ describe('bench compare', () => {
     ['a count that is higher by one', { preads: 2 }, ExitCode.threshold],
     ['a count that is lower', { preads: 0 }, ExitCode.pass],
     ['another schema', { schema: 1 }, ExitCode.usage],
-    ['another class of machine', { host: { machineClass: 'linux, arm64, 64 x slow' } }, ExitCode.usage],
+    [
+      'another class of machine',
+      { host: { machineClass: 'linux, arm64, 64 x slow' } },
+      ExitCode.usage,
+    ],
     ['another scale', { scale: 0.5 }, ExitCode.usage],
     ['rows that are none', { rows: [{ id: 1 }] }, ExitCode.usage],
   ])('%s', (_, changes, status) => {

@@ -19,7 +19,9 @@ test('what an operation asks of the disk is exactly this', async () => {
     ...['--dir', directory],
     ...['--out', out],
   ]);
-  const { counts } = JSON.parse(readFileSync(out, 'utf8')) as { counts: { id: string; value: number }[] };
+  const { counts } = JSON.parse(readFileSync(out, 'utf8')) as {
+    counts: { id: string; value: number }[];
+  };
   expect(Object.fromEntries(counts.map(({ id, value }) => [id, value]))).toMatchObject({
     'put-writes': 1,
     'put-syncs': 0,

@@ -11,7 +11,8 @@ describe('the test of Mann and Whitney', () => {
   });
 
   test('gives the published values of permeability constants', () => {
-    // Hollander and Wolfe, "Nonparametric Statistical Methods", 1973, page 69; one-sided 0.1272 in R's wilcox.test.
+    // Hollander and Wolfe, "Nonparametric Statistical Methods", 1973, page 69; one-sided 0.1272 in
+    // R's wilcox.test.
     const term = [0.8, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46];
     const { u, p } = mannWhitney(term, [1.15, 0.88, 0.9, 0.74, 1.21]);
     expect(u).toBe(35);
@@ -47,7 +48,10 @@ describe('the test of Mann and Whitney', () => {
   });
 
   test('does not care which sample comes first', () => {
-    const values = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 8 });
+    const values = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), {
+      minLength: 1,
+      maxLength: 8,
+    });
     fc.assert(
       fc.property(values, values, (first, second) => {
         expect(mannWhitney(first, second).p).toBeCloseTo(mannWhitney(second, first).p, 10);
@@ -57,7 +61,8 @@ describe('the test of Mann and Whitney', () => {
 });
 
 test('the interval for the shift leaves out as many differences as published', () => {
-  // Hollander and Wolfe's table for 95 %: C = 18 + 1 - 18 of 5 x 5 leaves 2 at each end; none can be left of 3 x 3.
+  // Hollander and Wolfe's table for 95 %: C = 18 + 1 - 18 of 5 x 5 leaves 2 at each end; none can
+  // be left of 3 x 3.
   expect(differencesOutside(5, 5, 0.95)).toBe(3 - 1 + 1);
   expect(differencesOutside(3, 3, 0.95)).toBe(0);
 });
@@ -84,6 +89,7 @@ function dealings(values: readonly number[], count: number): [number[], number[]
   const [value = 0, ...rest] = values;
   const ways: [number[], number[]][] = [];
   if (count > 0) for (const [a, b] of dealings(rest, count - 1)) ways.push([[value, ...a], b]);
-  if (rest.length >= count) for (const [a, b] of dealings(rest, count)) ways.push([a, [value, ...b]]);
+  if (rest.length >= count)
+    for (const [a, b] of dealings(rest, count)) ways.push([a, [value, ...b]]);
   return ways;
 }

@@ -5,7 +5,10 @@ import { Prng } from '../../harness/prng.ts';
 const THRESHOLDS: Thresholds = { alpha: 0.001, leastEffect: 0.05 };
 const COMPARISONS = 400;
 
-/** Times of ten processes: 2 µs, 4 % apart by chance, and one in a hundred that a busy machine doubles. */
+/**
+ * Times of ten processes: 2 µs, 4 % apart by chance, and one in a hundred that a busy machine
+ * doubles.
+ */
 function times(prng: Prng, factor = 1): number[] {
   return Array.from({ length: 10 }, () => {
     const spread = 1 + 0.04 * (prng.below(1000) / 1000);
@@ -15,7 +18,10 @@ function times(prng: Prng, factor = 1): number[] {
 
 function words(factor: number): string[] {
   const prng = Prng.seeded(5);
-  return Array.from({ length: COMPARISONS }, () => judge(times(prng), times(prng, factor), THRESHOLDS).word);
+  return Array.from(
+    { length: COMPARISONS },
+    () => judge(times(prng), times(prng, factor), THRESHOLDS).word,
+  );
 }
 
 describe('a verdict', () => {

@@ -23,7 +23,9 @@ async function run(program: string, words: readonly string[]): Promise<Ended> {
   const [stdout, stderr, status] = await Promise.all([
     textOf(child.stdout),
     textOf(child.stderr),
-    new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve)),
+    new Promise<number | null>((resolve, reject) =>
+      child.once('error', reject).once('close', resolve),
+    ),
   ]);
   return { status, stdout, stderr };
 }

@@ -14,7 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => stores.remove());
 
-/** `@sound` is the directory of that store, `@copy` one like it to write to, `@new` a path at which nothing is. */
+/**
+ * `@sound` is the directory of that store, `@copy` one like it to write to, `@new` a path at which
+ * nothing is.
+ */
 function wordsOf(line: string): string[] {
   const places = stores as unknown as Record<string, string>;
   return line.split(' ').map((word) => {
@@ -35,7 +38,12 @@ const CASES: readonly Expected[] = [
   ['scan @sound --no-truncate', 0, /\t(long ){100}\n$/, NOTHING],
   ['scan @sound --limit 2', 0, /^(.*\n){2}$/, NOTHING],
   ['scan @sound --limit 0', 0, NOTHING, NOTHING],
-  ['scan @sound --from 00000003.dwal:0 --limit 1', 0, /^00000003\.dwal:0\t5\tput\ttext\tnewer\n$/, NOTHING],
+  [
+    'scan @sound --from 00000003.dwal:0 --limit 1',
+    0,
+    /^00000003\.dwal:0\t5\tput\ttext\tnewer\n$/,
+    NOTHING,
+  ],
   ['scan @sound --from 2:1', 0, /^00000002\.dwal:36\t/, NOTHING],
   ['scan @sound --from 9:0', 0, NOTHING, NOTHING],
   ['scan @locked', 0, /Reykjavík/, NOTHING],
@@ -50,7 +58,12 @@ const CASES: readonly Expected[] = [
   ['scan @missing', 1, NOTHING, /NOT_FOUND: .*Name the directory/],
   ['scan @empty', 1, NOTHING, /there is no store in/],
   ['scan package.json', 1, NOTHING, /NOT_A_DIRECTORY: .*Name the directory/],
-  ['scan', 1, NOTHING, /^tidemark: missing required argument 'directory'\. .*tidemark scan --help.*\n$/],
+  [
+    'scan',
+    1,
+    NOTHING,
+    /^tidemark: missing required argument 'directory'\. .*tidemark scan --help.*\n$/,
+  ],
   ['scan @sound --limit many', 1, NOTHING, /--limit <n>.*whole number/],
   ['scan @sound --from nowhere', 1, NOTHING, /'nowhere' is not a place; give one such as/],
   ['scan @sound --limt 3', 1, NOTHING, /Did you mean --limit/],
@@ -69,9 +82,19 @@ const CASES: readonly Expected[] = [
   ['stats @missing', 1, NOTHING, /NOT_FOUND/],
   ['report @sound', 0, /^outcome +whole\n/, NOTHING],
   ['report @locked', 0, /^outcome +whole\n/, NOTHING],
-  ['report @torn', 2, /outcome +torn[\s\S]*ignored +\d+ bytes from 00000003\.dwal:37 on: truncated/, NOTHING],
+  [
+    'report @torn',
+    2,
+    /outcome +torn[\s\S]*ignored +\d+ bytes from 00000003\.dwal:37 on: truncated/,
+    NOTHING,
+  ],
   ['report @corrupt', 3, NOTHING, /STORE_CORRUPT/],
-  ['check @sound', 0, /2 sealed segments, each with its seal file[\s\S]*verdict: sound\n$/, NOTHING],
+  [
+    'check @sound',
+    0,
+    /2 sealed segments, each with its seal file[\s\S]*verdict: sound\n$/,
+    NOTHING,
+  ],
   ['check @torn', 2, /recoverable +opening[\s\S]*verdict: recoverable/, NOTHING],
   ['check @unsealed', 2, /1 sealed segments have no seal file \(00000001\.dwal\)/, NOTHING],
   ['check @corrupt', 3, /corruption +opening +STORE_CORRUPT[\s\S]*verdict: corrupt\n$/, NOTHING],
@@ -95,7 +118,12 @@ const CASES: readonly Expected[] = [
     NOTHING,
   ],
   ['hexdump @sound 1:37', 0, /a valid frame\n$/, NOTHING],
-  ['hexdump @missing 1:0', 1, NOTHING, /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory/],
+  [
+    'hexdump @missing 1:0',
+    1,
+    NOTHING,
+    /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory/,
+  ],
   [
     'hexdump package.json 1:0',
     1,
@@ -115,7 +143,12 @@ const CASES: readonly Expected[] = [
     NOTHING,
     /^tidemark: NOT_FOUND: cannot export: .*missing does not exist\n$/,
   ],
-  ['export @sound package.json/x', 1, NOTHING, /cannot export: .*package\.json is not a directory\n$/],
+  [
+    'export @sound package.json/x',
+    1,
+    NOTHING,
+    /cannot export: .*package\.json is not a directory\n$/,
+  ],
   ['export @sound @empty', 1, NOTHING, /empty is a directory; name a file\n$/],
   ['export @sound /dev/null', 1, NOTHING, /\/dev\/null is no plain file/],
   ['export @sound @missing/x --json', 1, NOTHING, /"code":"NOT_FOUND"/],
@@ -132,9 +165,24 @@ const CASES: readonly Expected[] = [
     /^tidemark: NOT_FOUND: there is no store in \/.*Name the directory.*\.\n$/,
   ],
   ['compact @missing --json', 1, NOTHING, /"code":"NOT_FOUND"/],
-  ['compact @copy package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
-  ['backup @copy package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
-  ['salvage @sound package.json/x', 1, NOTHING, /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/],
+  [
+    'compact @copy package.json/x',
+    1,
+    NOTHING,
+    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/,
+  ],
+  [
+    'backup @copy package.json/x',
+    1,
+    NOTHING,
+    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/,
+  ],
+  [
+    'salvage @sound package.json/x',
+    1,
+    NOTHING,
+    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/,
+  ],
   ['salvage @missing @new', 1, NOTHING, /NOT_FOUND: .*missing does not exist\. Name the directory/],
   ['compact @sound --dead-ratio 2', 1, NOTHING, /number from 0 to 1/],
   ['compact @corrupt', 3, NOTHING, /STORE_CORRUPT/],
@@ -200,11 +248,18 @@ describe.concurrent('JSON', () => {
   });
 
   test.each([
-    ['get @sound --key text', { kind: 'value', found: true, segment: 3, offset: 0, value_b64: 'bmV3ZXI=' }],
+    [
+      'get @sound --key text',
+      { kind: 'value', found: true, segment: 3, offset: 0, value_b64: 'bmV3ZXI=' },
+    ],
     ['stats @sound', { kind: 'stats', keys: 3, segments: 3, seals: 2 }],
     [
       'report @torn',
-      { kind: 'report', outcome: 'torn', tail: { segment: 3, offset: 37, bytes: 535, damage: 'truncated' } },
+      {
+        kind: 'report',
+        outcome: 'torn',
+        tail: { segment: 3, offset: 37, bytes: 535, damage: 'truncated' },
+      },
     ],
     ['check @sound', { kind: 'verdict', verdict: 'ok' }],
     ['check @corrupt', { kind: 'verdict', verdict: 'corruption' }],
@@ -222,7 +277,14 @@ describe.concurrent('JSON', () => {
     ],
     [
       'salvage @rotten @new',
-      { lost: [{ segment: 1, bySeal: { recordCount: 1, records: [{ type: 'put', key_b64: 'Z29uZQ==' }] } }] },
+      {
+        lost: [
+          {
+            segment: 1,
+            bySeal: { recordCount: 1, records: [{ type: 'put', key_b64: 'Z29uZQ==' }] },
+          },
+        ],
+      },
     ],
     ['export @sound @new', { kind: 'export', keys: 3 }],
     ['verify @rotten', { kind: 'verify', records: 5, damageCount: 1 }],
@@ -267,7 +329,9 @@ describe.concurrent('what is written', () => {
     const file = join(stores.fresh(), 'keys.jsonl');
     const target = join(stores.fresh(), 'store');
     await tidemark('export', stores.sound, file);
-    expect((await tidemark('import', target, file)).stdout).toBe(`3 keys put into ${target}, durably\n`);
+    expect((await tidemark('import', target, file)).stdout).toBe(
+      `3 keys put into ${target}, durably\n`,
+    );
     expect((await tidemark('export', target, '-')).stdout).toBe(readFileSync(file, 'utf8'));
   });
 
@@ -276,7 +340,10 @@ describe.concurrent('what is written', () => {
     const target = join(stores.fresh(), 'new');
     expect(await tidemark('compact', source, target)).toMatchObject({ status: 0, stderr: '' });
     const inPlace = await tidemark('compact', source, '--dead-ratio', '0.1');
-    expect(inPlace).toMatchObject({ status: 0, stdout: expect.stringMatching(/merges: .* became/) });
+    expect(inPlace).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/merges: .* became/),
+    });
     for (const directory of [source, target])
       expect((await tidemark('export', directory, '-')).stdout).toBe(
         (await tidemark('export', stores.sound, '-')).stdout,
@@ -356,7 +423,10 @@ test('a scan follows a writer until it is interrupted', async () => {
   await store.close();
 });
 
-/** Flags of Node: the process gets a SIGINT when it has made the directory of that name, however fast it goes on. */
+/**
+ * Flags of Node: the process gets a SIGINT when it has made the directory of that name, however
+ * fast it goes on.
+ */
 function interruptedWhenItMakes(name: string): string[] {
   const code = `
     import fs from 'node:fs';
@@ -376,7 +446,9 @@ test('a rebuild that is interrupted says so, and leaves nothing behind', async (
   const directory = join(root, 'store');
   const store = await openStore(directory);
   const value = Buffer.alloc(64 * 1024);
-  store.batch(Array.from({ length: 100 }, (_, index) => ({ type: 'put', key: `key-${index}`, value })));
+  store.batch(
+    Array.from({ length: 100 }, (_, index) => ({ type: 'put', key: `key-${index}`, value })),
+  );
   await store.close();
   const words = [...interruptedWhenItMakes('new.unfinished-'), 'dist/src/cli/main.js'];
   const child = spawn(process.execPath, [...words, 'compact', directory, join(root, 'new')]);
@@ -388,8 +460,12 @@ test('a rebuild that is interrupted says so, and leaves nothing behind', async (
 
 test.each(['bash', 'zsh', 'fish'])('the completion of %s knows every command', async (name) => {
   const { stdout } = await tidemark('completion', name);
-  const help = execFileSync(process.execPath, ['dist/src/cli/main.js', '--help'], { encoding: 'utf8' });
-  const commands = [...help.matchAll(/^ {2}([a-z][\w-]+) {2}/gm)].map(([, command]) => command as string);
+  const help = execFileSync(process.execPath, ['dist/src/cli/main.js', '--help'], {
+    encoding: 'utf8',
+  });
+  const commands = [...help.matchAll(/^ {2}([a-z][\w-]+) {2}/gm)].map(
+    ([, command]) => command as string,
+  );
   expect(commands).toContain('repair-seals');
   for (const command of commands.filter((command) => command !== 'help'))
     expect(stdout).toMatch(new RegExp(`\\b${command}\\b`));

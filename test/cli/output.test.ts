@@ -6,7 +6,10 @@ import { printable } from '../../src/cli/printable.ts';
 /** What `write` makes it say. */
 async function said(write: (output: Output) => void): Promise<string> {
   const pieces: Buffer[] = [];
-  const spy = vi.spyOn(process.stdout, 'write').mockImplementation(((chunk: Buffer, done: () => void) => {
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation(((
+    chunk: Buffer,
+    done: () => void,
+  ) => {
     pieces.push(Buffer.from(chunk));
     done();
     return true;

@@ -43,7 +43,10 @@ describe('progress', () => {
     vi.advanceTimersByTime(100);
     open.add(2_500_000);
     grown.add(1500);
-    expect(shown).toEqual(['\rcompacting: 2.50 MB\u001b[K', '\rsalvaging: 100 % of 1.00 KB\u001b[K']);
+    expect(shown).toEqual([
+      '\rcompacting: 2.50 MB\u001b[K',
+      '\rsalvaging: 100 % of 1.00 KB\u001b[K',
+    ]);
   });
 
   test('is silent where nobody watches', () => {

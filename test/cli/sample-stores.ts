@@ -96,7 +96,11 @@ async function filled(directory: string): Promise<Store> {
 async function fillBig(directory: string): Promise<void> {
   const store = await openStore(directory);
   store.batch(
-    Array.from({ length: 20_000 }, (_, index) => ({ type: 'put', key: `key-${index}`, value: LONG })),
+    Array.from({ length: 20_000 }, (_, index) => ({
+      type: 'put',
+      key: `key-${index}`,
+      value: LONG,
+    })),
   );
   await store.close();
 }
@@ -110,5 +114,7 @@ function flip(path: string, offset: number): void {
 /** What lies in a directory, to see that a command changed nothing. */
 export function contents(directory: string): Record<string, string> {
   const files = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isFile());
-  return Object.fromEntries(files.map(({ name }) => [name, readFileSync(join(directory, name), 'base64')]));
+  return Object.fromEntries(
+    files.map(({ name }) => [name, readFileSync(join(directory, name), 'base64')]),
+  );
 }

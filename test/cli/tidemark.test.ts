@@ -79,7 +79,9 @@ describe('the tidemark command', () => {
   });
 
   test('help goes to standard output and exits 0', () => {
-    expect(execFileSync(process.execPath, [MAIN, '--help'], { encoding: 'utf8' })).toContain('Exit status');
+    expect(execFileSync(process.execPath, [MAIN, '--help'], { encoding: 'utf8' })).toContain(
+      'Exit status',
+    );
   });
 
   test('hexdump into a closed pipe ends quietly', async () => {

@@ -1,4 +1,7 @@
-/** One situation in which an alert fires, or does not. Series in the notation of promtool, one value a minute. */
+/**
+ * One situation in which an alert fires, or does not. Series in the notation of promtool, one value
+ * a minute.
+ */
 export interface AlertCase {
   readonly alert: string;
   readonly when: string;
@@ -58,9 +61,16 @@ const up = (keys: string, answers: string) => ({
   [`up{${PROCESS}}`]: answers,
 });
 
-const one = (name: string, labels: string, values: string) => ({ [`${name}{${STORE}${labels}}`]: values });
+const one = (name: string, labels: string, values: string) => ({
+  [`${name}{${STORE}${labels}}`]: values,
+});
 
-const firing = (alert: string, when: string, atMinutes: number, series: AlertCase['series']): AlertCase => ({
+const firing = (
+  alert: string,
+  when: string,
+  atMinutes: number,
+  series: AlertCase['series'],
+): AlertCase => ({
   alert,
   when,
   fires: true,
@@ -68,7 +78,12 @@ const firing = (alert: string, when: string, atMinutes: number, series: AlertCas
   series,
 });
 
-const quiet = (alert: string, when: string, atMinutes: number, series: AlertCase['series']): AlertCase => ({
+const quiet = (
+  alert: string,
+  when: string,
+  atMinutes: number,
+  series: AlertCase['series'],
+): AlertCase => ({
   ...firing(alert, when, atMinutes, series),
   fires: false,
 });
@@ -92,12 +107,27 @@ export const ALERT_CASES: readonly AlertCase[] = [
     one('tidemark_corruptions_total', ', kind="CRC_MISMATCH"', '0x10'),
   ),
 
-  firing('TidemarkWriterPoisoned', 'writing has stopped', 6, one('tidemark_poisoned', '', '0x5 1x5')),
-  quiet('TidemarkWriterPoisoned', 'it was reopened', 9, one('tidemark_poisoned', '', '0x2 1x3 0x5')),
+  firing(
+    'TidemarkWriterPoisoned',
+    'writing has stopped',
+    6,
+    one('tidemark_poisoned', '', '0x5 1x5'),
+  ),
+  quiet(
+    'TidemarkWriterPoisoned',
+    'it was reopened',
+    9,
+    one('tidemark_poisoned', '', '0x2 1x3 0x5'),
+  ),
 
   firing('TidemarkSyncSlow', 'every tenth sync takes long', 20, buckets('0+54x30', '0+60x30')),
   quiet('TidemarkSyncSlow', 'syncs are fast', 20, buckets('0+60x30', '0+60x30')),
-  quiet('TidemarkSyncSlow', 'they were slow for a minute', 20, buckets('0+60x10 600x1 660+60x18', '0+60x30')),
+  quiet(
+    'TidemarkSyncSlow',
+    'they were slow for a minute',
+    20,
+    buckets('0+60x10 600x1 660+60x18', '0+60x30'),
+  ),
 
   firing('TidemarkDurableLagGrowing', 'the last sync is long ago', 8, lag('100x30', '1x30')),
   firing('TidemarkDurableLagGrowing', 'nobody ever syncs', 10, lag('100x30', '0x30')),
@@ -117,7 +147,12 @@ export const ALERT_CASES: readonly AlertCase[] = [
     segments('800000000-5000000x120', '100000000x120'),
   ),
   quiet('TidemarkGarbageHigh', 'the store is small', 90, segments('8000x120', '1000x120')),
-  quiet('TidemarkGarbageHigh', 'most of it is live', 90, segments('100000000x120', '800000000x120')),
+  quiet(
+    'TidemarkGarbageHigh',
+    'most of it is live',
+    90,
+    segments('100000000x120', '800000000x120'),
+  ),
 
   firing(
     'TidemarkDiskFullSoon',
@@ -126,11 +161,31 @@ export const ALERT_CASES: readonly AlertCase[] = [
     disk('host', '100000000000-100000000x800'),
   ),
   quiet('TidemarkDiskFullSoon', 'it loses little', 120, disk('host', '100000000000-1000000x800')),
-  quiet('TidemarkDiskFullSoon', 'another host fills', 120, disk('other', '100000000000-100000000x800')),
+  quiet(
+    'TidemarkDiskFullSoon',
+    'another host fills',
+    120,
+    disk('other', '100000000000-100000000x800'),
+  ),
 
-  firing('TidemarkDescriptorLeak', 'one more a minute', 180, one('tidemark_open_fds', '', '20x60 20+1x140')),
-  quiet('TidemarkDescriptorLeak', 'the pool fills', 90, one('tidemark_open_fds', '', '5x30 21x140')),
-  quiet('TidemarkDescriptorLeak', 'a burst', 180, one('tidemark_open_fds', '', '20x150 200x5 20x45')),
+  firing(
+    'TidemarkDescriptorLeak',
+    'one more a minute',
+    180,
+    one('tidemark_open_fds', '', '20x60 20+1x140'),
+  ),
+  quiet(
+    'TidemarkDescriptorLeak',
+    'the pool fills',
+    90,
+    one('tidemark_open_fds', '', '5x30 21x140'),
+  ),
+  quiet(
+    'TidemarkDescriptorLeak',
+    'a burst',
+    180,
+    one('tidemark_open_fds', '', '20x150 200x5 20x45'),
+  ),
 
   firing(
     'TidemarkMemoryGrowing',

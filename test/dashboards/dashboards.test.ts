@@ -58,7 +58,8 @@ describe("the rules of Grafana's dashboard linter", () => {
       expect(panel.targets.length).toBeGreaterThan(0);
       expect(new Set(panel.targets.map(({ refId }) => refId)).size).toBe(panel.targets.length);
       for (const { expr, datasource, legendFormat } of panel.targets) {
-        for (const uid of [datasource.uid, panel.datasource?.uid]) expect(uid).toMatch(/^\$\{datasource\}$/);
+        for (const uid of [datasource.uid, panel.datasource?.uid])
+          expect(uid).toMatch(/^\$\{datasource\}$/);
         expect(legendFormat).not.toBe('');
         for (const [selector] of expr.matchAll(/\{[^}]*\}/g)) {
           expect(selector).toContain('job=~"$job"');
@@ -66,7 +67,9 @@ describe("the rules of Grafana's dashboard linter", () => {
         }
         // A bare name has no matchers at all.
         for (const series of seriesIn(expr)) expect(expr).toContain(`${series}{`);
-        for (const [, interval] of expr.matchAll(/(?:rate|increase|changes|deriv)\([^[]*\[([^\]]*)\]/g)) {
+        for (const [, interval] of expr.matchAll(
+          /(?:rate|increase|changes|deriv)\([^[]*\[([^\]]*)\]/g,
+        )) {
           expect(interval).toBe('$__rate_interval');
         }
       }
@@ -104,7 +107,9 @@ describe("the rules of Grafana's dashboard linter", () => {
   test('every dashboard can be told which datasource, job, instance and store', () => {
     for (const { templating, annotations } of MODELS) {
       const names = templating.list?.map(({ name }) => name);
-      expect(names).toEqual(expect.arrayContaining(['datasource', 'traces', 'job', 'instance', 'store']));
+      expect(names).toEqual(
+        expect.arrayContaining(['datasource', 'traces', 'job', 'instance', 'store']),
+      );
       expect(annotations.list?.map(({ name }) => name)).toEqual([
         'Restarts',
         'Rotations',
@@ -138,7 +143,9 @@ describe('metrics and thresholds', () => {
   test('every threshold stands in an alert and, but for the sizes that it needs, on a panel', () => {
     const alerts = ALERT_RULES.map(({ expr }) => expr).join('\n');
     const red = new Set(
-      PANELS.flatMap(({ panel }) => panel.fieldConfig.defaults.thresholds?.steps.map(({ value }) => value)),
+      PANELS.flatMap(({ panel }) =>
+        panel.fieldConfig.defaults.thresholds?.steps.map(({ value }) => value),
+      ),
     );
     for (const [name, value] of Object.entries(THRESHOLDS)) {
       expect(alerts, name).toMatch(new RegExp(`[<>]=? ${String(value).replace('.', '\\.')}\\b`));
@@ -167,14 +174,18 @@ describe('the check of panels', () => {
   const span = { fromSeconds: 0, toSeconds: 10 };
   const spec = DASHBOARDS[0];
   const faultsWith = async (answer: readonly Series[], isSick: boolean) =>
-    (await queryDashboard(spec, new Answering(answer), span, isSick)).flatMap(({ faults }) => faults);
+    (await queryDashboard(spec, new Answering(answer), span, isSick)).flatMap(
+      ({ faults }) => faults,
+    );
 
   test('finds panels that show nothing, NaN or infinity', async () => {
     const series = (value: number): Series[] => [{ labels: {}, points: [[1, value]] }];
     const queries = panelsOf(MODELS[0] as Dashboard).flatMap(({ targets }) => targets).length;
     expect((await faultsWith([], true)).length).toBe(queries);
     expect((await faultsWith(series(Number.NaN), true)).length).toBe(queries);
-    expect((await faultsWith(series(Number.POSITIVE_INFINITY), false)).length).toBeGreaterThan(queries);
+    expect((await faultsWith(series(Number.POSITIVE_INFINITY), false)).length).toBeGreaterThan(
+      queries,
+    );
     expect(await faultsWith(series(1), true)).toEqual([]);
   });
 

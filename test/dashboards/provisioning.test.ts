@@ -14,7 +14,8 @@ interface Service {
   readonly depends_on?: readonly string[];
 }
 
-const load = (path: string) => parse(readFileSync(join('dashboards', path), 'utf8'), { strict: true });
+const load = (path: string) =>
+  parse(readFileSync(join('dashboards', path), 'utf8'), { strict: true });
 const services: Readonly<Record<string, Service>> = load('compose.yaml').services;
 const prometheus = load('provisioning/prometheus.yaml');
 const collector = load('provisioning/otel-collector.yaml');
@@ -35,28 +36,34 @@ function mounted(service: string, path: string): string {
 }
 
 const flag = (service: string, name: string) =>
-  services[service]?.command?.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+  services[service]?.command?.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1) ??
+  '';
 
 const targetsOf = (job: string): string[] =>
-  prometheus.scrape_configs.find(({ job_name }: { job_name: string }) => job_name === job).static_configs[0]
-    .targets;
+  prometheus.scrape_configs.find(({ job_name }: { job_name: string }) => job_name === job)
+    .static_configs[0].targets;
 
 describe('compose.yaml', () => {
-  test.each(Object.entries(services))('%s is pinned, and what it mounts is there', (_name, service) => {
-    expect(service.image).toMatch(/^[\w./-]+:v?\d+\.\d+\.\d+$/);
-    expect(service.network_mode).toBe('host');
-    for (const volume of service.volumes) {
-      const [source = '', target = '', mode] = volume.split(':');
-      expect(existsSync(resolve('dashboards', source)), volume).toBe(true);
-      expect(target).toMatch(/^\//);
-      expect(mode).toMatch(/^ro\b/);
-    }
-    for (const other of service.depends_on ?? []) expect(services).toHaveProperty(other);
-  });
+  test.each(Object.entries(services))(
+    '%s is pinned, and what it mounts is there',
+    (_name, service) => {
+      expect(service.image).toMatch(/^[\w./-]+:v?\d+\.\d+\.\d+$/);
+      expect(service.network_mode).toBe('host');
+      for (const volume of service.volumes) {
+        const [source = '', target = '', mode] = volume.split(':');
+        expect(existsSync(resolve('dashboards', source)), volume).toBe(true);
+        expect(target).toMatch(/^\//);
+        expect(mode).toMatch(/^ro\b/);
+      }
+      for (const other of service.depends_on ?? []) expect(services).toHaveProperty(other);
+    },
+  );
 
   test('every file that a command or an environment names is mounted', () => {
     const named = Object.entries(services).flatMap(([name, { command = [], environment = {} }]) => [
-      ...command.filter((word) => /config/.test(word)).map((word) => [name, word.split('=')[1] as string]),
+      ...command
+        .filter((word) => /config/.test(word))
+        .map((word) => [name, word.split('=')[1] as string]),
       ...Object.entries(environment)
         .filter(([key]) => key.endsWith('_PATH'))
         .map(([, path]) => [name, path]),
@@ -67,9 +74,11 @@ describe('compose.yaml', () => {
   });
 
   test('nothing listens beyond loopback', () => {
-    const texts = ['compose.yaml', 'provisioning/otel-collector.yaml', 'provisioning/tempo.yaml'].map(
-      (path) => readFileSync(join('dashboards', path), 'utf8'),
-    );
+    const texts = [
+      'compose.yaml',
+      'provisioning/otel-collector.yaml',
+      'provisioning/tempo.yaml',
+    ].map((path) => readFileSync(join('dashboards', path), 'utf8'));
     expect(texts.join('')).not.toContain('0.0.0.0');
     for (const name of ['prometheus', 'node-exporter']) {
       expect(flag(name, '--web.listen-address')).toMatch(/^127\.0\.0\.1:/);
@@ -98,7 +107,8 @@ describe('compose.yaml', () => {
       ['prometheus', `http://${listening.prometheus}`],
       ['tempo', `http://${listening.tempo}`],
     ]);
-    const [command] = readFileSync('docs/operations.md', 'utf8').match(/npm run soak -- .*--otlp.*/) ?? [];
+    const [command] =
+      readFileSync('docs/operations.md', 'utf8').match(/npm run soak -- .*--otlp.*/) ?? [];
     const [port] = (targetsOf('tidemark')[0] as string).match(/\d+$/) ?? [];
     expect(command).toContain(`--metrics-port ${port}`);
     expect(command).toContain(`--otlp http://${listening.otlp}/v1/traces`);
@@ -107,7 +117,11 @@ describe('compose.yaml', () => {
   test("Grafana finds its datasources and the dashboards, and an exemplar's Tempo is one of them", () => {
     const provider = load('provisioning/grafana/dashboards/tidemark.yaml').providers[0];
     const files = readdirSync(mounted('grafana', provider.options.path));
-    expect(files.sort()).toEqual(['tidemark-fleet.json', 'tidemark-soak.json', 'tidemark-store.json']);
+    expect(files.sort()).toEqual([
+      'tidemark-fleet.json',
+      'tidemark-soak.json',
+      'tidemark-store.json',
+    ]);
     const provisioning = mounted('grafana', '/etc/grafana/provisioning');
     expect(readdirSync(provisioning).sort()).toEqual(['dashboards', 'datasources']);
     expect(JSON.stringify(datasources[0]?.jsonData)).toContain('"datasourceUid":"tempo"');
@@ -128,7 +142,9 @@ describe('compose.yaml', () => {
     const [pattern] = prometheus.rule_files as [string];
     const text = readFileSync('dashboards/provisioning/prometheus.yaml', 'utf8');
     writeFileSync(file, text.replace(pattern, mounted('prometheus', pattern)));
-    const { stdout, stderr, status } = spawnSync('promtool', ['check', 'config', file], { encoding: 'utf8' });
+    const { stdout, stderr, status } = spawnSync('promtool', ['check', 'config', file], {
+      encoding: 'utf8',
+    });
     expect(`${stdout}${stderr}`).toContain('13 rules found');
     expect(status).toBe(0);
   });

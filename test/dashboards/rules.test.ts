@@ -61,7 +61,8 @@ describe('alerts', () => {
       ALERT_RULES.map(({ alert }) => alert).sort(),
     );
     for (const { alert } of ALERT_RULES) {
-      for (const part of ['**Means.**', '**Look at.**', '**Do.**']) expect(texts.get(alert)).toContain(part);
+      for (const part of ['**Means.**', '**Look at.**', '**Do.**'])
+        expect(texts.get(alert)).toContain(part);
     }
   });
 });

@@ -11,8 +11,12 @@ test('the comparison in README.md is that of docs/performance.md', () => {
 });
 
 test('a figure that changes there, or a work that has no word here, is noticed', () => {
-  const [figure] = /(?<=\| durable put, alone \| )[\d.]+ [µnm]s/.exec(performance) as RegExpExecArray;
-  expect(withComparison(readme, performance.replace(`alone | ${figure}`, 'alone | 1 ns'))).not.toBe(readme);
+  const [figure] = /(?<=\| durable put, alone \| )[\d.]+ [µnm]s/.exec(
+    performance,
+  ) as RegExpExecArray;
+  expect(withComparison(readme, performance.replace(`alone | ${figure}`, 'alone | 1 ns'))).not.toBe(
+    readme,
+  );
   expect(() =>
     withComparison(readme, performance.replace('| read all pairs, each |', '| new work |')),
   ).toThrow('new work');

@@ -5,9 +5,9 @@ import { openStore } from '../../src/engine/index.ts';
 import { decodeSealHeader } from '../../src/engine/seal/seal-file.ts';
 
 /** The blocks of docs/format.md that are told byte by byte: a frame, and its seal. */
-const [frame, seal] = [...readFileSync('docs/format.md', 'utf8').matchAll(/^```hex\n([\s\S]*?)^```/gm)].map(
-  ([, code]) => Buffer.from((code as string).replace(/\s/g, ''), 'hex'),
-) as [Buffer, Buffer];
+const [frame, seal] = [
+  ...readFileSync('docs/format.md', 'utf8').matchAll(/^```hex\n([\s\S]*?)^```/gm),
+].map(([, code]) => Buffer.from((code as string).replace(/\s/g, ''), 'hex')) as [Buffer, Buffer];
 
 test('the seal that docs/format.md works through is that of the frame, and opens a store', async () => {
   expect(decodeSealHeader(seal)).toMatchObject({

@@ -27,11 +27,13 @@ interface Snippet {
 function snippets(language: string): Snippet[] {
   return DOCUMENTS.flatMap((document) => {
     const text = readFileSync(document, 'utf8');
-    return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map((match) => ({
-      document,
-      line: text.slice(0, match.index).split('\n').length + 1,
-      code: match[1] as string,
-    }));
+    return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+      (match) => ({
+        document,
+        line: text.slice(0, match.index).split('\n').length + 1,
+        code: match[1] as string,
+      }),
+    );
   });
 }
 
@@ -88,7 +90,9 @@ describe('documents', () => {
       ([, name, kind, labels]) =>
         `${name} ${kind} ${[...(labels as string).matchAll(/`(\w+)`/g)].map(([, label]) => label)}`,
     );
-    expect(rows).toEqual(METRIC_FAMILIES.map(({ name, kind, labels }) => `${name} ${kind} ${labels}`));
+    expect(rows).toEqual(
+      METRIC_FAMILIES.map(({ name, kind, labels }) => `${name} ${kind} ${labels}`),
+    );
     const spans = [...text.matchAll(/^\| `(tidemark\.\w+)` \| INTERNAL/gm)].map(([, name]) => name);
     expect(spans.sort()).toEqual(Object.values(SPAN_NAMES).sort());
   });

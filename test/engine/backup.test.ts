@@ -8,7 +8,13 @@ import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.
 import { RecordingFileSystem } from '../../harness/file-systems/recording-file-system.ts';
 import { Prng } from '../../harness/prng.ts';
 import { segmentIds, segmentPath } from '../../src/engine/format/segment-name.ts';
-import { type FileSystem, openReader, openStore, type Probe, type Store } from '../../src/engine/index.ts';
+import {
+  type FileSystem,
+  openReader,
+  openStore,
+  type Probe,
+  type Store,
+} from '../../src/engine/index.ts';
 import { sealPath } from '../../src/engine/seal/seal-file.ts';
 import { mergeByHand } from '../support/merge-by-hand.ts';
 import { type Call, intercepted, isChange } from './intercepted-file-system.ts';
@@ -23,7 +29,8 @@ beforeEach(() => {
   disk = new MemoryFileSystem();
 });
 
-const openSource = (fileSystem: FileSystem = disk) => open(fileSystem, { segmentBytes: SEGMENT_BYTES });
+const openSource = (fileSystem: FileSystem = disk) =>
+  open(fileSystem, { segmentBytes: SEGMENT_BYTES });
 
 /** Closed once: every segment but the last has its seal. */
 async function sealedSource(rounds = 6): Promise<Store> {
@@ -139,7 +146,12 @@ describe('a backup', () => {
     const active = segmentPath(TARGET, second.end.segmentId);
     const before = inode(active);
     const third = await store.backup(TARGET);
-    const there = { linked: 0, copied: 0, copiedBytes: 0, reused: second.reused + second.linked + 1 };
+    const there = {
+      linked: 0,
+      copied: 0,
+      copiedBytes: 0,
+      reused: second.reused + second.linked + 1,
+    };
     expect(third).toMatchObject({ ...there, end: second.end });
     expect(inode(active)).toBe(before);
     expect(await restored(disk)).toEqual(pairsOf(store));
@@ -154,9 +166,11 @@ describe('a backup', () => {
     const fileSystem = intercepted(disk, (call) => {
       // More than what is looked at before a backup begins.
       const isInMiddle = call.method === 'read' && (call.args[3] as number) > 64;
-      if (isInMiddle && bad.has(call.args[0])) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      if (isInMiddle && bad.has(call.args[0]))
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
       const result = call.proceed();
-      if (call.method === 'open' && call.args[0] === active && what === 'cannot be read') bad.add(result);
+      if (call.method === 'open' && call.args[0] === active && what === 'cannot be read')
+        bad.add(result);
       return result;
     });
     let active = '';
@@ -229,7 +243,10 @@ describe('a backup', () => {
     // The store as it was, restored, is not backed up over what came later.
     fill(store, 70);
     await store.backup('/backups/later');
-    await using earlier = await openStore(TARGET, { fileSystem: disk, segmentBytes: SEGMENT_BYTES });
+    await using earlier = await openStore(TARGET, {
+      fileSystem: disk,
+      segmentBytes: SEGMENT_BYTES,
+    });
     await expect(earlier.backup('/backups/later')).rejects.toMatchObject(refusal);
     for (let round = 80; round < 84; round++) fill(earlier, round);
     await expect(earlier.backup('/backups/later')).rejects.toMatchObject(refusal);
@@ -284,7 +301,9 @@ describe('a backup', () => {
       const { linked } = await store.backup(join(root, 'deep/er/backup'));
       expect(linked).toBeGreaterThan(2);
       const name = '00000001.dwal';
-      expect(statSync(join(root, 'deep/er/backup', name)).ino).toBe(statSync(join(root, 'data', name)).ino);
+      expect(statSync(join(root, 'deep/er/backup', name)).ino).toBe(
+        statSync(join(root, 'data', name)).ino,
+      );
       await using reader = await openReader(join(root, 'deep/er/backup'));
       expect(pairsOf(reader)).toEqual(pairsOf(store));
     } finally {
@@ -296,8 +315,8 @@ describe('a backup', () => {
 class Killed extends Error {}
 
 /**
- * From `arm(step)` on, the process dies in the change number `step` (from 0), a write half-way, and changes nothing any
- * more.
+ * From `arm(step)` on, the process dies in the change number `step` (from 0), a write half-way, and
+ * changes nothing any more.
  */
 function mortal(fileSystem: MemoryFileSystem) {
   let stepsLeft = Number.POSITIVE_INFINITY;
@@ -376,7 +395,10 @@ describe('a backup killed at any step', () => {
         disk.link = memory.link;
         const found = await restored(disk.afterProcessDeath());
         if (found === 'BACKUP_UNFINISHED') refusals++;
-        else expect(completed ? [expected] : [earlier, expected], `step ${step}`).toContainEqual(found);
+        else
+          expect(completed ? [expected] : [earlier, expected], `step ${step}`).toContainEqual(
+            found,
+          );
         // The source is as it was, and the next backup goes on to its end.
         const source = await openSource();
         expect(pairsOf(source)).toEqual(expected);
@@ -421,7 +443,9 @@ describe('a power cut in a backup', () => {
           if (typeof found === 'string') outcomes.add(found);
           if (found === 'BACKUP_UNFINISHED' || found === 'NOT_FOUND') continue;
           outcomes.add('whole');
-          expect([earlier, expected], `${scene}, event ${at} of ${trace.length}`).toContainEqual(found);
+          expect([earlier, expected], `${scene}, event ${at} of ${trace.length}`).toContainEqual(
+            found,
+          );
         }
       }
       await store.close();

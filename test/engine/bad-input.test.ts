@@ -94,7 +94,10 @@ const WRITES: readonly (readonly [string, (store: Store, directory: string) => u
   ['rotate', (store) => store.rotate()],
   ['importJsonl', (store, directory) => store.importJsonl(join(directory, 'in.jsonl'))],
 ];
-const EXPORTS: readonly (readonly [string, (store: Store, directory: string) => Promise<unknown>])[] = [
+const EXPORTS: readonly (readonly [
+  string,
+  (store: Store, directory: string) => Promise<unknown>,
+])[] = [
   ['compactTo', (store, directory) => store.compactTo(join(directory, 'compacted'))],
   ['exportJsonl', (store, directory) => store.exportJsonl(join(directory, 'out.jsonl'))],
 ];
@@ -130,7 +133,9 @@ describe('keys and values', () => {
     async (_, use) => {
       const before = directoryBytes(directory);
       for (const value of NOT_BYTES) {
-        expect(await failureBeforeIo(() => use(store, value as BytesLike))).toBeInstanceOf(TypeError);
+        expect(await failureBeforeIo(() => use(store, value as BytesLike))).toBeInstanceOf(
+          TypeError,
+        );
       }
       expect(await failureBeforeIo(() => use(store, TOO_LONG_VALUE))).toBeInstanceOf(RangeError);
       expect(directoryBytes(directory)).toEqual(before);
@@ -241,13 +246,17 @@ describe('options', () => {
     for (const open of [openStore, openLog]) {
       const failure = await failureBeforeIo(() => open('damaged', options));
       expect(failure).toBeInstanceOf(RangeError);
-      expect((failure as Error).message).toMatch(/salvage\(damaged, rescued\).*npx tidemark salvage/);
+      expect((failure as Error).message).toMatch(
+        /salvage\(damaged, rescued\).*npx tidemark salvage/,
+      );
     }
   });
 
   test.each([undefined, null, 7, {}])('a directory of %s is refused', async (directory) => {
     for (const open of [openStore, openLog, openReader]) {
-      const failure = await failureBeforeIo(() => open(directory as never, { fileSystem: counted() }));
+      const failure = await failureBeforeIo(() =>
+        open(directory as never, { fileSystem: counted() }),
+      );
       expect(failure).toBeInstanceOf(TypeError);
     }
   });
@@ -265,7 +274,8 @@ describe('a closed store', () => {
     await store.close();
     const before = directoryBytes(directory);
     const refused = { name: 'StoreError', code: 'STORE_CLOSED', path: target };
-    for (const [, read] of READS) expect(await failureBeforeIo(() => read(store))).toMatchObject(refused);
+    for (const [, read] of READS)
+      expect(await failureBeforeIo(() => read(store))).toMatchObject(refused);
     for (const [, write] of [...WRITES, ...EXPORTS]) {
       expect(await failureBeforeIo(() => write(store, directory))).toMatchObject(refused);
     }
@@ -306,7 +316,10 @@ describe('a poisoned store', () => {
     broken = false;
     for (const [name, write] of WRITES) {
       const failure = await failureOf(() => write(store, directory));
-      expect([name, failure]).toMatchObject([name, { name: 'StoreError', code: 'WRITER_POISONED' }]);
+      expect([name, failure]).toMatchObject([
+        name,
+        { name: 'StoreError', code: 'WRITER_POISONED' },
+      ]);
     }
     for (const [, read] of READS) await read(store);
     for (const [, write] of EXPORTS) await write(store, directory);

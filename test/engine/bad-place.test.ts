@@ -27,9 +27,15 @@ import { failureOf, rejectionOf } from '../support/rejection.ts';
 import { StoreProcess } from '../support/store-process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-/** Directories and files that are not what a call needs: a typed error, and nothing changed on disk. */
+/**
+ * Directories and files that are not what a call needs: a typed error, and nothing changed on disk.
+ */
 describe('places', () => {
-  async function expectRefused(open: () => Promise<unknown>, root: string, code: string): Promise<void> {
+  async function expectRefused(
+    open: () => Promise<unknown>,
+    root: string,
+    code: string,
+  ): Promise<void> {
     const before = directoryBytes(root);
     const error = await failureOf(open);
     expect(error).toMatchObject({ name: 'StoreError', code });
@@ -64,11 +70,17 @@ describe('places', () => {
     }
   });
 
-  test.skipIf(!existsSync('/proc/self'))('a place where nothing can be made is refused', async () => {
-    // In a process of its own, because it must not hang either, as the test would: the file system answers ENOENT to mkdir.
-    const opener = await StoreProcess.start();
-    expect(await rejectionOf(opener.open('/proc/tidemark/store'))).toMatchObject({ name: 'StoreError' });
-  });
+  test.skipIf(!existsSync('/proc/self'))(
+    'a place where nothing can be made is refused',
+    async () => {
+      // In a process of its own, because it must not hang either, as the test would: the file
+      // system answers ENOENT to mkdir.
+      const opener = await StoreProcess.start();
+      expect(await rejectionOf(opener.open('/proc/tidemark/store'))).toMatchObject({
+        name: 'StoreError',
+      });
+    },
+  );
 
   test('directories where the store has its files give a typed error', async () => {
     for (const name of ['.lock', 'durable-mark']) {
@@ -152,7 +164,11 @@ describe('files that come in and go out', () => {
     return () => store.close();
   });
 
-  async function expectRefused(call: () => unknown, code: string, more: object = {}): Promise<void> {
+  async function expectRefused(
+    call: () => unknown,
+    code: string,
+    more: object = {},
+  ): Promise<void> {
     const before = directoryBytes(directory);
     expect(await failureOf(call)).toMatchObject({ name: 'StoreError', code, ...more });
     expect(directoryBytes(directory)).toEqual(before);

@@ -21,7 +21,10 @@ const bitByBit: Crc32cFunction = (bytes, previous = 0) => {
   return ~remainder >>> 0;
 };
 
-/** RFC 3720, appendix B.4, as it prints them: the bytes of the digest in the order in which they are sent. */
+/**
+ * RFC 3720, appendix B.4, as it prints them: the bytes of the digest in the order in which they are
+ * sent.
+ */
 const RFC_3720: readonly (readonly [string, Uint8Array, string])[] = [
   ['32 bytes of zeroes', new Uint8Array(32), 'aa36918a'],
   ['32 bytes of ones', new Uint8Array(32).fill(0xff), '43aba862'],
@@ -30,7 +33,8 @@ const RFC_3720: readonly (readonly [string, Uint8Array, string])[] = [
   [
     'an iSCSI SCSI Read (10) command',
     Buffer.from(
-      '01c00000000000000000000000000000140000000000040000000014000000182800000000000000' + '0200000000000000',
+      '01c00000000000000000000000000000140000000000040000000014000000182800000000000000' +
+        '0200000000000000',
       'hex',
     ),
     '563a96d9',

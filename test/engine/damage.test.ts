@@ -13,7 +13,11 @@ type Step =
   | { readonly type: 'sync' };
 
 const key = fc.constantFrom('a', 'b', 'c', '');
-const put = fc.record({ type: fc.constant('put' as const), key, value: fc.string({ maxLength: 40 }) });
+const put = fc.record({
+  type: fc.constant('put' as const),
+  key,
+  value: fc.string({ maxLength: 40 }),
+});
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: put },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('del' as const), key }) },
@@ -41,7 +45,10 @@ const damage: fc.Arbitrary<Damage> = fc.record({
 
 type Pairs = ReadonlyMap<string, string>;
 
-/** A log that died after the steps: the store's pairs after each operation, and how many of them were durable. */
+/**
+ * A log that died after the steps: the store's pairs after each operation, and how many of them
+ * were durable.
+ */
 async function diedAfter(steps: readonly Step[]) {
   const fileSystem = new MemoryFileSystem();
   const store = await open(fileSystem);
@@ -58,7 +65,12 @@ async function diedAfter(steps: readonly Step[]) {
     if (one.type === 'sync') durable = states.length - 1;
     if (one.type === 'put' || one.type === 'del') states.push(pairs);
   }
-  return { fileSystem: fileSystem.afterProcessDeath(), states, durable, lastSegment: store.end.segmentId };
+  return {
+    fileSystem: fileSystem.afterProcessDeath(),
+    states,
+    durable,
+    lastSegment: store.end.segmentId,
+  };
 }
 
 function apply(fileSystem: MemoryFileSystem, lastSegment: number, damage: Damage): void {

@@ -2,12 +2,21 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
-import { openReader, openStore, type Store, type StoreReader, salvage } from '../../src/engine/index.ts';
+import {
+  openReader,
+  openStore,
+  type Store,
+  type StoreReader,
+  salvage,
+} from '../../src/engine/index.ts';
 import { DescriptorPool, type PooledDescriptor } from '../../src/engine/segment/descriptor-pool.ts';
 import { SegmentFiles } from '../../src/engine/segment/segment-files.ts';
 import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
 
-/** Open descriptors equal what `stats()` says, and none is left after a close or a failed open (I10). */
+/**
+ * Open descriptors equal what `stats()` says, and none is left after a close or a failed open
+ * (I10).
+ */
 const DIRECTORY = '/store';
 const POOL_SIZES = [0, 1, 16];
 
@@ -24,7 +33,10 @@ interface Attempt {
 const anyButClose = ({ method }: FileSystemCall) => method !== 'close';
 const close = ({ method }: FileSystemCall) => method === 'close';
 
-/** Makes an attempt with the first call failing, then one with the second, and so on, until none is left to fail. */
+/**
+ * Makes an attempt with the first call failing, then one with the second, and so on, until none is
+ * left to fail.
+ */
 async function failEachCall(
   which: (call: FileSystemCall) => boolean,
   prepare: () => Promise<MemoryFileSystem>,
@@ -38,7 +50,8 @@ async function failEachCall(
     const fileSystem = intercept(memory, (call, proceed) => {
       if (!armed || !which(call) || ++count !== n) return proceed();
       failed = `${call.method} ${call.name}`;
-      // A close that reports an error has closed all the same: closing again would hit somebody else's descriptor.
+      // A close that reports an error has closed all the same: closing again would hit somebody
+      // else's descriptor.
       if (call.method === 'close') proceed();
       const error = systemError('EIO');
       if (/Async$|holdLease/.test(call.method)) return Promise.reject(error);
@@ -47,7 +60,13 @@ async function failEachCall(
     const setArmed = (value: boolean) => () => {
       armed = value;
     };
-    await attempt({ memory, fileSystem, arm: setArmed(true), disarm: setArmed(false), failed: () => failed });
+    await attempt({
+      memory,
+      fileSystem,
+      arm: setArmed(true),
+      disarm: setArmed(false),
+      failed: () => failed,
+    });
     if (failed === undefined) {
       expect(n).toBeGreaterThan(1);
       return;
@@ -98,7 +117,18 @@ describe('open descriptors', () => {
     | 'compactTo'
     | 'turn';
   const step = fc.constantFrom<Step>(
-    ...(['put', 'large', 'batch', 'rotate', 'get', 'getAsync', 'sync', 'scan', 'compactTo', 'turn'] as const),
+    ...([
+      'put',
+      'large',
+      'batch',
+      'rotate',
+      'get',
+      'getAsync',
+      'sync',
+      'scan',
+      'compactTo',
+      'turn',
+    ] as const),
   );
 
   test('are what stats says after each operation, while segments are being sealed too, and none after the close', async () => {
@@ -117,7 +147,8 @@ describe('open descriptors', () => {
           const take: Record<Step, (index: number) => unknown> = {
             put: (index) => store.put(`key-${index}`, 'x'.repeat(60)),
             large: (index) => store.put(`key-${index}`, Buffer.alloc(40_000)),
-            batch: () => store.batch(Array(5).fill({ type: 'put', key: 'batch', value: 'y'.repeat(80) })),
+            batch: () =>
+              store.batch(Array(5).fill({ type: 'put', key: 'batch', value: 'y'.repeat(80) })),
             rotate: () => store.rotate(),
             get: (index) => store.get(`key-${index >> 1}`),
             getAsync: (index) => store.getAsync(`key-${index >> 1}`),
@@ -190,7 +221,9 @@ describe.each(STORES)('an opening %s that fails', (_, prepare) => {
     }));
 
   test('leaves no descriptor open when it was a close that failed', () =>
-    openings(close, async ({ memory, failed }) => expect(memory.openDescriptorCount, failed()).toBe(0)));
+    openings(close, async ({ memory, failed }) =>
+      expect(memory.openDescriptorCount, failed()).toBe(0),
+    ));
 
   test('says so with a StoreError, whichever call failed', async () => {
     const untyped: (string | undefined)[] = [];
@@ -286,43 +319,56 @@ describe('whichever call fails', () => {
     'an export': (reader) => reader.exportJsonl('/exported'),
   };
 
-  test.each(Object.entries(WORK))('%s says so with a StoreError, and holds nothing open', async (_, work) => {
-    const untyped: unknown[] = [];
-    await failEachCall(anyButClose, prepare, async ({ memory, fileSystem, arm, disarm, failed }) => {
-      const reader = await openReader(DIRECTORY, { fileSystem });
-      arm();
-      const error = await work(reader).then(
-        () => undefined,
-        (reason: Error) => reason,
+  test.each(Object.entries(WORK))(
+    '%s says so with a StoreError, and holds nothing open',
+    async (_, work) => {
+      const untyped: unknown[] = [];
+      await failEachCall(
+        anyButClose,
+        prepare,
+        async ({ memory, fileSystem, arm, disarm, failed }) => {
+          const reader = await openReader(DIRECTORY, { fileSystem });
+          arm();
+          const error = await work(reader).then(
+            () => undefined,
+            (reason: Error) => reason,
+          );
+          disarm();
+          if (error !== undefined && error.name !== 'StoreError')
+            untyped.push([failed(), error.message]);
+          await reader.close();
+          expect(memory.openDescriptorCount, failed()).toBe(0);
+        },
       );
-      disarm();
-      if (error !== undefined && error.name !== 'StoreError') untyped.push([failed(), error.message]);
-      await reader.close();
-      expect(memory.openDescriptorCount, failed()).toBe(0);
-    });
-    expect(untyped).toEqual([]);
-  });
+      expect(untyped).toEqual([]);
+    },
+  );
 
   test('a salvage says so with a StoreError, and its target is there whole or not at all', async () => {
     const untyped: unknown[] = [];
-    await failEachCall(anyButClose, prepare, async ({ memory, fileSystem, arm, disarm, failed }) => {
-      arm();
-      const error = await salvage(DIRECTORY, '/rescued', fileSystem).then(
-        () => undefined,
-        (reason: Error) => reason,
-      );
-      disarm();
-      if (error !== undefined && error.name !== 'StoreError') untyped.push([failed(), error.message]);
-      expect(memory.openDescriptorCount, failed()).toBe(0);
-      expect(
-        memory.list('/').filter((name) => name.includes('unfinished')),
-        failed(),
-      ).toEqual([]);
-      if (!memory.list('/').includes('rescued')) return;
-      const store = await openStore('/rescued', { fileSystem: memory });
-      expect(store.size, failed()).toBe(6);
-      await store.close();
-    });
+    await failEachCall(
+      anyButClose,
+      prepare,
+      async ({ memory, fileSystem, arm, disarm, failed }) => {
+        arm();
+        const error = await salvage(DIRECTORY, '/rescued', fileSystem).then(
+          () => undefined,
+          (reason: Error) => reason,
+        );
+        disarm();
+        if (error !== undefined && error.name !== 'StoreError')
+          untyped.push([failed(), error.message]);
+        expect(memory.openDescriptorCount, failed()).toBe(0);
+        expect(
+          memory.list('/').filter((name) => name.includes('unfinished')),
+          failed(),
+        ).toEqual([]);
+        if (!memory.list('/').includes('rescued')) return;
+        const store = await openStore('/rescued', { fileSystem: memory });
+        expect(store.size, failed()).toBe(6);
+        await store.close();
+      },
+    );
     expect(untyped).toEqual([]);
   });
 });
@@ -344,7 +390,13 @@ describe('the descriptor pool', () => {
             if (method === 'open') opened.push(Number.parseInt(name, 10));
             return proceed();
           });
-          const pool = new DescriptorPool(fileSystem, DIRECTORY, new SegmentFiles(), capacity, undefined);
+          const pool = new DescriptorPool(
+            fileSystem,
+            DIRECTORY,
+            new SegmentFiles(),
+            capacity,
+            undefined,
+          );
           const inUse: PooledDescriptor[] = [];
           let recent: number[] = [];
           for (const { acquire, pick } of actions) {
@@ -357,7 +409,8 @@ describe('the descriptor pool', () => {
             } else if (inUse.length > 0) {
               pool.release(inUse.splice(pick % inUse.length, 1)[0] as PooledDescriptor);
             }
-            // Whatever is in use can be read, evicted or not, and is the segment that it was taken for.
+            // Whatever is in use can be read, evicted or not, and is the segment that it was taken
+            // for.
             for (const { file, descriptor } of inUse) {
               const byte = new Uint8Array(1);
               memory.read(descriptor, byte, 0, 1, 0);
@@ -399,7 +452,9 @@ describe('a close while a read is in flight', () => {
   function withHeldReads(memory: MemoryFileSystem) {
     const held: (() => void)[] = [];
     const fileSystem = intercept(memory, ({ method }, proceed) =>
-      method === 'readAsync' ? new Promise<void>((resolve) => held.push(resolve)).then(proceed) : proceed(),
+      method === 'readAsync'
+        ? new Promise<void>((resolve) => held.push(resolve)).then(proceed)
+        : proceed(),
     );
     return { fileSystem, held };
   }

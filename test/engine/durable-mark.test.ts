@@ -11,7 +11,8 @@ describe('durable mark', () => {
     const told = new Set<unknown>();
     // As the kernel does: one failed write-back, reported once to each descriptor.
     const fileSystem = intercept(new MemoryFileSystem(), (call, proceed) => {
-      if (!failed || !call.method.startsWith('dataSync') || told.has(call.args[0])) return proceed();
+      if (!failed || !call.method.startsWith('dataSync') || told.has(call.args[0]))
+        return proceed();
       told.add(call.args[0]);
       if (call.method === 'dataSyncAsync') return Promise.reject(systemError('EIO'));
       throw systemError('EIO');

@@ -12,10 +12,15 @@ import { SCAN_CHUNK_BYTES } from '../../src/engine/segment/segment-scanner.ts';
 import { intercepted } from './intercepted-file-system.ts';
 import { DIRECTORY, open, txidsIn, withoutSidecars } from './store-in-memory.ts';
 
-/** The known faults of datawal, by the numbers of the design, each with what must happen instead. */
+/**
+ * The known faults of datawal, by the numbers of the design, each with what must happen instead.
+ */
 const CORRUPTION = ['STORE_CORRUPT', 'AMBIGUOUS_TAIL'];
 
-/** A store that died with `counts` puts in its segments (`key-0`, `key-1` and so on), the first `synced` of them durable. */
+/**
+ * A store that died with `counts` puts in its segments (`key-0`, `key-1` and so on), the first
+ * `synced` of them durable.
+ */
 async function diedWith(counts: readonly number[], synced: number): Promise<MemoryFileSystem> {
   const fileSystem = new MemoryFileSystem();
   const store = await openStore(DIRECTORY, { fileSystem });
@@ -36,7 +41,8 @@ function valueAt(index: number): string {
 
 function expectHolds(store: Store, count: number): void {
   expect(store.size).toBe(count);
-  for (let index = 0; index < count; index++) expect(String(store.get(`key-${index}`))).toBe(valueAt(index));
+  for (let index = 0; index < count; index++)
+    expect(String(store.get(`key-${index}`))).toBe(valueAt(index));
 }
 
 function cutLast(fileSystem: MemoryFileSystem, segmentId: number, byteLength: number): void {
@@ -133,17 +139,23 @@ describe('fault 3: a torn tail that was rotated away keeps the store from ever o
 describe('fault 4: a tail of 24 zeros or more keeps the store from opening', () => {
   test('a tail of zeros of any length is cut off, with sidecars and without', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 24, max: 600_000 }), fc.boolean(), async (zeros, sidecars) => {
-        const died = await diedWith([5], 3);
-        const fileSystem = sidecars ? died : withoutSidecars(died);
-        fileSystem.mutate(segmentPath(DIRECTORY, 1), (bytes) => Buffer.concat([bytes, Buffer.alloc(zeros)]));
-        const store = await open(fileSystem);
-        expectHolds(store, 5);
-        expect(store.recoveryReport.discarded).toMatchObject([
-          { damage: 'unfinished-start', byteLength: zeros },
-        ]);
-        await store.close();
-      }),
+      fc.asyncProperty(
+        fc.integer({ min: 24, max: 600_000 }),
+        fc.boolean(),
+        async (zeros, sidecars) => {
+          const died = await diedWith([5], 3);
+          const fileSystem = sidecars ? died : withoutSidecars(died);
+          fileSystem.mutate(segmentPath(DIRECTORY, 1), (bytes) =>
+            Buffer.concat([bytes, Buffer.alloc(zeros)]),
+          );
+          const store = await open(fileSystem);
+          expectHolds(store, 5);
+          expect(store.recoveryReport.discarded).toMatchObject([
+            { damage: 'unfinished-start', byteLength: zeros },
+          ]);
+          await store.close();
+        },
+      ),
       {
         numRuns: 60,
         examples: [
@@ -166,7 +178,10 @@ describe('fault 5: one flipped byte early in the active segment silently discard
   ): Promise<void> {
     const refs = await open(died.afterProcessDeath());
     for (let record = 0; record < count; record++) {
-      const { offset, byteLength } = refs.refOf(`key-${record}`) as { offset: number; byteLength: number };
+      const { offset, byteLength } = refs.refOf(`key-${record}`) as {
+        offset: number;
+        byteLength: number;
+      };
       for (let bit = 0; bit < byteLength * 8; bit++) {
         const fileSystem = died.afterProcessDeath();
         fileSystem.mutate(segmentPath(DIRECTORY, 1), (bytes) => {
@@ -180,15 +195,18 @@ describe('fault 5: one flipped byte early in the active segment silently discard
   }
 
   test('without sidecars, any flipped bit in front of the last record is refused', async () => {
-    await forEveryFlip(withoutSidecars(await diedWith([count], count)), async (fileSystem, record) => {
-      const refusal = await refusalOf(fileSystem);
-      // In the last record it is what a torn append looks like: that record may go, and no other.
-      if (record === count - 1 && refusal === undefined) {
-        expectHolds(await open(fileSystem), count - 1);
-      } else {
-        expect(CORRUPTION).toContain(refusal?.code);
-      }
-    });
+    await forEveryFlip(
+      withoutSidecars(await diedWith([count], count)),
+      async (fileSystem, record) => {
+        const refusal = await refusalOf(fileSystem);
+        // In the last record it is what a torn append looks like: that record may go, and no other.
+        if (record === count - 1 && refusal === undefined) {
+          expectHolds(await open(fileSystem), count - 1);
+        } else {
+          expect(CORRUPTION).toContain(refusal?.code);
+        }
+      },
+    );
   });
 
   test('with the durable mark, any flipped bit of what was synced is refused', async () => {
@@ -226,7 +244,10 @@ describe('fault 6: a missing segment, and one copied over another, go unnoticed'
       for (const from of ids) {
         for (const to of ids.filter((id) => id !== from)) {
           const fileSystem = await died();
-          fileSystem.writeFile(segmentPath(DIRECTORY, to), fileSystem.readFile(segmentPath(DIRECTORY, from)));
+          fileSystem.writeFile(
+            segmentPath(DIRECTORY, to),
+            fileSystem.readFile(segmentPath(DIRECTORY, from)),
+          );
           expect((await refusalOf(fileSystem))?.code, `${from} over ${to}`).toBe('STORE_CORRUPT');
         }
       }
@@ -257,7 +278,9 @@ describe('fault 6: a missing segment, and one copied over another, go unnoticed'
 describe('fault 7: opening reads whole segments into memory', () => {
   const segmentBytes = 4 * SCAN_CHUNK_BYTES;
 
-  /** Three segments of up to 4 MiB in records of `valueBytes`, killed with a torn record at the end. */
+  /**
+   * Three segments of up to 4 MiB in records of `valueBytes`, killed with a torn record at the end.
+   */
   async function diedLarge(valueBytes: number): Promise<MemoryFileSystem> {
     const fileSystem = new MemoryFileSystem();
     const store = await openStore(DIRECTORY, { fileSystem, segmentBytes });
@@ -269,7 +292,10 @@ describe('fault 7: opening reads whole segments into memory', () => {
   }
 
   /** Of an opening that discards at least so many bytes. */
-  async function longestReadOfOpening(fileSystem: MemoryFileSystem, leastDiscarded = 1): Promise<number> {
+  async function longestReadOfOpening(
+    fileSystem: MemoryFileSystem,
+    leastDiscarded = 1,
+  ): Promise<number> {
     let longest = 0;
     const watched = intercepted(fileSystem, ({ method, args, proceed }) => {
       if (method === 'read') longest = Math.max(longest, args[3] as number);
@@ -277,7 +303,10 @@ describe('fault 7: opening reads whole segments into memory', () => {
     });
     const store = await openStore(DIRECTORY, { fileSystem: watched, segmentBytes });
     expect(store.recoveryReport.outcome).toBe('recovered');
-    const discarded = store.recoveryReport.discarded.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const discarded = store.recoveryReport.discarded.reduce(
+      (sum, { byteLength }) => sum + byteLength,
+      0,
+    );
     expect(discarded).toBeGreaterThanOrEqual(leastDiscarded);
     await store.close();
     return longest;
@@ -286,7 +315,9 @@ describe('fault 7: opening reads whole segments into memory', () => {
   test('no read of an opening, its repair included, asks for more than a chunk of 1 MiB', async () => {
     expect(SCAN_CHUNK_BYTES).toBe(1024 * 1024);
     const fileSystem = await diedLarge(100_000);
-    expect(fileSystem.readFile(segmentPath(DIRECTORY, 1)).length).toBeGreaterThan(3 * SCAN_CHUNK_BYTES);
+    expect(fileSystem.readFile(segmentPath(DIRECTORY, 1)).length).toBeGreaterThan(
+      3 * SCAN_CHUNK_BYTES,
+    );
     expect(await longestReadOfOpening(withoutSidecars(fileSystem))).toBe(SCAN_CHUNK_BYTES);
   });
 

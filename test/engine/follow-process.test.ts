@@ -9,7 +9,10 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const ENGINE = new URL('../../dist/src/engine/index.js', import.meta.url).href;
 
-/** For every line with a number: opens the store, appends so many records with turns in between, and closes it. */
+/**
+ * For every line with a number: opens the store, appends so many records with turns in between, and
+ * closes it.
+ */
 const WRITER = `
   import { createInterface } from 'node:readline';
   import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -46,7 +49,11 @@ function startWriter(directory: string): (records: number) => Promise<number> {
 }
 
 /** Every record once, in order, and as it was written. */
-async function pullTo(feed: AsyncIterator<{ txid: number; payload: Uint8Array }>, from: number, to: number) {
+async function pullTo(
+  feed: AsyncIterator<{ txid: number; payload: Uint8Array }>,
+  from: number,
+  to: number,
+) {
   for (let txid = from; txid <= to; txid++) {
     const { value } = await feed.next();
     expect(value.txid).toBe(txid);
@@ -100,6 +107,9 @@ test('a reader that keeps up with another process sees every record once, in ord
   const holdOn = async () => {
     for (let txid = 12; ; txid++) await pullTo(isHeldBack, txid, txid);
   };
-  await expect(holdOn()).rejects.toMatchObject({ code: 'SNAPSHOT_GONE', segmentId: expect.any(Number) });
+  await expect(holdOn()).rejects.toMatchObject({
+    code: 'SNAPSHOT_GONE',
+    segmentId: expect.any(Number),
+  });
   await keepsUp.return?.();
 });

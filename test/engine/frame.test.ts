@@ -9,7 +9,12 @@ import {
   PAYLOAD_LENGTH_OFFSET,
   RecordType,
 } from '../../src/engine/format/format.ts';
-import { decodeFrame, encodeFrame, frameBytes, writeUint32 } from '../../src/engine/format/frame.ts';
+import {
+  decodeFrame,
+  encodeFrame,
+  frameBytes,
+  writeUint32,
+} from '../../src/engine/format/frame.ts';
 
 const record = fc.record({
   type: fc.constantFrom(...Object.values(RecordType)),
@@ -19,7 +24,12 @@ const record = fc.record({
 });
 
 function encode(
-  { type, txid, key, payload }: { type: RecordType; txid: number; key: Uint8Array; payload: Uint8Array },
+  {
+    type,
+    txid,
+    key,
+    payload,
+  }: { type: RecordType; txid: number; key: Uint8Array; payload: Uint8Array },
   before = 0,
 ): Buffer {
   const bytes = Buffer.alloc(before + frameBytes(key.length, payload.length), 0xaa);
@@ -52,26 +62,33 @@ describe('frame', () => {
       payload: new Uint8Array(9),
     });
     const mostlyFrames = fc
-      .tuple(fc.uint8Array({ maxLength: 120 }), fc.array(fc.tuple(fc.nat(23), fc.nat(255)), { maxLength: 3 }))
+      .tuple(
+        fc.uint8Array({ maxLength: 120 }),
+        fc.array(fc.tuple(fc.nat(23), fc.nat(255)), { maxLength: 3 }),
+      )
       .map(([tail, changes]) => {
         const bytes = Buffer.concat([header.subarray(0, HEADER_BYTES), tail]);
         for (const [at, value] of changes) bytes[at] = value;
         return bytes;
       });
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), mostlyFrames), fc.nat(220), (content, cut) => {
-        const end = Math.min(cut, content.length);
-        // What lies past the end must not matter: decode twice with different bytes there.
-        const zeros = new Uint8Array(content.length + 64);
-        const ones = new Uint8Array(content.length + 64).fill(0xff);
-        zeros.set(content.subarray(0, end));
-        ones.set(content.subarray(0, end));
-        const first = decodeFrame(zeros, 0, end);
-        const second = decodeFrame(ones, 0, end);
-        expect(second.ok).toBe(first.ok);
-        if (first.ok) expect(first.byteLength).toBeLessThanOrEqual(end);
-        else if (!second.ok) expect(second.fault).toBe(first.fault);
-      }),
+      fc.property(
+        fc.oneof(fc.uint8Array({ maxLength: 200 }), mostlyFrames),
+        fc.nat(220),
+        (content, cut) => {
+          const end = Math.min(cut, content.length);
+          // What lies past the end must not matter: decode twice with different bytes there.
+          const zeros = new Uint8Array(content.length + 64);
+          const ones = new Uint8Array(content.length + 64).fill(0xff);
+          zeros.set(content.subarray(0, end));
+          ones.set(content.subarray(0, end));
+          const first = decodeFrame(zeros, 0, end);
+          const second = decodeFrame(ones, 0, end);
+          expect(second.ok).toBe(first.ok);
+          if (first.ok) expect(first.byteLength).toBeLessThanOrEqual(end);
+          else if (!second.ok) expect(second.fault).toBe(first.fault);
+        },
+      ),
       { numRuns: 1000 },
     );
   });

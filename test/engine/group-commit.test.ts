@@ -98,7 +98,9 @@ describe('durable writes', () => {
     expect(store.stats().syncWaiters).toBe(64);
     await gate.endOne();
     await Promise.all(writes);
-    expect(gate.names().filter((name) => name.includes('Sync'))).toEqual(['dataSyncAsync 00000001.dwal']);
+    expect(gate.names().filter((name) => name.includes('Sync'))).toEqual([
+      'dataSyncAsync 00000001.dwal',
+    ]);
     expect(store.stats()).toMatchObject({ syncWaiters: 0, unsyncedRecords: 0 });
     await gate.endAllAndClose();
   });
@@ -131,11 +133,16 @@ describe('the order of syncs', () => {
   interface SlowSyncs {
     readonly trace: readonly TraceEvent[];
     readonly history: History;
-    /** Length of the history that was known to be durable, by how many events there were by then. */
+    /**
+     * Length of the history that was known to be durable, by how many events there were by then.
+     */
     readonly acknowledged: ReadonlyMap<number, number>;
   }
 
-  /** The steps of a workload on syncs that take their time, so that blocking ones overtake those in the pool. */
+  /**
+   * The steps of a workload on syncs that take their time, so that blocking ones overtake those in
+   * the pool.
+   */
   async function recordSlowSyncs(seed: number): Promise<SlowSyncs> {
     const prng = Prng.seeded(seed);
     const trace: TraceEvent[] = [];
@@ -180,14 +187,16 @@ describe('the order of syncs', () => {
       const disk = new DiskModel(EMPTY_DISK, () => 0);
       let durable = 0;
       let markInode: number | undefined;
-      const isMark = (event: TraceEvent | undefined) => event?.kind === 'write' && event.inode === markInode;
+      const isMark = (event: TraceEvent | undefined) =>
+        event?.kind === 'write' && event.inode === markInode;
       for (const [at, event] of trace.entries()) {
         disk.advance(event, at);
         if (event.kind === 'create' && event.path.endsWith('durable-mark')) markInode = event.inode;
         const told = acknowledged.get(at + 1);
         if (told === undefined && !isMark(event)) continue;
         durable = Math.max(durable, told ?? 0);
-        // The least that the disk may hold, and the least with all that was ever written to the mark: it never leads.
+        // The least that the disk may hold, and the least with all that was ever written to the
+        // mark: it never leads.
         for (const image of [
           disk.image(() => 'lost'),
           disk.image((index) => (isMark(disk.pieces[index]?.event) ? 'kept' : 'lost')),

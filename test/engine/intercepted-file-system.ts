@@ -7,8 +7,14 @@ export interface Call {
   readonly proceed: () => unknown;
 }
 
-/** The same file system, with every call handed to `around`, which may look, fail it or change its result. */
-export function intercepted<T extends FileSystem>(fileSystem: T, around: (call: Call) => unknown): T {
+/**
+ * The same file system, with every call handed to `around`, which may look, fail it or change its
+ * result.
+ */
+export function intercepted<T extends FileSystem>(
+  fileSystem: T,
+  around: (call: Call) => unknown,
+): T {
   return new Proxy(fileSystem, {
     get(target, name) {
       const member = Reflect.get(target, name, target);
@@ -45,7 +51,10 @@ export function isChange({ method, args }: Call): boolean {
   return CHANGES.has(method) || (method === 'open' && args[1] === 'create');
 }
 
-/** The file of every descriptor that was ever opened through `around`; memory file systems never reuse one. */
+/**
+ * The file of every descriptor that was ever opened through `around`; memory file systems never
+ * reuse one.
+ */
 export class DescriptorPaths {
   private readonly paths = new Map<number, string>();
 

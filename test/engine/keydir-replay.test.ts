@@ -69,10 +69,17 @@ const record: fc.Arbitrary<LogRecord> = fc
     offset: fc.oneof(fc.nat(1000), fc.integer({ min: 0, max: MAX_SEGMENT_FILE_BYTES - 1 })),
     payloadBytes: fc.nat(100),
   })
-  .map(({ payloadBytes, ...rest }) => ({ ...rest, byteLength: 28 + rest.key.length + payloadBytes }));
+  .map(({ payloadBytes, ...rest }) => ({
+    ...rest,
+    byteLength: 28 + rest.key.length + payloadBytes,
+  }));
 
 /** So many records of 16-byte keys, `distinct` of them. */
-function manyRecords(count: number, distinct: number, type: RecordType = RecordType.Put): LogRecord[] {
+function manyRecords(
+  count: number,
+  distinct: number,
+  type: RecordType = RecordType.Put,
+): LogRecord[] {
   return Array.from({ length: count }, (_, index) => ({
     segmentId: 1,
     type,
@@ -99,8 +106,12 @@ describe('a replay', () => {
     const keydir = new Keydir(SEED);
     const replay = keydir.replay(logBytes(records));
     const block = new HintBlock(SEED, logBytes(records));
-    // The first half as hints, a seal for every segment of a hundred records; the second as records of one more.
-    const halves = records.map((one, index) => ({ ...one, segmentId: Math.min(15, index / 100) | 0 }));
+    // The first half as hints, a seal for every segment of a hundred records; the second as records
+    // of one more.
+    const halves = records.map((one, index) => ({
+      ...one,
+      segmentId: Math.min(15, index / 100) | 0,
+    }));
     for (const [index, one] of halves.entries()) {
       const logEnd = (index + 1) * 144;
       if (one.segmentId === 15) {
@@ -119,11 +130,9 @@ describe('a replay', () => {
   test('does not take keys with the same hash for one', () => {
     const [one, other] = recordsWithOneHash();
     const keydir = replayed([one, other, { ...one, offset: 7 }]);
-    expect([keydir.size, keydir.locate(one.key)?.offset, keydir.locate(other.key)?.offset]).toEqual([
-      2,
-      7,
-      other.offset,
-    ]);
+    expect([keydir.size, keydir.locate(one.key)?.offset, keydir.locate(other.key)?.offset]).toEqual(
+      [2, 7, other.offset],
+    );
     const left = replayed([one, other, { ...one, type: RecordType.Delete }]);
     expect(left.sortedKeys()).toEqual([other.key]);
   });
@@ -145,7 +154,9 @@ describe('a replay', () => {
     const torn = replayed(puts.slice(0, 5000), 100 * 5000 * 144);
     expect(torn.size).toBe(5000);
     expect(bytesAKey(torn)).toBeLessThanOrEqual(64);
-    expect(puts.slice(0, 5000).filter(({ key, offset }) => torn.locate(key)?.offset !== offset)).toEqual([]);
+    expect(
+      puts.slice(0, 5000).filter(({ key, offset }) => torn.locate(key)?.offset !== offset),
+    ).toEqual([]);
   });
 
   test('makes room for what is to come from what has come, and copies little', () => {

@@ -107,11 +107,12 @@ describe('keydir', () => {
 
 describe('key hash', () => {
   test('it is HalfSipHash-1-3', () => {
-    // The first of the vectors that the Linux kernel tests its hsiphash with: bytes 0, 1, 2, … of growing length.
+    // The first of the vectors that the Linux kernel tests its hsiphash with: bytes 0, 1, 2, … of
+    // growing length.
     const expected = [
-      0x5814c896, 0xe7e864ca, 0xbc4b0e30, 0x01539939, 0x7e059ea6, 0x88e3d89b, 0xa0080b65, 0x9d38d9d6,
-      0x577999b1, 0xc839caed, 0xe4fa32cf, 0x959246ee, 0x6b28096c, 0x66dd9cd6, 0x16658a7c, 0xd0257b04,
-      0x8b31d501,
+      0x5814c896, 0xe7e864ca, 0xbc4b0e30, 0x01539939, 0x7e059ea6, 0x88e3d89b, 0xa0080b65,
+      0x9d38d9d6, 0x577999b1, 0xc839caed, 0xe4fa32cf, 0x959246ee, 0x6b28096c, 0x66dd9cd6,
+      0x16658a7c, 0xd0257b04, 0x8b31d501,
     ];
     const bytes = Uint8Array.from({ length: expected.length }, (_, index) => index);
     const hashes = expected.map((_, length) => hashKey(bytes, 0, length, [0x03020100, 0x07060504]));
@@ -127,6 +128,8 @@ describe('key hash', () => {
         );
       }),
     );
-    expect(hashKey(Buffer.from('key'), 0, 3, [1, 2])).not.toBe(hashKey(Buffer.from('key'), 0, 3, [1, 3]));
+    expect(hashKey(Buffer.from('key'), 0, 3, [1, 2])).not.toBe(
+      hashKey(Buffer.from('key'), 0, 3, [1, 3]),
+    );
   });
 });

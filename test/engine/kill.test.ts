@@ -7,10 +7,15 @@ import { Prng } from '../../harness/prng.ts';
 import { openReader, openStore, type Store, type StoreReader } from '../../src/engine/index.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const CHILD = fileURLToPath(new URL('../../dist/harness/crash/kills/kill-child.js', import.meta.url));
+const CHILD = fileURLToPath(
+  new URL('../../dist/harness/crash/kills/kill-child.js', import.meta.url),
+);
 const KILLS_A_STORE = 7;
 
-/** Runs the child until it has written `lines` lines, kills it, and returns all the lines that it wrote by then. */
+/**
+ * Runs the child until it has written `lines` lines, kills it, and returns all the lines that it
+ * wrote by then.
+ */
 async function runAndKill(lines: number, ...args: (string | number)[]): Promise<string[]> {
   const child = spawn(process.execPath, [CHILD, ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -34,8 +39,16 @@ async function runAndKill(lines: number, ...args: (string | number)[]): Promise<
   return text.split('\n').slice(0, -1);
 }
 
-/** Repeats what the child did, as far as it told and one step further, since it may have died inside that one. */
-function follow(history: KillHistory, seed: number, round: number, lines: readonly string[]): number {
+/**
+ * Repeats what the child did, as far as it told and one step further, since it may have died inside
+ * that one.
+ */
+function follow(
+  history: KillHistory,
+  seed: number,
+  round: number,
+  lines: readonly string[],
+): number {
   const steps = killSteps(seed, round);
   for (const line of lines.slice(2)) {
     const step = steps.next().value;
@@ -49,7 +62,9 @@ function follow(history: KillHistory, seed: number, round: number, lines: readon
   return acknowledged;
 }
 
-/** I1 to I3, and that no txid was used twice (I7). From here on the history is what the store shows. */
+/**
+ * I1 to I3, and that no txid was used twice (I7). From here on the history is what the store shows.
+ */
 function check(view: Store | StoreReader, history: KillHistory, acknowledged: number): void {
   const kept = history.longestPrefix(history.stateOf(view.entries()));
   expect(kept, 'I1: the state is the result of a prefix').toBeDefined();
@@ -90,7 +105,12 @@ async function killAgainAndAgain(seed: number, over: AbortSignal): Promise<void>
   await store.close();
 }
 
-test('a store killed again and again keeps every operation that it acknowledged', async ({ signal }) => {
-  const outcomes = await Promise.allSettled([killAgainAndAgain(1, signal), killAgainAndAgain(2, signal)]);
+test('a store killed again and again keeps every operation that it acknowledged', async ({
+  signal,
+}) => {
+  const outcomes = await Promise.allSettled([
+    killAgainAndAgain(1, signal),
+    killAgainAndAgain(2, signal),
+  ]);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 });

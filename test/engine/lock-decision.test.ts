@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { decideLease, type LeaseEvidence } from '../../src/engine/lock/lock-decision.ts';
 
-const SELF = { pid: 100, processStart: '5000', bootId: 'boot-now', pidNamespace: 'ns-1', host: 'here' };
+const SELF = {
+  pid: 100,
+  processStart: '5000',
+  bootId: 'boot-now',
+  pidNamespace: 'ns-1',
+  host: 'here',
+};
 const SENTINEL = { device: 7, inode: 70 };
 const LEASE_INODE = 71;
 
@@ -40,7 +46,8 @@ function* cases(): Generator<Case> {
 
 function evidenceOf(input: Case): LeaseEvidence {
   return {
-    lease: input.lease === 'none' ? undefined : { inode: LEASE_INODE, stale: input.lease === 'stale' },
+    lease:
+      input.lease === 'none' ? undefined : { inode: LEASE_INODE, stale: input.lease === 'stale' },
     record: input.recorded
       ? {
           pid: 200,
@@ -64,9 +71,10 @@ function evidenceOf(input: Case): LeaseEvidence {
 }
 
 /**
- * Section 8 of the design, sentence by sentence. Two facts are equal only when both are known; unknown is never
- * proof. The one departure: a device number is compared within one boot only, because another kernel may number the
- * same device differently, and to take a live holder on another host for a copy would rob it.
+ * Section 8 of the design, sentence by sentence. Two facts are equal only when both are known;
+ * unknown is never proof. The one departure: a device number is compared within one boot only,
+ * because another kernel may number the same device differently, and to take a live holder on
+ * another host for a copy would rob it.
  */
 function section8(input: Case): 'free' | 'dead' | 'held' {
   if (input.lease === 'none') return 'free';
@@ -77,7 +85,8 @@ function section8(input: Case): 'free' | 'dead' | 'held' {
   const thisBoot = known(input.bootId, input.selfBootId) && input.bootId === input.selfBootId;
   const anotherBoot = known(input.bootId, input.selfBootId) && input.bootId !== input.selfBootId;
   const thisNamespace =
-    known(input.pidNamespace, input.selfPidNamespace) && input.pidNamespace === input.selfPidNamespace;
+    known(input.pidNamespace, input.selfPidNamespace) &&
+    input.pidNamespace === input.selfPidNamespace;
 
   // "A record whose device or inode is not that of .lock is a copied directory, not a holder."
   const copied = input.inode !== SENTINEL.inode || (thisBoot && input.device !== SENTINEL.device);
@@ -96,7 +105,8 @@ function section8(input: Case): 'free' | 'dead' | 'held' {
         ? 'none'
         : 'another';
   // A record that names another lease is not that of this one's holder.
-  const itsProcessIsGone = isGone[now] && (input.leaseInode === null || input.leaseInode === LEASE_INODE);
+  const itsProcessIsGone =
+    isGone[now] && (input.leaseInode === null || input.leaseInode === LEASE_INODE);
   // "this boot and pid namespace, and either ... or ..."
   const deadHere = thisBoot && thisNamespace && (itsKernelLockIsOurs || itsProcessIsGone);
   // "or this host and another boot"
@@ -121,7 +131,8 @@ describe('lease decision', () => {
 
   test('a live holder is never taken for dead, whatever else is unknown', () => {
     for (const input of cases()) {
-      const itLives = input.processStart !== null && input.processStart === input.startOfRecordedPid;
+      const itLives =
+        input.processStart !== null && input.processStart === input.startOfRecordedPid;
       const itIsHere = input.bootId === SELF.bootId && input.pidNamespace === SELF.pidNamespace;
       const itsLockIsItsOwn = !(input.recordKernelLock && input.kernelLockHeld);
       const itIsNoCopy = input.device === SENTINEL.device && input.inode === SENTINEL.inode;

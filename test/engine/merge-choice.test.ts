@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chooseRun, garbageBytes, type MergeCandidate } from '../../src/engine/merge/merge-choice.ts';
+import {
+  chooseRun,
+  garbageBytes,
+  type MergeCandidate,
+} from '../../src/engine/merge/merge-choice.ts';
 import { NO_IDENTITY, type Seal } from '../../src/engine/seal/seal-file.ts';
 
 const SEGMENT_BYTES = 1000;
@@ -52,7 +56,10 @@ function lowestOf(segments: readonly MergeCandidate[]): number | undefined {
 }
 
 /** What a merge that keeps all Deletes, where it may have to, makes of a run. */
-function merged(segments: readonly MergeCandidate[], run: readonly MergeCandidate[]): MergeCandidate[] {
+function merged(
+  segments: readonly MergeCandidate[],
+  run: readonly MergeCandidate[],
+): MergeCandidate[] {
   const isLowest = run[0]?.segmentId === lowestOf(segments);
   const sum = (of: (candidate: MergeCandidate, index: number) => number) =>
     run.reduce((total, candidate, index) => total + of(candidate, index), 0);
@@ -78,9 +85,12 @@ describe('the choice of a run', () => {
     fc.assert(
       fc.property(candidates, deadRatio, (segments, ratio) => {
         const run = chooseRun(segments, ratio, SEGMENT_BYTES);
-        const garbageOf = (one: MergeCandidate) => garbageBytes(one, one.segmentId === lowestOf(segments));
+        const garbageOf = (one: MergeCandidate) =>
+          garbageBytes(one, one.segmentId === lowestOf(segments));
         const shareOf = (one: MergeCandidate) => garbageOf(one) / Math.max(one.sizeBytes, 1);
-        const worth = segments.filter((one) => one.seal && garbageOf(one) > 0 && shareOf(one) >= ratio);
+        const worth = segments.filter(
+          (one) => one.seal && garbageOf(one) > 0 && shareOf(one) >= ratio,
+        );
         if (run === undefined) {
           expect(worth).toEqual([]);
           return;
@@ -89,7 +99,9 @@ describe('the choice of a run', () => {
         expect(run).toEqual(segments.slice(firstAt, firstAt + run.length));
         expect(run[0]?.sizeBytes).toBeGreaterThan(0);
         expect(run.at(-1)?.sizeBytes).toBeGreaterThan(0);
-        expect(run.filter(({ sizeBytes, seal }) => sizeBytes > 0 && seal === undefined)).toEqual([]);
+        expect(run.filter(({ sizeBytes, seal }) => sizeBytes > 0 && seal === undefined)).toEqual(
+          [],
+        );
         const best = Math.max(...worth.map(shareOf));
         expect(run.map(shareOf)).toContain(best);
         const keptOf = (one: MergeCandidate) => one.sizeBytes - garbageOf(one);
@@ -104,7 +116,8 @@ describe('the choice of a run', () => {
     fc.assert(
       fc.property(candidates, deadRatio, (segments, ratio) => {
         let now: readonly MergeCandidate[] = segments;
-        // At most one merge for each segment's garbage, and one more for the Deletes when another becomes the lowest.
+        // At most one merge for each segment's garbage, and one more for the Deletes when another
+        // becomes the lowest.
         for (let merges = 0; merges <= 2 * segments.length; merges++) {
           const run = chooseRun(now, ratio, SEGMENT_BYTES);
           if (run === undefined) return;

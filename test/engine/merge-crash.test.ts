@@ -41,7 +41,9 @@ async function write(fileSystem: FileSystem, segments: Plan): Promise<Store> {
 }
 
 function pairsOf(store: Store): Record<string, string> {
-  return Object.fromEntries([...store.entries()].map(([key, value]) => [String(key), String(value)]));
+  return Object.fromEntries(
+    [...store.entries()].map(([key, value]) => [String(key), String(value)]),
+  );
 }
 
 describe('a compaction killed at any step', () => {

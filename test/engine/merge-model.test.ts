@@ -88,7 +88,11 @@ class Compacted {
       case 'delete':
         return this.batch([
           step.kind === 'put'
-            ? { type: 'put', key: step.key, value: `${++this.version}`.padEnd(this.version % 50, '.') }
+            ? {
+                type: 'put',
+                key: step.key,
+                value: `${++this.version}`.padEnd(this.version % 50, '.'),
+              }
             : { type: 'del', key: step.key },
         ]);
       case 'batch':
@@ -173,7 +177,9 @@ class Compacted {
   }
 
   private checkAll(): void {
-    const found = [...this.store.entries()].map(([name, bytes]) => [String(name), String(bytes)] as const);
+    const found = [...this.store.entries()].map(
+      ([name, bytes]) => [String(name), String(bytes)] as const,
+    );
     expect(new Map(found)).toEqual(this.live);
     expect(this.store.size).toBe(this.live.size);
     expect(this.fileSystem.openDescriptorCount).toBe(this.store.stats().openDescriptors);
@@ -194,11 +200,14 @@ describe('online compaction', () => {
   test('changes nothing that a Map, scans that go on, or reads in flight could tell, and keeps the usage exact', async () => {
     let merges = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120, size: 'max' }), async (steps) => {
-        const compacted = new Compacted();
-        await compacted.run(steps);
-        merges += compacted.merges;
-      }),
+      fc.asyncProperty(
+        fc.array(step, { minLength: 20, maxLength: 120, size: 'max' }),
+        async (steps) => {
+          const compacted = new Compacted();
+          await compacted.run(steps);
+          merges += compacted.merges;
+        },
+      ),
       { numRuns: 60 },
     );
     expect(merges).toBeGreaterThan(20);

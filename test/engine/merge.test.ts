@@ -16,7 +16,8 @@ const EVERYTHING = { deadRatio: 0 };
 /** Three sealed segments, most of which is garbage, and an active one without any. */
 async function writeGarbage(store: Store): Promise<void> {
   for (let round = 0; round < 3; round++) {
-    for (let key = 0; key < 6; key++) store.put(`key-${key}`, `value ${round}`.padEnd(30 + key, '.'));
+    for (let key = 0; key < 6; key++)
+      store.put(`key-${key}`, `value ${round}`.padEnd(30 + key, '.'));
     store.delete(`key-${round}`);
     store.put(`kept-${round}`, 'kept');
     store.rotate();
@@ -26,7 +27,9 @@ async function writeGarbage(store: Store): Promise<void> {
 }
 
 function pairsOf(store: Store): Record<string, string> {
-  return Object.fromEntries([...store.entries()].map(([key, value]) => [String(key), String(value)]));
+  return Object.fromEntries(
+    [...store.entries()].map(([key, value]) => [String(key), String(value)]),
+  );
 }
 
 /** Everything but the mark, which moves, and the lock. */
@@ -62,7 +65,10 @@ describe('a merge', () => {
     const expected = pairsOf(store);
     const scan = store.scan();
     const first = scan.next();
-    const reads = Object.keys(expected).map(async (key) => [key, String(await store.getAsync(key))]);
+    const reads = Object.keys(expected).map(async (key) => [
+      key,
+      String(await store.getAsync(key)),
+    ]);
     const { merges } = await store.compact(EVERYTHING);
     expect(merges).toBeGreaterThan(0);
     expect(Object.fromEntries(await Promise.all(reads))).toEqual(expected);
@@ -93,7 +99,9 @@ describe('a merge', () => {
         if (call.method === 'rename' && path.endsWith('.merge-tmp')) isPublished = true;
         if (isChange(call) && ++changes === abortAt && !isPublished) ending.abort('enough');
       };
-      const result = await store.compact({ ...EVERYTHING, signal: ending.signal }).catch((error) => error);
+      const result = await store
+        .compact({ ...EVERYTHING, signal: ending.signal })
+        .catch((error) => error);
       met.meet = undefined;
       if (!ending.signal.aborted) break;
       expect(result).toBe('enough');
@@ -106,27 +114,30 @@ describe('a merge', () => {
     }
   });
 
-  test.each(['signal', 'close'])('that a %s ends is to the probe no success and no failure', async (end) => {
-    const outcomes: unknown[] = [];
-    const { store, met } = await storeThatMeets({
-      compacted: (_operation, outcome, _inputBytes, outputBytes, _startNs, _durationNs, error) =>
-        outcomes.push([outcome, outputBytes, error]),
-    });
-    const ending = new AbortController();
-    // A reason that looks like an error of the system is the caller's all the same.
-    const reason = Object.assign(new Error('enough'), { code: 'ECANCELED' });
-    let closed: Promise<void> | undefined;
-    met.meet = (_call, path) => {
-      if (!path.endsWith('.merge-tmp')) return;
-      if (end === 'signal') ending.abort(reason);
-      else closed ??= store.close();
-    };
-    const error = await rejectionOf(store.compact({ ...EVERYTHING, signal: ending.signal }));
-    if (end === 'signal') expect(error).toBe(reason);
-    else expect(error).toMatchObject({ code: 'STORE_CLOSED' });
-    await (closed ?? store.close());
-    expect(outcomes).toEqual([['aborted', 0, undefined]]);
-  });
+  test.each(['signal', 'close'])(
+    'that a %s ends is to the probe no success and no failure',
+    async (end) => {
+      const outcomes: unknown[] = [];
+      const { store, met } = await storeThatMeets({
+        compacted: (_operation, outcome, _inputBytes, outputBytes, _startNs, _durationNs, error) =>
+          outcomes.push([outcome, outputBytes, error]),
+      });
+      const ending = new AbortController();
+      // A reason that looks like an error of the system is the caller's all the same.
+      const reason = Object.assign(new Error('enough'), { code: 'ECANCELED' });
+      let closed: Promise<void> | undefined;
+      met.meet = (_call, path) => {
+        if (!path.endsWith('.merge-tmp')) return;
+        if (end === 'signal') ending.abort(reason);
+        else closed ??= store.close();
+      };
+      const error = await rejectionOf(store.compact({ ...EVERYTHING, signal: ending.signal }));
+      if (end === 'signal') expect(error).toBe(reason);
+      else expect(error).toMatchObject({ code: 'STORE_CLOSED' });
+      await (closed ?? store.close());
+      expect(outcomes).toEqual([['aborted', 0, undefined]]);
+    },
+  );
 
   test('gives others a turn between two removals of large files', async () => {
     const { store, met } = await storeThatMeets();
@@ -155,7 +166,8 @@ describe('a merge', () => {
       const [files, expected] = [logFiles(inner), pairsOf(store)];
       let calls = 0;
       met.meet = (call, path) => {
-        const takesRoom = call.method === 'write' || (call.method === 'open' && call.args[1] === 'create');
+        const takesRoom =
+          call.method === 'write' || (call.method === 'open' && call.args[1] === 'create');
         if (!takesRoom || !TEMPORARY.test(path) || ++calls !== failAt) return;
         throw Object.assign(new Error('ENOSPC: injected'), { code: 'ENOSPC' });
       };
@@ -163,8 +175,8 @@ describe('a merge', () => {
       met.meet = undefined;
       if (!(result instanceof Error)) break;
       failures++;
-      // What absorbed segments are emptied with has a name of that kind, too: by then there is no way back. A second
-      // merge, of what the first has left, may be the one that fails.
+      // What absorbed segments are emptied with has a name of that kind, too: by then there is no
+      // way back. A second merge, of what the first has left, may be the one that fails.
       const isFirst = inner.stat(segmentPath(DIRECTORY, 1))?.sizeBytes !== 0;
       if (store.poisoned === undefined) {
         expect(result).toMatchObject({ code: 'NO_SPACE' });
@@ -190,7 +202,9 @@ describe('a merge', () => {
         const store = await open(fileSystem);
         await writeGarbage(store);
         const records = [...store.scan()];
-        const { segmentId, offset, byteLength } = (records[pickFrame % records.length] as ScannedRecord).ref;
+        const { segmentId, offset, byteLength } = (
+          records[pickFrame % records.length] as ScannedRecord
+        ).ref;
         fileSystem.mutate(segmentPath(DIRECTORY, segmentId), (bytes) => {
           const bit = pickBit % (byteLength * 8);
           bytes[offset + (bit >>> 3)] = (bytes[offset + (bit >>> 3)] as number) ^ (1 << (bit % 8));
@@ -223,13 +237,17 @@ describe('a merge', () => {
 describe('a compaction beside writes that never end', () => {
   const MOST = 100;
 
-  /** Calls `write` with a number whenever a file is about to be renamed that ends so, so many times at most. */
+  /**
+   * Calls `write` with a number whenever a file is about to be renamed that ends so, so many times
+   * at most.
+   */
   async function storeWrittenAt(ending: string, write: (store: Store, round: number) => void) {
     const { store, met } = await storeThatMeets();
     let rounds = 0;
     let isWriting = false;
     met.meet = (call, path) => {
-      if (isWriting || call.method !== 'rename' || !path.endsWith(ending) || rounds === MOST) return;
+      if (isWriting || call.method !== 'rename' || !path.endsWith(ending) || rounds === MOST)
+        return;
       isWriting = true;
       write(store, ++rounds);
       isWriting = false;
@@ -304,7 +322,8 @@ describe('waiting for seals', () => {
     expect(store.stats().unwrittenSeals).toBe(0);
     store.rotate();
     met.meet = (call) => {
-      if (call.method === 'directorySyncAsync') throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      if (call.method === 'directorySyncAsync')
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
     };
     expect(await rejectionOf(store.sealsWritten())).toMatchObject({
       code: expect.stringMatching(/SYNC_FAILED|WRITER_POISONED/),

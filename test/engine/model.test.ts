@@ -6,8 +6,9 @@ import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { type BatchOperation, openReader, openStore, type Store } from '../../src/engine/index.ts';
 
 /**
- * The store against a `Map`, over random commands. The model also keeps the history since the last opening with the
- * place where each operation's frame ends, so that it can say what must be left when the tail is torn at any byte.
+ * The store against a `Map`, over random commands. The model also keeps the history since the last
+ * opening with the place where each operation's frame ends, so that it can say what must be left
+ * when the tail is torn at any byte.
  */
 interface HistoryEntry {
   readonly segmentId: number;
@@ -56,7 +57,10 @@ const always = async () => true;
 
 const OPTIONS = { segmentBytes: 400, descriptorPoolSize: 2 };
 
-/** Where an operation's frame ends, by the rule that a segment is sealed when the frame would make it too long. */
+/**
+ * Where an operation's frame ends, by the rule that a segment is sealed when the frame would make
+ * it too long.
+ */
 function placeAfter(end: { segmentId: number; offset: number }, operation: BatchOperation) {
   const valueBytes = operation.type === 'put' ? Buffer.byteLength(operation.value as string) : 0;
   const byteLength = FRAME_OVERHEAD_BYTES + Buffer.byteLength(operation.key as string) + valueBytes;
@@ -69,7 +73,8 @@ function placeAfter(end: { segmentId: number; offset: number }, operation: Batch
 function checkAll(model: Model, store: Store): void {
   const live = model.live;
   expect(store.size).toBe(live.size);
-  for (const [key, value] of live) expect(Buffer.from(store.get(key) as Uint8Array).toString()).toBe(value);
+  for (const [key, value] of live)
+    expect(Buffer.from(store.get(key) as Uint8Array).toString()).toBe(value);
   const entries = new Map([...store.entries()].map(([key, value]) => [String(key), String(value)]));
   expect(entries).toEqual(live);
 }

@@ -3,7 +3,9 @@ import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.
 import { openStore, type Store } from '../../src/engine/index.ts';
 import { failureOf } from '../support/rejection.ts';
 
-/** After so many bytes, no array that is asked for can be had, as when the process is at its limit. */
+/**
+ * After so many bytes, no array that is asked for can be had, as when the process is at its limit.
+ */
 function exhaustMemory(leftBytes = 0): void {
   let left = leftBytes;
   const exhausted = new Proxy(Uint32Array, {

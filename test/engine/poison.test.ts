@@ -6,7 +6,10 @@ import { readMark } from '../../src/engine/lock/durable-mark.ts';
 import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
 import { failureOf, rejectionOf } from '../support/rejection.ts';
 
-/** After any error on the write path nothing is written and nothing acknowledged until the store is opened again (I9). */
+/**
+ * After any error on the write path nothing is written and nothing acknowledged until the store is
+ * opened again (I9).
+ */
 const DIRECTORY = '/store';
 const SYNCS = new Set(['dataSync', 'dataSyncAsync', 'directorySync', 'directorySyncAsync']);
 
@@ -176,7 +179,12 @@ describe.each(FAULTS)('when $what fails', ({ fault, write, code }) => {
     faulty.fault = fault;
     const failure = await faulty.failureOf(write);
     faulty.fault = () => false;
-    expect(failure).toMatchObject({ name: 'StoreError', code, indeterminate: true, cause: { code: 'EIO' } });
+    expect(failure).toMatchObject({
+      name: 'StoreError',
+      code,
+      indeterminate: true,
+      cause: { code: 'EIO' },
+    });
     expect(store.poisoned).toBe(failure);
     const callsBefore = faulty.calls.length;
     for (const later of WRITES) {
@@ -224,7 +232,11 @@ describe('a failed sync', () => {
     const faulty = await FaultyStore.open();
     faulty.fault = onSegment('dataSyncAsync');
     faulty.store.put('new', 'x');
-    const waiters = [faulty.store.sync(), faulty.store.sync(), faulty.store.putDurable('other', 'x')];
+    const waiters = [
+      faulty.store.sync(),
+      faulty.store.sync(),
+      faulty.store.putDurable('other', 'x'),
+    ];
     for (const waiter of waiters) {
       expect(await rejectionOf(waiter)).toMatchObject({ code: 'SYNC_FAILED', indeterminate: true });
     }
@@ -275,7 +287,9 @@ describe('a failed write', () => {
     const synced = store.sync();
     await new Promise(setImmediate);
     broken = true;
-    expect(() => store.put('other', 'x')).toThrow(expect.objectContaining({ code: 'WRITE_FAILED' }));
+    expect(() => store.put('other', 'x')).toThrow(
+      expect.objectContaining({ code: 'WRITE_FAILED' }),
+    );
     letSyncEnd();
     expect(await rejectionOf(synced)).toMatchObject({ code: 'WRITER_POISONED' });
     expect(store.durableEnd.offset).toBe(0);
@@ -291,7 +305,9 @@ describe('a failed write', () => {
     const prefixOf = (store: Store): number => {
       const kept = store.size - 1;
       expect(
-        values.slice(0, kept).every((value, index) => value.equals(store.get(key(index)) as Uint8Array)),
+        values
+          .slice(0, kept)
+          .every((value, index) => value.equals(store.get(key(index)) as Uint8Array)),
       ).toBe(true);
       return kept;
     };
@@ -320,12 +336,16 @@ describe('a short write', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(value, { minLength: 1, maxLength: 6 }),
-        fc.infiniteStream(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 30_000 }))),
+        fc.infiniteStream(
+          fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 30_000 })),
+        ),
         async (values, shares) => {
           const run = async (fileSystem: MemoryFileSystem) => {
             const store = await openStore(DIRECTORY, { fileSystem });
             for (const [index, bytes] of values.entries()) store.put(`key-${index}`, bytes);
-            store.batch(values.map((bytes, index) => ({ type: 'put', key: `batch-${index}`, value: bytes })));
+            store.batch(
+              values.map((bytes, index) => ({ type: 'put', key: `batch-${index}`, value: bytes })),
+            );
             const { offset } = store.end;
             await store.close();
             return fileSystem.readFile(`${DIRECTORY}/00000001.dwal`).subarray(0, offset);
@@ -342,20 +362,25 @@ describe('a short write', () => {
     );
   });
 
-  test.each(['write', 'writeVector'] as const)('that makes no progress is an error (%s)', async (method) => {
-    const memory = new MemoryFileSystem();
-    let stuck = false;
-    const fileSystem = intercept(memory, (call, proceed) =>
-      stuck && call.method === method ? 0 : proceed(),
-    );
-    const store = await openStore(DIRECTORY, { fileSystem });
-    stuck = true;
-    expect(() => store.put('key', Buffer.alloc(method === 'write' ? 10 : 100_000))).toThrow(
-      expect.objectContaining({ code: 'WRITE_FAILED', indeterminate: true }),
-    );
-    expect(() => store.put('key', 'x')).toThrow(expect.objectContaining({ code: 'WRITER_POISONED' }));
-    await store.close();
-  });
+  test.each(['write', 'writeVector'] as const)(
+    'that makes no progress is an error (%s)',
+    async (method) => {
+      const memory = new MemoryFileSystem();
+      let stuck = false;
+      const fileSystem = intercept(memory, (call, proceed) =>
+        stuck && call.method === method ? 0 : proceed(),
+      );
+      const store = await openStore(DIRECTORY, { fileSystem });
+      stuck = true;
+      expect(() => store.put('key', Buffer.alloc(method === 'write' ? 10 : 100_000))).toThrow(
+        expect.objectContaining({ code: 'WRITE_FAILED', indeterminate: true }),
+      );
+      expect(() => store.put('key', 'x')).toThrow(
+        expect.objectContaining({ code: 'WRITER_POISONED' }),
+      );
+      await store.close();
+    },
+  );
 });
 
 /** Makes a write call, but of its first `most` bytes only; undefined when it is no write. */
@@ -365,7 +390,13 @@ function shortened(
   fileSystem: MemoryFileSystem,
 ): number | undefined {
   if (method === 'write') {
-    const [descriptor, buffer, offset, length, position] = args as [number, Buffer, number, number, number];
+    const [descriptor, buffer, offset, length, position] = args as [
+      number,
+      Buffer,
+      number,
+      number,
+      number,
+    ];
     if (length <= most) return undefined;
     return fileSystem.write(descriptor, buffer, offset, most, position);
   }

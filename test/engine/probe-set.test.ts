@@ -10,15 +10,18 @@ function setAt(next: number, ...probes: Probe[]): ProbeSet {
 }
 
 describe('probe set', () => {
-  test.each([2 ** 31, 2 ** 32, 2 ** 52])('operation %d has the key that its beginning was told', (next) => {
-    const began: number[] = [];
-    const set = setAt(next, { began: (operation) => began.push(operation) > 0 });
-    const operation = set.begin('get');
-    expect(began).toEqual([next]);
-    expect(operationKey(operation)).toBe(next);
-    expect(partStart(operation)).toBeGreaterThan(0);
-    expect(partDuration(operation, 0)).toBeGreaterThan(0);
-  });
+  test.each([2 ** 31, 2 ** 32, 2 ** 52])(
+    'operation %d has the key that its beginning was told',
+    (next) => {
+      const began: number[] = [];
+      const set = setAt(next, { began: (operation) => began.push(operation) > 0 });
+      const operation = set.begin('get');
+      expect(began).toEqual([next]);
+      expect(operationKey(operation)).toBe(next);
+      expect(partStart(operation)).toBeGreaterThan(0);
+      expect(partDuration(operation, 0)).toBeGreaterThan(0);
+    },
+  );
 
   test('an operation is timed when one of the probes asks for it, and not otherwise', () => {
     const asking = { began: () => true };

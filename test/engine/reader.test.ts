@@ -58,7 +58,9 @@ const everything = (store: Store) => [...store.scan()].map(told);
 describe('a reader that is refreshed', () => {
   test('takes up what was appended and rotated since, and reads no more than that', async () => {
     let bytesRead = 0;
-    const probe: Probe = { read: (_operation, _site, _segmentId, _offset, bytes) => (bytesRead += bytes) };
+    const probe: Probe = {
+      read: (_operation, _site, _segmentId, _offset, bytes) => (bytesRead += bytes),
+    };
     await using store = await sealedSource();
     await using reader = await read(disk, probe);
     for (let round = 10; round < 20; round++) {
@@ -68,7 +70,8 @@ describe('a reader that is refreshed', () => {
       expect(pairsOf(reader)).toEqual(before);
       const written = [...store.scan()]
         .filter(
-          ({ ref }) => ref.segmentId > segmentId || (ref.segmentId === segmentId && ref.offset >= offset),
+          ({ ref }) =>
+            ref.segmentId > segmentId || (ref.segmentId === segmentId && ref.offset >= offset),
         )
         .reduce((sum, { ref }) => sum + ref.byteLength, 0);
       bytesRead = 0;
@@ -138,7 +141,8 @@ describe('a reader that is refreshed', () => {
     const fileSystem = intercepted(disk, (call) => {
       const result = call.proceed();
       const path = segmentPath(DIRECTORY, 3);
-      if (call.method === 'readAsync' || call.method === 'read') disk.writeFile(path, disk.readFile(path));
+      if (call.method === 'readAsync' || call.method === 'read')
+        disk.writeFile(path, disk.readFile(path));
       return result;
     });
     await expect(read(fileSystem)).rejects.toMatchObject({ code: 'SNAPSHOT_GONE' });
@@ -160,7 +164,11 @@ class Feed {
   private readonly controller = new AbortController();
 
   constructor(reader: StoreReader, options: FollowOptions = {}) {
-    this.iterator = reader.follow({ pollIntervalMs: 1, signal: this.controller.signal, ...options });
+    this.iterator = reader.follow({
+      pollIntervalMs: 1,
+      signal: this.controller.signal,
+      ...options,
+    });
   }
 
   /** Until `count` records have come, or the feed has failed. */
@@ -227,7 +235,9 @@ class FollowedStore {
       const isDelete = index % 4 === 3;
       if (isDelete) this.store.delete(`key-${key}`);
       else this.store.put(`key-${key}`, `value ${nextTxid}`);
-      this.history.push(`${nextTxid} ${isDelete ? `2 key-${key} ` : `1 key-${key} value ${nextTxid}`}`);
+      this.history.push(
+        `${nextTxid} ${isDelete ? `2 key-${key} ` : `1 key-${key} value ${nextTxid}`}`,
+      );
     }
   }
 
@@ -293,7 +303,9 @@ describe('the report of a reader', () => {
       ignored: [],
       notes: [],
     });
-    disk.mutate(segmentPath(DIRECTORY, end.segmentId), (bytes) => Buffer.concat([bytes, Buffer.alloc(7, 1)]));
+    disk.mutate(segmentPath(DIRECTORY, end.segmentId), (bytes) =>
+      Buffer.concat([bytes, Buffer.alloc(7, 1)]),
+    );
     disk.mutate(sealPath(DIRECTORY, 1), (bytes) => bytes.fill(0, 4, 8));
     await using unfinished = await read();
     const { segmentId, offset } = end;
@@ -333,7 +345,9 @@ describe('an export', () => {
       seen.push(doneBytes);
       ending.abort(reason);
     };
-    await expect(store.exportJsonl('/target', { onProgress, signal: ending.signal })).rejects.toBe(reason);
+    await expect(store.exportJsonl('/target', { onProgress, signal: ending.signal })).rejects.toBe(
+      reason,
+    );
     expect(seen).toHaveLength(1);
     await expect(store.exportJsonl('/target', { signal: ending.signal })).rejects.toBe(reason);
     expect(disk.list('/').sort()).toEqual(before);
@@ -464,8 +478,14 @@ describe('a reader that follows', () => {
   test('sees all of it or is told of a hole, whatever is merged, and at whatever step it looks', async () => {
     const count = fc.nat(9);
     const action = fc.oneof(
-      { weight: 4, arbitrary: fc.record({ kind: fc.constant('write' as const), key: fc.nat(5), count }) },
-      { weight: 2, arbitrary: fc.record({ kind: fc.constant('pull' as const), count: fc.nat(30) }) },
+      {
+        weight: 4,
+        arbitrary: fc.record({ kind: fc.constant('write' as const), key: fc.nat(5), count }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({ kind: fc.constant('pull' as const), count: fc.nat(30) }),
+      },
       {
         weight: 4,
         arbitrary: fc.record({
@@ -533,7 +553,9 @@ describe('a reader without keys', () => {
     for (const call of misuse) expect(call).toThrow(TypeError);
     await expect(reader.verify()).rejects.toThrow(TypeError);
     await expect(reader.refresh()).rejects.toThrow(TypeError);
-    await expect(openReader(DIRECTORY, { fileSystem: disk, keys: 1 as never })).rejects.toThrow(TypeError);
+    await expect(openReader(DIRECTORY, { fileSystem: disk, keys: 1 as never })).rejects.toThrow(
+      TypeError,
+    );
   });
 
   test('follows what is appended', async () => {

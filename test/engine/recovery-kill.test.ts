@@ -13,21 +13,29 @@ import { DIRECTORY, everyFile, open, QUARANTINE } from './store-in-memory.ts';
 
 class Killed extends Error {}
 
-/** The fixtures that a writer opens by changing them, or at least by rewriting what may not be on disk. */
+/**
+ * The fixtures that a writer opens by changing them, or at least by rewriting what may not be on
+ * disk.
+ */
 let recovering: { name: string; files: FixtureFiles }[];
 
 beforeAll(async () => {
-  const names = FIXTURES.filter(({ expected }) => expected.outcome === 'recovered').map(({ name }) => name);
+  const names = FIXTURES.filter(({ expected }) => expected.outcome === 'recovered').map(
+    ({ name }) => name,
+  );
   recovering = await Promise.all(
     names.map(async (name) => ({ name, files: await readFixture(join(committedCorpus(), name)) })),
   );
 });
 
 /**
- * A process that dies in the change number `step` (from 0) and changes nothing any more. A write dies half-way.
- * `killed()` says whether it came to that.
+ * A process that dies in the change number `step` (from 0) and changes nothing any more. A write
+ * dies half-way. `killed()` says whether it came to that.
  */
-function killedAt(fileSystem: MemoryFileSystem, step: number): { fileSystem: FileSystem; killed(): boolean } {
+function killedAt(
+  fileSystem: MemoryFileSystem,
+  step: number,
+): { fileSystem: FileSystem; killed(): boolean } {
   let steps = 0;
   const die = (call: Call) => {
     const [descriptor, buffer, offset, length, position] = call.args;
@@ -53,7 +61,10 @@ function killedAt(fileSystem: MemoryFileSystem, step: number): { fileSystem: Fil
 }
 
 /** Opens in a process that dies in the given step; undefined when it had finished before. */
-async function openAndDie(fileSystem: MemoryFileSystem, step: number): Promise<MemoryFileSystem | undefined> {
+async function openAndDie(
+  fileSystem: MemoryFileSystem,
+  step: number,
+): Promise<MemoryFileSystem | undefined> {
   const dying = killedAt(fileSystem, step);
   await open(dying.fileSystem).catch((error: unknown) => {
     if (!dying.killed()) throw error;
@@ -61,14 +72,19 @@ async function openAndDie(fileSystem: MemoryFileSystem, step: number): Promise<M
   return dying.killed() ? fileSystem.afterProcessDeath() : undefined;
 }
 
-/** Opens, and gives everything about the store that must not depend on how often its recovery was killed. */
+/**
+ * Opens, and gives everything about the store that must not depend on how often its recovery was
+ * killed.
+ */
 async function recoveredState(fileSystem: MemoryFileSystem) {
   const store = await open(fileSystem);
   return {
     live: [...store.entries()].map(([key, value]) => [String(key), String(value)]).sort(),
     records: [...store.scan()].map(({ txid, ref }) => ({ txid, ref })),
     // Segments and quarantine; sidecars hold nonces.
-    files: Object.entries(everyFile(fileSystem)).filter(([path]) => !/\.lock|durable-mark/.test(path)),
+    files: Object.entries(everyFile(fileSystem)).filter(
+      ([path]) => !/\.lock|durable-mark/.test(path),
+    ),
     descriptors: fileSystem.openDescriptorCount,
   };
 }
@@ -113,7 +129,8 @@ describe('recovery killed at any step', () => {
       for (let step = 0; ; step++) {
         const died = await openAndDie(memoryCopy(files, DIRECTORY), step);
         if (died === undefined) break;
-        if (died.stat(segmentPath(DIRECTORY, damaged.segmentId))?.sizeBytes === damaged.offset) break;
+        if (died.stat(segmentPath(DIRECTORY, damaged.segmentId))?.sizeBytes === damaged.offset)
+          break;
         await expect(
           open(died, { recovery: 'strict' }),
           `${name}, killed at step ${step}`,
@@ -130,14 +147,17 @@ describe('recovery killed at any step', () => {
         const died = await openAndDie(copies.watch(memoryCopy(files, DIRECTORY)), step);
         if (died === undefined) break;
         await open(copies.watch(died));
-        for (const path of copies.unsyncedAtCuts) violations.push(`${name}, killed at step ${step}: ${path}`);
+        for (const path of copies.unsyncedAtCuts)
+          violations.push(`${name}, killed at step ${step}: ${path}`);
       }
     }
     expect(violations).toEqual([]);
   });
 });
 
-/** Which names and contents in quarantine a power cut could still undo whenever a segment is cut. */
+/**
+ * Which names and contents in quarantine a power cut could still undo whenever a segment is cut.
+ */
 class UnsyncedCopies {
   readonly unsyncedAtCuts = new Set<string>();
   private readonly names = new Set<string>();

@@ -40,7 +40,10 @@ function afterTrustedMark({ place }: DamageEvidence): { row: Row; verdict: Verdi
   }
 }
 
-function withoutTrustedMark({ damage, place, laterFrames }: DamageEvidence): { row: Row; verdict: Verdict } {
+function withoutTrustedMark({ damage, place, laterFrames }: DamageEvidence): {
+  row: Row;
+  verdict: Verdict;
+} {
   if (place !== 'last' || damage === 'missing-segment') {
     return { row: 'not witnessed, a missing id or not the last segment', verdict: 'corrupt' };
   }
@@ -93,7 +96,9 @@ describe('the verdict table', () => {
     const evidences = [...everyEvidence()];
     expect(evidences).toHaveLength(DAMAGES.length * 2 * 2 * 3 * 3);
     for (const evidence of evidences) {
-      expect(judgeDamage(evidence).verdict, JSON.stringify(evidence)).toBe(contract(evidence).verdict);
+      expect(judgeDamage(evidence).verdict, JSON.stringify(evidence)).toBe(
+        contract(evidence).verdict,
+      );
     }
   });
 

@@ -19,21 +19,26 @@ import {
   txidsIn,
 } from './store-in-memory.ts';
 
-const refusing = FIXTURES.filter(({ expected }) => !('livePairs' in expected)).map(({ name }) => name);
+const refusing = FIXTURES.filter(({ expected }) => !('livePairs' in expected)).map(
+  ({ name }) => name,
+);
 
 describe('what recovery refuses', () => {
-  test.each(refusing)('%s: is refused time after time, and its segments stay as they are', async (name) => {
-    const fileSystem = await fixture(name);
-    const before = segmentsOf(fileSystem);
-    const refusal = await open(fileSystem).catch((error: unknown) => error);
-    for (let attempt = 0; attempt < 3; attempt++) {
-      await expect(open(fileSystem)).rejects.toEqual(refusal);
-      await expect(open(fileSystem, { recovery: 'strict' })).rejects.toEqual(refusal);
-    }
-    expect(segmentsOf(fileSystem)).toEqual(before);
-    expect(fileSystem.stat(QUARANTINE)).toBeUndefined();
-    expect(fileSystem.openDescriptorCount).toBe(0);
-  });
+  test.each(refusing)(
+    '%s: is refused time after time, and its segments stay as they are',
+    async (name) => {
+      const fileSystem = await fixture(name);
+      const before = segmentsOf(fileSystem);
+      const refusal = await open(fileSystem).catch((error: unknown) => error);
+      for (let attempt = 0; attempt < 3; attempt++) {
+        await expect(open(fileSystem)).rejects.toEqual(refusal);
+        await expect(open(fileSystem, { recovery: 'strict' })).rejects.toEqual(refusal);
+      }
+      expect(segmentsOf(fileSystem)).toEqual(before);
+      expect(fileSystem.stat(QUARANTINE)).toBeUndefined();
+      expect(fileSystem.openDescriptorCount).toBe(0);
+    },
+  );
 
   test('corruption is refused with its place, its reason and the commands that look at it and rescue', async () => {
     const refusal = open(await fixture('own/records_behind_a_tear'));
@@ -53,7 +58,9 @@ describe('what recovery refuses', () => {
       const fileSystem = await fixture(name);
       const before = segmentsOf(fileSystem);
       for (let attempt = 0; attempt < 3; attempt++) {
-        await expect(open(fileSystem, { recovery: 'strict' })).rejects.toMatchObject({ code: 'TORN_TAIL' });
+        await expect(open(fileSystem, { recovery: 'strict' })).rejects.toMatchObject({
+          code: 'TORN_TAIL',
+        });
         expect(segmentsOf(fileSystem)).toEqual(before);
       }
       expect(fileSystem.stat(QUARANTINE)).toBeUndefined();
@@ -100,18 +107,25 @@ describe('txids after an opening that was not clean', () => {
     for (const { name, expected } of FIXTURES) {
       if (expected.outcome !== 'recovered' && expected.outcome !== 'AMBIGUOUS_TAIL') continue;
       const fileSystem = await fixture(name);
-      const seen = Object.values(segmentsOf(fileSystem)).flatMap((hex) => txidsIn(Buffer.from(hex, 'hex')));
+      const seen = Object.values(segmentsOf(fileSystem)).flatMap((hex) =>
+        txidsIn(Buffer.from(hex, 'hex')),
+      );
       const { recoveryReport, end } = await open(fileSystem, { acceptAmbiguousTail: true });
       expect(recoveryReport.nextTxid).toBe(end.nextTxid);
       const least = Math.max(...seen, (recoveryReport.durableMark?.nextTxid ?? 1) - 1) + TXID_JUMP;
-      if (end.nextTxid < least) tooLow.push(`${name}: ${end.nextTxid} instead of at least ${least}`);
+      if (end.nextTxid < least)
+        tooLow.push(`${name}: ${end.nextTxid} instead of at least ${least}`);
     }
     expect(tooLow).toEqual([]);
   });
 
   test('a clean opening leaves no gap', async () => {
     const store = await open(await fixture('own/closed_in_order'));
-    expect(store.recoveryReport).toMatchObject({ outcome: 'clean', nextTxid: 10, bytesRewritten: 0 });
+    expect(store.recoveryReport).toMatchObject({
+      outcome: 'clean',
+      nextTxid: 10,
+      bytesRewritten: 0,
+    });
     await store.close();
   });
 });
@@ -119,8 +133,15 @@ describe('txids after an opening that was not clean', () => {
 describe('a damaged durable mark', () => {
   test('leaves the other slot to judge by, with a note', async () => {
     const { recoveryReport } = await open(await fixture('own/newest_mark_damaged'));
-    expect(recoveryReport.durableMark).toEqual({ segmentId: 1, offset: 64, nextTxid: 3, witnessed: true });
-    expect(recoveryReport.notes).toEqual([expect.stringContaining('1 of the two slots of durable-mark')]);
+    expect(recoveryReport.durableMark).toEqual({
+      segmentId: 1,
+      offset: 64,
+      nextTxid: 3,
+      witnessed: true,
+    });
+    expect(recoveryReport.notes).toEqual([
+      expect.stringContaining('1 of the two slots of durable-mark'),
+    ]);
   });
 
   test('any bytes whatever in the sidecars of a whole log lose nothing of it', async () => {
@@ -133,7 +154,10 @@ describe('a damaged durable mark', () => {
         const store = await open(fileSystem);
         expect(store.size).toBe(9);
         await store.close();
-        expect((await open(fileSystem)).recoveryReport).toMatchObject({ outcome: 'clean', notes: [] });
+        expect((await open(fileSystem)).recoveryReport).toMatchObject({
+          outcome: 'clean',
+          notes: [],
+        });
       }),
       { numRuns: 50 },
     );
@@ -221,7 +245,8 @@ describe('a hostile log', () => {
       });
       const outcome = await open(watched).catch((error: unknown) => error);
       expect(readBytes).toBeLessThan(50 * sizeBytes);
-      // Nothing in it was ever a record: it may be refused, or cut off into quarantine, but never be read.
+      // Nothing in it was ever a record: it may be refused, or cut off into quarantine, but never
+      // be read.
       if (!(outcome instanceof Error)) expect((outcome as Store).size).toBe(0);
     },
   );

@@ -4,14 +4,24 @@ import type { MemoryFileSystem } from '../../harness/file-systems/memory-file-sy
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { QUARANTINE_LIMIT_BYTES } from '../../src/engine/recovery/quarantine.ts';
 import { type Call, DescriptorPaths, intercepted, isChange } from './intercepted-file-system.ts';
-import { DIRECTORY, discardingFixtures, fixture, open, QUARANTINE, segmentsOf } from './store-in-memory.ts';
+import {
+  DIRECTORY,
+  discardingFixtures,
+  fixture,
+  open,
+  QUARANTINE,
+  segmentsOf,
+} from './store-in-memory.ts';
 
 function errno(code: string): Error {
   return Object.assign(new Error(`${code}: made up`), { code });
 }
 
 /** The same files, on which `fails` decides about each call that changes something. */
-function failing(fileSystem: MemoryFileSystem, fails: (call: Call, path: string) => Error | undefined) {
+function failing(
+  fileSystem: MemoryFileSystem,
+  fails: (call: Call, path: string) => Error | undefined,
+) {
   const paths = new DescriptorPaths();
   return intercepted(fileSystem, (call) => {
     const path = typeof call.args[0] === 'string' ? call.args[0] : paths.of(call);
@@ -96,9 +106,13 @@ describe('quarantine', () => {
       });
     const full = await open(nearlyFull(27));
     expect(full.recoveryReport.discarded).toMatchObject([{ byteLength: 28, quarantinePath: null }]);
-    expect(full.recoveryReport.notes).toEqual([expect.stringMatching(/28 bytes discarded .* were not kept/)]);
+    expect(full.recoveryReport.notes).toEqual([
+      expect.stringMatching(/28 bytes discarded .* were not kept/),
+    ]);
     const fitting = await open(nearlyFull(28));
-    expect(fitting.recoveryReport.discarded).toMatchObject([{ quarantinePath: expect.any(String) }]);
+    expect(fitting.recoveryReport.discarded).toMatchObject([
+      { quarantinePath: expect.any(String) },
+    ]);
     expect(fitting.recoveryReport.notes).toEqual([]);
   });
 });

@@ -32,7 +32,9 @@ function snapshot(fileSystem: MemoryFileSystem, directory: string): Record<strin
   );
 }
 
-/** The keys of all lost records as the seals name them; undefined for a range of which none tells. */
+/**
+ * The keys of all lost records as the seals name them; undefined for a range of which none tells.
+ */
 function namedBy(report: SalvageReport): (string | undefined)[] {
   return report.lost.flatMap(({ bySeal }) =>
     bySeal === undefined ? [undefined] : bySeal.records.map(({ key }) => String(key)),
@@ -40,10 +42,14 @@ function namedBy(report: SalvageReport): (string | undefined)[] {
 }
 
 function keysNotIn(store: Store): string[] {
-  return Array.from({ length: PUTS }, (_, index) => `key-${index}`).filter((key) => !store.has(key));
+  return Array.from({ length: PUTS }, (_, index) => `key-${index}`).filter(
+    (key) => !store.has(key),
+  );
 }
 
-async function salvaged(fileSystem: MemoryFileSystem): Promise<{ report: SalvageReport; gone: string[] }> {
+async function salvaged(
+  fileSystem: MemoryFileSystem,
+): Promise<{ report: SalvageReport; gone: string[] }> {
   const report = await salvage('/store', '/rescued', fileSystem);
   const store = await openStore('/rescued', { fileSystem });
   const gone = keysNotIn(store);
@@ -181,19 +187,23 @@ describe('salvage', () => {
   test.each([
     ['many', 3_000, 8, 1_000],
     ['long', 200, 60_000, 69],
-  ])('of %s keys that a seal names, only the first are listed', async (_, count, keyBytes, listed) => {
-    const fileSystem = new MemoryFileSystem();
-    const store = await openStore('/store', { fileSystem });
-    for (let index = 0; index < count; index++) store.put(String(index).padStart(keyBytes, '0'), '');
-    store.rotate();
-    store.put('last', '');
-    await store.close();
-    fileSystem.mutate(segmentPath('/store', 1), () => Buffer.alloc(0));
-    fileSystem.mutate('/store/durable-mark', (bytes) => bytes.fill(0));
-    const { lost } = await salvage('/store', '/rescued', fileSystem);
-    expect(lost[0]?.bySeal?.recordCount).toBe(count);
-    expect(lost[0]?.bySeal?.records).toHaveLength(listed);
-  });
+  ])(
+    'of %s keys that a seal names, only the first are listed',
+    async (_, count, keyBytes, listed) => {
+      const fileSystem = new MemoryFileSystem();
+      const store = await openStore('/store', { fileSystem });
+      for (let index = 0; index < count; index++)
+        store.put(String(index).padStart(keyBytes, '0'), '');
+      store.rotate();
+      store.put('last', '');
+      await store.close();
+      fileSystem.mutate(segmentPath('/store', 1), () => Buffer.alloc(0));
+      fileSystem.mutate('/store/durable-mark', (bytes) => bytes.fill(0));
+      const { lost } = await salvage('/store', '/rescued', fileSystem);
+      expect(lost[0]?.bySeal?.recordCount).toBe(count);
+      expect(lost[0]?.bySeal?.records).toHaveLength(listed);
+    },
+  );
 
   test('more ranges than anybody reads are counted, and not all listed', async () => {
     const fileSystem = new MemoryFileSystem();
@@ -264,8 +274,12 @@ describe('salvage', () => {
 
   test('it never writes into something that exists', async () => {
     const fileSystem = await writeStore();
-    await expect(salvage('/store', '/store', fileSystem)).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' });
-    await expect(salvage('/nowhere', '/rescued', fileSystem)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(salvage('/store', '/store', fileSystem)).rejects.toMatchObject({
+      code: 'TARGET_NOT_EMPTY',
+    });
+    await expect(salvage('/nowhere', '/rescued', fileSystem)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
     expect(fileSystem.stat('/rescued')).toBeUndefined();
   });
 });

@@ -40,7 +40,10 @@ const seal: fc.Arbitrary<Seal> = fc
     lastTxid: Math.max(one.firstTxid, one.lastTxid),
   }));
 
-/** A store whose first segment is sealed and holds what `keys` say: each is put, and every third deleted again. */
+/**
+ * A store whose first segment is sealed and holds what `keys` say: each is put, and every third
+ * deleted again.
+ */
 async function sealed(keys: readonly string[]): Promise<MemoryFileSystem> {
   const fileSystem = new MemoryFileSystem();
   const store = await open(fileSystem);
@@ -83,16 +86,25 @@ describe('a seal file', () => {
           const hint = new HintReader(fileSystem, descriptor, one, HintReader.chunkFor([one]));
           const byKey = new KeyedLines();
           while (hint.next()) {
-            const key = hint.bytes.subarray(hint.keyAt, hint.keyAt + hint.keyLength).toString('hex');
+            const key = hint.bytes
+              .subarray(hint.keyAt, hint.keyAt + hint.keyLength)
+              .toString('hex');
             byKey.add(key, `${hint.isDelete} ${hint.offset} ${hint.byteLength}`);
           }
           const store = await open(fileSystem.afterProcessDeath());
           const expected = new KeyedLines();
           for (const { key, type, ref } of store.scan()) {
-            expected.add(Buffer.from(key).toString('hex'), `${type === 2} ${ref.offset} ${ref.byteLength}`);
+            expected.add(
+              Buffer.from(key).toString('hex'),
+              `${type === 2} ${ref.offset} ${ref.byteLength}`,
+            );
           }
           expect(byKey).toEqual(expected);
-          expect(one).toMatchObject({ recordCount: one.hintCount, firstTxid: 1, lastTxid: one.hintCount });
+          expect(one).toMatchObject({
+            recordCount: one.hintCount,
+            firstTxid: 1,
+            lastTxid: one.hintCount,
+          });
         },
       ),
       { numRuns: 50 },
@@ -114,7 +126,10 @@ describe('a seal file', () => {
         bytes.writeUInt32LE(value, SEAL_HEADER_BYTES + at);
         const header = decodeSealHeader(bytes.subarray(0, SEAL_HEADER_BYTES)) as Seal;
         const hintsCrc = crc32c(bytes.subarray(SEAL_HEADER_BYTES));
-        return Buffer.concat([encodeSealHeader({ ...header, hintsCrc }), bytes.subarray(SEAL_HEADER_BYTES)]);
+        return Buffer.concat([
+          encodeSealHeader({ ...header, hintsCrc }),
+          bytes.subarray(SEAL_HEADER_BYTES),
+        ]);
       });
       const one = readSeal(fileSystem, DIRECTORY, 1) as Seal;
       const descriptor = fileSystem.open(sealPath(DIRECTORY, 1), 'read');

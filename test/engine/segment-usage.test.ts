@@ -25,7 +25,11 @@ function withBytes(usage: Record<number, FileUsage>): Record<string, FileUsage> 
 
 async function openCounted(fileSystem: FileSystem, mode: 'seals' | 'full') {
   const keydir = new Keydir();
-  const log = await RecordLog.open(DIRECTORY, { fileSystem, segmentBytes: 300, open: mode }, keydir);
+  const log = await RecordLog.open(
+    DIRECTORY,
+    { fileSystem, segmentBytes: 300, open: mode },
+    keydir,
+  );
   return { keydir, log };
 }
 

@@ -6,7 +6,13 @@ const MAGIC = 0x54534554;
 
 function openSlots() {
   const fileSystem = new MemoryFileSystem();
-  const slots = new SlotWriter(fileSystem, fileSystem.open('/slots', 'create'), MAGIC, undefined, 0);
+  const slots = new SlotWriter(
+    fileSystem,
+    fileSystem.open('/slots', 'create'),
+    MAGIC,
+    undefined,
+    0,
+  );
   const write = (text: string) => slots.write((block, at) => block.write(text, at));
   const read = () => readSlots(fileSystem, '/slots', MAGIC)?.slots.map(({ body }) => String(body));
   return { fileSystem, slots, write, read };

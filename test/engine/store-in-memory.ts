@@ -4,7 +4,12 @@ import { readFixture } from '../../harness/corpus/fixture-files.ts';
 import { memoryCopy } from '../../harness/corpus/memory-copy.ts';
 import type { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { decodeFrame } from '../../src/engine/format/frame.ts';
-import { type FileSystem, openStore, type Store, type StoreOptions } from '../../src/engine/index.ts';
+import {
+  type FileSystem,
+  openStore,
+  type Store,
+  type StoreOptions,
+} from '../../src/engine/index.ts';
 
 /** Where the stores of these tests lie, in a file system in memory. */
 export const DIRECTORY = '/store';
@@ -30,18 +35,24 @@ export function withoutSidecars(fileSystem: MemoryFileSystem): MemoryFileSystem 
 }
 
 /** The contents of every file below the directory, in hexadecimal, by path. */
-export function everyFile(fileSystem: MemoryFileSystem, directory = DIRECTORY): Record<string, string> {
+export function everyFile(
+  fileSystem: MemoryFileSystem,
+  directory = DIRECTORY,
+): Record<string, string> {
   const files: Record<string, string> = {};
   for (const name of fileSystem.list(directory).sort()) {
     const path = join(directory, name);
-    if (fileSystem.stat(path)?.kind === 'file') files[path] = fileSystem.readFile(path).toString('hex');
+    if (fileSystem.stat(path)?.kind === 'file')
+      files[path] = fileSystem.readFile(path).toString('hex');
     else Object.assign(files, { [path]: 'directory' }, everyFile(fileSystem, path));
   }
   return files;
 }
 
 export function segmentsOf(fileSystem: MemoryFileSystem): Record<string, string> {
-  return Object.fromEntries(Object.entries(everyFile(fileSystem)).filter(([path]) => path.endsWith('.dwal')));
+  return Object.fromEntries(
+    Object.entries(everyFile(fileSystem)).filter(([path]) => path.endsWith('.dwal')),
+  );
 }
 
 /** Of every valid frame that stands anywhere in the bytes. */

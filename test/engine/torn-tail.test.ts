@@ -4,15 +4,19 @@ import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openStore, type Store } from '../../src/engine/index.ts';
 
 /**
- * Every byte at which a log can end. After the cut the store must hold the longest valid prefix, take new writes, and
- * keep both through a sync and another death: datawal appended behind the garbage and lost what came after.
+ * Every byte at which a log can end. After the cut the store must hold the longest valid prefix,
+ * take new writes, and keep both through a sync and another death: datawal appended behind the
+ * garbage and lost what came after.
  */
 const PUTS = 12;
 const DIRECTORY = '/store';
 
 interface Written {
   readonly fileSystem: MemoryFileSystem;
-  /** Offsets in the last segment at which a frame ends, with the number of puts that are whole there. */
+  /**
+   * Offsets in the last segment at which a frame ends, with the number of puts that are whole
+   * there.
+   */
   readonly ends: ReadonlyMap<number, number>;
   readonly lastSegment: number;
   readonly lastBytes: number;

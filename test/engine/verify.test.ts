@@ -3,7 +3,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { decodeFrame, encodeFrame, frameBytes } from '../../src/engine/format/frame.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
-import { openReader, type Probe, type Store, StoreError, type VerifyReport } from '../../src/engine/index.ts';
+import {
+  openReader,
+  type Probe,
+  type Store,
+  StoreError,
+  type VerifyReport,
+} from '../../src/engine/index.ts';
 import type { Keydir } from '../../src/engine/keydir/keydir.ts';
 import { sealPath } from '../../src/engine/seal/seal-file.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
@@ -64,7 +70,9 @@ function brokenKeys(store: Store): string[] {
 }
 
 const hitKeys = (report: VerifyReport) =>
-  report.damages.flatMap(({ liveKeys }) => liveKeys.map((key) => Buffer.from(key).toString())).sort();
+  report.damages
+    .flatMap(({ liveKeys }) => liveKeys.map((key) => Buffer.from(key).toString()))
+    .sort();
 const faults = (report: VerifyReport) => report.damages.map(({ what }) => what);
 
 describe('a scrub', () => {
@@ -72,7 +80,9 @@ describe('a scrub', () => {
     await using store = await filledStore();
     fill(store, 1, 12);
     const progress: [number, number][] = [];
-    const report = await store.verify({ onProgress: (scanned, total) => progress.push([scanned, total]) });
+    const report = await store.verify({
+      onProgress: (scanned, total) => progress.push([scanned, total]),
+    });
     const { segments, sealedBytes, activeBytes } = store.stats();
     expect(report).toMatchObject({ damages: [], damageCount: 0, segments });
     expect(report.records).toBe([...store.scan()].length);
@@ -85,26 +95,31 @@ describe('a scrub', () => {
     await (await filledStore()).close();
     const whole = disk;
     await fc.assert(
-      fc.asyncProperty(fc.nat(), fc.nat(), fc.integer({ min: 1, max: 255 }), async (segment, place, flip) => {
-        disk = whole.afterProcessDeath();
-        await using store = await openSmall();
-        const sealed = store.stats().segments - 1;
-        const segmentId = 1 + (segment % sealed);
-        let flipped = 0;
-        disk.mutate(segmentPath(DIRECTORY, segmentId), (bytes) => {
-          flipped = place % bytes.length;
-          bytes[flipped] = (bytes[flipped] as number) ^ flip;
-          return undefined;
-        });
-        const report = await store.verify();
-        const covering = report.damages.filter(
-          ({ offset, byteLength }) => offset <= flipped && flipped < offset + byteLength,
-        );
-        expect(covering).toHaveLength(1);
-        expect(covering[0]).toMatchObject({ segmentId });
-        expect(report.damageCount).toBe(1);
-        expect(hitKeys(report)).toEqual(brokenKeys(store));
-      }),
+      fc.asyncProperty(
+        fc.nat(),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        async (segment, place, flip) => {
+          disk = whole.afterProcessDeath();
+          await using store = await openSmall();
+          const sealed = store.stats().segments - 1;
+          const segmentId = 1 + (segment % sealed);
+          let flipped = 0;
+          disk.mutate(segmentPath(DIRECTORY, segmentId), (bytes) => {
+            flipped = place % bytes.length;
+            bytes[flipped] = (bytes[flipped] as number) ^ flip;
+            return undefined;
+          });
+          const report = await store.verify();
+          const covering = report.damages.filter(
+            ({ offset, byteLength }) => offset <= flipped && flipped < offset + byteLength,
+          );
+          expect(covering).toHaveLength(1);
+          expect(covering[0]).toMatchObject({ segmentId });
+          expect(report.damageCount).toBe(1);
+          expect(hitKeys(report)).toEqual(brokenKeys(store));
+        },
+      ),
       // The example: a damaged key length claims the whole record behind it.
       { numRuns: 200, examples: [[150228181, 973043826, 47]] },
     );
@@ -143,7 +158,9 @@ describe('a scrub', () => {
     );
     const report = await store.verify();
     expect(report.records).toBe(1);
-    expect(report.damages).toMatchObject([{ offset, byteLength, what: 'crc-mismatch', liveKeyCount: 1 }]);
+    expect(report.damages).toMatchObject([
+      { offset, byteLength, what: 'crc-mismatch', liveKeyCount: 1 },
+    ]);
   });
 
   test('tells of a keydir that does not agree with the log', async () => {
@@ -162,7 +179,9 @@ describe('a scrub', () => {
     keydir.set(Buffer.from('invented'), { segmentId: 1, offset: 28, byteLength: 30 });
     keydir.delete(Buffer.from('lost'), { segmentId: 1, offset: 0, byteLength: 30 });
     const report = await store.verify();
-    const found = report.damages.map(({ what, liveKeys }) => `${what} ${liveKeys.map(String)}`).sort();
+    const found = report.damages
+      .map(({ what, liveKeys }) => `${what} ${liveKeys.map(String)}`)
+      .sort();
     expect(found).toEqual([
       'keydir-dangling invented',
       'keydir-missing lost',
@@ -206,7 +225,10 @@ describe('a scrub', () => {
     const before = disk.openDescriptorCount;
     const controller = new AbortController();
     const reason = new Error('enough');
-    const ending = store.verify({ signal: controller.signal, onProgress: () => controller.abort(reason) });
+    const ending = store.verify({
+      signal: controller.signal,
+      onProgress: () => controller.abort(reason),
+    });
     await expect(ending).rejects.toBe(reason);
     await expect(store.verify({ signal: controller.signal })).rejects.toBe(reason);
     const waiting = new AbortController();
@@ -245,8 +267,19 @@ describe('a scrub', () => {
         if (site === 'verify') bytes += sizeBytes;
       },
       corrupted: (error) => events.push(error.code),
-      verified: (_operation, outcome, records, scannedBytes, damagedRanges, _start, _duration, error) =>
-        events.push(`${outcome} ${records > 0} ${scannedBytes <= bytes} ${damagedRanges} ${error?.code}`),
+      verified: (
+        _operation,
+        outcome,
+        records,
+        scannedBytes,
+        damagedRanges,
+        _start,
+        _duration,
+        error,
+      ) =>
+        events.push(
+          `${outcome} ${records > 0} ${scannedBytes <= bytes} ${damagedRanges} ${error?.code}`,
+        ),
     };
     await using store = await openSmall(probe);
     fill(store);
@@ -263,17 +296,22 @@ describe('a scrub', () => {
     ]);
   });
 
-  test.each(['its signal', 'a close'])('that %s ends was aborted, and did not fail', async (what) => {
-    const ended: unknown[] = [];
-    const probe: Probe = { verified: (...[, outcome, , , , , , error]) => ended.push(outcome, error) };
-    const store = await openSmall(probe);
-    fill(store, 2);
-    const ending = new AbortController();
-    const onProgress = () => (what === 'a close' ? void store.close() : ending.abort());
-    await expect(store.verify({ signal: ending.signal, onProgress })).rejects.toThrow();
-    await store.close();
-    expect(ended).toEqual(['aborted', undefined]);
-  });
+  test.each(['its signal', 'a close'])(
+    'that %s ends was aborted, and did not fail',
+    async (what) => {
+      const ended: unknown[] = [];
+      const probe: Probe = {
+        verified: (...[, outcome, , , , , , error]) => ended.push(outcome, error),
+      };
+      const store = await openSmall(probe);
+      fill(store, 2);
+      const ending = new AbortController();
+      const onProgress = () => (what === 'a close' ? void store.close() : ending.abort());
+      await expect(store.verify({ signal: ending.signal, onProgress })).rejects.toThrow();
+      await store.close();
+      expect(ended).toEqual(['aborted', undefined]);
+    },
+  );
 
   test('reports a device that does not give the bytes, and goes on', async () => {
     await using store = await openSmall();

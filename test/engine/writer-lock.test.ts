@@ -168,14 +168,20 @@ describe('in one process', () => {
     expect(store.size).toBe(1);
     await put(store, 'next');
     const again = await openStore(directory);
-    expect(again.recoveryReport).toMatchObject({ outcome: 'clean', durableMark: { witnessed: true } });
+    expect(again.recoveryReport).toMatchObject({
+      outcome: 'clean',
+      durableMark: { witnessed: true },
+    });
     expect(again.size).toBe(2);
     await again.close();
   });
 });
 
 describe('killed while it opens the store', () => {
-  /** From here on an opening does the same, whatever it found of the last holder: it has its lock, and writes the mark. */
+  /**
+   * From here on an opening does the same, whatever it found of the last holder: it has its lock,
+   * and writes the mark.
+   */
   const LOCK_CHANGES = 6;
 
   /** Kills an opening before each of its first changes, and opens the store again after each. */
@@ -198,12 +204,15 @@ describe('killed while it opens the store', () => {
       );
       await opener.kill();
       const store = await openStore(directory, { fileSystem }).catch((error: unknown) => {
-        // Without kernel locks, a lease whose holder died before it wrote its name counts until it is stale.
+        // Without kernel locks, a lease whose holder died before it wrote its name counts until it
+        // is stale.
         if (!kernelLocks && (error as { code?: string }).code === 'STORE_LOCKED') {
           ageLease(directory);
           return openStore(directory, { fileSystem });
         }
-        throw new Error(`killed before change ${dieAtChange}, the next opening failed`, { cause: error });
+        throw new Error(`killed before change ${dieAtChange}, the next opening failed`, {
+          cause: error,
+        });
       });
       await put(store, 'after');
       return died;
@@ -223,7 +232,8 @@ describe('killed while it opens the store', () => {
 
   test('a store whose last holder was killed opens at the next try', () =>
     killBeforeEachChange(true, LOCK_CHANGES, async (directory) => {
-      // As a holder leaves it that dies after its last sync: its record and its lease, and no kernel lock.
+      // As a holder leaves it that dies after its last sync: its record and its lease, and no
+      // kernel lock.
       await put(await openStore(directory), 'before');
       mkdirSync(join(directory, LEASE));
     }));
@@ -265,7 +275,9 @@ describe('without kernel locks', () => {
     await expect(lateOpening).rejects.toMatchObject({ code: 'STORE_LOCKED' });
     await late.kill();
     // Whoever believes that the late one holds the lease will find it dead, and rob the holder.
-    expect(await rejectionOf(openStore(directory, { fileSystem: withoutKernelLocks() }))).toMatchObject({
+    expect(
+      await rejectionOf(openStore(directory, { fileSystem: withoutKernelLocks() })),
+    ).toMatchObject({
       code: 'STORE_LOCKED',
       holderPid: holder.pid,
     });
@@ -290,7 +302,9 @@ describe('without kernel locks', () => {
       if (method === 'open' && args[0] === `/proc/${holder.pid}/stat`) throw systemError('EMFILE');
       return proceed();
     });
-    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({ code: 'STORE_LOCKED' });
+    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({
+      code: 'STORE_LOCKED',
+    });
   });
 
   test('a lost lease ends writing', async () => {
@@ -308,7 +322,9 @@ describe('without kernel locks', () => {
     await until(() => losses.length > 0);
     expect(losses).toEqual([true]);
     expect(store.poisoned).toMatchObject({ code: 'SYNC_FAILED' });
-    expect(() => store.put('after', 'x')).toThrow(expect.objectContaining({ code: 'WRITER_POISONED' }));
+    expect(() => store.put('after', 'x')).toThrow(
+      expect.objectContaining({ code: 'WRITER_POISONED' }),
+    );
     await expect(store.sync()).rejects.toMatchObject({ code: 'WRITER_POISONED' });
     expect(String(store.get('before'))).toBe('x');
     await store.close();
@@ -319,7 +335,8 @@ describe('without kernel locks', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const robbed = await openStore(directory, { fileSystem: withoutKernelLocks() });
-    // Refreshed once: from then on its time is not the rounded one that every new lease begins with.
+    // Refreshed once: from then on its time is not the rounded one that every new lease begins
+    // with.
     const firstTime = statSync(join(directory, LEASE)).mtimeMs;
     vi.advanceTimersByTime(LEASE_STALE_MS);
     await until(() => statSync(join(directory, LEASE)).mtimeMs !== firstTime);
@@ -329,39 +346,58 @@ describe('without kernel locks', () => {
     vi.advanceTimersByTime(LEASE_STALE_MS);
     await until(() => robbed.poisoned !== undefined);
     await robbed.close();
-    expect(await rejectionOf(openStore(directory, { fileSystem: withoutKernelLocks() }))).toMatchObject({
+    expect(
+      await rejectionOf(openStore(directory, { fileSystem: withoutKernelLocks() })),
+    ).toMatchObject({
       code: 'STORE_LOCKED',
       holderPid: holder.pid,
     });
     await holder.call('put', 'after', 'the robbery');
     await holder.call('close');
     const next = await openStore(directory);
-    expect(next.recoveryReport).toMatchObject({ outcome: 'clean', durableMark: { witnessed: true } });
+    expect(next.recoveryReport).toMatchObject({
+      outcome: 'clean',
+      durableMark: { witnessed: true },
+    });
     await next.close();
   });
 
   test.each([
     ['put', (store: Store) => void store.put('key', 'value')],
     ['nothing', () => {}],
-  ])('after %s no sync is acknowledged once the lease is older than the stale interval', async (_, write) => {
-    let ageMs = 0;
-    const store = await openStore(temporaryDirectory(), {
-      fileSystem: withoutKernelLocks((lease) => ({ ageMs: () => ageMs, release: () => lease.release() })),
-    });
-    ageMs = LEASE_STALE_MS;
-    await store.putDurable('key', 'in time');
-    write(store);
-    ageMs = LEASE_STALE_MS + 1;
-    await expect(store.sync()).rejects.toMatchObject({ code: 'SYNC_FAILED', indeterminate: true });
-    expect(() => store.put('key', 'x')).toThrow(expect.objectContaining({ code: 'WRITER_POISONED' }));
-    await store.close();
-  });
+  ])(
+    'after %s no sync is acknowledged once the lease is older than the stale interval',
+    async (_, write) => {
+      let ageMs = 0;
+      const store = await openStore(temporaryDirectory(), {
+        fileSystem: withoutKernelLocks((lease) => ({
+          ageMs: () => ageMs,
+          release: () => lease.release(),
+        })),
+      });
+      ageMs = LEASE_STALE_MS;
+      await store.putDurable('key', 'in time');
+      write(store);
+      ageMs = LEASE_STALE_MS + 1;
+      await expect(store.sync()).rejects.toMatchObject({
+        code: 'SYNC_FAILED',
+        indeterminate: true,
+      });
+      expect(() => store.put('key', 'x')).toThrow(
+        expect.objectContaining({ code: 'WRITER_POISONED' }),
+      );
+      await store.close();
+    },
+  );
 
   test('a close with a lease that is too old does not call the log closed in order', async () => {
     const directory = temporaryDirectory();
     let ageMs = 0;
     const store = await openStore(directory, {
-      fileSystem: withoutKernelLocks((lease) => ({ ageMs: () => ageMs, release: () => lease.release() })),
+      fileSystem: withoutKernelLocks((lease) => ({
+        ageMs: () => ageMs,
+        release: () => lease.release(),
+      })),
     });
     await store.putDurable('key', 'value');
     ageMs = LEASE_STALE_MS + 1;
@@ -376,7 +412,9 @@ describe('with kernel locks', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const losses: boolean[] = [];
-    const store = await openStore(directory, { probe: { leaseLost: (fatal) => losses.push(fatal) } });
+    const store = await openStore(directory, {
+      probe: { leaseLost: (fatal) => losses.push(fatal) },
+    });
     rmdirSync(join(directory, LEASE));
     vi.advanceTimersByTime(LEASE_STALE_MS);
     await until(() => losses.length > 0);
@@ -392,7 +430,9 @@ describe('with kernel locks', () => {
       if (method === 'write') throw systemError('ENOSPC');
       return proceed();
     });
-    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({ code: 'IO_FAILED' });
+    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({
+      code: 'IO_FAILED',
+    });
     await put(await openStore(directory), 'next');
   });
 });

@@ -7,6 +7,12 @@ test('a process that cannot start ends the campaign, instead of being started fo
   // Beside the sources there is no compiled child.
   const options = { inputs: 1, seed: 1, workers: 1, target: undefined, reproduce: undefined };
   const outDirectory = join(temporaryDirectory(), 'out');
-  const campaign = new FuzzCampaign({ ...options, outDirectory }, new AbortController().signal, () => {});
-  await expect(campaign.run()).rejects.toThrow(/ended before its first input: [\s\S]*fuzz-child\.js/);
+  const campaign = new FuzzCampaign(
+    { ...options, outDirectory },
+    new AbortController().signal,
+    () => {},
+  );
+  await expect(campaign.run()).rejects.toThrow(
+    /ended before its first input: [\s\S]*fuzz-child\.js/,
+  );
 });

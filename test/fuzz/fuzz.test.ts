@@ -29,7 +29,9 @@ test('a seed and a number give the same input every time, and every entrance has
     expect(makeInput(7, index, again, undefined)).toEqual({ target, input });
   }
   // The command takes a process an input, and is chosen seldom.
-  expect([...names, 'command'].sort()).toEqual([...new Set([...TARGETS.map(({ name }) => name)])].sort());
+  expect([...names, 'command'].sort()).toEqual(
+    [...new Set([...TARGETS.map(({ name }) => name)])].sort(),
+  );
 });
 
 test('mended checksums lead behind the checksum, where the bytes were changed', async () => {
@@ -64,18 +66,31 @@ test('a buffer out of proportion to the input is a finding, also when the error 
       // As code under test might.
     }
   };
-  await expect(withAllocationWatch(100, claim)).rejects.toThrow('67108864 bytes for an input of 100');
+  await expect(withAllocationWatch(100, claim)).rejects.toThrow(
+    '67108864 bytes for an input of 100',
+  );
   await withAllocationWatch(64 * 1024 * 1024, claim);
 });
 
-/** A process an input, so a campaign has few of them; test/cli holds the command to its promises. */
+/**
+ * A process an input, so a campaign has few of them; test/cli holds the command to its promises.
+ */
 const SLOW = 'command';
 
 test.each(TARGETS.filter(({ name }) => name !== SLOW))(
   '$name takes hundreds of mutated inputs without a finding',
   ({ name }) => {
     const out = join(temporaryDirectory(), 'out');
-    const { status, stdout } = fuzz('--inputs', '500', '--seed', '1', '--target', name, '--out', out);
+    const { status, stdout } = fuzz(
+      '--inputs',
+      '500',
+      '--seed',
+      '1',
+      '--target',
+      name,
+      '--out',
+      out,
+    );
     expect([status, stdout.split(':')[0]]).toEqual([0, 'PASS']);
     expect(stdout).toContain(`${name} 500`);
     expect(existsSync(out)).toBe(false);

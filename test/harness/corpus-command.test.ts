@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /** The command as `npm run corpus` runs it, compiled. */
 function corpus(...words: string[]) {
-  return spawnSync(process.execPath, ['dist/harness/corpus/main.js', ...words], { encoding: 'utf8' });
+  return spawnSync(process.execPath, ['dist/harness/corpus/main.js', ...words], {
+    encoding: 'utf8',
+  });
 }
 
 let directory: string;
@@ -30,7 +32,9 @@ describe('npm run corpus', () => {
     // The bytes differ, and so does what opening gives; nothing is said about any other fixture.
     expect(stderr.trim().split('\n')).toEqual([
       'datawal/valid_log/00000001.dwal is not as in the manifest',
-      expect.stringContaining('datawal/valid_log: openStore: found {"outcome":"recovered","recordsKept":2'),
+      expect.stringContaining(
+        'datawal/valid_log: openStore: found {"outcome":"recovered","recordsKept":2',
+      ),
     ]);
   });
 
@@ -47,6 +51,9 @@ describe('npm run corpus', () => {
   });
 
   test('explains itself', () => {
-    expect(corpus('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('Exit status') });
+    expect(corpus('--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('Exit status'),
+    });
   });
 });

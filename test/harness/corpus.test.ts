@@ -72,7 +72,10 @@ function datawalBytes(): Record<string, Record<string, Buffer>> {
       ]),
     },
     compact_to_output: {
-      '00000001.dwal': Buffer.concat([frame(PUT, 1, 'keep', 'final'), frame(PUT, 2, 'other', 'value')]),
+      '00000001.dwal': Buffer.concat([
+        frame(PUT, 1, 'keep', 'final'),
+        frame(PUT, 2, 'other', 'value'),
+      ]),
     },
   };
 }
@@ -112,7 +115,9 @@ describe('the committed corpus', () => {
       const files = await readFixture(join(committedCorpus(), 'datawal', name));
       const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
       const found = Object.fromEntries([...files].map(([file, bytes]) => [file, hex(bytes)]));
-      const wanted = Object.fromEntries(Object.entries(expected).map(([file, bytes]) => [file, hex(bytes)]));
+      const wanted = Object.fromEntries(
+        Object.entries(expected).map(([file, bytes]) => [file, hex(bytes)]),
+      );
       expect(found, name).toEqual(wanted);
     }
   });
@@ -180,7 +185,7 @@ describe('verifying', () => {
     await rm(join(directory, 'own/closed_in_order/00000002.dwal'));
     await writeFile(join(directory, 'own/closed_in_order/stray'), '');
     const manifest = await readFile(manifestPath, 'utf8');
-    await writeFile(manifestPath, manifest.replace('"recordsKept": 4', '"recordsKept": 5'));
+    await writeFile(manifestPath, manifest.replace('"recordsKept":4', '"recordsKept":5'));
 
     const problems = await verifyCorpus(directory);
     for (const expected of [

@@ -4,9 +4,12 @@ import { CORNERS } from '../../harness/crash/plants/mutant-corners.ts';
 import { MUTANTS } from '../../harness/crash/plants/mutants.ts';
 
 describe('the engine as it is passes the corner', () => {
-  test.each(CORNERS.map((corner) => [corner.name, corner] as const))('%s', async (_name, corner) => {
-    await expect(Promise.resolve(corner())).resolves.toBeUndefined();
-  });
+  test.each(CORNERS.map((corner) => [corner.name, corner] as const))(
+    '%s',
+    async (_name, corner) => {
+      await expect(Promise.resolve(corner())).resolves.toBeUndefined();
+    },
+  );
 });
 
 describe('a sync that does not hear of a failed write-back, or asks again, is found', () => {

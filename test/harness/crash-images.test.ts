@@ -14,7 +14,12 @@ const write = (inode: number, position: number, text: string): TraceEvent => ({
   bytes: Buffer.from(text),
 });
 const create = (path: string, inode: number): TraceEvent => ({ kind: 'create', path, inode });
-const rename = (from: string, to: string, inode: number): TraceEvent => ({ kind: 'rename', from, to, inode });
+const rename = (from: string, to: string, inode: number): TraceEvent => ({
+  kind: 'rename',
+  from,
+  to,
+  inode,
+});
 const dataSync = (inode: number, since = Number.POSITIVE_INFINITY): TraceEvent => ({
   kind: 'dataSync',
   inode,
@@ -137,7 +142,8 @@ describe('tears', () => {
     keepTo,
     fill,
   });
-  const file = (...events: TraceEvent[]) => diskAfter(create('/f', 7), directorySync('/'), ...events);
+  const file = (...events: TraceEvent[]) =>
+    diskAfter(create('/f', 7), directorySync('/'), ...events);
   const only = (disk: DiskModel, fate: Fate) => filesIn(disk.image(all(fate)))['/f'];
 
   test.each([
@@ -232,7 +238,9 @@ describe('the enumeration', () => {
           [...crashImages(disk, Prng.seeded(1), { subsets: 5, tearsAWrite: 2 })].map(imageDigest),
         );
         for (let kept = 0; kept <= disk.pieces.length; kept++)
-          expect(digests).toContain(imageDigest(disk.image((index) => (index < kept ? 'kept' : 'lost'))));
+          expect(digests).toContain(
+            imageDigest(disk.image((index) => (index < kept ? 'kept' : 'lost'))),
+          );
       }),
     );
   });
@@ -242,7 +250,9 @@ describe('the enumeration', () => {
       fc.property(traces, fc.nat(), (trace, seed) => {
         const disk = diskAfter(...trace);
         const enumerate = () =>
-          [...crashImages(disk, Prng.seeded(seed), { subsets: 5, tearsAWrite: 3 })].map(imageDigest);
+          [...crashImages(disk, Prng.seeded(seed), { subsets: 5, tearsAWrite: 3 })].map(
+            imageDigest,
+          );
         const digests = enumerate();
         expect(enumerate()).toEqual(digests);
         for (let subset = 0; subset < 2 ** disk.pieces.length; subset++) {

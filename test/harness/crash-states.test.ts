@@ -15,7 +15,11 @@ describe('crash states', () => {
     for (const seed of SEEDS) {
       const onDisk = { oneIn: 500, parent: temporaryDirectory() };
       const options: CrashStateOptions = { ...STATES_BUDGET, seed, onDisk, counts };
-      const result = await checkWorkload(planSteps(Prng.seeded(seed), 25), options, async () => true);
+      const result = await checkWorkload(
+        planSteps(Prng.seeded(seed), 25),
+        options,
+        async () => true,
+      );
       expect({ seed, ...result }).toEqual({ seed, finding: undefined, isComplete: true });
     }
     expect(counts.states).toBeGreaterThan(500);

@@ -8,8 +8,9 @@ import { type FileSystem, NodeFileSystem, type OpenMode } from '../../src/engine
 import { operation, outcome, trace } from '../support/file-system-operations.ts';
 
 /**
- * What the engine relies on, held against the real file system and the one in memory. Crash states are enumerated on
- * the latter: where it were kinder than the disk, the proof would be worth nothing.
+ * What the engine relies on, held against the real file system and the one in memory. Crash states
+ * are enumerated on the latter: where it were kinder than the disk, the proof would be worth
+ * nothing.
  */
 interface Subject {
   readonly fileSystem: FileSystem;
@@ -19,7 +20,11 @@ interface Subject {
 
 function realSubject(): Subject {
   const root = mkdtempSync(join(tmpdir(), 'tidemark-contract-'));
-  return { fileSystem: new NodeFileSystem(), root, remove: () => rmSync(root, { recursive: true }) };
+  return {
+    fileSystem: new NodeFileSystem(),
+    root,
+    remove: () => rmSync(root, { recursive: true }),
+  };
 }
 
 function memorySubject(): Subject {
@@ -64,7 +69,9 @@ describe.each(SUBJECTS)('%s', (_name, create) => {
 
   function readAt(descriptor: number, length: number, position: number): string {
     const buffer = Buffer.alloc(length);
-    return buffer.subarray(0, fileSystem.read(descriptor, buffer, 0, length, position)).toString('latin1');
+    return buffer
+      .subarray(0, fileSystem.read(descriptor, buffer, 0, length, position))
+      .toString('latin1');
   }
 
   test('reads and writes go to their position, in any order', () => {
@@ -316,7 +323,9 @@ describe.each(SUBJECTS)('%s', (_name, create) => {
     await second.release();
     const third = await hold();
     await third.release();
-    await expect(fileSystem.holdLease(at('none/f'), () => {})).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(fileSystem.holdLease(at('none/f'), () => {})).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
   });
 });
 

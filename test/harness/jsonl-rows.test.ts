@@ -31,7 +31,9 @@ describe('with a key field', () => {
               expect(loaded.numberOf(key)).toBe(keyNumber);
               expect(loaded.valueOf(keyNumber, row + 1).toString()).toBe(line);
               expect(loaded.differenceFrom(keyNumber, row + 1, Buffer.from(line))).toBeUndefined();
-              expect(loaded.differenceFrom(keyNumber, row + 1, Buffer.from(`${line} `))).toBeDefined();
+              expect(
+                loaded.differenceFrom(keyNumber, row + 1, Buffer.from(`${line} `)),
+              ).toBeDefined();
             }
           } finally {
             loaded.close();
@@ -50,7 +52,8 @@ describe('with a key field', () => {
     writeFileSync(path, lines.join('\n'));
     const loaded = await JsonlRows.load(path, 'id');
     try {
-      const check = (row: number) => expect(loaded.valueOf(row, row + 1).toString()).toBe(lines[row]);
+      const check = (row: number) =>
+        expect(loaded.valueOf(row, row + 1).toString()).toBe(lines[row]);
       for (let row = 0; row < lines.length; row++) {
         check(row);
         if (row % 3 === 0) check((row * 7919) % lines.length);
@@ -99,7 +102,11 @@ describe('the first line that cannot be used is named', () => {
     const keyField = form === 'named' ? 'id' : undefined;
     for (const before of [0, 1, 3]) {
       // latin1, so that \u00ff becomes a byte that is no UTF-8.
-      writeFileSync(path, [...Array(before).fill(good[form]), bad, good[form]].join('\n'), 'latin1');
+      writeFileSync(
+        path,
+        [...Array(before).fill(good[form]), bad, good[form]].join('\n'),
+        'latin1',
+      );
       const loading = JsonlRows.load(path, keyField);
       await expect(loading).rejects.toBeInstanceOf(InputError);
       await expect(loading).rejects.toThrow(message);

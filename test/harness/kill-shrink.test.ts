@@ -1,12 +1,18 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatScript, parseScript, type ScriptedRound } from '../../harness/crash/kills/kill-script.ts';
+import {
+  formatScript,
+  parseScript,
+  type ScriptedRound,
+} from '../../harness/crash/kills/kill-script.ts';
 import { shrinkScript } from '../../harness/crash/kills/kill-shrink.ts';
 
 const rounds: fc.Arbitrary<ScriptedRound[]> = fc.array(
   fc.record({
     round: fc.nat(99),
-    steps: fc.uniqueArray(fc.nat(300), { maxLength: 12 }).map((steps) => steps.sort((a, b) => a - b)),
+    steps: fc
+      .uniqueArray(fc.nat(300), { maxLength: 12 })
+      .map((steps) => steps.sort((a, b) => a - b)),
     dieAtChange: fc.nat(20),
     blocks: fc.boolean(),
     opens: fc.boolean(),
@@ -18,7 +24,10 @@ test('a script survives the way through a command line', () => {
   fc.assert(
     fc.property(rounds, (generated) => {
       // A process that dies in a change does not block.
-      const script = generated.map((one) => ({ ...one, blocks: one.blocks && one.dieAtChange === 0 }));
+      const script = generated.map((one) => ({
+        ...one,
+        blocks: one.blocks && one.dieAtChange === 0,
+      }));
       expect(parseScript(formatScript(script))).toEqual(script);
     }),
   );

@@ -20,7 +20,9 @@ test('the oracle agrees with a map after any puts and deletes', () => {
       expect(oracle.liveCount).toBe(live.size);
       for (let keyNumber = 0; keyNumber < 10; keyNumber++) {
         expect(oracle.liveVersionOf(keyNumber)).toBe(live.get(keyNumber) ?? 0);
-        const lastPut = operations.findLastIndex((each) => each.put && each.keyNumber === keyNumber);
+        const lastPut = operations.findLastIndex(
+          (each) => each.put && each.keyNumber === keyNumber,
+        );
         expect(oracle.lastVersionOf(keyNumber)).toBe(lastPut + 1);
       }
     }),

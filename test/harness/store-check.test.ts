@@ -54,7 +54,8 @@ test('both sweeps find exactly the keys that were tampered with, and say how', a
           pairs.set(key, values.valueOf(keyNumber, 2));
         }
         if (plant === 'remove') pairs.delete(key);
-        if (plant === 'damage') pairs.set(key, values.valueOf(keyNumber, 2).fill(0, 40, 41).subarray(1));
+        if (plant === 'damage')
+          pairs.set(key, values.valueOf(keyNumber, 2).fill(0, 40, 41).subarray(1));
         if (plant === 'stale') pairs.set(key, values.valueOf(keyNumber, 1));
         if (plant === 'resurrect') oracle.delete(keyNumber);
         if (plant === 'invent') pairs.set(key, values.valueOf(keyNumber, 1));
@@ -63,7 +64,8 @@ test('both sweeps find exactly the keys that were tampered with, and say how', a
       }
       const check = new StoreCheck(values, oracle);
       const store = storeOf(pairs);
-      const summary = (violations: Violation[]) => violations.map(({ key, kind }) => [key, kind]).sort();
+      const summary = (violations: Violation[]) =>
+        violations.map(({ key, kind }) => [key, kind]).sort();
       expect(summary(await violationsOf(check.everyKey(store)))).toEqual(expected.sort());
       expect(summary(await violationsOf(check.everyEntry(store)))).toEqual(expected.sort());
     }),

@@ -14,7 +14,9 @@ test('a value is a pure function of seed, key and version', () => {
       const value = values.valueOf(keyNumber, version);
       expect(value.length).toBe(values.sizeBytesOf(keyNumber, version));
       expect(value.equals(new SyntheticValues(SEED, KEYS).valueOf(keyNumber, version))).toBe(true);
-      expect(value.equals(new SyntheticValues(SEED + 1, KEYS).valueOf(keyNumber, version))).toBe(false);
+      expect(value.equals(new SyntheticValues(SEED + 1, KEYS).valueOf(keyNumber, version))).toBe(
+        false,
+      );
       expect(values.differenceFrom(keyNumber, version, value)).toBeUndefined();
     }),
     { numRuns: 30 },
@@ -33,11 +35,17 @@ test('any damaged byte, any other length and any other version is a difference',
         const index = at % value.length;
         const damaged = Buffer.from(value);
         damaged[index] = (value[index] as number) ^ flip;
-        expect(values.differenceFrom(keyNumber, version, damaged)).toContain(`differs from byte ${index} on`);
+        expect(values.differenceFrom(keyNumber, version, damaged)).toContain(
+          `differs from byte ${index} on`,
+        );
         expect(values.differenceFrom(keyNumber, version, value.subarray(0, index))).toBeDefined();
-        expect(values.differenceFrom(keyNumber, version, Buffer.concat([value, value]))).toBeDefined();
+        expect(
+          values.differenceFrom(keyNumber, version, Buffer.concat([value, value])),
+        ).toBeDefined();
         const other = values.valueOf(keyNumber, version === 1 ? 2 : version - 1);
-        expect(values.differenceFrom(keyNumber, version, other)).toMatch(/^version \d+ of the same key/);
+        expect(values.differenceFrom(keyNumber, version, other)).toMatch(
+          /^version \d+ of the same key/,
+        );
       },
     ),
   );
@@ -47,12 +55,18 @@ test('a difference says whose value it is', () => {
   expect(values.differenceFrom(1, 5, values.valueOf(2, 3))).toMatch(
     /^version 3 of "key-000000000002", \d+ bytes/,
   );
-  expect(values.differenceFrom(1, 5, Buffer.alloc(100))).toMatch(/^bytes that were never put, 100 bytes/);
-  expect(values.differenceFrom(1, 5, Buffer.alloc(0))).toMatch(/^bytes that were never put, 0 bytes/);
+  expect(values.differenceFrom(1, 5, Buffer.alloc(100))).toMatch(
+    /^bytes that were never put, 100 bytes/,
+  );
+  expect(values.differenceFrom(1, 5, Buffer.alloc(0))).toMatch(
+    /^bytes that were never put, 0 bytes/,
+  );
 });
 
 test('keys lead back to their numbers, and nothing else does', () => {
-  fc.assert(fc.property(keyNumbers, (keyNumber) => values.numberOf(values.keyOf(keyNumber)) === keyNumber));
+  fc.assert(
+    fc.property(keyNumbers, (keyNumber) => values.numberOf(values.keyOf(keyNumber)) === keyNumber),
+  );
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 20 }), (key) => {
       const keyNumber = values.numberOf(key);
@@ -63,7 +77,9 @@ test('keys lead back to their numbers, and nothing else does', () => {
 });
 
 test('seventy in a hundred values are small, twenty-five medium and five large', () => {
-  const sizes = Array.from({ length: 20_000 }, (_, index) => values.sizeBytesOf(index % KEYS, index + 1));
+  const sizes = Array.from({ length: 20_000 }, (_, index) =>
+    values.sizeBytesOf(index % KEYS, index + 1),
+  );
   const share = (least: number, most: number) =>
     sizes.filter((size) => size >= least && size <= most).length / sizes.length;
   expect(share(64, 136)).toBeCloseTo(0.7, 1);

@@ -51,7 +51,11 @@ test('rows are put in order, all of them in every pass, and then the stream ends
         const rows = { rowCount, keyNumberOfRow: (row: number) => row % 7 };
         const workload = new RowWorkload(seed, rows, passes);
         const puts: Operation[] = [];
-        for (let operation = workload.next(); operation !== undefined; operation = workload.next()) {
+        for (
+          let operation = workload.next();
+          operation !== undefined;
+          operation = workload.next()
+        ) {
           if (operation.kind === 'put') puts.push(operation);
           else expect(operation.kind).toBe('read');
         }

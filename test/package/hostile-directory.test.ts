@@ -1,5 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { Registry } from 'prom-client';
@@ -94,18 +101,29 @@ describe('permissions', () => {
 describe('the metrics server', () => {
   test('listens on loopback, and says nothing back of what it was asked', async () => {
     const registry = new Registry();
-    const server = await serveMetrics({ registry, probes: [prometheusProbe({ registry })], port: 0 });
+    const server = await serveMetrics({
+      registry,
+      probes: [prometheusProbe({ registry })],
+      port: 0,
+    });
     onTestFinished(() => server.close());
     expect(new URL(server.url).hostname).toBe('127.0.0.1');
     const marker = 'reflected<script>';
-    for (const path of [`/${marker}`, `/metrics?${marker}`, `/healthz#${marker}`, `/%00${marker}`]) {
+    for (const path of [
+      `/${marker}`,
+      `/metrics?${marker}`,
+      `/healthz#${marker}`,
+      `/%00${marker}`,
+    ]) {
       const answer = await fetch(`${server.url}${path}`, {
         headers: { 'x-marker': marker, host: 'evil.invalid' },
       });
       expect(`${await answer.text()}${[...answer.headers]}`).not.toContain('reflected');
       expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     }
-    expect((await fetch(`${server.url}/metrics`, { method: 'POST', body: marker })).status).toBe(405);
+    expect((await fetch(`${server.url}/metrics`, { method: 'POST', body: marker })).status).toBe(
+      405,
+    );
   });
 });
 

@@ -30,13 +30,16 @@ async function closedStore(): Promise<{ root: string; directory: string; victim:
 
 /** A directory of a stranger: nothing outside it is ever written. */
 describe('symbolic links in a store directory', () => {
-  test.each(['durable-mark', '.lock', '00000001.dwal'])('%s is never written through', async (name) => {
-    const { directory, victim } = await closedStore();
-    rmSync(join(directory, name));
-    symlinkSync(victim, join(directory, name));
-    expect(await rejectionOf(openStore(directory))).toMatchObject({ name: 'StoreError' });
-    expect(readFileSync(victim, 'utf8')).toBe('precious');
-  });
+  test.each(['durable-mark', '.lock', '00000001.dwal'])(
+    '%s is never written through',
+    async (name) => {
+      const { directory, victim } = await closedStore();
+      rmSync(join(directory, name));
+      symlinkSync(victim, join(directory, name));
+      expect(await rejectionOf(openStore(directory))).toMatchObject({ name: 'StoreError' });
+      expect(readFileSync(victim, 'utf8')).toBe('precious');
+    },
+  );
 
   test('an empty file outside does not become the active segment', async () => {
     const { directory, victim } = await closedStore();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Installs the packed tarball with npm itself, as a stranger would, with install scripts blocked and allowed and with and
-// without the optional peers, and runs a store each time. Asks the registry as `npm ci` does. Needs a build in dist/.
+// Installs the packed tarball with npm itself, as a stranger would, with install scripts blocked
+// and allowed and with and without the optional peers, and runs a store each time. Asks the
+// registry as `npm ci` does. Needs a build in dist/.
 //
 //     node test/package/install-check.mjs
 import { execFileSync } from 'node:child_process';
@@ -28,7 +29,10 @@ try {
   ]) {
     const project = join(directory, name.replace(' ', '-'));
     mkdirSync(project);
-    writeFileSync(join(project, 'package.json'), '{"name":"user-project","private":true,"type":"module"}');
+    writeFileSync(
+      join(project, 'package.json'),
+      '{"name":"user-project","private":true,"type":"module"}',
+    );
     npm(
       project,
       'install',
@@ -39,7 +43,10 @@ try {
       tarball,
       ...words,
     );
-    execFileSync(process.execPath, ['--input-type=module', '-e', CODE], { cwd: project, stdio: 'inherit' });
+    execFileSync(process.execPath, ['--input-type=module', '-e', CODE], {
+      cwd: project,
+      stdio: 'inherit',
+    });
     execFileSync(join(project, 'node_modules', '.bin', 'tidemark'), ['--help'], {
       cwd: project,
       stdio: 'ignore',

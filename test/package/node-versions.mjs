@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Runs tests with other versions of Node, whose binaries are npm packages. Needs a build in dist/, and the registry for the
-// binaries. By default Node 22 and 24, and the tests of what users run.
+// Runs tests with other versions of Node, whose binaries are npm packages. Needs a build in dist/,
+// and the registry for the binaries. By default Node 22 and 24, and the tests of what users run.
 //
 //     node test/package/node-versions.mjs [--node 22,24] [FILES OR FOLDERS OF TESTS ...]
 import { spawnSync } from 'node:child_process';
@@ -14,7 +14,9 @@ const { values, positionals } = parseArgs({
   options: { node: { type: 'string', default: '22,24' } },
 });
 const tests =
-  positionals.length > 0 ? positionals : ['test/engine', 'test/telemetry', 'test/cli', 'test/package'];
+  positionals.length > 0
+    ? positionals
+    : ['test/engine', 'test/telemetry', 'test/cli', 'test/package'];
 
 let failed = false;
 for (const version of values.node.split(',')) {

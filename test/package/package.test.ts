@@ -21,7 +21,11 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-function run(project: string, code: string, ...flags: string[]): { status: number | null; output: string } {
+function run(
+  project: string,
+  code: string,
+  ...flags: string[]
+): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...flags, '-e', code], {
     cwd: project,
     encoding: 'utf8',
@@ -39,7 +43,8 @@ describe('the tarball', () => {
   test('holds compiled sources with their types, the documents of a package, and nothing else', () => {
     const names = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n');
     const others = names.filter(
-      (name) => !/^package\/dist\/src\/(?:engine|telemetry|cli)\/[\w-]+\.(?:js|d\.ts)$/.test(name),
+      (name) =>
+        !/^package\/dist\/src\/(?:engine|telemetry|cli)(?:\/[\w-]+)+\.(?:js|d\.ts)$/.test(name),
     );
     expect(others.toSorted()).toEqual([
       'package/CHANGELOG.md',
@@ -48,18 +53,19 @@ describe('the tarball', () => {
       'package/package.json',
     ]);
     const sources = ['engine', 'telemetry', 'cli'].flatMap((folder) =>
-      readdirSync(join('src', folder)).map(
-        (name) => `package/dist/src/${folder}/${name.replace(/\.ts$/, '.js')}`,
-      ),
+      readdirSync(join('src', folder), { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts'))
+        .map((name) => `package/dist/src/${folder}/${name.replace(/\.ts$/, '.js')}`),
     );
     // What was renamed or removed may still lie in dist of a working copy; nothing may be missing.
     expect(sources.filter((name) => !names.includes(name))).toEqual([]);
   });
 
   test.each(['publint', 'attw'])('%s finds nothing wrong with it', (tool) => {
-    const words = { publint: ['run', tarball, '--strict'], attw: [tarball, '--profile', 'esm-only'] }[
-      tool
-    ] as string[];
+    const words = {
+      publint: ['run', tarball, '--strict'],
+      attw: [tarball, '--profile', 'esm-only'],
+    }[tool] as string[];
     const bin = resolve('node_modules', '.bin', tool);
     const { status, stdout, stderr } = spawnSync(bin, words, { encoding: 'utf8' });
     expect([status, status === 0 ? '' : stdout + stderr]).toEqual([0, '']);
@@ -82,7 +88,8 @@ describe('installed', () => {
   });
 
   test('without the optional peers the engine and both probes load; with them they report', () => {
-    const load = "await import('tidemark/otel'); await import('tidemark/prometheus'); console.log('loaded');";
+    const load =
+      "await import('tidemark/otel'); await import('tidemark/prometheus'); console.log('loaded');";
     const metrics = `import { Registry } from 'prom-client'; import { openStore } from 'tidemark';
       import { prometheusProbe } from 'tidemark/prometheus'; import { otelProbe } from 'tidemark/otel';
       const registry = new Registry();
@@ -91,10 +98,14 @@ describe('installed', () => {
       console.log((await registry.metrics()).match(/^tidemark_puts_total.*$/m)[0]);
       await store.close();`;
     const observed = run(full, metrics, '--input-type=module');
-    expect([observed.status, observed.output]).toEqual([0, 'tidemark_puts_total{store="observed"} 1\n']);
+    expect([observed.status, observed.output]).toEqual([
+      0,
+      'tidemark_puts_total{store="observed"} 1\n',
+    ]);
     const loaded = run(bare, load, '--input-type=module');
     // A missing peer is named; anything else is a mistake in the package.
-    if (loaded.status !== 0) expect(loaded.output).toContain("Cannot find package '@opentelemetry/api'");
+    if (loaded.status !== 0)
+      expect(loaded.output).toContain("Cannot find package '@opentelemetry/api'");
     const prometheusAlone = run(
       bare,
       "await import('tidemark/prometheus'); console.log('loaded');",
@@ -124,7 +135,10 @@ describe('installed', () => {
   test('the command runs from where npm puts it', () => {
     const main = join(bare, 'node_modules', 'tidemark', 'dist', 'src', 'cli', 'main.js');
     expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
-    const { status, stdout } = spawnSync(process.execPath, [main, '--help'], { cwd: bare, encoding: 'utf8' });
+    const { status, stdout } = spawnSync(process.execPath, [main, '--help'], {
+      cwd: bare,
+      encoding: 'utf8',
+    });
     expect([status, stdout]).toEqual([0, expect.stringContaining('hexdump')]);
   });
 
@@ -141,7 +155,16 @@ describe('installed', () => {
        store.put(1, 'value');
        console.log(ref.offset, value?.length, StoreError.name);`,
     );
-    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const flags = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--types',
+      'node',
+    ];
     const types = ['--typeRoots', resolve('node_modules', '@types')];
     const tsc = resolve('node_modules', '.bin', 'tsc');
     const { status, stdout } = spawnSync(tsc, [...flags, ...types, 'use.mts'], {

@@ -28,13 +28,16 @@ export function pack(directory: string): string {
 
 export interface ProjectOptions {
   readonly peers: readonly string[];
-  /** As after an install whose scripts were allowed to run and succeeded, as far as they did here. */
+  /**
+   * As after an install whose scripts were allowed to run and succeeded, as far as they did here.
+   */
   readonly builtAddons: boolean;
 }
 
 /**
- * A project with the tarball installed and nothing of this repository in reach. What it depends on is copied from here, so
- * that no registry is asked; `npm install` itself is run by install-check.mjs.
+ * A project with the tarball installed and nothing of this repository in reach. What it depends on
+ * is copied from here, so that no registry is asked; `npm install` itself is run by
+ * install-check.mjs.
  */
 export function installPacked(
   tarball: string,
@@ -44,7 +47,10 @@ export function installPacked(
   const folder = join(project, 'node_modules', 'tidemark');
   mkdirSync(folder, { recursive: true });
   execFileSync('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1']);
-  writeFileSync(join(project, 'package.json'), '{"name":"user-project","private":true,"type":"module"}');
+  writeFileSync(
+    join(project, 'package.json'),
+    '{"name":"user-project","private":true,"type":"module"}',
+  );
   const wanted = [...Object.keys(manifestOf(folder).dependencies ?? {}), ...peers];
   for (const name of closure(wanted)) {
     const target = join(project, 'node_modules', name);

@@ -1,7 +1,10 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Everything under a path, name by name, to compare before and after: the bytes of files, null for directories. */
+/**
+ * Everything under a path, name by name, to compare before and after: the bytes of files, null for
+ * directories.
+ */
 export function directoryBytes(root: string): Map<string, string | null> {
   const found = new Map<string, string | null>();
   const visit = (path: string, name: string) => {

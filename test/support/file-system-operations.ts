@@ -2,14 +2,25 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import type { FileSystem, OpenMode } from '../../src/engine/index.ts';
 
-/** Random calls of a `FileSystem`, and what they give in words that two file systems can be compared by. */
+/**
+ * Random calls of a `FileSystem`, and what they give in words that two file systems can be compared
+ * by.
+ */
 export type Operation =
-  | { readonly call: 'list' | 'stat' | 'makeDirectory' | 'remove' | 'removeDirectory'; readonly path: string }
+  | {
+      readonly call: 'list' | 'stat' | 'makeDirectory' | 'remove' | 'removeDirectory';
+      readonly path: string;
+    }
   | { readonly call: 'directorySync'; readonly path: string }
   | { readonly call: 'rename' | 'link'; readonly path: string; readonly to: string }
   | { readonly call: 'open'; readonly path: string; readonly mode: OpenMode }
   | { readonly call: 'close' | 'tryLock' | 'dataSync' | 'statDescriptor'; readonly slot: number }
-  | { readonly call: 'read'; readonly slot: number; readonly length: number; readonly position: number }
+  | {
+      readonly call: 'read';
+      readonly slot: number;
+      readonly length: number;
+      readonly position: number;
+    }
   | {
       readonly call: 'write' | 'writeVector';
       readonly slot: number;
@@ -31,7 +42,10 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
       path,
     }),
   },
-  { weight: 3, arbitrary: fc.record({ call: fc.constantFrom('rename' as const, 'link'), path, to: path }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ call: fc.constantFrom('rename' as const, 'link'), path, to: path }),
+  },
   {
     weight: 6,
     arbitrary: fc.record({
@@ -69,7 +83,11 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
 );
 
 /** Runs operations and says what each gave, in words that do not depend on the file system. */
-export function trace(fileSystem: FileSystem, root: string, operations: readonly Operation[]): unknown[] {
+export function trace(
+  fileSystem: FileSystem,
+  root: string,
+  operations: readonly Operation[],
+): unknown[] {
   const descriptors: number[] = [];
   const apply = (step: Operation): unknown => {
     if (!('slot' in step)) {

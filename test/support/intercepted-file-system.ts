@@ -8,7 +8,10 @@ export interface FileSystemCall {
   readonly name: string;
 }
 
-/** Sees every call before it is made; `proceed` makes it. What is returned or thrown is what the caller gets. */
+/**
+ * Sees every call before it is made; `proceed` makes it. What is returned or thrown is what the
+ * caller gets.
+ */
 export type Interceptor = (call: FileSystemCall, proceed: () => unknown) => unknown;
 
 export function intercept<T extends FileSystem>(inner: T, interceptor: Interceptor): T {

@@ -18,8 +18,8 @@ import { listSegments } from '../../src/engine/segment/segment-list.ts';
 import { SegmentScanner } from '../../src/engine/segment/segment-scanner.ts';
 
 /**
- * Does to the files of a store, with no help from the engine, what a merge of the sealed segments `a` to `b` does; stops
- * after each step that others can see.
+ * Does to the files of a store, with no help from the engine, what a merge of the sealed segments
+ * `a` to `b` does; stops after each step that others can see.
  */
 export function* mergeSteps(
   fileSystem: FileSystem,
@@ -48,7 +48,8 @@ export function* mergeSteps(
     create(fileSystem, empty, Buffer.alloc(0));
     fileSystem.rename(empty, segmentPath(directory, id));
     yield 'emptied';
-    if (fileSystem.stat(sealPath(directory, id)) !== undefined) fileSystem.remove(sealPath(directory, id));
+    if (fileSystem.stat(sealPath(directory, id)) !== undefined)
+      fileSystem.remove(sealPath(directory, id));
     yield 'done with one';
   }
 }
@@ -80,7 +81,12 @@ function keptFrames(fileSystem: FileSystem, directory: string, a: number, b: num
     .map(({ bytes }) => bytes);
 }
 
-function framesOf(fileSystem: FileSystem, directory: string, segmentId: number, sizeBytes: number): Frame[] {
+function framesOf(
+  fileSystem: FileSystem,
+  directory: string,
+  segmentId: number,
+  sizeBytes: number,
+): Frame[] {
   const bytes = Buffer.alloc(sizeBytes);
   const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
   fileSystem.read(descriptor, bytes, 0, sizeBytes, 0);

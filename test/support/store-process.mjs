@@ -1,11 +1,14 @@
 import { NodeFileSystem, openReader, openStore } from '../../dist/src/engine/index.js';
 
 /**
- * A process that opens and uses a store as its parent asks, one call at a time. The parent may stop it or kill it at
- * any moment. Messages in: `{ call, args }`. Messages out: `{ value }` or `{ error }`.
+ * A process that opens and uses a store as its parent asks, one call at a time. The parent may stop
+ * it or kill it at any moment. Messages in: `{ call, args }`. Messages out: `{ value }` or `{ error
+ * }`.
  */
 let store;
-/** Calls of the file system so far, in this opening, that another process could see the effect of. */
+/**
+ * Calls of the file system so far, in this opening, that another process could see the effect of.
+ */
 let changes = 0;
 
 /** Dying before any other call leaves what dying before the next of these leaves. */
@@ -47,8 +50,8 @@ const calls = {
 };
 
 /**
- * `kernelLocks: false`: a file system that has none. `dieAtChange: n`: killed when the n-th change is about to be made.
- * `stopBefore: method`: stops itself there, the first time, until SIGCONT.
+ * `kernelLocks: false`: a file system that has none. `dieAtChange: n`: killed when the n-th change
+ * is about to be made. `stopBefore: method`: stops itself there, the first time, until SIGCONT.
  */
 function fileSystemFor({ kernelLocks = true, dieAtChange = 0, stopBefore }) {
   let stopped = false;

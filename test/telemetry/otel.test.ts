@@ -10,7 +10,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
-import { openReader, openStore, type Probe, type RecordRef, type Store } from '../../src/engine/index.ts';
+import {
+  openReader,
+  openStore,
+  type Probe,
+  type RecordRef,
+  type Store,
+} from '../../src/engine/index.ts';
 import { type OtelProbeOptions, otelProbe } from '../../src/telemetry/otel.ts';
 import type { SpanCounting } from '../../src/telemetry/span-counts.ts';
 
@@ -39,7 +45,10 @@ interface Traced {
   readonly provider: BasicTracerProvider;
 }
 
-async function traced(options: Omit<OtelProbeOptions, 'tracerProvider'>, sampled = true): Promise<Traced> {
+async function traced(
+  options: Omit<OtelProbeOptions, 'tracerProvider'>,
+  sampled = true,
+): Promise<Traced> {
   const exporter = new InMemorySpanExporter();
   const provider = new BasicTracerProvider({
     spanProcessors: [new SimpleSpanProcessor(exporter)],
@@ -65,7 +74,12 @@ const action = fc.oneof(
   }),
 );
 
-async function act({ store, fileSystem }: Traced, kind: string, key: number, step: number): Promise<void> {
+async function act(
+  { store, fileSystem }: Traced,
+  kind: string,
+  key: number,
+  step: number,
+): Promise<void> {
   const name = `${SECRET_KEY}-${key}`;
   switch (kind) {
     case 'put':
@@ -105,14 +119,18 @@ async function act({ store, fileSystem }: Traced, kind: string, key: number, ste
       const ref = store.refOf(name);
       if (ref === undefined) break;
       fileSystem.mutate(segmentPath(DIRECTORY, ref.segmentId), (bytes) => {
-        bytes[ref.offset + ref.byteLength - 1] = (bytes[ref.offset + ref.byteLength - 1] as number) ^ 1;
+        bytes[ref.offset + ref.byteLength - 1] =
+          (bytes[ref.offset + ref.byteLength - 1] as number) ^ 1;
         return undefined;
       });
     }
   }
 }
 
-async function run(traced: Traced, actions: readonly { kind: string; key: number }[]): Promise<void> {
+async function run(
+  traced: Traced,
+  actions: readonly { kind: string; key: number }[],
+): Promise<void> {
   for (const [step, { kind, key }] of actions.entries()) {
     // Injected damage makes reads, scans and compactions fail; that is part of what is traced.
     await act(traced, kind, key, step).catch(() => {});
@@ -137,7 +155,11 @@ describe('otel probe', () => {
         const spans = t.exporter.getFinishedSpans();
         expect(countNamed(spans, 'tidemark.pread')).toBe(t.tally.preads);
         expect(countNamed(spans, 'tidemark.crc_validate')).toBe(t.tally.validations);
-        expect(t.otel.spanCounts.pread).toEqual({ emitted: t.tally.preads, unsampled: 0, budget: 0 });
+        expect(t.otel.spanCounts.pread).toEqual({
+          emitted: t.tally.preads,
+          unsampled: 0,
+          budget: 0,
+        });
         expect(t.otel.spanCounts.crc_validate).toEqual({
           emitted: t.tally.validations,
           unsampled: 0,
@@ -165,9 +187,9 @@ describe('otel probe', () => {
           }
           const failed = span.attributes['error.type'] !== undefined;
           expect(span.status.code).toBe(failed ? SpanStatusCode.ERROR : SpanStatusCode.UNSET);
-          expect(JSON.stringify([span.name, span.attributes, span.events, span.status])).not.toMatch(
-            /secret/,
-          );
+          expect(
+            JSON.stringify([span.name, span.attributes, span.events, span.status]),
+          ).not.toMatch(/secret/);
         }
       }),
       { numRuns: 60 },
@@ -240,7 +262,9 @@ describe('otel probe', () => {
       const caller = t.provider.getTracer('test').startSpan('request');
       context.with(trace.setSpan(context.active(), caller), () => t.store.get('key'));
       caller.end();
-      const get = t.exporter.getFinishedSpans().find((span) => span.name === 'get sessions') as ReadableSpan;
+      const get = t.exporter
+        .getFinishedSpans()
+        .find((span) => span.name === 'get sessions') as ReadableSpan;
       expect(get.parentSpanContext?.spanId).toBe(caller.spanContext().spanId);
       expect(t.otel.spanCounts.pread).toMatchObject({ emitted: 1, unsampled: 1 });
       await t.store.close();
@@ -259,7 +283,9 @@ describe('otel probe', () => {
     const puts = spans
       .filter((span) => span.name === 'put sessions')
       .map((span) => span.spanContext().spanId);
-    const sync = spans.find((span) => span.name === 'sync sessions' && span.links.length > 0) as ReadableSpan;
+    const sync = spans.find(
+      (span) => span.name === 'sync sessions' && span.links.length > 0,
+    ) as ReadableSpan;
     expect(sync.links.map((link) => link.context.spanId)).toEqual(puts.slice(-sync.links.length));
     expect(sync.links.length).toBeLessThan(writes);
     await t.store.close();
@@ -269,9 +295,15 @@ describe('otel probe', () => {
     const t = await traced({ mode: 'off' });
     t.store.put('key', 'value');
     const exporter = new InMemorySpanExporter();
-    const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+    const provider = new BasicTracerProvider({
+      spanProcessors: [new SimpleSpanProcessor(exporter)],
+    });
     const otel = otelProbe({ mode: 'all', tracerProvider: provider });
-    const reader = await openReader(DIRECTORY, { fileSystem: t.fileSystem, name: 'copy', probe: otel });
+    const reader = await openReader(DIRECTORY, {
+      fileSystem: t.fileSystem,
+      name: 'copy',
+      probe: otel,
+    });
     reader.get('key');
     await reader.close();
     await t.store.close();

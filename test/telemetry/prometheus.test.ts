@@ -28,7 +28,11 @@ function sample(text: string, start: string): number | undefined {
 }
 
 function open(registry: MetricsRegistry, name: string, fileSystem = new MemoryFileSystem()) {
-  return openStore(`/${name}`, { fileSystem, segmentBytes: 400, probe: prometheusProbe({ registry }) });
+  return openStore(`/${name}`, {
+    fileSystem,
+    segmentBytes: 400,
+    probe: prometheusProbe({ registry }),
+  });
 }
 
 describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => {
@@ -51,10 +55,13 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     });
     expect(() => store.get('key-5')).toThrow(/CRC_MISMATCH/);
     const text = await registry.metrics();
-    const of = (family: string, labels = '') => sample(text, `tidemark_${family}{store="a"${labels}}`);
+    const of = (family: string, labels = '') =>
+      sample(text, `tidemark_${family}{store="a"${labels}}`);
     expect(of('puts_total')).toBe(21);
     expect(of('deletes_total')).toBe(2);
-    expect((of('gets_total', ',result="hit"') ?? 0) + (of('gets_total', ',result="miss"') ?? 0)).toBe(40);
+    expect(
+      (of('gets_total', ',result="hit"') ?? 0) + (of('gets_total', ',result="miss"') ?? 0),
+    ).toBe(40);
     expect(of('preads_total', ',site="get"')).toBe((of('gets_total', ',result="hit"') ?? 0) + 1);
     expect(of('crc_validations_total', ',site="get",outcome="mismatch"')).toBe(1);
     expect(of('operation_errors_total', ',operation="get",code="CRC_MISMATCH"')).toBe(1);
@@ -102,7 +109,8 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
       throw Object.assign(new Error('disk is gone'), { code: 'EIO' });
     };
     expect(() => store.put('key', 'value')).toThrow(/WRITE_FAILED/);
-    for (let again = 0; again < 3; again++) expect(() => store.put('key', 'value')).toThrow(/POISONED/);
+    for (let again = 0; again < 3; again++)
+      expect(() => store.put('key', 'value')).toThrow(/POISONED/);
     expect(() => store.delete('key')).toThrow(/POISONED/);
     expect(() => store.batch([{ type: 'put', key: 'key', value: 'value' }])).toThrow(/POISONED/);
     await expect(store.sync()).rejects.toThrow(/POISONED/);
@@ -110,7 +118,10 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     expect(() => store.rotate()).toThrow(/POISONED/);
     const text = await registry.metrics();
     const errors = (operation: string, code: string) =>
-      sample(text, `tidemark_operation_errors_total{store="a",operation="${operation}",code="${code}"}`);
+      sample(
+        text,
+        `tidemark_operation_errors_total{store="a",operation="${operation}",code="${code}"}`,
+      );
     expect(errors('put', 'WRITE_FAILED')).toBe(1);
     expect(errors('put', 'WRITER_POISONED')).toBe(3);
     for (const operation of ['delete', 'batch', 'sync', 'compact', 'rotate'])
@@ -123,8 +134,12 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     const registry = newRegistry();
     const store = await open(registry, 'a');
     const text = await registry.metrics();
-    const exported = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
-    expect(exported.sort()).toEqual(METRIC_FAMILIES.map(({ name, kind }) => `${name} ${kind}`).sort());
+    const exported = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(
+      ([, name, type]) => `${name} ${type}`,
+    );
+    expect(exported.sort()).toEqual(
+      METRIC_FAMILIES.map(({ name, kind }) => `${name} ${kind}`).sort(),
+    );
     await store.close();
   });
 
@@ -141,7 +156,10 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     await b.close();
   });
 
-  const failing: readonly [string, (path: string, options: { probe: Probe }) => Promise<unknown>][] = [
+  const failing: readonly [
+    string,
+    (path: string, options: { probe: Probe }) => Promise<unknown>,
+  ][] = [
     ['the reader finds no store', (path, options) => openReader(path, options)],
     ['the path is a file', (path, options) => openLog(join(path, 'file'), options)],
     ['the store is locked', (path, options) => openStore(join(path, 'locked'), options)],
@@ -151,29 +169,34 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     ],
   ];
 
-  test.each(failing)('after an opening that failed the registry is empty: %s', async (_why, opening) => {
-    const registry = newRegistry();
-    const fileSystem = new MemoryFileSystem();
-    fileSystem.makeDirectory('/place');
-    fileSystem.close(fileSystem.open('/place/file', 'create'));
-    const holder = await openStore('/place/locked', { fileSystem });
-    const options = { fileSystem, probe: prometheusProbe({ registry }) };
-    await expect(opening('/place', options)).rejects.toThrow();
-    expect(await registry.metrics()).not.toContain('tidemark_');
-    // Nothing else stayed behind either: the place can be opened with the same probe.
-    await holder.close();
-    const store = await openStore('/place/locked', options);
-    await store.close();
-    const again = await openStore('/place', options);
-    await again.close();
-  });
+  test.each(failing)(
+    'after an opening that failed the registry is empty: %s',
+    async (_why, opening) => {
+      const registry = newRegistry();
+      const fileSystem = new MemoryFileSystem();
+      fileSystem.makeDirectory('/place');
+      fileSystem.close(fileSystem.open('/place/file', 'create'));
+      const holder = await openStore('/place/locked', { fileSystem });
+      const options = { fileSystem, probe: prometheusProbe({ registry }) };
+      await expect(opening('/place', options)).rejects.toThrow();
+      expect(await registry.metrics()).not.toContain('tidemark_');
+      // Nothing else stayed behind either: the place can be opened with the same probe.
+      await holder.close();
+      const store = await openStore('/place/locked', options);
+      await store.close();
+      const again = await openStore('/place', options);
+      await again.close();
+    },
+  );
 
   test('a registry that holds one of the names is refused, and the store is not opened', async () => {
     const registry = newRegistry();
     const mine = { name: 'tidemark_keys', help: 'mine', type: 'gauge' };
     registry.registerMetric({ ...mine, get: async () => ({ ...mine, values: [] }) });
     const fileSystem = new MemoryFileSystem();
-    await expect(open(registry, 'a', fileSystem)).rejects.toThrow(/already holds a metric tidemark_keys/);
+    await expect(open(registry, 'a', fileSystem)).rejects.toThrow(
+      /already holds a metric tidemark_keys/,
+    );
     expect(fileSystem.stat('/a')).toBeUndefined();
     expect(await registry.metrics()).not.toContain('tidemark_puts_total');
   });
@@ -214,7 +237,9 @@ describe('serveMetrics', () => {
     await expect(serveMetrics({ registry, port: server.port })).rejects.toThrow(
       `port ${server.port} on 127.0.0.1 is in use`,
     );
-    await expect(serveMetrics({ registry, host: '0.0.0.0', port: 0 })).rejects.toThrow(/allowRemote: true/);
+    await expect(serveMetrics({ registry, host: '0.0.0.0', port: 0 })).rejects.toThrow(
+      /allowRemote: true/,
+    );
   });
 });
 
@@ -244,7 +269,9 @@ describe('duration histogram', () => {
         const durationNs = factor * 10 ** exponent;
         const histogram = new DurationHistogram();
         histogram.observe(durationNs, 3);
-        expect(histogram.cumulative()).toEqual(BOUNDS_NS.map((bound) => (durationNs < bound ? 3 : 0)));
+        expect(histogram.cumulative()).toEqual(
+          BOUNDS_NS.map((bound) => (durationNs < bound ? 3 : 0)),
+        );
         expect(histogram.count).toBe(3);
         expect(histogram.sumSeconds).toBeCloseTo((3 * durationNs) / 1e9, 12);
       }

@@ -53,7 +53,8 @@ export async function runBlocks(options: BlockOptions): Promise<BlockReport> {
   const program = harnessProgram('blocks/block-namespace.js');
   const child = spawn('unshare', ['--mount', process.execPath, program, ...words], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    // An interrupt from the terminal would also reach what it has started; it is told by the end of its input.
+    // An interrupt from the terminal would also reach what it has started; it is told by the end of
+    // its input.
     detached: true,
   });
   child.stdin.on('error', () => {});
@@ -81,7 +82,9 @@ export async function runBlocks(options: BlockOptions): Promise<BlockReport> {
   const [code, endSignal] = await once(child, 'close');
   signal?.removeEventListener('abort', stop);
   const trouble =
-    code === 0 ? undefined : errors.trim() || `the process that mounts ended with ${code ?? endSignal}`;
+    code === 0
+      ? undefined
+      : errors.trim() || `the process that mounts ended with ${code ?? endSignal}`;
   return { skipped, trouble, ...counts, findings };
 }
 
@@ -89,10 +92,14 @@ export async function runBlocks(options: BlockOptions): Promise<BlockReport> {
 export function reasonToSkip(directory: string): string | undefined {
   const place = join(directory, 'trial');
   mkdirSync(place, { recursive: true });
-  const { error, status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', TRIAL, 'sh', place], {
-    encoding: 'utf8',
-    env: TOOL_ENVIRONMENT,
-  });
+  const { error, status, stderr } = spawnSync(
+    'unshare',
+    ['--mount', 'sh', '-c', TRIAL, 'sh', place],
+    {
+      encoding: 'utf8',
+      env: TOOL_ENVIRONMENT,
+    },
+  );
   rmSync(place, { recursive: true, force: true });
   if (error !== undefined) return error.message;
   return status === 0 ? undefined : stderr.trim().replaceAll('\n', '; ');

@@ -11,7 +11,10 @@ import { mountImage, unmount } from './block-disk.ts';
 /** Of the file system on a disk. */
 export const BLOCK_STORE = 'store';
 
-/** What the image of a disk is held to: all that its writer told, and how much of that it told before the power went. */
+/**
+ * What the image of a disk is held to: all that its writer told, and how much of that it told
+ * before the power went.
+ */
 export interface BlockPromises {
   readonly seed: number;
   readonly lines: readonly string[];
@@ -25,8 +28,8 @@ const OPENING_LINES = 2;
 const DURABLE_STEP = /^(?:durable|sync|reopen) (\d+)$/;
 
 /**
- * Mounts the image, which replays the journal of its file system, and opens the store with the real recovery. Writes to
- * the image. Throws `PromiseBroken`.
+ * Mounts the image, which replays the journal of its file system, and opens the store with the real
+ * recovery. Writes to the image. Throws `PromiseBroken`.
  */
 export async function checkBlockImage(
   image: string,
@@ -74,7 +77,10 @@ async function checkStore(directory: string, promises: BlockPromises): Promise<B
     history.append({ key: 0, kind: 'put' });
     const txid = [...store.scan()].at(-1)?.txid ?? 0;
     if (outcome === 'recovered' && txid <= mostTxid)
-      throw new PromiseBroken('I7', `txid ${txid} is given again: ${mostTxid} operations had begun`);
+      throw new PromiseBroken(
+        'I7',
+        `txid ${txid} is given again: ${mostTxid} operations had begun`,
+      );
   } finally {
     await store.close();
   }
@@ -88,12 +94,20 @@ async function checkStore(directory: string, promises: BlockPromises): Promise<B
   return outcome;
 }
 
-/** Under a power cut less is promised than under a kill: what a sync covered, and outputs that were told of. */
+/**
+ * Under a power cut less is promised than under a kill: what a sync covered, and outputs that were
+ * told of.
+ */
 function leftBy({ seed, lines, toldBefore }: BlockPromises): LeftStore {
   const told = lines.slice(OPENING_LINES, Math.max(OPENING_LINES, toldBefore));
   const outputsTold = told.filter((line) => /^(?:compactTo|export) /.test(line)).length;
-  const durable = told.map((line) => DURABLE_STEP.exec(line)?.[1]).findLast((length) => length !== undefined);
-  const run = { opened: lines.length >= OPENING_LINES, acknowledgements: lines.slice(OPENING_LINES) };
+  const durable = told
+    .map((line) => DURABLE_STEP.exec(line)?.[1])
+    .findLast((length) => length !== undefined);
+  const run = {
+    opened: lines.length >= OPENING_LINES,
+    acknowledgements: lines.slice(OPENING_LINES),
+  };
   const { history, outputs } = follow(new KillHistory(), killSteps(seed, 0), run);
   return {
     history,

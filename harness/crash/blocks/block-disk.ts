@@ -12,16 +12,18 @@ const SHELF_BYTES = 96 * MIB;
 export const TOOL_ENVIRONMENT = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 /**
- * ext4 on a loop device, whose backing file can be copied as it was at one moment, while somebody writes.
+ * ext4 on a loop device, whose backing file can be copied as it was at one moment, while somebody
+ * writes.
  *
- * The backing file lies on a second loop-mounted ext4, the shelf, which is frozen while it is copied. A loop device
- * serves each request by reading or writing its backing file, so from the moment when the freeze is complete no request
- * that changes anything ends, and none is half done: freezing waits for the writes under way and holds back the next.
- * Nothing above is told. The file system under test does not quiesce, whoever waits in a sync goes on waiting, and
- * whatever requests stand in the queue stand there. So the copy holds every write that the device had reported as done,
- * of those still in the queue the ones it had carried out, and of the page cache of the inner file system nothing: what
- * a disk holds whose power goes at that moment, when it loses nothing that it has taken. `block-mix` makes the images of
- * one that does.
+ * The backing file lies on a second loop-mounted ext4, the shelf, which is frozen while it is
+ * copied. A loop device serves each request by reading or writing its backing file, so from the
+ * moment when the freeze is complete no request that changes anything ends, and none is half done:
+ * freezing waits for the writes under way and holds back the next. Nothing above is told. The file
+ * system under test does not quiesce, whoever waits in a sync goes on waiting, and whatever
+ * requests stand in the queue stand there. So the copy holds every write that the device had
+ * reported as done, of those still in the queue the ones it had carried out, and of the page cache
+ * of the inner file system nothing: what a disk holds whose power goes at that moment, when it
+ * loses nothing that it has taken. `block-mix` makes the images of one that does.
  */
 export class BlockDisk {
   /** Where its file system is mounted. */
@@ -31,13 +33,17 @@ export class BlockDisk {
   private readonly backingFile: string;
   private readonly statistics: string;
 
-  /** Makes it in an empty directory. Needs root, in a mount namespace of its own: with that, everything goes away. */
+  /**
+   * Makes it in an empty directory. Needs root, in a mount namespace of its own: with that,
+   * everything goes away.
+   */
   constructor(directory: string) {
     this.memory = join(directory, 'memory');
     this.shelf = join(directory, 'shelf');
     this.root = join(directory, 'root');
     this.backingFile = join(this.shelf, 'disk.img');
-    // In memory: freezing writes back the whole shelf, and a short freeze finds more of what goes on in between.
+    // In memory: freezing writes back the whole shelf, and a short freeze finds more of what goes
+    // on in between.
     mkdirSync(this.memory);
     run('mount', ['-t', 'tmpfs', '-o', `size=${2 * SHELF_BYTES}`, 'tmpfs', this.memory]);
     makeFileSystem(join(this.memory, 'shelf.img'), SHELF_BYTES);
@@ -49,7 +55,8 @@ export class BlockDisk {
 
   /** Copies it as it is at two moments, one soon after the other, from the call on. */
   async copyTwice(paths: readonly [string, string]): Promise<[BlockCopy, BlockCopy]> {
-    // In a process and a session of its own: it thaws the shelf whoever is killed or interrupted meanwhile.
+    // In a process and a session of its own: it thaws the shelf whoever is killed or interrupted
+    // meanwhile.
     const words = [this.shelf, this.backingFile, this.statistics, ...paths];
     const child = spawn('sh', ['-c', COPY_SCRIPT, 'sh', ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,13 +4,19 @@ import { mix32 } from '../../prng.ts';
 import { type BlockEvent, runBlockDisk } from './block-run.ts';
 
 /**
- * The process that mounts: `block-namespace.js DIRECTORY SEED SECONDS MOST_DISKS`, started in a mount namespace of its
- * own. Whatever it mounts is gone with it, and with that the loop devices, however it ends. It writes a line of JSON an
- * event, and ends in order when its input ends, which is also what happens when its parent dies.
+ * The process that mounts: `block-namespace.js DIRECTORY SEED SECONDS MOST_DISKS`, started in a
+ * mount namespace of its own. Whatever it mounts is gone with it, and with that the loop devices,
+ * however it ends. It writes a line of JSON an event, and ends in order when its input ends, which
+ * is also what happens when its parent dies.
  */
 const STANDARD_OUTPUT = 1;
 
-const [directory, seed, seconds, mostDisks] = process.argv.slice(2) as [string, string, string, string];
+const [directory, seed, seconds, mostDisks] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+];
 const endMs = performance.now() + Number(seconds) * 1000;
 const stop = new AbortController();
 process.stdin.on('end', () => stop.abort());

@@ -10,8 +10,9 @@ import { copySparse } from './block-disk.ts';
 import { IMAGE_FILE, PROMISES_FILE } from './block-run.ts';
 
 /**
- * Checks the image of a disk again: `node dist/harness/crash/blocks/block-reproduce.js DIRECTORY`. When the images were taken
- * depends on time, so what is repeated is not the writing but the recovery from what was written.
+ * Checks the image of a disk again: `node dist/harness/crash/blocks/block-reproduce.js DIRECTORY`.
+ * When the images were taken depends on time, so what is repeated is not the writing but the
+ * recovery from what was written.
  */
 const IN_NAMESPACE = 'TIDEMARK_BLOCK_NAMESPACE';
 
@@ -36,14 +37,18 @@ if (process.env[IN_NAMESPACE] === undefined) {
 async function repeat(): Promise<ExitCode> {
   const place = mkdtempSync(join(tmpdir(), 'tidemark-block-'));
   try {
-    const promises = JSON.parse(readFileSync(join(directory, PROMISES_FILE), 'utf8')) as BlockPromises;
+    const promises = JSON.parse(
+      readFileSync(join(directory, PROMISES_FILE), 'utf8'),
+    ) as BlockPromises;
     const image = join(place, IMAGE_FILE);
     copySparse(join(directory, IMAGE_FILE), image);
     const recovery = await checkBlockImage(image, join(place, 'mounted'), promises);
     console.log(`the image was recovered (${recovery}), and every check passed`);
     return ExitCode.pass;
   } catch (error) {
-    console.log(`${invariantOf(error)} is broken: ${error instanceof Error ? error.message : error}`);
+    console.log(
+      `${invariantOf(error)} is broken: ${error instanceof Error ? error.message : error}`,
+    );
     return ExitCode.broken;
   } finally {
     rmSync(place, { recursive: true, force: true });

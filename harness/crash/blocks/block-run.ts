@@ -31,7 +31,9 @@ export interface BlockFinding {
   /** Of the writer. */
   readonly seed: number;
   readonly toldBefore: number;
-  /** Holds the files named above; of a writer that failed by itself only the store, as it was then. */
+  /**
+   * Holds the files named above; of a writer that failed by itself only the store, as it was then.
+   */
   readonly directory: string;
 }
 
@@ -54,8 +56,8 @@ interface Taken {
 }
 
 /**
- * One disk, from an empty file system to the last of its images. `place` is a directory of its own, removed at the end;
- * a finding goes into `findings`.
+ * One disk, from an empty file system to the last of its images. `place` is a directory of its own,
+ * removed at the end; a finding goes into `findings`.
  */
 export async function* runBlockDisk(
   place: string,
@@ -97,7 +99,12 @@ export async function* runBlockDisk(
 }
 
 /** Two copies in quick succession, and mixtures of them when no flush ended in between. */
-async function takeMoment(disk: BlockDisk, writer: BlockWriter, path: string, prng: Prng): Promise<Taken[]> {
+async function takeMoment(
+  disk: BlockDisk,
+  writer: BlockWriter,
+  path: string,
+  prng: Prng,
+): Promise<Taken[]> {
   // What was told before the copying began was promised at both moments.
   const toldBefore = writer.told;
   const paths = [`${path}-first.img`, `${path}-second.img`] as const;
@@ -149,7 +156,12 @@ function keepDirectory(findings: string): string {
   return mkdtempSync(join(findings, 'found-'));
 }
 
-function keepFinding(image: string, place: string, promises: BlockPromises, findings: string): string {
+function keepFinding(
+  image: string,
+  place: string,
+  promises: BlockPromises,
+  findings: string,
+): string {
   const directory = keepDirectory(findings);
   writeFileSync(join(directory, PROMISES_FILE), JSON.stringify(promises));
   const work = join(place, 'work.img');

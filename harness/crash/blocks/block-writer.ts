@@ -32,7 +32,9 @@ export class BlockWriter {
     });
   }
 
-  /** Lines that have come from it: one when it begins to open, one when it has opened, one a step. */
+  /**
+   * Lines that have come from it: one when it begins to open, one when it has opened, one a step.
+   */
   get told(): number {
     return this.lineCount;
   }

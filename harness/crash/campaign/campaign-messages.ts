@@ -2,7 +2,10 @@ import type { DiskImage } from '../../file-systems/disk-image.ts';
 import type { Invariant } from '../promises/invariants.ts';
 import type { CrashStateCounts } from '../states/crash-states.ts';
 
-/** What the campaign and its workers say to each other, over the IPC channel of `child_process.fork`. */
+/**
+ * What the campaign and its workers say to each other, over the IPC channel of
+ * `child_process.fork`.
+ */
 
 export type ToStatesWorker =
   | { readonly type: 'check'; readonly task: StatesTask }

@@ -2,7 +2,10 @@ import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
-/** Seconds of crash states, the budget of kills, seconds of disk images, and whether every fault and every flipped bit is tried, or a choice. */
+/**
+ * Seconds of crash states, the budget of kills, seconds of disk images, and whether every fault and
+ * every flipped bit is tried, or a choice.
+ */
 export const PROFILES = {
   quick: { states: 20, kills: { seconds: 10 }, blocks: 4, whole: false },
   default: { states: 75, kills: { kills: 1100 }, blocks: 30, whole: true },
@@ -11,7 +14,11 @@ export const PROFILES = {
 export type Profile = keyof typeof PROFILES;
 
 /** Seconds of processor time that one mutant may live before it counts as a survivor. */
-export const MUTANT_SECONDS: Readonly<Record<Profile, number>> = { quick: 30, default: 60, nightly: 300 };
+export const MUTANT_SECONDS: Readonly<Record<Profile, number>> = {
+  quick: 30,
+  default: 60,
+  nightly: 300,
+};
 
 export interface CampaignOptions {
   readonly profile: Profile;
@@ -75,10 +82,12 @@ function toOptions(flags: Flags): CampaignOptions {
   const mutants = flags.mutants ?? false;
   if (onlySteps !== undefined && onlySeed === undefined)
     throw new CampaignUsageError('--only-steps needs --only-seed');
-  if (onlyMutant !== undefined && !mutants) throw new CampaignUsageError('--only-mutant needs --mutants');
+  if (onlyMutant !== undefined && !mutants)
+    throw new CampaignUsageError('--only-mutant needs --mutants');
   if (onlySeed !== undefined) {
     const other = mutants ? '--mutants' : flags.seed !== undefined ? '--seed' : undefined;
-    if (other !== undefined) throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
+    if (other !== undefined)
+      throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
   }
   // Mutants are compared from one run to the next.
   const seed = onlySeed ?? flags.seed ?? (mutants ? 1 : randomInt(2 ** 32));
@@ -129,8 +138,15 @@ function describeCommand(): Command {
     .option('--workers <n>', 'processes that check', workerCount, 2)
     .option('--out <directory>', 'directory for the report and for what failed', './tidemark-crash')
     .option('--only-seed <n>', 'check the one workload of this seed', seedNumber)
-    .option('--only-steps <list>', 'of that workload only these steps, by their numbers: 0,3,8', numberList)
-    .option('--mutants', 'plant known mistakes into copies of the engine, one by one; each must be caught')
+    .option(
+      '--only-steps <list>',
+      'of that workload only these steps, by their numbers: 0,3,8',
+      numberList,
+    )
+    .option(
+      '--mutants',
+      'plant known mistakes into copies of the engine, one by one; each must be caught',
+    )
     .option('--only-mutant <name>', 'of these only one')
     .addHelpText('after', HELP)
     .showSuggestionAfterError()
@@ -162,13 +178,17 @@ function workerCount(text: string): number {
 
 function numberList(text: string): number[] {
   if (text === '') return [];
-  const numbers = text.split(',').map((word) => (/^\d{1,6}$/.test(word) ? Number(word) : Number.NaN));
+  const numbers = text
+    .split(',')
+    .map((word) => (/^\d{1,6}$/.test(word) ? Number(word) : Number.NaN));
   return numbers.some(Number.isNaN) ? invalid('Give numbers with commas between them.') : numbers;
 }
 
 function integerBetween(text: string, least: number, most: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value >= least && value <= most ? value : invalid(`Give an integer from ${least} to ${most}.`);
+  return value >= least && value <= most
+    ? value
+    : invalid(`Give an integer from ${least} to ${most}.`);
 }
 
 function invalid(advice: string): never {

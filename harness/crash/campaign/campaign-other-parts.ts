@@ -11,7 +11,10 @@ import { runRot } from '../rot/rot-campaign.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
 import { describeStore } from './crash-report-image.ts';
 
-/** The parts of a campaign beside the crash states: processes that are killed, disks whose power goes, faults, and bit rot. */
+/**
+ * The parts of a campaign beside the crash states: processes that are killed, disks whose power
+ * goes, faults, and bit rot.
+ */
 
 /** Some hold to invariants of the design that the crash states cannot break. */
 const ALL_INVARIANTS: Readonly<Record<string, string>> = {
@@ -41,7 +44,9 @@ export function killsPart(
         parallel: workers,
         signal,
         onProgress: ({ kills, killsAMinute }) =>
-          progress.update(`kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`),
+          progress.update(
+            `kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`,
+          ),
       });
       const { kills, killsAMinute, killsWhileOpening, killsInMerges } = report;
       const { slowestOpenMs, operationsAcknowledged } = report;
@@ -60,11 +65,18 @@ export function killsPart(
             `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening and ${formatCount(killsInMerges)} in merges; slowest opening after one ${Math.round(slowestOpenMs)} ms`,
           ],
         ],
-        failures: report.findings.map(({ invariant, message, reproduce, directory: kept, details }) => {
-          const told = [...details, '', 'The files that the failed check left:', ...describeStore(kept)];
-          const keepStore = (to: string) => cpSync(kept, join(to, 'store'), { recursive: true });
-          return failure(invariant, message, seed, reproduce, told, keepStore);
-        }),
+        failures: report.findings.map(
+          ({ invariant, message, reproduce, directory: kept, details }) => {
+            const told = [
+              ...details,
+              '',
+              'The files that the failed check left:',
+              ...describeStore(kept),
+            ];
+            const keepStore = (to: string) => cpSync(kept, join(to, 'store'), { recursive: true });
+            return failure(invariant, message, seed, reproduce, told, keepStore);
+          },
+        ),
         isConclusive: kills > 0,
       };
     },
@@ -91,22 +103,30 @@ export function blocksPart({ seed, outDirectory }: PartOptions, seconds: number)
       if (trouble !== undefined) progress.print(`blocks: ${trouble}`);
       const told = `${formatCount(images)} images of ext4 mounted and recovered, ${formatCount(withRequestsInFlight)} with requests in flight, ${formatCount(mixed)} mixed of two`;
       return {
-        figures: { images, mixed, withRequestsInFlight, recovered, skipped: Number(skipped !== undefined) },
+        figures: {
+          images,
+          mixed,
+          withRequestsInFlight,
+          recovered,
+          skipped: Number(skipped !== undefined),
+        },
         rows: [['blocks', skipped === undefined ? told : `skipped: ${skipped}`]],
-        failures: report.findings.map(({ invariant, message, kind, seed, toldBefore, directory: kept }) => ({
-          invariant,
-          message,
-          seed,
-          command: `node dist/harness/crash/blocks/block-reproduce.js '${kept}'`,
-          details: [
-            `A ${kind === 'mixed' ? 'mixture of two images' : 'image'} of a disk, taken when the writer had told ${toldBefore} lines.`,
-            ...describeStore(join(kept, FOUND_STORE)),
-          ],
-          keepStore: (to) => {
-            const store = join(kept, FOUND_STORE);
-            if (existsSync(store)) cpSync(store, join(to, 'store'), { recursive: true });
-          },
-        })),
+        failures: report.findings.map(
+          ({ invariant, message, kind, seed, toldBefore, directory: kept }) => ({
+            invariant,
+            message,
+            seed,
+            command: `node dist/harness/crash/blocks/block-reproduce.js '${kept}'`,
+            details: [
+              `A ${kind === 'mixed' ? 'mixture of two images' : 'image'} of a disk, taken when the writer had told ${toldBefore} lines.`,
+              ...describeStore(join(kept, FOUND_STORE)),
+            ],
+            keepStore: (to) => {
+              const store = join(kept, FOUND_STORE);
+              if (existsSync(store)) cpSync(store, join(to, 'store'), { recursive: true });
+            },
+          }),
+        ),
         // Where it cannot run, the other parts decide.
         isConclusive: skipped !== undefined || (trouble === undefined && images > 0),
       };
@@ -114,14 +134,18 @@ export function blocksPart({ seed, outDirectory }: PartOptions, seconds: number)
   };
 }
 
-export function faultsPart({ seed, outDirectory }: PartOptions, size: 'tiny' | 'whole'): CampaignPart {
+export function faultsPart(
+  { seed, outDirectory }: PartOptions,
+  size: 'tiny' | 'whole',
+): CampaignPart {
   return {
     name: 'faults',
     invariants: ALL_INVARIANTS,
     run: async ({ progress }) => {
       const inside = await runFaults({
         size,
-        onProgress: ({ rows, runs }) => progress.update(`faults ${formatCount(runs)} in ${rows.length} rows`),
+        onProgress: ({ rows, runs }) =>
+          progress.update(`faults ${formatCount(runs)} in ${rows.length} rows`),
       });
       const directory = join(outDirectory, 'faults');
       mkdirSync(directory, { recursive: true });
@@ -148,7 +172,12 @@ export function faultsPart({ seed, outDirectory }: PartOptions, size: 'tiny' | '
         ],
         failures: [
           ...inside.findings.map(({ invariant, message, story, fault }) =>
-            failure(invariant, `${message} (${story}, ${JSON.stringify(fault)})`, seed, REPEAT_FAULTS),
+            failure(
+              invariant,
+              `${message} (${story}, ${JSON.stringify(fault)})`,
+              seed,
+              REPEAT_FAULTS,
+            ),
           ),
           ...failed.map(({ name, detail, invariant }) =>
             failure(invariant ?? 'alive', `${name}: ${detail}`, seed, REPEAT_FAULTS),

@@ -20,8 +20,12 @@ export interface StatesOptions {
   readonly seed: number;
   readonly workers: number;
   readonly outDirectory: string;
-  /** Either as many workloads as there is time for, or only the first, and of it only some steps. */
-  readonly goal: { readonly seconds: number } | { readonly onlySteps: readonly number[] | undefined };
+  /**
+   * Either as many workloads as there is time for, or only the first, and of it only some steps.
+   */
+  readonly goal:
+    | { readonly seconds: number }
+    | { readonly onlySteps: readonly number[] | undefined };
 }
 
 /** Every disk image that a power cut may leave, of one seeded workload after the other. */
@@ -78,7 +82,9 @@ class StatesCampaign {
       worker ??= this.startWorker();
       const current = worker;
       try {
-        const answer = await current.check(task, (counts) => this.runningCounts.set(current, counts));
+        const answer = await current.check(task, (counts) =>
+          this.runningCounts.set(current, counts),
+        );
         this.take(task, answer);
       } catch (error) {
         if (!(error instanceof WorkerLost)) throw error;
@@ -151,7 +157,9 @@ class StatesCampaign {
     const { goal, seed } = this.options;
     const seconds = (performance.now() - this.startMs) / 1000;
     const left =
-      'seconds' in goal ? [`${formatSeconds(Math.max(0, Math.ceil(goal.seconds - seconds)))} left`] : [];
+      'seconds' in goal
+        ? [`${formatSeconds(Math.max(0, Math.ceil(goal.seconds - seconds)))} left`]
+        : [];
     this.context.progress.update(
       [
         `states ${formatCount(states)} distinct`,

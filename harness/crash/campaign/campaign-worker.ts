@@ -1,7 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { CrashStateCounts } from '../states/crash-states.ts';
-import type { FromStatesWorker, StatesAnswer, StatesTask, ToStatesWorker } from './campaign-messages.ts';
+import type {
+  FromStatesWorker,
+  StatesAnswer,
+  StatesTask,
+  ToStatesWorker,
+} from './campaign-messages.ts';
 
 /** A worker that says nothing for so long hangs in the store. */
 const SILENCE_MS = 60_000;
@@ -41,7 +46,10 @@ export class CampaignWorker {
   }
 
   /** Throws `WorkerLost`. */
-  async check(task: StatesTask, counted: (counts: CrashStateCounts) => void): Promise<StatesAnswer> {
+  async check(
+    task: StatesTask,
+    counted: (counts: CrashStateCounts) => void,
+  ): Promise<StatesAnswer> {
     const silence = setTimeout(() => {
       this.isKilledForSilence = true;
       this.child.kill('SIGKILL');
@@ -58,7 +66,9 @@ export class CampaignWorker {
     clearTimeout(silence);
     if (typeof answer !== 'string') return answer;
     throw new WorkerLost(
-      this.isKilledForSilence ? `recovery did not come to an end in ${SILENCE_MS / 1000} s` : answer,
+      this.isKilledForSilence
+        ? `recovery did not come to an end in ${SILENCE_MS / 1000} s`
+        : answer,
     );
   }
 

@@ -27,7 +27,10 @@ export function mutantsJson({ durationMs, ...end }: MutantsEnd): string {
   return `${JSON.stringify(summary, undefined, 2)}\n`;
 }
 
-/** One that survived, or could not be planted, is a failure; so is an engine that has the faults already. */
+/**
+ * One that survived, or could not be planted, is a failure; so is an engine that has the faults
+ * already.
+ */
 export function mutantsExitCode({ baseline, results, interruptedBy }: MutantsEnd): ExitCode {
   const failed = results.some(({ fate }) => fate !== 'caught');
   if (failed || (baseline !== undefined && baseline.fate !== 'survived')) return ExitCode.broken;
@@ -44,7 +47,10 @@ export function describeMutants(end: MutantsEnd): string {
   const caught = results.filter(({ fate }) => fate === 'caught').length;
   const others = results
     .filter(({ fate }) => fate !== 'caught')
-    .map(({ name, fate, message }) => `  ${fate}: ${name}${message === undefined ? '' : ` (${message})`}`);
+    .map(
+      ({ name, fate, message }) =>
+        `  ${fate}: ${name}${message === undefined ? '' : ` (${message})`}`,
+    );
   const word = others.length > 0 ? 'BROKEN' : interruptedBy === undefined ? 'PASS' : 'INTERRUPTED';
   return [`${word}: ${caught} of ${results.length} mutants were caught`, ...others].join('\n');
 }
@@ -63,7 +69,9 @@ export function mutantsMarkdown({ results, seed, secondsEach }: MutantsEnd): str
     '',
     '| mutant | mistake | caught by | seed | states | seconds |',
     '|---|---|---|---|---|---|',
-    ...rows.map((cells) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`),
+    ...rows.map(
+      (cells) => `| ${cells.map((cell) => String(cell).replaceAll('|', '\\|')).join(' | ')} |`,
+    ),
     '',
   ].join('\n');
 }

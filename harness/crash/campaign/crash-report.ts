@@ -7,7 +7,10 @@ import type { CampaignOptions } from './campaign-options.ts';
 /** Raised when a field changes its meaning or goes; new fields do not raise it. */
 export const SUMMARY_SCHEMA = 1;
 
-/** `summary.json` of a campaign. Units stand in the names; times are wall-clock unless they are durations. */
+/**
+ * `summary.json` of a campaign. Units stand in the names; times are wall-clock unless they are
+ * durations.
+ */
 export interface CrashSummary {
   readonly schema: typeof SUMMARY_SCHEMA;
   readonly kind: 'tidemark-crash';
@@ -26,7 +29,10 @@ export interface CrashSummary {
   readonly host: Host;
   /** By name. A part that never began is not there. */
   readonly parts: Readonly<
-    Record<string, { readonly durationMs: number; readonly figures: Readonly<Record<string, number>> }>
+    Record<
+      string,
+      { readonly durationMs: number; readonly figures: Readonly<Record<string, number>> }
+    >
   >;
   readonly failures: readonly FailureSummary[];
 }

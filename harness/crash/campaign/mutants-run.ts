@@ -22,7 +22,10 @@ export interface MutantResult {
   readonly seconds: number;
 }
 
-/** The engine as it is, with the checks of these mutants: whatever they find in it they would find in every one of them. */
+/**
+ * The engine as it is, with the checks of these mutants: whatever they find in it they would find
+ * in every one of them.
+ */
 export function noMutation(mutants: readonly Mutant[]): Mutant {
   return {
     name: 'none',
@@ -105,7 +108,9 @@ async function runMutant(mutant: Mutant, options: MutantRunOptions): Promise<Mut
   }
 }
 
-/** What the checks say, in a process of their own: a mistake may as well keep it from ever ending. */
+/**
+ * What the checks say, in a process of their own: a mistake may as well keep it from ever ending.
+ */
 function runChild(
   program: string,
   { checks }: Mutant,
@@ -137,7 +142,9 @@ function runChild(
       clearTimeout(late);
       signal.removeEventListener('abort', kill);
       const message = isLate ? 'it never came to an end' : errors.trim();
-      resolve(verdict ?? { check: checks[0] as MutantCheckName, caught: { invariant: 'alive', message } });
+      resolve(
+        verdict ?? { check: checks[0] as MutantCheckName, caught: { invariant: 'alive', message } },
+      );
     });
   });
 }

@@ -3,8 +3,9 @@ import type { DiskImage } from '../../file-systems/disk-image.ts';
 import type { TraceEvent } from '../../file-systems/trace.ts';
 
 /**
- * What stable storage may hold while a trace runs: what was synced, and the pieces that were not, each of which a power
- * cut may keep, lose, or (a write) tear. Nothing orders pieces but a sync between them.
+ * What stable storage may hold while a trace runs: what was synced, and the pieces that were not,
+ * each of which a power cut may keep, lose, or (a write) tear. Nothing orders pieces but a sync
+ * between them.
  */
 
 export type NameEvent = Extract<
@@ -29,7 +30,10 @@ interface PendingPiece extends Piece {
   readonly stale: Buffer;
 }
 
-/** What became of a piece. A torn write kept `[keepFrom, keepTo)` of its bytes; what else it covers holds `fill`. */
+/**
+ * What became of a piece. A torn write kept `[keepFrom, keepTo)` of its bytes; what else it covers
+ * holds `fill`.
+ */
 export type Fate =
   | 'lost'
   | 'kept'
@@ -40,8 +44,8 @@ export type Fate =
     };
 
 /**
- * What stands where a torn write made the file longer: nothing, zeros, foreign bytes, or those that once stood there
- * before the file was cut.
+ * What stands where a torn write made the file longer: nothing, zeros, foreign bytes, or those that
+ * once stood there before the file was cut.
  */
 export type Fill = 'short' | 'zeros' | 'garbage' | 'stale';
 
@@ -79,17 +83,20 @@ export class DiskModel {
     switch (event.kind) {
       case 'dataSync':
         this.settle(
-          (piece) => isData(piece.event) && piece.event.inode === event.inode && piece.at < event.since,
+          (piece) =>
+            isData(piece.event) && piece.event.inode === event.inode && piece.at < event.since,
         );
         break;
       case 'directorySync':
         this.settle(
-          (piece) => !isData(piece.event) && parentOf(piece.event) === event.path && piece.at < event.since,
+          (piece) =>
+            !isData(piece.event) && parentOf(piece.event) === event.path && piece.at < event.since,
         );
         break;
       case 'writebackFailed':
         for (const piece of this.pending) {
-          if (!isData(piece.event) || piece.event.inode !== event.inode || piece.at < event.since) continue;
+          if (!isData(piece.event) || piece.event.inode !== event.inode || piece.at < event.since)
+            continue;
           piece.isAbandoned = !piece.isSettled;
         }
         break;
@@ -144,7 +151,11 @@ export class DiskModel {
       if (!isSettled) return true;
       if (!isData(event)) applyName(this.durableNames, event);
       else if (abandoned.has(event.inode)) return true;
-      else this.durableData.set(event.inode, applyData(this.dataOf(event.inode), event, 'kept', NO_BYTES));
+      else
+        this.durableData.set(
+          event.inode,
+          applyData(this.dataOf(event.inode), event, 'kept', NO_BYTES),
+        );
       return false;
     });
   }
@@ -152,7 +163,8 @@ export class DiskModel {
   /** Did a later piece that is durable replace all of it? */
   private isOverwritten({ at, event }: Piece): boolean {
     return this.pending.some(
-      (later) => later.isSettled && later.at > at && isData(later.event) && covers(later.event, event),
+      (later) =>
+        later.isSettled && later.at > at && isData(later.event) && covers(later.event, event),
     );
   }
 }
@@ -206,7 +218,10 @@ function applyName({ files, directories }: Names, event: NameEvent): void {
   }
 }
 
-/** A rename is atomic, and it is about one file (or directory), whatever became of the entry that this once had. */
+/**
+ * A rename is atomic, and it is about one file (or directory), whatever became of the entry that
+ * this once had.
+ */
 function renameName(
   { files, directories }: Names,
   { from, to, inode }: Extract<NameEvent, { kind: 'rename' }>,
@@ -225,7 +240,12 @@ function renameName(
   }
 }
 
-function applyData(before: Buffer, event: DataEvent, fate: Exclude<Fate, 'lost'>, stale: Buffer): Buffer {
+function applyData(
+  before: Buffer,
+  event: DataEvent,
+  fate: Exclude<Fate, 'lost'>,
+  stale: Buffer,
+): Buffer {
   if (event.kind === 'truncate') {
     const after = Buffer.alloc(event.sizeBytes);
     before.copy(after, 0, 0, event.sizeBytes);
@@ -240,7 +260,8 @@ function applyData(before: Buffer, event: DataEvent, fate: Exclude<Fate, 'lost'>
   if (end > before.length) {
     const from = Math.max(before.length, position);
     if (fill === 'garbage' || fill === 'stale') fillWithGarbage(after, from, end);
-    if (fill === 'stale' && from < stale.length) stale.copy(after, from, from, Math.min(end, stale.length));
+    if (fill === 'stale' && from < stale.length)
+      stale.copy(after, from, from, Math.min(end, stale.length));
   }
   bytes.copy(after, position + keepFrom, keepFrom, keepTo);
   return after;

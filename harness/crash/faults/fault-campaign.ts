@@ -41,7 +41,10 @@ export interface FaultFinding {
   readonly fault: Fault;
 }
 
-/** Runs every story once for every call in it and every fault that the call can have. The same at every run. */
+/**
+ * Runs every story once for every call in it and every fault that the call can have. The same at
+ * every run.
+ */
 export async function runFaults(options: FaultOptions = {}): Promise<FaultReport> {
   const startMs = performance.now();
   const rows: FaultRow[] = [];
@@ -88,7 +91,10 @@ async function runStory(story: FaultStory, injector: FaultInjector): Promise<voi
   await scenario.run(story.steps);
 }
 
-/** Runs a story with one fault; a finding for everything that does not hold, also when the fault never came. */
+/**
+ * Runs a story with one fault; a finding for everything that does not hold, also when the fault
+ * never came.
+ */
 export async function runFault(story: FaultStory, fault: Fault): Promise<FaultFinding[]> {
   const injector = new FaultInjector(fault);
   const finding = (invariant: string, message: string): FaultFinding => ({

@@ -13,10 +13,11 @@ import {
 } from '../kills/kill-workload.ts';
 
 /**
- * A process whose system calls fail. `fault-child.js run DIRECTORY SEED` writes a line before it opens the store, one when
- * it has, waits for a line of its input, takes steps and writes a line after each, as kill-child does. The first error
- * ends it, in order: `failed CODE DURING`, then `closed CODE`. `fault-child.js list DIRECTORY` opens the store and tells
- * which operation wrote each live value.
+ * A process whose system calls fail. `fault-child.js run DIRECTORY SEED` writes a line before it
+ * opens the store, one when it has, waits for a line of its input, takes steps and writes a line
+ * after each, as kill-child does. The first error ends it, in order: `failed CODE DURING`, then
+ * `closed CODE`. `fault-child.js list DIRECTORY` opens the store and tells which operation wrote
+ * each live value.
  */
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
@@ -29,7 +30,8 @@ function tell(line: string): void {
   writeSync(STANDARD_OUTPUT, `${line}\n`);
 }
 
-// A merge that runs beside the steps may meet the fault, and nobody waits for it. Anything untyped ends the process.
+// A merge that runs beside the steps may meet the fault, and nobody waits for it. Anything untyped
+// ends the process.
 process.on('unhandledRejection', codeOf);
 
 /** The code of a typed error; throws any other. */

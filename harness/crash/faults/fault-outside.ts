@@ -7,7 +7,10 @@ import { adoptState, harnessProgram } from '../kills/kill-subject.ts';
 import { KillHistory, killSteps } from '../kills/kill-workload.ts';
 import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
 
-/** The same faults as the kernel gives them: limits, a full disk, failing system calls. No code of ours is in between. */
+/**
+ * The same faults as the kernel gives them: limits, a full disk, failing system calls. No code of
+ * ours is in between.
+ */
 
 export interface OutsideOptions {
   /** Where the stores lie; those with findings stay there. */
@@ -117,12 +120,17 @@ function missingTools(): (one: OutsideCase) => string | undefined {
   };
 }
 
-async function runCase(one: OutsideCase, { directory, seed }: OutsideOptions): Promise<OutsideResult> {
+async function runCase(
+  one: OutsideCase,
+  { directory, seed }: OutsideOptions,
+): Promise<OutsideResult> {
   const place = mkdtempSync(join(directory, 'outside-'));
   const store = join(place, 'store');
   try {
     const lines =
-      one.diskKib === undefined ? await runChild(one, store, seed) : await runOnDisk(one, place, seed);
+      one.diskKib === undefined
+        ? await runChild(one, store, seed)
+        : await runOnDisk(one, place, seed);
     checkLines(lines, seed);
     rmSync(place, { recursive: true, force: true });
     const told = lines.filter((line) => /^(?:failed|closed) /.test(line));
@@ -148,7 +156,10 @@ async function runChild(one: OutsideCase, store: string, seed: number): Promise<
   return [...lines, ...(await linesOf([process.execPath, program, 'list', store]))];
 }
 
-/** In a mount namespace, with which the file system goes away. What was full is opened as it is, then with more room. */
+/**
+ * In a mount namespace, with which the file system goes away. What was full is opened as it is,
+ * then with more room.
+ */
 async function runOnDisk({ diskKib }: OutsideCase, place: string, seed: number): Promise<string[]> {
   const script = `
     mount -t tmpfs -o size=${diskKib}k tmpfs "$1" && head -c 16384 /dev/zero > "$1/filler" || exit 9
@@ -215,6 +226,9 @@ function checkLines(lines: readonly string[], seed: number): void {
 function* pairsOf(line: string, history: KillHistory): Generator<[Buffer, Buffer]> {
   for (const pair of line.split(' ').slice(1).filter(Boolean)) {
     const [key, index] = pair.split('=') as [string, string];
-    yield [Buffer.from(key), Buffer.from(index === 'wrong' ? index : history.valueOf(Number(index)))];
+    yield [
+      Buffer.from(key),
+      Buffer.from(index === 'wrong' ? index : history.valueOf(Number(index))),
+    ];
   }
 }

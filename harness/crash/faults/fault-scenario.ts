@@ -17,14 +17,25 @@ import { checkPoisoned } from '../promises/poisoned-check.ts';
 import { FaultHistory } from './fault-history.ts';
 
 /**
- * One store in memory that goes through a scenario while a call fails. It is held to what was promised at every step, and
- * afterwards, when nothing fails any more: as it is, and after a power cut.
+ * One store in memory that goes through a scenario while a call fails. It is held to what was
+ * promised at every step, and afterwards, when nothing fails any more: as it is, and after a power
+ * cut.
  */
 
 export type FaultStep =
   | { readonly kind: 'write' | 'durable'; readonly operation: HistoryOperation }
   | { readonly kind: 'batch'; readonly operations: readonly HistoryOperation[] }
-  | { readonly kind: 'sync' | 'rotate' | 'read' | 'scan' | 'compactTo' | 'export' | 'open' | 'close' };
+  | {
+      readonly kind:
+        | 'sync'
+        | 'rotate'
+        | 'read'
+        | 'scan'
+        | 'compactTo'
+        | 'export'
+        | 'open'
+        | 'close';
+    };
 
 const DIRECTORY = '/parent/store';
 const COPY = '/parent/copy';
@@ -43,7 +54,9 @@ export class FaultScenario {
 
   constructor(injector: FaultInjector, image = EMPTY_DISK) {
     const memory = image === EMPTY_DISK ? new MemoryFileSystem() : fileSystemOf(image);
-    const inodes = new Map([...image.files.keys()].map((path) => [path, memory.stat(path)?.inode as number]));
+    const inodes = new Map(
+      [...image.files.keys()].map((path) => [path, memory.stat(path)?.inode as number]),
+    );
     this.first = { image, inodes };
     this.disk = new RecordingFileSystem(memory);
     this.injector = injector;
@@ -56,7 +69,10 @@ export class FaultScenario {
     this.durable = durable;
   }
 
-  /** Takes the steps until one fails for good, then recovers. Throws `PromiseBroken` or `InvariantBroken`. */
+  /**
+   * Takes the steps until one fails for good, then recovers. Throws `PromiseBroken` or
+   * `InvariantBroken`.
+   */
   async run(steps: readonly FaultStep[]): Promise<void> {
     for (const step of steps) {
       const failure = await this.take(step);
@@ -70,7 +86,8 @@ export class FaultScenario {
   private async take(step: FaultStep): Promise<unknown> {
     const before = this.history.length;
     if ('operation' in step) this.history.append(step.operation);
-    if ('operations' in step) for (const operation of step.operations) this.history.append(operation);
+    if ('operations' in step)
+      for (const operation of step.operations) this.history.append(operation);
     try {
       await this.act(step, before);
     } catch (error) {
@@ -104,7 +121,9 @@ export class FaultScenario {
         break;
       }
       case 'batch':
-        store.batch(step.operations.map((operation, index) => this.toBatch(operation, before + index)));
+        store.batch(
+          step.operations.map((operation, index) => this.toBatch(operation, before + index)),
+        );
         break;
       case 'sync':
         await store.sync();
@@ -161,7 +180,10 @@ export class FaultScenario {
     }
   }
 
-  /** Can the store go on after this failure? Checks that it does, or that it is poisoned as it must be. */
+  /**
+   * Can the store go on after this failure? Checks that it does, or that it is poisoned as it must
+   * be.
+   */
   private async survives(step: FaultStep, failure: unknown): Promise<boolean> {
     const { code } = failure as StoreError;
     const { store } = this;
@@ -202,7 +224,8 @@ export class FaultScenario {
       try {
         await store.close();
       } catch (error) {
-        if (!(error instanceof StoreError)) throw new PromiseBroken('typed', `close throws ${error}`);
+        if (!(error instanceof StoreError))
+          throw new PromiseBroken('typed', `close throws ${error}`);
       }
       this.store = undefined;
     }
@@ -212,13 +235,22 @@ export class FaultScenario {
 
   private expectDescriptors(expected: number, after: string): void {
     if (this.disk.openDescriptorCount !== expected)
-      throw new PromiseBroken('I10', `${this.disk.openDescriptorCount} descriptors are open after ${after}`);
+      throw new PromiseBroken(
+        'I10',
+        `${this.disk.openDescriptorCount} descriptors are open after ${after}`,
+      );
   }
 
-  /** Everything that returned is there when the store is opened again, and everything durable after a power cut. */
+  /**
+   * Everything that returned is there when the store is opened again, and everything durable after
+   * a power cut.
+   */
   private async recover(): Promise<void> {
     await this.checkPowerCuts(this.durable);
-    const store = await openStore(DIRECTORY, { fileSystem: this.disk, segmentBytes: SEGMENT_BYTES });
+    const store = await openStore(DIRECTORY, {
+      fileSystem: this.disk,
+      segmentBytes: SEGMENT_BYTES,
+    });
     this.adoptState(store.entries(), this.returned, 'opened again');
     store.put(this.history.keyName(0), this.history.valueOf(this.history.length));
     this.history.append({ key: 0, kind: 'put' });
@@ -233,11 +265,16 @@ export class FaultScenario {
     const kept = this.history.longestPrefix(this.history.stateOf(pairs));
     if (kept === undefined) throw new PromiseBroken('I1', `${when}, the store shows no prefix`);
     if (kept < least)
-      throw new PromiseBroken('I2', `${when}, the store shows ${kept} operations of at least ${least}`);
+      throw new PromiseBroken(
+        'I2',
+        `${when}, the store shows ${kept} operations of at least ${least}`,
+      );
     if (kept !== this.history.length) this.history.rollBack(kept);
   }
 
-  /** Opens what a power cut leaves now: all that is unsynced lost, all kept, each half of it kept. */
+  /**
+   * Opens what a power cut leaves now: all that is unsynced lost, all kept, each half of it kept.
+   */
   private async checkPowerCuts(least: number): Promise<void> {
     const model = new DiskModel(this.first.image, (path) => this.first.inodes.get(path) as number);
     this.disk.trace.forEach((event, at) => {
@@ -256,7 +293,10 @@ export class FaultScenario {
       const store = await openStore(DIRECTORY, { fileSystem, segmentBytes: SEGMENT_BYTES });
       const kept = this.history.longestPrefix(this.history.stateOf(store.entries()));
       if (kept === undefined || kept < least)
-        throw new PromiseBroken('I2', `a power cut ${which} leaves ${kept} operations of at least ${least}`);
+        throw new PromiseBroken(
+          'I2',
+          `a power cut ${which} leaves ${kept} operations of at least ${least}`,
+        );
       await store.close();
     }
   }
@@ -270,7 +310,10 @@ export class FaultScenario {
         throw new PromiseBroken('outputs', 'what compactTo made shows no prefix');
       await copy.close();
     }
-    if (disk.stat(EXPORT) !== undefined && !/^(?:\{.*\}\n)*$/.test(disk.readFile(EXPORT).toString()))
+    if (
+      disk.stat(EXPORT) !== undefined &&
+      !/^(?:\{.*\}\n)*$/.test(disk.readFile(EXPORT).toString())
+    )
       throw new PromiseBroken('outputs', 'what exportJsonl made is there in part');
   }
 }

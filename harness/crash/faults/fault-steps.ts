@@ -23,7 +23,9 @@ const batch = (...keys: number[]): FaultStep => ({
   kind: 'batch',
   operations: keys.map((key, index) => ({ key, kind: index === 1 ? 'delete' : 'put' })),
 });
-const step = (kind: Exclude<FaultStep['kind'], 'write' | 'durable' | 'batch'>): FaultStep => ({ kind });
+const step = (kind: Exclude<FaultStep['kind'], 'write' | 'durable' | 'batch'>): FaultStep => ({
+  kind,
+});
 
 const LIFE: readonly FaultStep[] = [
   step('open'),
@@ -83,7 +85,10 @@ export async function faultStories(size: 'tiny' | 'whole'): Promise<readonly Fau
   return [life, await tornStory()];
 }
 
-/** A process died with one segment begun behind a torn one: opening it has to cut, to save and to rewrite. */
+/**
+ * A process died with one segment begun behind a torn one: opening it has to cut, to save and to
+ * rewrite.
+ */
 async function tornStory(): Promise<FaultStory> {
   const directory = '/parent/store';
   const fileSystem = new MemoryFileSystem();

@@ -27,7 +27,12 @@ export async function adapterSubject(adapter: string): Promise<KillSubject> {
     program: harnessProgram('kills/kill-adapter-child.js'),
     args: (directory, { seed, round, length, only }) => {
       mkdirSync(directory, { recursive: true });
-      return [adapter, directory, ...[seed, round, length].map(String), ...(only ? [only.join()] : [])];
+      return [
+        adapter,
+        directory,
+        ...[seed, round, length].map(String),
+        ...(only ? [only.join()] : []),
+      ];
     },
     steps: ({ seed, round, only }) => pickSteps(adapterSteps(seed, round), only),
     async check(directory, { history, acknowledged }) {
@@ -47,6 +52,7 @@ export async function adapterSubject(adapter: string): Promise<KillSubject> {
 
 async function pairsOf(store: StoreUnderTest): Promise<[Uint8Array, Uint8Array][]> {
   const pairs: [Uint8Array, Uint8Array][] = [];
-  for await (const [key, value] of store.entries()) pairs.push([Buffer.from(key), Buffer.from(value)]);
+  for await (const [key, value] of store.entries())
+    pairs.push([Buffer.from(key), Buffer.from(value)]);
   return pairs;
 }

@@ -120,7 +120,11 @@ class Campaign {
   }
 
   private isOver(): boolean {
-    const { kills = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY, signal } = this.options;
+    const {
+      kills = Number.POSITIVE_INFINITY,
+      seconds = Number.POSITIVE_INFINITY,
+      signal,
+    } = this.options;
     if (signal?.aborted || this.findings.length >= MOST_FINDINGS) return true;
     return this.started >= kills || performance.now() - this.startMs >= seconds * 1000;
   }
@@ -144,7 +148,11 @@ class Campaign {
       if (!(error instanceof KillFailure)) throw error;
       // Counted at once, so that the other stores end while this one is made smaller.
       const index = this.findings.push(this.findingOf(error, store, directory)) - 1;
-      this.findings[index] = await this.shrunk(this.findings[index] as KillFinding, script, storeSeed);
+      this.findings[index] = await this.shrunk(
+        this.findings[index] as KillFinding,
+        script,
+        storeSeed,
+      );
     }
   }
 
@@ -186,12 +194,25 @@ class Campaign {
   }
 
   /** A death at a random time comes a little earlier or later each time. */
-  private async countFailures({ invariant, directory }: KillFinding, storeSeed: number): Promise<number> {
+  private async countFailures(
+    { invariant, directory }: KillFinding,
+    storeSeed: number,
+  ): Promise<number> {
     const place = `${directory}-again`;
     let failures = 0;
-    for (let attempt = 0; attempt < ATTEMPTS_AS_IT_WAS && !this.options.signal?.aborted; attempt++) {
+    for (
+      let attempt = 0;
+      attempt < ATTEMPTS_AS_IT_WAS && !this.options.signal?.aborted;
+      attempt++
+    ) {
       rmSync(place, { recursive: true, force: true });
-      const kills = killStore(this.subject, place, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+      const kills = killStore(
+        this.subject,
+        place,
+        storeSeed,
+        Prng.seeded(storeSeed),
+        KILLS_A_STORE,
+      );
       try {
         while (!(await kills.next()).done);
       } catch (error) {
@@ -211,8 +232,8 @@ class Campaign {
 }
 
 /**
- * The kills of one store of a campaign again, for `kill-reproduce`, or exactly those of a script. What depends on time
- * may come otherwise. Throws `KillFailure`.
+ * The kills of one store of a campaign again, for `kill-reproduce`, or exactly those of a script.
+ * What depends on time may come otherwise. Throws `KillFailure`.
  */
 export async function repeatStore(
   options: Pick<KillOptions, 'directory' | 'seed' | 'adapter'>,

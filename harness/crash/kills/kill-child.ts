@@ -15,19 +15,19 @@ import {
 } from './kill-workload.ts';
 
 /**
- * The process that gets killed: `kill-child.js DIRECTORY SEED ROUND LENGTH [DIE_AT_CHANGE [BLOCK_AFTER_STEPS
- * [ONLY_STEPS]]]` goes on with a store whose history has LENGTH operations, until somebody ends it, or until it kills
- * itself in its n-th change of the file system (0: never). After so many steps it blocks its event loop for good. With
- * ONLY_STEPS it takes those, counts changes from where the last of them begins, and kills itself behind it. It writes a
- * line when it begins to open, when it has opened, and after each step: `KIND LENGTH`, the length of the history by
- * then. A line is written only once the step has returned, and in one blocking call, so that whoever reads it knows:
- * this much was acknowledged.
+ * The process that gets killed: `kill-child.js DIRECTORY SEED ROUND LENGTH [DIE_AT_CHANGE
+ * [BLOCK_AFTER_STEPS [ONLY_STEPS]]]` goes on with a store whose history has LENGTH operations,
+ * until somebody ends it, or until it kills itself in its n-th change of the file system (0:
+ * never). After so many steps it blocks its event loop for good. With ONLY_STEPS it takes those,
+ * counts changes from where the last of them begins, and kills itself behind it. It writes a line
+ * when it begins to open, when it has opened, and after each step: `KIND LENGTH`, the length of the
+ * history by then. A line is written only once the step has returned, and in one blocking call, so
+ * that whoever reads it knows: this much was acknowledged.
  */
 const STANDARD_OUTPUT = 1;
 
-const [directory, seed, round, firstLength, dieAtChange, blockAfterSteps, onlySteps] = process.argv.slice(
-  2,
-) as [string, string, string, string, string?, string?, string?];
+const [directory, seed, round, firstLength, dieAtChange, blockAfterSteps, onlySteps] =
+  process.argv.slice(2) as [string, string, string, string, string?, string?, string?];
 const outputs = join(directory, OUTPUTS_DIRECTORY);
 const only = parseNumbers(onlySteps);
 const killPoint = new KillPoint();

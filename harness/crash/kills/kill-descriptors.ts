@@ -2,7 +2,10 @@ import { readdirSync, readlinkSync } from 'node:fs';
 
 const OWN_DESCRIPTORS = '/proc/self/fd';
 
-/** What this process holds open below a directory, as the kernel names it; undefined where nothing tells. */
+/**
+ * What this process holds open below a directory, as the kernel names it; undefined where nothing
+ * tells.
+ */
 export function storeDescriptors(directory: string): string[] | undefined {
   let names: string[];
   try {

@@ -6,7 +6,9 @@ import { KillFailure } from './kill-store.ts';
 import type { KillSubject } from './kill-subject.ts';
 import type { KillStep } from './kill-workload.ts';
 
-/** Scripts that are run for one finding: what is left by then is small enough to be read, as a rule. */
+/**
+ * Scripts that are run for one finding: what is left by then is small enough to be read, as a rule.
+ */
 const MOST_TRIES = 200;
 /** However busy the machine is; on a quiet one that many take a minute. */
 const SHRINK_MS = 10 * 60_000;
@@ -17,8 +19,8 @@ export interface SmallFinding {
 }
 
 /**
- * Makes what broke an invariant small, and leaves the store of the small one in the finding's directory. Undefined when
- * it does not come again: then the directory holds what it held.
+ * Makes what broke an invariant small, and leaves the store of the small one in the finding's
+ * directory. Undefined when it does not come again: then the directory holds what it held.
  */
 export async function shrinkFinding(
   subject: KillSubject,

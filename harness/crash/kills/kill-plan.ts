@@ -8,7 +8,10 @@ export type KillPlan =
   | { readonly kind: 'line'; readonly lines: number }
   /** In its n-th change of the file system, far behind its opening. */
   | { readonly kind: 'change'; readonly dieAtChange: number }
-  /** In its n-th change, which belongs to its opening: recovery itself is killed, often several times in a row. */
+  /**
+   * In its n-th change, which belongs to its opening: recovery itself is killed, often several
+   * times in a row.
+   */
   | { readonly kind: 'recovery'; readonly dieAtChange: number }
   /** After so many steps, while it holds the store and answers nobody. */
   | { readonly kind: 'blocked'; readonly steps: number };
@@ -21,12 +24,21 @@ export const OUTSIDE_KILL_KINDS: readonly KillKind[] = ['time', 'line'];
 const DELAYS_MS = [4, 40, 160] as const;
 const LINES = [1, 4, 60, 300] as const;
 const CHANGES = 180;
-/** Those of an opening that repairs; a clean one takes fewer, and the kill comes in the first steps then. */
+/**
+ * Those of an opening that repairs; a clean one takes fewer, and the kill comes in the first steps
+ * then.
+ */
 const RECOVERY_CHANGES = 26;
 const BLOCK_STEPS = 30;
 
 /** How often each kind comes. */
-const WEIGHTS: Readonly<Record<KillKind, number>> = { time: 4, line: 3, change: 7, recovery: 5, blocked: 1 };
+const WEIGHTS: Readonly<Record<KillKind, number>> = {
+  time: 4,
+  line: 3,
+  change: 7,
+  recovery: 5,
+  blocked: 1,
+};
 
 export function planKill(prng: Prng, kinds: readonly KillKind[]): KillPlan {
   const bag = kinds.flatMap((kind) => Array<KillKind>(WEIGHTS[kind]).fill(kind));

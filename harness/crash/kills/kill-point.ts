@@ -18,8 +18,9 @@ export class KillPoint {
 }
 
 /**
- * The real file system, for a process that kills itself in a change: a write after half of it, anything else
- * before it has begun. `onDeath` is told the method right before. Dying after a change is dying before the next.
+ * The real file system, for a process that kills itself in a change: a write after half of it,
+ * anything else before it has begun. `onDeath` is told the method right before. Dying after a
+ * change is dying before the next.
  */
 export function dyingFileSystem(point: KillPoint, onDeath: (method: string) => void): FileSystem {
   const real = new NodeFileSystem();

@@ -8,8 +8,9 @@ import { parseScript } from './kill-script.ts';
 import { KillFailure } from './kill-store.ts';
 
 /**
- * Does the kills of one store again: `node dist/harness/crash/kills/kill-reproduce.js --seed N --store N [--adapter NAME]`, or
- * those that are left of them after shrinking: `--seed N --script TEXT`, with the seed of the store.
+ * Does the kills of one store again: `node dist/harness/crash/kills/kill-reproduce.js --seed N
+ * --store N [--adapter NAME]`, or those that are left of them after shrinking: `--seed N --script
+ * TEXT`, with the seed of the store.
  */
 interface Words {
   readonly seed: string;
@@ -19,7 +20,9 @@ interface Words {
 }
 
 const words = new Command('kill-reproduce')
-  .description('Repeats the kills of one store of a kill campaign, and keeps the store when a check fails.')
+  .description(
+    'Repeats the kills of one store of a kill campaign, and keeps the store when a check fails.',
+  )
   .requiredOption('--seed <number>', 'of the campaign, or, with a script, of the store')
   .option('--store <number>', 'number of the store in the campaign')
   .option('--script <text>', 'the steps and deaths of each process, as a report gives them')
@@ -36,7 +39,10 @@ const parent = mkdtempSync(join(tmpdir(), 'tidemark-kill-'));
 const directory = join(parent, 'store');
 try {
   const { adapter } = words;
-  await repeatStore({ directory, seed: Number(words.seed), ...(adapter !== undefined && { adapter }) }, what);
+  await repeatStore(
+    { directory, seed: Number(words.seed), ...(adapter !== undefined && { adapter }) },
+    what,
+  );
   console.log('every check passed');
   rmSync(parent, { recursive: true, force: true });
 } catch (error) {

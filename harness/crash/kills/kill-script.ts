@@ -7,7 +7,10 @@ export interface ScriptedRound {
   readonly round: number;
   /** By their numbers, ascending. */
   readonly steps: readonly number[];
-  /** It dies in this change of the last step, or of its opening when there are no steps. 0: behind them all. */
+  /**
+   * It dies in this change of the last step, or of its opening when there are no steps. 0: behind
+   * them all.
+   */
   readonly dieAtChange: number;
   /** Instead of dying it blocks, and must not be robbed. */
   readonly blocks: boolean;
@@ -15,8 +18,15 @@ export interface ScriptedRound {
   readonly opens: boolean;
 }
 
-/** What a process did whose death came from outside, as far as it told: the exact moment is lost. */
-export function scriptOf(round: number, plan: KillPlan, run: KilledRun, opens: boolean): ScriptedRound {
+/**
+ * What a process did whose death came from outside, as far as it told: the exact moment is lost.
+ */
+export function scriptOf(
+  round: number,
+  plan: KillPlan,
+  run: KilledRun,
+  opens: boolean,
+): ScriptedRound {
   const told = run.acknowledgements.length;
   const diedAtChange = run.diedAtChange ?? 0;
   // The step that it was in: the one that it died in, or that threw.
@@ -25,7 +35,10 @@ export function scriptOf(round: number, plan: KillPlan, run: KilledRun, opens: b
   return { round, steps, dieAtChange: diedAtChange, blocks: plan.kind === 'blocked', opens };
 }
 
-/** For a command line: `0:1,4,5!3+;2:0*` is round 0 that dies in change 3 of step 5 and is opened, then 2, which blocks. */
+/**
+ * For a command line: `0:1,4,5!3+;2:0*` is round 0 that dies in change 3 of step 5 and is opened,
+ * then 2, which blocks.
+ */
 export function formatScript(script: readonly ScriptedRound[]): string {
   return script
     .map(({ round, steps, dieAtChange, blocks, opens }) => {

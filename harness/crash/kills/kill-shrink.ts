@@ -5,9 +5,10 @@ import type { ScriptedRound } from './kill-script.ts';
 const CHANGES_TRIED = 8;
 
 /**
- * Makes a script that fails shorter: fewer rounds, fewer steps, an earlier death. When it does not fail as it stands,
- * since the death in it came from outside, deaths at exact points of the next step are tried instead, if the process can
- * (`diesInChanges`). Undefined when none of them fails. Ends with the best that it has when the time is over.
+ * Makes a script that fails shorter: fewer rounds, fewer steps, an earlier death. When it does not
+ * fail as it stands, since the death in it came from outside, deaths at exact points of the next
+ * step are tried instead, if the process can (`diesInChanges`). Undefined when none of them fails.
+ * Ends with the best that it has when the time is over.
  */
 export async function shrinkScript(
   script: readonly ScriptedRound[],

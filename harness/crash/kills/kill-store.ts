@@ -38,8 +38,8 @@ export class KillFailure extends Error {
 }
 
 /**
- * One store that is killed `kills` times. Everything it does follows from `prng` and `seed`. What was done, exactly, is
- * added to `script`. Throws `KillFailure`.
+ * One store that is killed `kills` times. Everything it does follows from `prng` and `seed`. What
+ * was done, exactly, is added to `script`. Throws `KillFailure`.
  */
 export async function* killStore(
   subject: KillSubject,
@@ -90,12 +90,21 @@ export async function killRound(
   }
 }
 
-/** Its files have these names from the first to the last but one of its steps; in the last there are none any more. */
+/**
+ * Its files have these names from the first to the last but one of its steps; in the last there are
+ * none any more.
+ */
 function leftInMerge(directory: string): boolean {
-  return existsSync(directory) && readdirSync(directory).some((name) => /\.merge(?:-tmp|\.tmp)?$/.test(name));
+  return (
+    existsSync(directory) &&
+    readdirSync(directory).some((name) => /\.merge(?:-tmp|\.tmp)?$/.test(name))
+  );
 }
 
-/** Repeats what the child did, as far as it told and one step further, since it may have died inside that one. */
+/**
+ * Repeats what the child did, as far as it told and one step further, since it may have died inside
+ * that one.
+ */
 export function follow(
   history: KillHistory,
   steps: Iterator<KillStep, unknown>,
@@ -117,7 +126,8 @@ export function follow(
     if (done) throw new PromiseBroken('harness', `the child says ${line}, and had no more steps`);
     take(step, true);
     const expected = `${step.kind} ${history.length}`;
-    if (line !== expected) throw new PromiseBroken('harness', `the child says ${line}, and not ${expected}`);
+    if (line !== expected)
+      throw new PromiseBroken('harness', `the child says ${line}, and not ${expected}`);
   }
   const acknowledged = history.length;
   const next = run.opened ? steps.next() : undefined;

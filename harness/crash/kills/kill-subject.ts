@@ -14,8 +14,8 @@ export interface KillSubject {
   args(directory: string, round: KillRound, plan: KillPlan): string[];
   steps(round: KillRound): Iterator<KillStep, unknown>;
   /**
-   * Opens what a killed process left and checks it, as a writer only when `opens`; returns how long that took. Throws
-   * `PromiseBroken`.
+   * Opens what a killed process left and checks it, as a writer only when `opens`; returns how long
+   * that took. Throws `PromiseBroken`.
    */
   check(directory: string, left: LeftStore, opens: boolean): Promise<number>;
   /** Called while a child holds the store and answers nobody. */
@@ -49,7 +49,10 @@ export interface LeftOutput {
   readonly isComplete: boolean;
 }
 
-/** A program of the compiled crash harness, by folder and name, which runs whether this is compiled or not. */
+/**
+ * A program of the compiled crash harness, by folder and name, which runs whether this is compiled
+ * or not.
+ */
 export function harnessProgram(name: string): string {
   const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
   return join(dirname(packageFile), 'dist', 'harness', 'crash', name);

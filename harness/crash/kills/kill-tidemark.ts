@@ -18,7 +18,13 @@ import {
   type LeftOutput,
   type LeftStore,
 } from './kill-subject.ts';
-import { KILL_SEGMENT_BYTES, KillHistory, killSteps, OUTPUTS_DIRECTORY, pickSteps } from './kill-workload.ts';
+import {
+  KILL_SEGMENT_BYTES,
+  KillHistory,
+  killSteps,
+  OUTPUTS_DIRECTORY,
+  pickSteps,
+} from './kill-workload.ts';
 
 /** tidemark itself, with everything that it promises beyond the adapter interface. */
 export function tidemarkSubject(): KillSubject {
@@ -59,7 +65,10 @@ async function checkLeft(directory: string, left: LeftStore, opens: boolean): Pr
   return openMs;
 }
 
-/** A reader repairs nothing: what it says must be what every later recovery comes to, killed or not (I6). */
+/**
+ * A reader repairs nothing: what it says must be what every later recovery comes to, killed or not
+ * (I6).
+ */
 export async function checkAsReader(directory: string, left: LeftStore): Promise<void> {
   const reader = await openReader(directory);
   try {
@@ -90,7 +99,10 @@ function checkTxids(view: Store | StoreReader): void {
   let last = 0;
   for (const { txid, ref } of view.scan()) {
     if (txid <= last) {
-      throw new PromiseBroken('I7', `txid ${txid} at ${ref.segmentId}:${ref.offset} follows ${last}`);
+      throw new PromiseBroken(
+        'I7',
+        `txid ${txid} at ${ref.segmentId}:${ref.offset} follows ${last}`,
+      );
     }
     last = txid;
   }
@@ -103,7 +115,8 @@ async function checkOutputs(directory: string, { outputs }: LeftStore): Promise<
     const path = join(place, output.name);
     const state = await outputState(path, output.kind);
     if (state === undefined) {
-      if (output.isComplete) throw new PromiseBroken('outputs', `${path} was acknowledged, and is not there`);
+      if (output.isComplete)
+        throw new PromiseBroken('outputs', `${path} was acknowledged, and is not there`);
     } else if (state !== output.state) {
       throw new PromiseBroken('outputs', `${path} holds ${state}, and not ${output.state}`);
     }
@@ -163,8 +176,16 @@ async function expectLocked(directory: string, child: ChildProcess): Promise<voi
   try {
     robbed = await openStore(directory, { segmentBytes: KILL_SEGMENT_BYTES });
   } catch (error) {
-    if (error instanceof StoreError && error.code === 'STORE_LOCKED' && error.holderPid === child.pid) return;
-    throw new PromiseBroken('I11', `a second writer gets: ${error instanceof Error ? error.message : error}`);
+    if (
+      error instanceof StoreError &&
+      error.code === 'STORE_LOCKED' &&
+      error.holderPid === child.pid
+    )
+      return;
+    throw new PromiseBroken(
+      'I11',
+      `a second writer gets: ${error instanceof Error ? error.message : error}`,
+    );
   }
   await robbed.close();
   throw new PromiseBroken('I11', 'a second writer opened a store whose holder lives');

@@ -46,7 +46,10 @@ const SHARES: readonly (readonly [KillStep['kind'], number])[] = [
   ['reopen', 2],
 ];
 
-/** The steps of one round without end. The killed process and who checks it afterwards take the same ones. */
+/**
+ * The steps of one round without end. The killed process and who checks it afterwards take the same
+ * ones.
+ */
 export function* killSteps(seed: number, round: number): Generator<KillStep, never> {
   const prng = Prng.seeded(mix32(seed ^ mix32(round)));
   const operation = (): HistoryOperation => ({

@@ -34,12 +34,17 @@ export const MUTANT_CHECKS: Readonly<Record<MutantCheckName, MutantCheck>> = {
   states: checkStates,
   corpus: async () => {
     const [problem] = await verifyCorpus(committedCorpus());
-    return { caught: problem === undefined ? undefined : { invariant: 'corpus', message: problem } };
+    return {
+      caught: problem === undefined ? undefined : { invariant: 'corpus', message: problem },
+    };
   },
   corners: checkCorners,
 };
 
-/** Workloads that are only run at first: much shows without a power cut, and running one takes some milliseconds. */
+/**
+ * Workloads that are only run at first: much shows without a power cut, and running one takes some
+ * milliseconds.
+ */
 const ONLY_RUN = 60;
 
 /** Many workloads are seen in the time in which one is looked at closely. */
@@ -49,7 +54,10 @@ const GLANCE: Omit<CrashStateOptions, 'seed' | 'onDisk' | 'counts'> = {
   otherwiseOneIn: 50,
 };
 
-/** The workloads from the seed on: run, then for half of the time glanced at, then looked at as a campaign does. */
+/**
+ * The workloads from the seed on: run, then for half of the time glanced at, then looked at as a
+ * campaign does.
+ */
 async function checkStates({ seed, endWorkedMs, endMs }: CheckOptions): Promise<CheckResult> {
   const counts = noCounts();
   const caught = (at: number, { invariant, message }: InvariantBroken): CheckResult => ({

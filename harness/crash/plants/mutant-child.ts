@@ -3,9 +3,9 @@ import type { MutantCheckName } from './mutant.ts';
 import { type CheckResult, MUTANT_CHECKS } from './mutant-checks.ts';
 
 /**
- * Runs in a copy of the compiled files into which a mistake was planted:
- * `mutant-child.js SEED SECONDS CHECK...` runs the checks until one finds something, for so many seconds of processor time,
- * and sends what it found.
+ * Runs in a copy of the compiled files into which a mistake was planted: `mutant-child.js SEED
+ * SECONDS CHECK...` runs the checks until one finds something, for so many seconds of processor
+ * time, and sends what it found.
  */
 
 export interface MutantVerdict extends CheckResult {
@@ -20,7 +20,10 @@ process.on('disconnect', () => process.exit());
 
 const [seed, seconds, ...checks] = process.argv.slice(2);
 const budgetMs = Number(seconds) * 1000;
-const end = { endWorkedMs: workedMs() + budgetMs, endMs: performance.now() + budgetMs * MOST_CLOCK_PER_WORK };
+const end = {
+  endWorkedMs: workedMs() + budgetMs,
+  endMs: performance.now() + budgetMs * MOST_CLOCK_PER_WORK,
+};
 
 let verdict: MutantVerdict | undefined;
 for (const check of checks as MutantCheckName[]) {

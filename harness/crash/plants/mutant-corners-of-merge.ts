@@ -6,7 +6,12 @@ import { Keydir } from '../../../src/engine/keydir/keydir.ts';
 import { MARK_FILE } from '../../../src/engine/lock/durable-mark.ts';
 import { RecordLog } from '../../../src/engine/log/record-log.ts';
 import { Compactor } from '../../../src/engine/merge/compactor.ts';
-import { parseSealName, readSeal, SEAL_SUFFIX, sealPath } from '../../../src/engine/seal/seal-file.ts';
+import {
+  parseSealName,
+  readSeal,
+  SEAL_SUFFIX,
+  sealPath,
+} from '../../../src/engine/seal/seal-file.ts';
 import { type Call, intercept, isChange } from '../../file-systems/fault-interception.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
@@ -100,7 +105,8 @@ function checkReads(store: Store, expected: string, call: Call | undefined): voi
   } catch (error) {
     found = error;
   }
-  const when = call === undefined ? 'after a merge' : `before ${call.method} ${call.path} of a merge`;
+  const when =
+    call === undefined ? 'after a merge' : `before ${call.method} ${call.path} of a merge`;
   if (found !== expected)
     throw new InvariantBroken('I12', `${when}, '${found}' is read, and not '${expected}'`);
 }
@@ -127,7 +133,10 @@ async function keepScans(): Promise<void> {
   await store.compact(EVERYTHING);
   for (const { txid, key } of scan) seen.push(`${txid} ${key}`);
   if (seen.join() !== all.join())
-    throw new InvariantBroken('I12', `a scan that was begun before a merge gives ${seen}, and not ${all}`);
+    throw new InvariantBroken(
+      'I12',
+      `a scan that was begun before a merge gives ${seen}, and not ${all}`,
+    );
   checkNoDeleted(fileSystem, store.stats().openDescriptors);
 }
 
@@ -135,7 +144,8 @@ async function keepScans(): Promise<void> {
 async function keepNewer(): Promise<void> {
   let store: Store | undefined;
   const fileSystem = intercept(await mergeable(), (call) => {
-    if (call.method === 'rename' && call.path.endsWith('.merge.tmp')) store?.put('ten', 'second ten');
+    if (call.method === 'rename' && call.path.endsWith('.merge.tmp'))
+      store?.put('ten', 'second ten');
     return call.proceed();
   });
   store = await openStore(DIRECTORY, { fileSystem });
@@ -159,7 +169,8 @@ async function keepDeleted(): Promise<void> {
   const { merges } = await store.compact({ deadRatio: 0.5 });
   if (merges !== 1) throw new InvariantBroken('I12', `${merges} merges where one was due`);
   const found = await contentsOf(fileSystem.afterProcessDeath());
-  if (found !== pairsOf(store)) throw new InvariantBroken('I12', `after a merge an opening gives '${found}'`);
+  if (found !== pairsOf(store))
+    throw new InvariantBroken('I12', `after a merge an opening gives '${found}'`);
 }
 
 async function keepRaw(): Promise<void> {
@@ -207,13 +218,17 @@ async function endAnywhere(
     // At once, before seals that are missing are written.
     const files = segmentsAndSeals(fileSystem);
     const found = pairsOf(store);
-    if (found !== expected) throw new InvariantBroken('I12', `${when} '${found}' stands for '${expected}'`);
+    if (found !== expected)
+      throw new InvariantBroken('I12', `${when} '${found}' stands for '${expected}'`);
     checkTidy(fileSystem, when, files);
     if (isEnd) return;
   }
 }
 
-/** A process died right behind the rename of an output: the next one makes that durable before it relies on it. */
+/**
+ * A process died right behind the rename of an output: the next one makes that durable before it
+ * relies on it.
+ */
 async function finishDurably(): Promise<void> {
   const disk = await mergeable();
   let died = false;
@@ -229,7 +244,10 @@ async function finishDurably(): Promise<void> {
   const fileSystem = intercept(disk.afterProcessDeath(), (call) => {
     if (call.method === 'directorySync') isSynced = true;
     if (call.method === 'rename' && call.path.endsWith('.merge') && !isSynced)
-      throw new InvariantBroken('I6', 'a merge is finished whose output a power cut can still take away');
+      throw new InvariantBroken(
+        'I6',
+        'a merge is finished whose output a power cut can still take away',
+      );
     return call.proceed();
   });
   await openStore(DIRECTORY, { fileSystem }).catch((error) => {
@@ -245,7 +263,10 @@ function checkTidy(fileSystem: MemoryFileSystem, when: string, files: string): v
     const seal = readSeal(fileSystem, DIRECTORY, parseSealName(name, SEAL_SUFFIX) ?? 0);
     if (!(seal instanceof Object)) continue;
     for (let id = seal.firstId; id < seal.segmentId; id++) {
-      if (files.includes(sealPath('', id).slice(1)) || fileSystem.stat(segmentPath(DIRECTORY, id))?.sizeBytes)
+      if (
+        files.includes(sealPath('', id).slice(1)) ||
+        fileSystem.stat(segmentPath(DIRECTORY, id))?.sizeBytes
+      )
         throw new InvariantBroken('I12', `${when} segment ${id} is left, which ${name} covers`);
     }
   }
@@ -264,7 +285,9 @@ async function openWithEitherMark(): Promise<void> {
     rotten.mutate(`${DIRECTORY}/${MARK_FILE}`, (bytes) =>
       bytes.fill(0xff, slot * SLOT_BYTES, slot * SLOT_BYTES + 16),
     );
-    const store = await openStore(DIRECTORY, { fileSystem: rotten, open: 'full' }).catch((error) => error);
+    const store = await openStore(DIRECTORY, { fileSystem: rotten, open: 'full' }).catch(
+      (error) => error,
+    );
     const found = store instanceof Error ? store.message : pairsOf(store);
     if (found !== expected)
       throw new InvariantBroken(
@@ -274,7 +297,10 @@ async function openWithEitherMark(): Promise<void> {
   }
 }
 
-/** What is left out because of a newer record is left out only once that one is durable, whenever it came. */
+/**
+ * What is left out because of a newer record is left out only once that one is durable, whenever it
+ * came.
+ */
 async function settleFirst(): Promise<void> {
   let store: Store | undefined;
   let unsynced = 0;
@@ -306,7 +332,10 @@ async function hearOfFailedSync(): Promise<void> {
   const store = await openStore(DIRECTORY, { fileSystem });
   await store.compact(EVERYTHING).catch(() => {});
   if (store.poisoned === undefined)
-    throw new InvariantBroken('I9', 'writing goes on after a sync of the directory that failed for a merge');
+    throw new InvariantBroken(
+      'I9',
+      'writing goes on after a sync of the directory that failed for a merge',
+    );
 }
 
 /** Nothing is changed when a merge is refused, and it can be done later. */
@@ -323,7 +352,8 @@ async function expectRefused(
   } catch (error) {
     failure = error instanceof StoreError ? error.code : error;
   }
-  if (!codes.includes(failure)) throw new InvariantBroken('I12', `a merge that must fail gives ${failure}`);
+  if (!codes.includes(failure))
+    throw new InvariantBroken('I12', `a merge that must fail gives ${failure}`);
   if (segmentsAndSeals(fileSystem) !== before)
     throw new InvariantBroken('I12', `a merge that failed with ${failure} has changed files`);
 }

@@ -11,8 +11,8 @@ import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
 
 /**
- * What crash states never do to seals: bit rot, files of other stores and of other times, sidecars that were removed.
- * Each throws `InvariantBroken`.
+ * What crash states never do to seals: bit rot, files of other stores and of other times, sidecars
+ * that were removed. Each throws `InvariantBroken`.
  */
 export const SEAL_CORNERS: readonly (() => Promise<void>)[] = [
   ignoreSealOfAnotherSegment,
@@ -36,7 +36,8 @@ async function sealedStore(): Promise<MemoryFileSystem> {
   const fileSystem = new MemoryFileSystem();
   const store = await openStore(DIRECTORY, { fileSystem });
   for (let segment = 1; segment <= 4; segment++) {
-    for (let key = 0; key < 5; key++) store.put(`key-${(key + segment) % 7}`, `value ${segment}.${key}`);
+    for (let key = 0; key < 5; key++)
+      store.put(`key-${(key + segment) % 7}`, `value ${segment}.${key}`);
     store.delete(`key-${segment}`);
     if (segment < 4) store.rotate();
   }
@@ -45,7 +46,10 @@ async function sealedStore(): Promise<MemoryFileSystem> {
 }
 
 /** What a store holds, or the code of the error that it is refused with. */
-async function contentsOf(fileSystem: MemoryFileSystem, open: 'full' | 'seals' = 'seals'): Promise<string> {
+async function contentsOf(
+  fileSystem: MemoryFileSystem,
+  open: 'full' | 'seals' = 'seals',
+): Promise<string> {
   try {
     const store = await openStore(DIRECTORY, { fileSystem, open });
     return [...store.entries()].map(String).sort().join(' ');
@@ -55,7 +59,11 @@ async function contentsOf(fileSystem: MemoryFileSystem, open: 'full' | 'seals' =
   }
 }
 
-async function expectContents(fileSystem: MemoryFileSystem, expected: string, when: string): Promise<void> {
+async function expectContents(
+  fileSystem: MemoryFileSystem,
+  expected: string,
+  when: string,
+): Promise<void> {
   const found = await contentsOf(fileSystem);
   if (found === expected) return;
   throw new InvariantBroken(
@@ -131,7 +139,8 @@ async function refuseOtherBytes(): Promise<void> {
     return bytes;
   });
   const full = await contentsOf(fileSystem.afterProcessDeath(), 'full');
-  if (full !== REFUSED) throw new InvariantBroken('I5', `a segment that is not the sealed one gives ${full}`);
+  if (full !== REFUSED)
+    throw new InvariantBroken('I5', `a segment that is not the sealed one gives ${full}`);
   await expectContents(fileSystem, REFUSED, 'with another record at the start of a sealed segment');
 }
 
@@ -146,7 +155,10 @@ async function readBehindSeal(): Promise<void> {
   const store = await openStore(DIRECTORY, { fileSystem });
   const found = store.get('new')?.toString();
   if (found !== 'behind')
-    throw new InvariantBroken('I2', `a record that was appended to a sealed segment is read as ${found}`);
+    throw new InvariantBroken(
+      'I2',
+      `a record that was appended to a sealed segment is read as ${found}`,
+    );
 }
 
 /** A seal is written once the next segment has a durable name. */
@@ -154,10 +166,16 @@ async function trustSealWithoutMark(): Promise<void> {
   const fileSystem = await sealedStore();
   for (const path of [segmentPath(DIRECTORY, 4), `${DIRECTORY}/${MARK_FILE}`, `${DIRECTORY}/.lock`])
     fileSystem.remove(path);
-  await expectContents(fileSystem, REFUSED, 'without a mark, and without the segment behind the last seal');
+  await expectContents(
+    fileSystem,
+    REFUSED,
+    'without a mark, and without the segment behind the last seal',
+  );
 }
 
-/** A record that comes behind a sealed segment has a higher txid than all that were ever in that. */
+/**
+ * A record that comes behind a sealed segment has a higher txid than all that were ever in that.
+ */
 async function refuseRepeatedTxid(): Promise<void> {
   for (const merged of [false, true]) {
     const fileSystem = await sealedStore();
@@ -170,7 +188,14 @@ async function refuseRepeatedTxid(): Promise<void> {
     const names = fileSystem.list(DIRECTORY).filter((name) => name.endsWith('.dwal'));
     const frame = Buffer.alloc(frameBytes(5, 3));
     // The last record of segment 4 was a Delete, which a merge of everything has left out.
-    encodeFrame(frame, 0, RecordType.Put, merged ? 24 : 18, Buffer.from('key-0'), Buffer.from('old'));
+    encodeFrame(
+      frame,
+      0,
+      RecordType.Put,
+      merged ? 24 : 18,
+      Buffer.from('key-0'),
+      Buffer.from('old'),
+    );
     fileSystem.mutate(`${DIRECTORY}/${names.sort().at(-1)}`, () => frame);
     await expectContents(
       fileSystem,
@@ -189,7 +214,8 @@ async function sealNothingUnsynced(): Promise<void> {
   let release = () => {};
   let held: Promise<void> | undefined;
   const fileSystem = intercept(inner, (call) => {
-    const waits = held !== undefined && call.method === 'dataSyncAsync' && call.path.endsWith('.dwal');
+    const waits =
+      held !== undefined && call.method === 'dataSyncAsync' && call.path.endsWith('.dwal');
     return waits ? held?.then(call.proceed) : call.proceed();
   });
   const store = await openStore(DIRECTORY, { fileSystem });
@@ -220,5 +246,8 @@ async function hearOfFailedSealSync(): Promise<void> {
   store.rotate();
   for (let turn = 0; turn < TURNS; turn++) await nextTurn();
   if (store.poisoned === undefined)
-    throw new InvariantBroken('I9', 'writing goes on after a sync of the directory that failed for a seal');
+    throw new InvariantBroken(
+      'I9',
+      'writing goes on after a sync of the directory that failed for a seal',
+    );
 }

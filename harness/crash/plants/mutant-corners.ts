@@ -5,7 +5,11 @@ import { hashKey } from '../../../src/engine/format/key-hash.ts';
 import { segmentIds, segmentPath } from '../../../src/engine/format/segment-name.ts';
 import { openLog, openStore, type RecordRef, StoreError } from '../../../src/engine/index.ts';
 import { Keydir } from '../../../src/engine/keydir/keydir.ts';
-import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from '../../../src/engine/lock/durable-mark.ts';
+import {
+  DurableMarkWriter,
+  MARK_FILE,
+  NONCE_BYTES,
+} from '../../../src/engine/lock/durable-mark.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
@@ -13,9 +17,9 @@ import { MERGE_CORNERS } from './mutant-corners-of-merge.ts';
 import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
 
 /**
- * Corners of the engine that small stores with few keys never come to: the edges of the chunk that a log is scanned
- * through, the limit of unsynced records, keys with the same hash, and frames that are whole but not the one asked for.
- * Each throws `InvariantBroken`.
+ * Corners of the engine that small stores with few keys never come to: the edges of the chunk that
+ * a log is scanned through, the limit of unsynced records, keys with the same hash, and frames that
+ * are whole but not the one asked for. Each throws `InvariantBroken`.
  */
 export const CORNERS: readonly (() => void | Promise<void>)[] = [
   keepIdsGapless,
@@ -73,7 +77,10 @@ async function readLongHeaderAcrossChunks(): Promise<void> {
     );
 }
 
-/** After the mark a segment may be missing. Its id is left out of no later opening, which would be refused. */
+/**
+ * After the mark a segment may be missing. Its id is left out of no later opening, which would be
+ * refused.
+ */
 async function keepIdsGapless(): Promise<void> {
   const fileSystem = new MemoryFileSystem();
   const store = await openStore(DIRECTORY, { fileSystem });
@@ -89,7 +96,10 @@ async function keepIdsGapless(): Promise<void> {
   await (await openStore(DIRECTORY, { fileSystem: crashed })).close();
   const ids = segmentIds(crashed.list(DIRECTORY));
   if (ids.join() !== '1,2,3')
-    throw new InvariantBroken('I7', `after a segment was missing, those with the ids ${ids} are there`);
+    throw new InvariantBroken(
+      'I7',
+      `after a segment was missing, those with the ids ${ids} are there`,
+    );
 }
 
 /** A snapshot holds the newest value of each key that is there, and no key that was deleted. */
@@ -111,7 +121,10 @@ async function copyOnlyWhatIsLive(): Promise<void> {
     throw new InvariantBroken('outputs', `compactTo has copied ${pairs}, and not kept=new`);
 }
 
-/** Never more records unsynced than txids are set aside for, and what is called durable has been synced. */
+/**
+ * Never more records unsynced than txids are set aside for, and what is called durable has been
+ * synced.
+ */
 async function keepUnsyncedWithinLimit(): Promise<void> {
   const fileSystem = new SyncCountingFileSystem();
   const log = await openLog(DIRECTORY, { fileSystem });
@@ -128,7 +141,10 @@ async function keepUnsyncedWithinLimit(): Promise<void> {
   const { segmentId, offset } = log.durableEnd;
   const synced = fileSystem.syncedBytesOf(segmentPath(DIRECTORY, segmentId));
   if (offset > synced)
-    throw new InvariantBroken('I2', `byte ${offset} is called durable, and ${synced} bytes were synced`);
+    throw new InvariantBroken(
+      'I2',
+      `byte ${offset} is called durable, and ${synced} bytes were synced`,
+    );
 }
 
 class SyncCountingFileSystem extends MemoryFileSystem {
@@ -145,7 +161,10 @@ class SyncCountingFileSystem extends MemoryFileSystem {
   }
 }
 
-/** A write-back fails, and each descriptor hears of it once: so must a blocking sync of the mark beside one in the thread pool. */
+/**
+ * A write-back fails, and each descriptor hears of it once: so must a blocking sync of the mark
+ * beside one in the thread pool.
+ */
 async function hearOfFailedMark(): Promise<void> {
   const fileSystem = new FailedWriteBackFileSystem();
   const id = Buffer.alloc(NONCE_BYTES);
@@ -160,10 +179,16 @@ async function hearOfFailedMark(): Promise<void> {
   } finally {
     await pooled;
   }
-  throw new InvariantBroken('I8', 'a blocking sync of the mark succeeds although its bytes were lost');
+  throw new InvariantBroken(
+    'I8',
+    'a blocking sync of the mark succeeds although its bytes were lost',
+  );
 }
 
-/** The same for a segment: the rotation that waits for it comes while the thread pool knows, and has not answered. */
+/**
+ * The same for a segment: the rotation that waits for it comes while the thread pool knows, and has
+ * not answered.
+ */
 async function hearOfFailedSegment(): Promise<void> {
   const fileSystem = new FailedWriteBackFileSystem();
   const store = await openStore(DIRECTORY, { fileSystem });
@@ -195,11 +220,16 @@ async function believeNoFailedSync(): Promise<void> {
       () => false,
     );
     if (isAcknowledged)
-      throw new InvariantBroken('I9', `${which} is acknowledged although bytes of segment 1 were lost`);
+      throw new InvariantBroken(
+        'I9',
+        `${which} is acknowledged although bytes of segment 1 were lost`,
+      );
   }
 }
 
-/** Loses what one file got; the answer of the thread pool comes in a later turn of the event loop. */
+/**
+ * Loses what one file got; the answer of the thread pool comes in a later turn of the event loop.
+ */
 class FailedWriteBackFileSystem extends MemoryFileSystem {
   private failedInode: number | undefined;
   private readonly told = new Set<number>();
@@ -237,8 +267,15 @@ function tellKeysWithOneHashApart(): void {
   const [one, other] = keysWithOneHash(seed);
   keydir.set(one, { segmentId: 1, offset: 0, byteLength: 30 });
   keydir.set(other, { segmentId: 2, offset: 99, byteLength: 31 });
-  if (keydir.size !== 2 || keydir.locate(one)?.segmentId !== 1 || keydir.locate(other)?.segmentId !== 2)
-    throw new InvariantBroken('I3', `keys '${one}' and '${other}' with the same hash are taken for one key`);
+  if (
+    keydir.size !== 2 ||
+    keydir.locate(one)?.segmentId !== 1 ||
+    keydir.locate(other)?.segmentId !== 2
+  )
+    throw new InvariantBroken(
+      'I3',
+      `keys '${one}' and '${other}' with the same hash are taken for one key`,
+    );
 }
 
 /** By the birthday paradox some 80,000 keys are enough. */
@@ -253,7 +290,10 @@ function keysWithOneHash(seed: readonly [number, number]): [Buffer, Buffer] {
   }
 }
 
-/** Every byte of a store that was closed in order is durable: a flipped bit keeps it from opening, and a get from answering. */
+/**
+ * Every byte of a store that was closed in order is durable: a flipped bit keeps it from opening,
+ * and a get from answering.
+ */
 async function refuseFlippedBits(): Promise<void> {
   const fileSystem = new MemoryFileSystem();
   const written = await openStore(DIRECTORY, { fileSystem, segmentBytes: 300 });
@@ -318,7 +358,11 @@ function refuseFrameOfAnotherType(): Promise<void> {
   return refuseOtherFrame({ key: 'one', value: 'value', type: RecordType.Raw });
 }
 
-async function refuseOtherFrame(other: { key: string; value: string; type: RecordType }): Promise<void> {
+async function refuseOtherFrame(other: {
+  key: string;
+  value: string;
+  type: RecordType;
+}): Promise<void> {
   const fileSystem = new MemoryFileSystem();
   const store = await openStore(DIRECTORY, { fileSystem });
   const { segmentId, offset }: RecordRef = store.put('one', 'right');

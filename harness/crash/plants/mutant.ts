@@ -1,4 +1,7 @@
-/** A mistake that somebody could make in the engine. It is planted into a copy of the compiled files. */
+/**
+ * A mistake that somebody could make in the engine. It is planted into a copy of the compiled
+ * files.
+ */
 export interface Mutant {
   readonly name: string;
   /** What is wrong, in one clause. */

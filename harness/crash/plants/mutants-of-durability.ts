@@ -4,13 +4,16 @@ import type { Mutant } from './mutant.ts';
  * Syncs that are missing, come too late, or are believed although they failed.
  *
  * Not on the list, because nothing can depend on them as long as the rest is right:
- * - The sync of the first segment, which is empty then: its name is what counts, and the directory is synced after it.
- * - The sync of the preallocated mark file: the first mark is synced in the same file before anybody relies on it.
- * - The sync of the directory for a new `.lock`: the directory is synced again before the first mark.
- * - The sync of the mark by a rotation that had to wait: the commit that the rotation asks for syncs it again before
- *   anything is acknowledged, and a mark may lag until then.
- * - That a mark waits while another is being synced. Whoever writes one meanwhile blocks until it is synced, too, except
- *   at the limit of unsynced records.
+ * - The sync of the first segment, which is empty then: its name is what counts, and the directory
+ *   is synced after it.
+ * - The sync of the preallocated mark file: the first mark is synced in the same file before
+ *   anybody relies on it.
+ * - The sync of the directory for a new `.lock`: the directory is synced again before the first
+ *   mark.
+ * - The sync of the mark by a rotation that had to wait: the commit that the rotation asks for
+ *   syncs it again before anything is acknowledged, and a mark may lag until then.
+ * - That a mark waits while another is being synced. Whoever writes one meanwhile blocks until it
+ *   is synced, too, except at the limit of unsynced records.
  */
 export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
@@ -29,14 +32,20 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     name: 'active-not-synced',
     mistake: 'a sync covers only sealed segments',
     edits: [
-      { file: 'log-sync', find: 'await fileSystem.dataSyncAsync(active.syncDescriptor);', replace: '' },
+      {
+        file: 'log-sync',
+        find: 'await fileSystem.dataSyncAsync(active.syncDescriptor);',
+        replace: '',
+      },
     ],
     checks: ['states'],
   },
   {
     name: 'rotation-directory-not-synced',
     mistake: 'a sync after a rotation leaves the directory entry of the new segment to chance',
-    edits: [{ file: 'log-sync', find: 'await fileSystem.directorySyncAsync(directory);', replace: '' }],
+    edits: [
+      { file: 'log-sync', find: 'await fileSystem.directorySyncAsync(directory);', replace: '' },
+    ],
     checks: ['states'],
   },
   {
@@ -75,8 +84,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-opening',
-        find: 'that relies on them. fileSystem.directorySync(directory);',
-        replace: 'that relies on them.\n',
+        find: 'fileSystem.directorySync(directory); if (previous',
+        replace: 'if (previous',
       },
     ],
     checks: ['states'],
@@ -101,19 +110,29 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'lock-record-not-synced',
-    mistake: 'the record in .lock is not synced, so that the mark outlives the nonce that witnesses it',
-    edits: [{ file: 'writer-lock', find: 'this.fileSystem.dataSync(this.descriptor);', replace: '' }],
+    mistake:
+      'the record in .lock is not synced, so that the mark outlives the nonce that witnesses it',
+    edits: [
+      { file: 'writer-lock', find: 'this.fileSystem.dataSync(this.descriptor);', replace: '' },
+    ],
     checks: ['states'],
   },
   {
     name: 'lock-slot-not-spared',
     mistake: 'an opening writes over the slot of .lock that witnesses the present mark',
-    edits: [{ file: 'writer-lock', find: 'LOCK_MAGIC, witness?.slot,', replace: 'LOCK_MAGIC, undefined,' }],
+    edits: [
+      {
+        file: 'writer-lock',
+        find: 'LOCK_MAGIC, witness?.slot,',
+        replace: 'LOCK_MAGIC, undefined,',
+      },
+    ],
     checks: ['states'],
   },
   {
     name: 'release-note-as-witness',
-    mistake: 'of two slots of .lock that witness the mark the newer one is spared, which was never synced',
+    mistake:
+      'of two slots of .lock that witness the mark the newer one is spared, which was never synced',
     edits: [{ file: 'writer-lock', find: 'records.all.findLast(', replace: 'records.all.find(' }],
     checks: ['states'],
   },
@@ -133,7 +152,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'read-mark-not-secured',
-    mistake: 'the mark that an opening has read need not be on disk before its other slot is written',
+    mistake:
+      'the mark that an opening has read need not be on disk before its other slot is written',
     edits: [
       {
         file: 'durable-mark',
@@ -158,7 +178,9 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'mark-not-synced-at-seal',
     mistake: 'the mark is not synced when a segment is sealed',
-    edits: [{ file: 'log-sync', find: 'if (sealed.length > 0) await mark.syncAsync();', replace: '' }],
+    edits: [
+      { file: 'log-sync', find: 'if (sealed.length > 0) await mark.syncAsync();', replace: '' },
+    ],
     checks: ['states'],
   },
   {
@@ -216,7 +238,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
       {
         file: 'group-commit',
         find: 'this.next = undefined; try { await this.commit(batch.waiters);',
-        replace: 'try { try { await this.commit(batch.waiters); } finally { this.next = undefined; }',
+        replace:
+          'try { try { await this.commit(batch.waiters); } finally { this.next = undefined; }',
       },
     ],
     checks: ['states'],
@@ -249,7 +272,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'one-descriptor-of-the-mark',
-    mistake: 'the mark has one descriptor for both kinds of sync, so that a blocking one may miss a failure',
+    mistake:
+      'the mark has one descriptor for both kinds of sync, so that a blocking one may miss a failure',
     edits: [
       {
         file: 'durable-mark',
@@ -292,7 +316,11 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
         find: 'if (this.latch.poisonedBy === undefined) { await this.syncs.sync(); await this.sealer.finish();',
         replace: '{',
       },
-      { file: 'log-sync', find: 'async finish() { await this.commits.join();', replace: 'async finish() {' },
+      {
+        file: 'log-sync',
+        find: 'async finish() { await this.commits.join();',
+        replace: 'async finish() {',
+      },
       { file: 'log-sync', find: 'latch.check(); this.checkLock(); const', replace: 'const' },
     ],
     checks: ['states'],
@@ -312,18 +340,27 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'batch-stays-in-memory',
     mistake: 'the last frames of a batch wait in user space for the next write',
-    edits: [{ file: 'log-writer', find: 'this.nextTxid++; } flush(); }', replace: 'this.nextTxid++; } }' }],
+    edits: [
+      {
+        file: 'log-writer',
+        find: 'this.nextTxid++; } flush(); }',
+        replace: 'this.nextTxid++; } }',
+      },
+    ],
     checks: ['states'],
   },
   {
     name: 'unsynced-records-without-limit',
     mistake: 'more records may be unsynced than txids are set aside for',
-    edits: [{ file: 'log-writer', find: 'if (this.unsyncedIsFull()) this.syncs.syncNow();', replace: '' }],
+    edits: [
+      { file: 'log-writer', find: 'if (this.unsyncedIsFull()) this.syncs.syncNow();', replace: '' },
+    ],
     checks: ['corners'],
   },
   {
     name: 'limit-syncs-no-data',
-    mistake: 'the sync that keeps the unsynced records within the limit leaves out the active segment',
+    mistake:
+      'the sync that keeps the unsynced records within the limit leaves out the active segment',
     edits: [
       {
         file: 'log-sync',
@@ -336,7 +373,9 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'compaction-target-not-synced',
     mistake: 'compactTo returns before the name of what it made is durable',
-    edits: [{ file: 'store-directory', find: 'fileSystem.directorySync(dirname(target));', replace: '' }],
+    edits: [
+      { file: 'store-directory', find: 'fileSystem.directorySync(dirname(target));', replace: '' },
+    ],
     checks: ['states'],
   },
   {

@@ -1,16 +1,18 @@
 import type { Mutant } from './mutant.ts';
 
 /**
- * Mistakes in the order of a merge's steps, in which records it leaves out, and in what an opening makes of one that was
- * interrupted.
+ * Mistakes in the order of a merge's steps, in which records it leaves out, and in what an opening
+ * makes of one that was interrupted.
  *
  * Not on the list, because nothing can depend on them as long as the rest is right:
- * - The sync of the directory between the last name of the output's seal and the emptying of what it covers. The output is
- *   in its place by then, and its seal says what it covers under the one name as under the other.
- * - The second and the third sync of the directory by an opening that finishes a merge: the second for the same reason,
- *   the third because the directory is synced again before the mark, and before anything is removed.
- * - A Put that is copied although a newer one of its key is live: the newer one comes later. Only beside a Delete that is
- *   left out does it come back, and that is on the list.
+ * - The sync of the directory between the last name of the output's seal and the emptying of what
+ *   it covers. The output is in its place by then, and its seal says what it covers under the one
+ *   name as under the other.
+ * - The second and the third sync of the directory by an opening that finishes a merge: the second
+ *   for the same reason, the third because the directory is synced again before the mark, and
+ *   before anything is removed.
+ * - A Put that is copied although a newer one of its key is live: the newer one comes later. Only
+ *   beside a Delete that is left out does it come back, and that is on the list.
  */
 export const MERGE_MUTANTS: readonly Mutant[] = [
   {
@@ -118,7 +120,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     name: 'merge-swaps-too-early',
     mistake: 'the keydir points to the output before it stands in its place',
     edits: [
-      { file: 'merge-publication', find: 'await swap(); latch.check();', replace: 'latch.check();' },
+      {
+        file: 'merge-publication',
+        find: 'await swap(); latch.check();',
+        replace: 'latch.check();',
+      },
       {
         file: 'merge-publication',
         find: 'await syncDirectory(host); check(); const files',
@@ -130,7 +136,9 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'swap-overrides-newer',
     mistake: 'the keydir is pointed to the copy of a record although a newer one came meanwhile',
-    edits: [{ file: 'keydir', find: 'if (!from.has(this.replaced.segmentId)) return;', replace: '' }],
+    edits: [
+      { file: 'keydir', find: 'if (!from.has(this.replaced.segmentId)) return;', replace: '' },
+    ],
     checks: ['corners'],
   },
   {
@@ -177,7 +185,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'merge-drops-every-delete',
-    mistake: 'a merge leaves out every Delete, also where an older Put may stand in a lower segment',
+    mistake:
+      'a merge leaves out every Delete, also where an older Put may stand in a lower segment',
     edits: [
       {
         file: 'merge',
@@ -201,7 +210,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'merge-copies-dead-puts',
-    mistake: 'a merge copies Puts that were overwritten or deleted, but not all Deletes behind them',
+    mistake:
+      'a merge copies Puts that were overwritten or deleted, but not all Deletes behind them',
     edits: [
       // So that the compaction still comes to an end.
       { file: 'merge', find: 'usage.putBytes = this.putBytes;', replace: '' },
@@ -239,21 +249,30 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'merge-changes-identity',
-    mistake: 'the output of a merge is taken for another segment than the one that the next was sealed after',
+    mistake:
+      'the output of a merge is taken for another segment than the one that the next was sealed after',
     edits: [{ file: 'merge', find: 'identity: last.identity,', replace: '' }],
     checks: ['states'],
   },
   {
     name: 'merge-does-not-say-what-it-covers',
-    mistake: 'the seal of an output covers its own id only, so that what is left of the others is replayed',
-    edits: [{ file: 'merge', find: 'firstId: first.firstId,', replace: 'firstId: this.segmentId,' }],
+    mistake:
+      'the seal of an output covers its own id only, so that what is left of the others is replayed',
+    edits: [
+      { file: 'merge', find: 'firstId: first.firstId,', replace: 'firstId: this.segmentId,' },
+    ],
     checks: ['corners'],
   },
   {
     name: 'merge-forgets-last-txid',
-    mistake: 'the seal of an output tells of the txids that are left in it, not of those that were there',
+    mistake:
+      'the seal of an output tells of the txids that are left in it, not of those that were there',
     edits: [
-      { file: 'merge', find: 'lastTxid: Math.max(...seals.map(({ lastTxid }) => lastTxid)),', replace: '' },
+      {
+        file: 'merge',
+        find: 'lastTxid: Math.max(...seals.map(({ lastTxid }) => lastTxid)),',
+        replace: '',
+      },
     ],
     checks: ['corners'],
   },
@@ -299,7 +318,11 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     name: 'merge-leaves-temporaries',
     mistake: 'a merge that ends early leaves what it has written',
     edits: [
-      { file: 'merge', find: 'if (log.poisonedBy === undefined) this.removeTemporaries();', replace: '' },
+      {
+        file: 'merge',
+        find: 'if (log.poisonedBy === undefined) this.removeTemporaries();',
+        replace: '',
+      },
     ],
     checks: ['corners'],
   },
@@ -318,12 +341,19 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'interrupted-merge-always-undone',
     mistake: 'an opening undoes a merge although its output is in place',
-    edits: [{ file: 'leftovers', find: '?.equals(digest) ?? false', replace: '?.equals(digest) && false' }],
+    edits: [
+      {
+        file: 'leftovers',
+        find: '?.equals(digest) ?? false',
+        replace: '?.equals(digest) && false',
+      },
+    ],
     checks: ['corners'],
   },
   {
     name: 'interrupted-merge-judged-by-length',
-    mistake: 'an opening finishes a merge when the segment has the length of the output, whatever is in it',
+    mistake:
+      'an opening finishes a merge when the segment has the length of the output, whatever is in it',
     edits: [{ file: 'leftovers', find: '?.equals(digest) ?? false', replace: '!== undefined' }],
     checks: ['corners'],
   },

@@ -54,7 +54,9 @@ export const READING_MUTANTS: readonly Mutant[] = [
   {
     name: 'keydir-compares-hashes',
     mistake: 'the keydir takes keys with the same hash for the same key',
-    edits: [{ file: 'keydir-shard', find: 'if (bytes[from] !== key[index]) return false;', replace: '' }],
+    edits: [
+      { file: 'keydir-shard', find: 'if (bytes[from] !== key[index]) return false;', replace: '' },
+    ],
     checks: ['corners'],
   },
   {
@@ -84,14 +86,24 @@ export const READING_MUTANTS: readonly Mutant[] = [
   {
     name: 'frame-at-segment-end',
     mistake: 'a frame that ends exactly where its segment ends is taken as cut off',
-    edits: [{ file: 'segment-scanner', find: 'if (byteLength > rest)', replace: 'if (byteLength >= rest)' }],
+    edits: [
+      {
+        file: 'segment-scanner',
+        find: 'if (byteLength > rest)',
+        replace: 'if (byteLength >= rest)',
+      },
+    ],
     checks: ['states'],
   },
   {
     name: 'frame-beyond-segment-end',
     mistake: 'a frame may end one byte behind its segment',
     edits: [
-      { file: 'segment-scanner', find: 'if (byteLength > rest)', replace: 'if (byteLength > rest + 1)' },
+      {
+        file: 'segment-scanner',
+        find: 'if (byteLength > rest)',
+        replace: 'if (byteLength > rest + 1)',
+      },
     ],
     checks: ['states'],
   },

@@ -4,14 +4,15 @@ import type { Mutant } from './mutant.ts';
  * Mistakes in what an opening makes of a log.
  *
  * Not on the list, because nothing can depend on them as long as the rest is right:
- * - That the next txid lies above those in what was discarded. The jump of 2^20 from the mark leads past all of them.
- * - The order in which segments are cut, and the sync of each cut. The rewriting cuts and syncs the same segments again
- *   before the mark; until then a later segment that still has its bytes begins with a txid that is not the next one, so
- *   that the next opening cuts it as well.
- * - The second slot of the mark at open. A slot is written over until it is synced, so the first is on disk by then, and
- *   the second only removes what nobody reads.
- * - That an opening is clean only when the log ends at the mark. Whoever changes a log that was closed in order clears
- *   the flag first, or does not carry the nonce.
+ * - That the next txid lies above those in what was discarded. The jump of 2^20 from the mark leads
+ *   past all of them.
+ * - The order in which segments are cut, and the sync of each cut. The rewriting cuts and syncs the
+ *   same segments again before the mark; until then a later segment that still has its bytes begins
+ *   with a txid that is not the next one, so that the next opening cuts it as well.
+ * - The second slot of the mark at open. A slot is written over until it is synced, so the first is
+ *   on disk by then, and the second only removes what nobody reads.
+ * - That an opening is clean only when the log ends at the mark. Whoever changes a log that was
+ *   closed in order clears the flag first, or does not carry the nonce.
  */
 export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
@@ -42,7 +43,11 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: 'later-segments-not-emptied',
     mistake: 'only the damaged segment is cut; those behind it keep their bytes',
     edits: [
-      { file: 'repair', find: '[...scan.discarded].reverse()', replace: 'scan.discarded.slice(0, 1)' },
+      {
+        file: 'repair',
+        find: '[...scan.discarded].reverse()',
+        replace: 'scan.discarded.slice(0, 1)',
+      },
       {
         file: 'repair',
         find: 'fileSystem.truncate(descriptor, sizeBytes);',
@@ -73,13 +78,18 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: 'sync-instead-of-rewrite',
     mistake: 'kept bytes are synced once more instead of written once more',
     edits: [
-      { file: 'repair', find: 'writeFully(fileSystem, descriptor, chunk, 0, count, at);', replace: '' },
+      {
+        file: 'repair',
+        find: 'writeFully(fileSystem, descriptor, chunk, 0, count, at);',
+        replace: '',
+      },
     ],
     checks: ['states'],
   },
   {
     name: 'rewrite-not-synced',
-    mistake: 'kept bytes are written once more, and the mark moves past them before they are synced',
+    mistake:
+      'kept bytes are written once more, and the mark moves past them before they are synced',
     edits: [
       {
         file: 'repair',
@@ -230,7 +240,9 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
     name: 'missing-segment-not-noticed',
     mistake: 'the ids of segments need not follow each other',
-    edits: [{ file: 'recovery', find: 'if (segment.segmentId !== expectedId)', replace: 'if (false)' }],
+    edits: [
+      { file: 'recovery', find: 'if (segment.segmentId !== expectedId)', replace: 'if (false)' },
+    ],
     checks: ['corpus', 'states'],
   },
   {
@@ -247,7 +259,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'txid-gap-not-noticed',
-    mistake: 'after the mark a record may have any higher txid, and so be one that was given up long ago',
+    mistake:
+      'after the mark a record may have any higher txid, and so be one that was given up long ago',
     edits: [
       {
         file: 'recovery',

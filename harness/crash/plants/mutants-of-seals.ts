@@ -4,10 +4,12 @@ import type { Mutant } from './mutant.ts';
  * Mistakes in seal files: in how they are written, and in what an opening believes of them.
  *
  * Not on the list, because nothing can depend on them as long as the rest is right:
- * - The sync of a seal before it gets its name, and the sync of the directory after. A seal that a power cut has hurt is
- *   not believed, and one that it took is missed by nobody: the next opening reads the segment, and writes another.
+ * - The sync of a seal before it gets its name, and the sync of the directory after. A seal that a
+ *   power cut has hurt is not believed, and one that it took is missed by nobody: the next opening
+ *   reads the segment, and writes another.
  * - The length of a seal file. Its checksum goes to the end of the file, wherever that is.
- * - That a segment is shorter than its seal says. Its ends are others then; only the message would be another.
+ * - That a segment is shorter than its seal says. Its ends are others then; only the message would
+ *   be another.
  */
 export const SEAL_MUTANTS: readonly Mutant[] = [
   {
@@ -57,7 +59,11 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
     name: 'seal-hints-checksum-skipped',
     mistake: 'damaged hints are believed',
     edits: [
-      { file: 'seal-file', find: "whole && crc === seal.hintsCrc ? seal : 'damaged'", replace: 'seal' },
+      {
+        file: 'seal-file',
+        find: "whole && crc === seal.hintsCrc ? seal : 'damaged'",
+        replace: 'seal',
+      },
     ],
     checks: ['corners'],
   },
@@ -75,7 +81,8 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'seal-predecessor-not-checked',
-    mistake: 'it is not noticed that another segment stands before this one than did when it was sealed',
+    mistake:
+      'it is not noticed that another segment stands before this one than did when it was sealed',
     edits: [
       {
         file: 'seal-check',
@@ -93,7 +100,8 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'sealed-segment-not-looked-at',
-    mistake: 'the bytes of a sealed segment are not compared with its seal, neither at its ends nor in full',
+    mistake:
+      'the bytes of a sealed segment are not compared with its seal, neither at its ends nor in full',
     edits: [
       {
         file: 'seal-check',
@@ -106,7 +114,9 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
   {
     name: 'seal-covers-what-came-after',
     mistake: 'what another program has appended to a sealed segment is not read',
-    edits: [{ file: 'recovery', find: '|| segment.sizeBytes > seal.byteLength)', replace: '|| false)' }],
+    edits: [
+      { file: 'recovery', find: '|| segment.sizeBytes > seal.byteLength)', replace: '|| false)' },
+    ],
     checks: ['corners', 'corpus'],
   },
   {
@@ -125,7 +135,11 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
     name: 'seal-txids-forgotten',
     mistake: 'the txids that a seal tells of are given out again when the mark is gone',
     edits: [
-      { file: 'recovery', find: 'if (seal.lastTxid !== 0) this.lastTxid = seal.lastTxid;', replace: '' },
+      {
+        file: 'recovery',
+        find: 'if (seal.lastTxid !== 0) this.lastTxid = seal.lastTxid;',
+        replace: '',
+      },
     ],
     checks: ['corners', 'corpus'],
   },
@@ -155,7 +169,8 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'stale-seals-not-gone-first',
-    mistake: 'empty segments in front may be gone while the seals that say that they are there are not',
+    mistake:
+      'empty segments in front may be gone while the seals that say that they are there are not',
     edits: [
       {
         file: 'repair',

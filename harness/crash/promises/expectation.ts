@@ -22,10 +22,18 @@ export interface ExpectationRaised {
   readonly more: Partial<Expectation>;
 }
 
-/** What `compactTo`, `backup` or `exportJsonl` made: there whole, or, until they have returned, not at all. */
+/**
+ * What `compactTo`, `backup` or `exportJsonl` made: there whole, or, until they have returned, not
+ * at all.
+ */
 export interface Output {
-  /** The state of the store that it must hold, or the text of the file. A backup may be there in part, and then refuses to open. */
-  readonly holds: { readonly state: string; readonly mayBeUnfinished?: boolean } | { readonly text: string };
+  /**
+   * The state of the store that it must hold, or the text of the file. A backup may be there in
+   * part, and then refuses to open.
+   */
+  readonly holds:
+    | { readonly state: string; readonly mayBeUnfinished?: boolean }
+    | { readonly text: string };
   readonly isComplete: boolean;
 }
 

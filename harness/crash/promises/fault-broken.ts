@@ -1,4 +1,7 @@
-/** Something that was promised does not hold; `invariant` is I1 to I12 of the design, or a word where it has none. */
+/**
+ * Something that was promised does not hold; `invariant` is I1 to I12 of the design, or a word
+ * where it has none.
+ */
 export class PromiseBroken extends Error {
   override readonly name = 'PromiseBroken';
   readonly invariant: string;
@@ -9,7 +12,10 @@ export class PromiseBroken extends Error {
   }
 }
 
-/** The invariant that an error is about: whatever the harness does not expect means that the store fails. */
+/**
+ * The invariant that an error is about: whatever the harness does not expect means that the store
+ * fails.
+ */
 export function invariantOf(error: unknown): string {
   return (error as { invariant?: string }).invariant ?? 'alive';
 }

@@ -1,8 +1,9 @@
 import { InvariantBroken } from './invariants.ts';
 
 /**
- * The operations of a crash workload in commit order, and which prefix of them a recovered store shows. Every value names
- * the operation that wrote it, so that a state tells where it comes from and an invented value gives itself away.
+ * The operations of a crash workload in commit order, and which prefix of them a recovered store
+ * shows. Every value names the operation that wrote it, so that a state tells where it comes from
+ * and an invented value gives itself away.
  */
 export interface HistoryOperation {
   readonly key: number;
@@ -28,7 +29,10 @@ export class History {
     return `key-${key}`;
   }
 
-  /** The value that operation number `index` writes: of a length that depends on it, and nobody else's. */
+  /**
+   * The value that operation number `index` writes: of a length that depends on it, and nobody
+   * else's.
+   */
   valueOf(index: number): string {
     return `${index}:${'.'.repeat((index * 37) % 90)}`;
   }
@@ -40,8 +44,8 @@ export class History {
   }
 
   /**
-   * A failure or a crash undid everything after the first `length` operations. History goes on: undoing them was one
-   * more operation.
+   * A failure or a crash undid everything after the first `length` operations. History goes on:
+   * undoing them was one more operation.
    */
   rollBack(length: number): void {
     const undone = { kind: 'undone', to: this.stateAt(length) } as const;
@@ -50,7 +54,9 @@ export class History {
     this.note();
   }
 
-  /** The number of the operation that wrote the live value of a key, or undefined when it has none. */
+  /**
+   * The number of the operation that wrote the live value of a key, or undefined when it has none.
+   */
   liveOperation(key: number): number | undefined {
     const index = this.live[key] as number;
     return index === NOT_LIVE ? undefined : index;
@@ -84,7 +90,10 @@ export class History {
     return live.join();
   }
 
-  /** How many of the first `most` operations a state is the result of, at most; undefined when it is no prefix's (I1). */
+  /**
+   * How many of the first `most` operations a state is the result of, at most; undefined when it is
+   * no prefix's (I1).
+   */
   longestPrefix(state: string, most = Number.POSITIVE_INFINITY): number | undefined {
     return this.lengths.get(state)?.findLast((length) => length <= most);
   }

@@ -1,4 +1,7 @@
-/** What the crash harness holds the store to. I1 to I10 are those of the design; the others follow from its text. */
+/**
+ * What the crash harness holds the store to. I1 to I10 are those of the design; the others follow
+ * from its text.
+ */
 export const INVARIANTS = {
   I1: 'the recovered state is the result of a prefix of the operations',
   I2: 'what was acknowledged is in that prefix',
@@ -30,7 +33,10 @@ export class InvariantBroken extends Error {
   }
 }
 
-/** What an error says about invariants: whatever the harness does not expect keeps the store from recovering. */
+/**
+ * What an error says about invariants: whatever the harness does not expect keeps the store from
+ * recovering.
+ */
 export function brokenBy(error: unknown): InvariantBroken {
   if (error instanceof InvariantBroken) return error;
   const message = error instanceof Error ? error.message : String(error);

@@ -2,8 +2,15 @@ import type { Store } from '../../../src/engine/index.ts';
 import type { History } from './history.ts';
 import { InvariantBroken } from './invariants.ts';
 
-/** I9: after a failure nothing is written or acknowledged any more, and what had returned before can still be read. */
-export async function checkPoisoned(store: Store, history: History, returned: number): Promise<void> {
+/**
+ * I9: after a failure nothing is written or acknowledged any more, and what had returned before can
+ * still be read.
+ */
+export async function checkPoisoned(
+  store: Store,
+  history: History,
+  returned: number,
+): Promise<void> {
   const { segmentId, offset, nextTxid } = store.end;
   const key = history.keyName(0);
   const attempts: [string, () => unknown][] = [

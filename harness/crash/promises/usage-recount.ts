@@ -6,7 +6,8 @@ import type { RecordLog } from '../../../src/engine/log/record-log.ts';
 /** What the segments of a log hold, by id, found by reading every frame of them. */
 export function recountUsage(log: RecordLog, keydir: Keydir): Record<number, FileUsage> {
   const counts: Record<number, FileUsage> = {};
-  for (const segmentId of idsOf(log)) counts[segmentId] = { putBytes: 0, liveBytes: 0, deleteBytes: 0 };
+  for (const segmentId of idsOf(log))
+    counts[segmentId] = { putBytes: 0, liveBytes: 0, deleteBytes: 0 };
   for (const { type, key, ref } of log.scan()) {
     const count = counts[ref.segmentId] as FileUsage;
     if (type === RecordType.Delete) count.deleteBytes += ref.byteLength;

@@ -54,7 +54,10 @@ export interface RotFinding {
 const ALL_BITS = [0, 1, 2, 3, 4, 5, 6, 7];
 const LIVE_COPY_SAMPLES = 400;
 
-/** Damages stores at rest, and one that lives, in every way of I5. The same at every run with the same seed. */
+/**
+ * Damages stores at rest, and one that lives, in every way of I5. The same at every run with the
+ * same seed.
+ */
 export async function runRot(options: RotOptions): Promise<RotReport> {
   const campaign = new RotCampaign(options);
   const bits = options.bits ?? ALL_BITS;
@@ -74,7 +77,10 @@ export async function runRot(options: RotOptions): Promise<RotReport> {
     await campaign.judge(subject.name, cuts(subject));
     await campaign.judge(subject.name, misplacements(subject, stranger));
     await campaign.judge(subject.name, sidecarDamage(subject, stranger, bits));
-    await campaign.judge(subject.name, agedSidecars(subject, made.moments, subject !== made.reopened));
+    await campaign.judge(
+      subject.name,
+      agedSidecars(subject, made.moments, subject !== made.reopened),
+    );
     await campaign.judge(subject.name, foreignAppends(subject));
     await campaign.judgeLive(subject, bits);
   }

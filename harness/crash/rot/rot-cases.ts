@@ -64,7 +64,10 @@ export function* cuts(subject: RotSubject): Generator<RotCase> {
   }
 }
 
-/** Segments removed, exchanged, copied over others and behind the last, and put in from another store. */
+/**
+ * Segments removed, exchanged, copied over others and behind the last, and put in from another
+ * store.
+ */
 export function* misplacements(subject: RotSubject, other: RotSubject): Generator<RotCase> {
   const names = segmentNames(subject.files);
   const change = (row: string, what: string, files: FixtureFiles, needsSeal = false): RotCase => ({
@@ -138,21 +141,29 @@ export function* sidecarDamage(
       yield whole('sidecar cut', `${name} to ${sizeBytes}`, cut);
     }
     yield whole('sidecar removed', name, without(subject.files, name));
-    yield whole('sidecar all zeros', name, withFile(subject.files, name, Buffer.alloc(bytes.length)));
+    yield whole(
+      'sidecar all zeros',
+      name,
+      withFile(subject.files, name, Buffer.alloc(bytes.length)),
+    );
     const theirs = other.files.get(name);
     if (theirs === undefined) continue;
     const lied = withFile(subject.files, name, theirs);
     yield { ...whole('sidecar of another store', name, lied), mustOpen: false };
   }
-  yield whole('sidecars removed', 'mark and lock', without(without(subject.files, MARK_FILE), LOCK_FILE));
+  yield whole(
+    'sidecars removed',
+    'mark and lock',
+    without(without(subject.files, MARK_FILE), LOCK_FILE),
+  );
   const segments = segmentNames(subject.files);
   const bare = new Map([...subject.files].filter(([name]) => segments.includes(name)));
   yield whole('sidecars removed', 'all', bare);
 }
 
 /**
- * Both sidecars, or one of them, as they were at every earlier moment. From an earlier opening they may keep the store from
- * opening, but never make it give up records that are durable by now.
+ * Both sidecars, or one of them, as they were at every earlier moment. From an earlier opening they
+ * may keep the store from opening, but never make it give up records that are durable by now.
  */
 export function* agedSidecars(
   subject: RotSubject,
@@ -210,11 +221,20 @@ export function* liveCopies(
       const bytes = (moments[at] as LiveMoment).files.get(name);
       if (bytes !== undefined) files.set(name, bytes);
     }
-    yield copy('copy of a living store, file by file', `sample ${sample} of seed ${seed}`, files, 0, false);
+    yield copy(
+      'copy of a living store, file by file',
+      `sample ${sample} of seed ${seed}`,
+      files,
+      0,
+      false,
+    );
   }
 }
 
-/** Another writer, which knows nothing of sidecars, appended after we had gone; then nothing, or one bit of each byte, is damaged. */
+/**
+ * Another writer, which knows nothing of sidecars, appended after we had gone; then nothing, or one
+ * bit of each byte, is damaged.
+ */
 export function* foreignAppends(subject: RotSubject): Generator<RotCase> {
   const name = lastWithBytes(subject.files) as string;
   const segmentId = Number.parseInt(name, 10);
@@ -248,7 +268,13 @@ export function* foreignAppends(subject: RotSubject): Generator<RotCase> {
     yield { ...flip, row: 'appended to by another writer, bit flipped' };
 }
 
-function damaged(subject: RotSubject, row: string, what: string, name: string, bytes: Buffer): RotCase {
+function damaged(
+  subject: RotSubject,
+  row: string,
+  what: string,
+  name: string,
+  bytes: Buffer,
+): RotCase {
   return {
     row,
     what,

@@ -55,7 +55,10 @@ export async function judgeRot(damage: RotCase): Promise<RotOutcome> {
   checkPairs(store, shown);
   const outcome = judgeRecords(shown, damage);
   if (outcome === 'prefix' && store.recoveryReport.outcome === 'clean' && damage.least > 0)
-    throw new PromiseBroken('I5', `${damage.records.length - shown.length} records are gone without a word`);
+    throw new PromiseBroken(
+      'I5',
+      `${damage.records.length - shown.length} records are gone without a word`,
+    );
   await store.close();
   await checkAgain(fileSystem, shown);
   return outcome;
@@ -63,11 +66,17 @@ export async function judgeRot(damage: RotCase): Promise<RotOutcome> {
 
 function checkRefusal(error: unknown, { mustOpen }: RotCase): void {
   if (!(error instanceof StoreError) || !TELLING.has(error.code))
-    throw new PromiseBroken('typed', `opening throws ${error instanceof Error ? error.stack : error}`);
+    throw new PromiseBroken(
+      'typed',
+      `opening throws ${error instanceof Error ? error.stack : error}`,
+    );
   if (mustOpen) throw new PromiseBroken('I2', `whole data is refused: ${error.message}`);
 }
 
-/** A segment that a seal speaks for is not read by an opening, so that damage in it shows where it is read, and only there. */
+/**
+ * A segment that a seal speaks for is not read by an opening, so that damage in it shows where it
+ * is read, and only there.
+ */
 function checkDamagedReads(error: unknown, store: Store, { records, mustOpen }: RotCase): void {
   if (!(error instanceof StoreError) || !/_MISMATCH$/.test(error.code) || mustOpen) throw error;
   const put = new Map<string, Set<string>>();
@@ -80,7 +89,10 @@ function checkDamagedReads(error: unknown, store: Store, { records, mustOpen }: 
     try {
       const value = store.get(key);
       if (value !== undefined && put.get(hex(key))?.has(hex(value))) continue;
-      throw new PromiseBroken('I3', `${hex(key)} reads as ${value === undefined ? 'absent' : hex(value)}`);
+      throw new PromiseBroken(
+        'I3',
+        `${hex(key)} reads as ${value === undefined ? 'absent' : hex(value)}`,
+      );
     } catch (failure) {
       if (!(failure instanceof StoreError) || !/_MISMATCH$/.test(failure.code)) throw failure;
     }
@@ -115,12 +127,17 @@ function checkPairs(view: Store | StoreReader, records: readonly string[]): void
     throw new PromiseBroken('I3', `the pairs ${found} are not what the records say`);
 }
 
-function judgeRecords(shown: readonly string[], { records, least, needsSeal }: RotCase): RotOutcome {
+function judgeRecords(
+  shown: readonly string[],
+  { records, least, needsSeal }: RotCase,
+): RotOutcome {
   const isPrefix = shown.every((text, index) => text === records[index]?.text);
   if (isPrefix && shown.length === records.length) return 'unharmed';
   if (isPrefix && shown.length >= least) return 'prefix';
   if (needsSeal) return 'undetected';
-  const what = isPrefix ? `only ${shown.length} of ${least} durable records` : 'records that are no prefix';
+  const what = isPrefix
+    ? `only ${shown.length} of ${least} durable records`
+    : 'records that are no prefix';
   throw new PromiseBroken('I5', `opening shows ${what}`);
 }
 
@@ -133,10 +150,16 @@ async function checkAgain(
   const again = recordsOf(reader);
   await reader.close();
   if (again.join() !== shown.join())
-    throw new PromiseBroken('I6', `the next opening shows ${again.length} records, and not ${shown.length}`);
+    throw new PromiseBroken(
+      'I6',
+      `the next opening shows ${again.length} records, and not ${shown.length}`,
+    );
 }
 
-/** Bits that flip while the store is open: every read of what they hit is an error, and every other read is right. */
+/**
+ * Bits that flip while the store is open: every read of what they hit is an error, and every other
+ * read is right.
+ */
 export async function judgeLiveRot(subject: RotSubject, bits: readonly number[]): Promise<number> {
   const fileSystem = fileSystemWith(subject.files);
   const store = await openStore(ROT_DIRECTORY, { fileSystem });
@@ -179,17 +202,25 @@ function checkLiveRead(
   at: { segmentId: number; offset: number; bit: number },
 ): void {
   const isHit =
-    ref.segmentId === at.segmentId && ref.offset <= at.offset && at.offset < ref.offset + ref.byteLength;
+    ref.segmentId === at.segmentId &&
+    ref.offset <= at.offset &&
+    at.offset < ref.offset + ref.byteLength;
   const where = `${at.segmentId}:${at.offset} bit ${at.bit}`;
   let found: Uint8Array | undefined;
   try {
     found = store.get(key);
   } catch (error) {
     if (isHit && error instanceof StoreError && /_MISMATCH$/.test(error.code)) return;
-    throw new PromiseBroken('I5', `${where} flipped, and reading ${Buffer.from(key)} throws ${error}`);
+    throw new PromiseBroken(
+      'I5',
+      `${where} flipped, and reading ${Buffer.from(key)} throws ${error}`,
+    );
   }
   if (isHit || found === undefined || Buffer.compare(found, value) !== 0)
-    throw new PromiseBroken('I5', `${where} flipped, and ${Buffer.from(key)} reads as if nothing were wrong`);
+    throw new PromiseBroken(
+      'I5',
+      `${where} flipped, and ${Buffer.from(key)} reads as if nothing were wrong`,
+    );
 }
 
 function hex(bytes: Uint8Array): string {

@@ -40,7 +40,12 @@ export async function corpusSubject(name: string): Promise<RotSubject> {
   const marked = files.has(MARK_FILE);
   const records = validPrefix(files);
   // The mark of a fixture may prove less; what it holds for them is checked by the corpus itself.
-  return { name, files, records, durableRecords: marked ? await durableRecordsOf(files, records) : 0 };
+  return {
+    name,
+    files,
+    records,
+    durableRecords: marked ? await durableRecordsOf(files, records) : 0,
+  };
 }
 
 const PUTS_A_SEGMENT = 4;
@@ -49,13 +54,18 @@ const SEGMENTS = 3;
 export interface MadeStore {
   readonly closed: RotSubject;
   readonly killed: RotSubject;
-  /** What became of the killed one: opened again, which leaves out txids, written to, and closed. */
+  /**
+   * What became of the killed one: opened again, which leaves out txids, written to, and closed.
+   */
   readonly reopened: RotSubject;
   /** Of the first opening, after every operation, in order. */
   readonly moments: readonly LiveMoment[];
 }
 
-/** A small store of three segments with overwritten and deleted keys, closed in order, or killed with an unsynced end. */
+/**
+ * A small store of three segments with overwritten and deleted keys, closed in order, or killed
+ * with an unsynced end.
+ */
 export async function madeStore(salt: string): Promise<MadeStore> {
   const fileSystem = new MemoryFileSystem();
   const store = await openStore(ROT_DIRECTORY, { fileSystem });
@@ -64,7 +74,8 @@ export async function madeStore(salt: string): Promise<MadeStore> {
   const note = (): void => {
     const { segmentId, offset } = store.durableEnd;
     const durable = [...store.scan()].filter(
-      ({ ref }) => ref.segmentId < segmentId || (ref.segmentId === segmentId && ref.offset < offset),
+      ({ ref }) =>
+        ref.segmentId < segmentId || (ref.segmentId === segmentId && ref.offset < offset),
     ).length;
     moments.push({ files: filesOf(fileSystem), written, durable });
   };
@@ -118,13 +129,16 @@ function writeOne(store: Store, number: number, salt: string): void {
 function filesOf(fileSystem: MemoryFileSystem): FixtureFiles {
   const names = fileSystem.list(ROT_DIRECTORY);
   const isFile = (name: string) => fileSystem.stat(join(ROT_DIRECTORY, name))?.kind === 'file';
-  return new Map(names.filter(isFile).map((name) => [name, fileSystem.readFile(join(ROT_DIRECTORY, name))]));
+  return new Map(
+    names.filter(isFile).map((name) => [name, fileSystem.readFile(join(ROT_DIRECTORY, name))]),
+  );
 }
 
 export function fileSystemWith(files: FixtureFiles): MemoryFileSystem {
   const fileSystem = new MemoryFileSystem();
   fileSystem.makeDirectory(ROT_DIRECTORY);
-  for (const [name, bytes] of files) fileSystem.shareFile(join(ROT_DIRECTORY, name), bytes as Buffer);
+  for (const [name, bytes] of files)
+    fileSystem.shareFile(join(ROT_DIRECTORY, name), bytes as Buffer);
   return fileSystem;
 }
 
@@ -164,7 +178,10 @@ export function recordText(record: {
 }
 
 /** Those before the mark, as an opening of the undamaged store reports it. */
-async function durableRecordsOf(files: FixtureFiles, records: readonly RotRecord[]): Promise<number> {
+async function durableRecordsOf(
+  files: FixtureFiles,
+  records: readonly RotRecord[],
+): Promise<number> {
   let store: Store;
   try {
     store = await openStore(ROT_DIRECTORY, { fileSystem: fileSystemWith(files) });

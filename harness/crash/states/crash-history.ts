@@ -11,7 +11,10 @@ const VERY_LONG_ONE_IN = 61;
 /** More than a page. */
 const VERY_LONG_CHARACTERS = 4500;
 
-/** Values as a power cut dislikes them: most short, some longer than a sector or a page, some with a frame inside. */
+/**
+ * Values as a power cut dislikes them: most short, some longer than a sector or a page, some with a
+ * frame inside.
+ */
 export class CrashHistory extends History {
   constructor() {
     super(KEYS);
@@ -41,7 +44,10 @@ export class CrashHistory extends History {
   }
 }
 
-/** A valid frame with a high txid that nobody ever appended. Where it is taken for a record, a pair was invented. */
+/**
+ * A valid frame with a high txid that nobody ever appended. Where it is taken for a record, a pair
+ * was invented.
+ */
 const EMBEDDED_FRAME = embeddedFrame();
 
 function embeddedFrame(): string {

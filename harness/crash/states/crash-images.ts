@@ -9,17 +9,25 @@ const EXHAUSTIVE_PIECES = 12;
 export interface ImageBudget {
   /** Random subsets where there are too many pieces to try all. */
   readonly subsets: number;
-  /** Tears of one write, each in front of what comes before it and among a random subset of the others. */
+  /**
+   * Tears of one write, each in front of what comes before it and among a random subset of the
+   * others.
+   */
   readonly tearsAWrite: number;
 }
 
 /**
- * The images that a power cut may leave now. Where at most 12 pieces are unsynced every subset of them comes, kept or lost
- * independently; beyond, every prefix and a seeded sample. Then each write torn at byte, 512 B and 4 KiB grain, the rest
- * short, zeros, garbage or stale, and a few with only their end on disk: behind everything that came before it, and
- * among a sample of the others, now and then torn themselves.
+ * The images that a power cut may leave now. Where at most 12 pieces are unsynced every subset of
+ * them comes, kept or lost independently; beyond, every prefix and a seeded sample. Then each write
+ * torn at byte, 512 B and 4 KiB grain, the rest short, zeros, garbage or stale, and a few with only
+ * their end on disk: behind everything that came before it, and among a sample of the others, now
+ * and then torn themselves.
  */
-export function* crashImages(disk: DiskModel, prng: Prng, budget: ImageBudget): Generator<DiskImage> {
+export function* crashImages(
+  disk: DiskModel,
+  prng: Prng,
+  budget: ImageBudget,
+): Generator<DiskImage> {
   const { pieces } = disk;
   if (pieces.length <= EXHAUSTIVE_PIECES) {
     for (let subset = 0; subset < 2 ** pieces.length; subset++) {
@@ -28,7 +36,8 @@ export function* crashImages(disk: DiskModel, prng: Prng, budget: ImageBudget): 
   } else {
     for (let kept = 0; kept <= pieces.length; kept++)
       yield disk.image((index) => (index < kept ? 'kept' : 'lost'));
-    for (let sample = 0; sample < budget.subsets; sample++) yield disk.image(randomFates(pieces, prng));
+    for (let sample = 0; sample < budget.subsets; sample++)
+      yield disk.image(randomFates(pieces, prng));
   }
   for (const [torn, { event }] of pieces.entries()) {
     if (event.kind !== 'write') continue;
@@ -76,7 +85,9 @@ function fatesAt(cut: number, { bytes }: Write): Fate[] {
   return fates;
 }
 
-/** Every byte of a small write; of a larger one its edges and the sector and page boundaries in it. */
+/**
+ * Every byte of a small write; of a larger one its edges and the sector and page boundaries in it.
+ */
 function cuts({ position, bytes: { length } }: Write): number[] {
   if (length <= 256) return Array.from({ length }, (_, cut) => cut);
   const places = [0, 1, 23, 24, 28, length - 1];

@@ -32,18 +32,23 @@ export interface CrashStateOptions {
   /** Decides on the samples, an integer from 0 to 2^32 - 1. */
   readonly seed: number;
   readonly budget: ImageBudget;
-  /** One state in so many is crashed again while it recovers: of those in which something is cut off, and of the others. */
+  /**
+   * One state in so many is crashed again while it recovers: of those in which something is cut
+   * off, and of the others.
+   */
   readonly nestOneIn: { readonly cut: number; readonly whole: number };
   /** One state in so many is also opened by a reader, and closed in order. */
   readonly otherwiseOneIn: number;
-  /** One state in so many is also opened as real files, in a directory of its own under this one. */
+  /**
+   * One state in so many is also opened as real files, in a directory of its own under this one.
+   */
   readonly onDisk: { readonly oneIn: number; readonly parent: string } | undefined;
   readonly counts: CrashStateCounts;
 }
 
 /**
- * Opens every image that a power cut during the workload may leave; yields what breaks an invariant, and undefined after
- * each image, so that whoever runs it can stop.
+ * Opens every image that a power cut during the workload may leave; yields what breaks an
+ * invariant, and undefined after each image, so that whoever runs it can stop.
  */
 export function crashStates(
   { trace, history }: RecordedWorkload,
@@ -61,7 +66,9 @@ interface Beginning {
   readonly crashedAt?: number;
 }
 
-/** An image that was opened. Later moments may leave it too, and then more may have been promised. */
+/**
+ * An image that was opened. Later moments may leave it too, and then more may have been promised.
+ */
 interface OpenedImage {
   /** Undefined when opening it broke an invariant. */
   recovered: Recovered | undefined;
@@ -99,7 +106,12 @@ async function* enumerate(
       const { cut, whole } = options.nestOneIn;
       const nestOneIn = entry.recovered.hasDiscarded ? cut : whole;
       if (crashedAt === undefined && prng.below(nestOneIn) === 0) {
-        const recovery = await recordRecovery(image, entry.recovered.state, checkOptions.history, prng);
+        const recovery = await recordRecovery(
+          image,
+          entry.recovered.state,
+          checkOptions.history,
+          prng,
+        );
         const { history, quarantined, inodes } = recovery;
         yield* enumerate(
           { image, inodes, crashedAt: at },
@@ -110,7 +122,12 @@ async function* enumerate(
       }
       yield undefined;
     } catch (error) {
-      yield { broken: brokenBy(error), image, at: crashedAt ?? at, depth: crashedAt === undefined ? 1 : 2 };
+      yield {
+        broken: brokenBy(error),
+        image,
+        at: crashedAt ?? at,
+        depth: crashedAt === undefined ? 1 : 2,
+      };
     }
   }
 }
@@ -134,8 +151,9 @@ async function checkOtherwise(
 }
 
 /**
- * The images of every moment at which the most is unsynced: just before a sync returns, and at the end. Each moment has a
- * stream of its own, so that what one looks like decides nothing about another.
+ * The images of every moment at which the most is unsynced: just before a sync returns, and at the
+ * end. Each moment has a stream of its own, so that what one looks like decides nothing about
+ * another.
  */
 function* imagesOf(
   { image: first, inodes }: Beginning,
@@ -154,7 +172,8 @@ function* imagesOf(
     if (event.kind === 'expect') expected = expectMore(expected, event.more);
     else {
       disk.advance(event, at);
-      if (expected.closed && !event.kind.endsWith('Sync')) expected = expectMore(expected, { closed: false });
+      if (expected.closed && !event.kind.endsWith('Sync'))
+        expected = expectMore(expected, { closed: false });
     }
   }
 }

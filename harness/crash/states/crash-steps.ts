@@ -51,7 +51,9 @@ export type ImmediateStep =
 
 const MADE_BY_USER_ONE_IN = 4;
 
-/** One workload in so many is short: beginnings are where much goes wrong, and many can be tried. */
+/**
+ * One workload in so many is short: beginnings are where much goes wrong, and many can be tried.
+ */
 const SHORT_ONE_IN = 2;
 const SHORT_LEAST = 4;
 const SHORT_MOST = 20;
@@ -59,7 +61,9 @@ const SHORT_MOST = 20;
 /** The steps that belong to a stream, at most `most`. */
 export function planSteps(prng: Prng, most: number): Step[] {
   const isShort = prng.below(SHORT_ONE_IN) === 0;
-  const count = isShort ? Math.min(most, SHORT_LEAST + prng.below(SHORT_MOST - SHORT_LEAST + 1)) : most;
+  const count = isShort
+    ? Math.min(most, SHORT_LEAST + prng.below(SHORT_MOST - SHORT_LEAST + 1))
+    : most;
   const mood = MOODS[prng.below(MOODS.length)] as Mood;
   const steps: Step[] = prng.below(MADE_BY_USER_ONE_IN) === 0 ? [{ kind: 'makeDirectory' }] : [];
   const total = CHOICES.reduce((sum, { weights }) => sum + weights[mood], 0);
@@ -75,8 +79,8 @@ export function planSteps(prng: Prng, most: number): Step[] {
 }
 
 /**
- * `calm` mostly writes and syncs; `restless` rotates, reopens and dies all the time; `faulty` meets I/O errors; `merging`
- * compacts whatever there is, and dies in between.
+ * `calm` mostly writes and syncs; `restless` rotates, reopens and dies all the time; `faulty` meets
+ * I/O errors; `merging` compacts whatever there is, and dies in between.
  */
 const MOODS = ['calm', 'restless', 'faulty', 'merging'] as const;
 type Mood = (typeof MOODS)[number];
@@ -145,7 +149,11 @@ function planBurst(prng: Prng): (ImmediateStep | Tick)[] {
   return Array.from({ length: 2 + prng.below(7) }, (): ImmediateStep | Tick => {
     const ticket = prng.below(10);
     if (ticket < 2) return planWrite(prng, 'put');
-    return ticket < 5 ? { kind: 'rotate' } : ticket < 7 ? { kind: 'beginSync' } : { kind: 'tick', count: 1 };
+    return ticket < 5
+      ? { kind: 'rotate' }
+      : ticket < 7
+        ? { kind: 'beginSync' }
+        : { kind: 'tick', count: 1 };
   });
 }
 
@@ -156,8 +164,9 @@ const MERGE_MICROTASKS = 90;
 const SEALING_TURNS = 3;
 
 /**
- * A merge of segments that are sealed already begins at once. It gets to any of its places; there, steps come in between
- * that let it go on. (One that has to wait for a seal begins and ends in one turn of the event loop, beside nothing.)
+ * A merge of segments that are sealed already begins at once. It gets to any of its places; there,
+ * steps come in between that let it go on. (One that has to wait for a seal begins and ends in one
+ * turn of the event loop, beside nothing.)
  */
 function planStepsBesideMerge(prng: Prng): Step[] {
   const beside = Array.from({ length: prng.below(5) }, (): (ImmediateStep | Tick)[] => {

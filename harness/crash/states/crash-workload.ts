@@ -1,6 +1,11 @@
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type BatchOperation, openStore, type Store, StoreError } from '../../../src/engine/index.ts';
+import {
+  type BatchOperation,
+  openStore,
+  type Store,
+  StoreError,
+} from '../../../src/engine/index.ts';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { RecordingFileSystem } from '../../file-systems/recording-file-system.ts';
@@ -25,8 +30,8 @@ export interface RecordedWorkload {
 }
 
 /**
- * Takes the steps on a store in memory and records what it does to the disk. Processes die and calls fail on the way;
- * what must hold in spite of that is checked at once.
+ * Takes the steps on a store in memory and records what it does to the disk. Processes die and
+ * calls fail on the way; what must hold in spite of that is checked at once.
  */
 export async function recordWorkload(steps: readonly Step[]): Promise<RecordedWorkload> {
   const workload = new Workload();
@@ -40,7 +45,10 @@ export async function recordWorkload(steps: readonly Step[]): Promise<RecordedWo
   return { trace, history, broken: undefined };
 }
 
-/** Openings that may fail in a row: one at a time is told to die or to fail, and a write-back or two may have failed. */
+/**
+ * Openings that may fail in a row: one at a time is told to die or to fail, and a write-back or two
+ * may have failed.
+ */
 const MOST_OPENINGS = 10;
 
 class Workload {
@@ -80,7 +88,9 @@ class Workload {
     return this.fileSystem.image();
   }
 
-  /** The parent has long been there; the store's own directory is new, and nobody has synced that. */
+  /**
+   * The parent has long been there; the store's own directory is new, and nobody has synced that.
+   */
   private makeDirectory(): void {
     const parent = dirname(STORE_DIRECTORY);
     this.fileSystem.makeDirectory(parent);
@@ -142,11 +152,15 @@ class Workload {
         );
       }
       case 'backup':
-        return this.output('backup', { state: this.history.state(), mayBeUnfinished: true }, (path) =>
-          store.backup(path),
+        return this.output(
+          'backup',
+          { state: this.history.state(), mayBeUnfinished: true },
+          (path) => store.backup(path),
         );
       case 'compactTo':
-        return this.output('copy', { state: this.history.state() }, (path) => store.compactTo(path));
+        return this.output('copy', { state: this.history.state() }, (path) =>
+          store.compactTo(path),
+        );
       case 'exportJsonl':
         return this.output('export', { text: this.history.exportedText() }, (path) =>
           store.exportJsonl(path),
@@ -156,7 +170,8 @@ class Workload {
 
   private checkUnchanged(store: Store): void {
     const [found, expected] = [this.history.stateOf(store.entries()), this.history.state()];
-    if (found !== expected) throw new InvariantBroken('I12', `a merge made ${found} of ${expected}`);
+    if (found !== expected)
+      throw new InvariantBroken('I12', `a merge made ${found} of ${expected}`);
   }
 
   private performNow(step: ImmediateStep, store: Store): void {
@@ -175,7 +190,8 @@ class Workload {
         this.sync(store).catch(() => {});
         break;
       case 'beginCompact':
-        // What keeps it from starting is heard here; a failure on the way only matters if it poisons.
+        // What keeps it from starting is heard here; a failure on the way only matters if it
+        // poisons.
         store.compact({ deadRatio: step.deadRatio }).catch(() => {});
         break;
       case 'rotate':
@@ -201,11 +217,15 @@ class Workload {
     throw new InvariantBroken('I1', `the store did not open in ${MOST_OPENINGS} attempts`);
   }
 
-  /** A process that was killed has lost nothing that had returned; what an opening keeps, it makes durable. */
+  /**
+   * A process that was killed has lost nothing that had returned; what an opening keeps, it makes
+   * durable.
+   */
   private checkOpened(store: Store): void {
     const state = this.history.stateOf(store.entries());
     const kept = this.history.longestPrefix(state);
-    if (kept === undefined) throw new InvariantBroken('I1', `the state ${state} is the result of no prefix`);
+    if (kept === undefined)
+      throw new InvariantBroken('I1', `the state ${state} is the result of no prefix`);
     if (kept < this.returned) {
       throw new InvariantBroken(
         'I2',
@@ -215,7 +235,12 @@ class Workload {
     if (kept < this.history.length) this.history.rollBack(kept);
     this.returned = this.history.length;
     const { segmentId, offset, nextTxid } = store.end;
-    this.expect({ acknowledged: this.returned, begun: this.returned, nextTxid, mark: { segmentId, offset } });
+    this.expect({
+      acknowledged: this.returned,
+      begun: this.returned,
+      nextTxid,
+      mark: { segmentId, offset },
+    });
   }
 
   private die(): void {
@@ -230,7 +255,11 @@ class Workload {
       await store.close();
       // A poisoned store is only given back.
       if (store.poisoned === undefined && !this.fileSystem.isDead) {
-        this.expect({ acknowledged: this.history.length, mark: { segmentId, offset }, closed: true });
+        this.expect({
+          acknowledged: this.history.length,
+          mark: { segmentId, offset },
+          closed: true,
+        });
       }
     } catch (error) {
       if (!this.fileSystem.isDead) this.checkFailure('closing', error);
@@ -242,9 +271,14 @@ class Workload {
   private async giveUp(store: Store, step: Step, error: unknown): Promise<void> {
     if (store.poisoned === undefined) {
       // What is written elsewhere may fail for itself.
-      const mayFailAlone = ['compactTo', 'compact', 'exportJsonl', 'verify', 'backup'].includes(step.kind);
+      const mayFailAlone = ['compactTo', 'compact', 'exportJsonl', 'verify', 'backup'].includes(
+        step.kind,
+      );
       if (mayFailAlone && this.fileSystem.failures > this.failuresBefore) return;
-      throw new InvariantBroken('I9', `${step.kind} threw '${error}', and the store is not poisoned`);
+      throw new InvariantBroken(
+        'I9',
+        `${step.kind} threw '${error}', and the store is not poisoned`,
+      );
     }
     await checkPoisoned(store, this.history, this.returned);
     await this.close(store);
@@ -263,7 +297,8 @@ class Workload {
   }
 
   private write(store: Store, operations: readonly HistoryOperation[], act: () => void): void {
-    if (store.poisoned === undefined) this.expect({ begun: this.history.length + operations.length });
+    if (store.poisoned === undefined)
+      this.expect({ begun: this.history.length + operations.length });
     try {
       act();
     } catch (error) {
@@ -306,7 +341,8 @@ class Workload {
       if (this.fileSystem.isDead) throw error;
       throw new InvariantBroken('I3', `${name} cannot be read: ${error}`);
     }
-    if (found !== expected) throw new InvariantBroken('I3', `${name} has '${found}', and not '${expected}'`);
+    if (found !== expected)
+      throw new InvariantBroken('I3', `${name} has '${found}', and not '${expected}'`);
   }
 
   private async sync(store: Store): Promise<void> {

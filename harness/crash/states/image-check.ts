@@ -1,6 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FileSystem, openReader, openStore, type Store, StoreError } from '../../../src/engine/index.ts';
+import {
+  type FileSystem,
+  openReader,
+  openStore,
+  type Store,
+  StoreError,
+} from '../../../src/engine/index.ts';
 import { type DiskImage, fileSystemOf } from '../../file-systems/disk-image.ts';
 import type { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { type Expectation, isBehind, type Output } from '../promises/expectation.ts';
@@ -28,7 +34,10 @@ export interface ImageCheckOptions {
   readonly quarantined: ReadonlyMap<string, Buffer>;
 }
 
-/** Opens crash images of one history and holds them to what had been promised. Its methods throw `InvariantBroken`. */
+/**
+ * Opens crash images of one history and holds them to what had been promised. Its methods throw
+ * `InvariantBroken`.
+ */
 export class ImageCheck {
   private readonly options: ImageCheckOptions;
   /** Outputs that were found whole, by their place and files. */
@@ -56,7 +65,11 @@ export class ImageCheck {
   }
 
   /** Is what recovery came to enough for what had been promised? */
-  async judge({ state, nextTxid, mark, outcome }: Recovered, image: DiskImage, expected: Expectation) {
+  async judge(
+    { state, nextTxid, mark, outcome }: Recovered,
+    image: DiskImage,
+    expected: Expectation,
+  ) {
     const prefix = this.options.history.longestPrefix(state, expected.begun);
     if (prefix === undefined) {
       throw new InvariantBroken(
@@ -80,10 +93,16 @@ export class ImageCheck {
       const [found, promised] = [mark, expected.mark].map(
         ({ segmentId, offset }) => `${segmentId}:${offset}`,
       );
-      throw new InvariantBroken('I8', `the mark is at ${found}, although ${promised} had been promised`);
+      throw new InvariantBroken(
+        'I8',
+        `the mark is at ${found}, although ${promised} had been promised`,
+      );
     }
     if (expected.closed && outcome !== 'clean') {
-      throw new InvariantBroken('clean', `the store was closed in order, and opening it says '${outcome}'`);
+      throw new InvariantBroken(
+        'clean',
+        `the store was closed in order, and opening it says '${outcome}'`,
+      );
     }
     for (const [path, output] of expected.outputs) await this.judgeOutput(image, path, output);
   }
@@ -113,7 +132,11 @@ export class ImageCheck {
   }
 
   /** The same image as real files, in a directory of its own under `parent`. */
-  async checkOnDisk(image: DiskImage, { state, nextTxid }: Recovered, parent: string): Promise<void> {
+  async checkOnDisk(
+    image: DiskImage,
+    { state, nextTxid }: Recovered,
+    parent: string,
+  ): Promise<void> {
     const directory = mkdtempSync(join(parent, 'image-'));
     try {
       writeImage(image, directory);
@@ -133,10 +156,15 @@ export class ImageCheck {
     }
   }
 
-  private async judgeOutput(image: DiskImage, path: string, { holds, isComplete }: Output): Promise<void> {
+  private async judgeOutput(
+    image: DiskImage,
+    path: string,
+    { holds, isComplete }: Output,
+  ): Promise<void> {
     const digest = outputDigest(image, path);
     if (digest === '') {
-      if (isComplete) throw new InvariantBroken('outputs', `${path} is gone, although it was complete`);
+      if (isComplete)
+        throw new InvariantBroken('outputs', `${path} is gone, although it was complete`);
       return;
     }
     if (this.wholeOutputs.has(digest)) return;
@@ -161,7 +189,8 @@ async function isFinished(image: DiskImage, path: string): Promise<boolean> {
     return true;
   } catch (error) {
     // A directory without a segment is nothing yet.
-    if (error instanceof StoreError && ['BACKUP_UNFINISHED', 'NOT_FOUND'].includes(error.code)) return false;
+    if (error instanceof StoreError && ['BACKUP_UNFINISHED', 'NOT_FOUND'].includes(error.code))
+      return false;
     throw error;
   }
 }

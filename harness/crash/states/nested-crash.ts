@@ -31,7 +31,9 @@ export async function recordRecovery(
   prng: Prng,
 ): Promise<RecordedRecovery> {
   const memory = fileSystemOf(image);
-  const inodes = new Map([...image.files.keys()].map((path) => [path, memory.stat(path)?.inode as number]));
+  const inodes = new Map(
+    [...image.files.keys()].map((path) => [path, memory.stat(path)?.inode as number]),
+  );
   let fileSystem = new RecordingFileSystem<ExpectationRaised>(memory);
   if (prng.below(KILL_ONE_IN) === 0) {
     fileSystem.dieIn(1 + prng.below(KILL_WITHIN_CALLS));
@@ -44,7 +46,8 @@ export async function recordRecovery(
   const store = await openImage(fileSystem);
   const quarantined = new Map<string, Buffer>();
   for (const { quarantinePath } of store.recoveryReport.discarded) {
-    if (quarantinePath !== null) quarantined.set(quarantinePath, fileSystem.readFile(quarantinePath));
+    if (quarantinePath !== null)
+      quarantined.set(quarantinePath, fileSystem.readFile(quarantinePath));
   }
   store.put(AFTER_KEY, AFTER_VALUE);
   expect({ nextTxid: store.end.nextTxid });

@@ -8,7 +8,9 @@ import type { Step } from './crash-steps.ts';
 import { recordWorkload } from './crash-workload.ts';
 
 /** A finding in the workload itself, before any power cut, has depth 0. */
-export type WorkloadFinding = Omit<CrashFinding, 'depth'> & { readonly depth: 0 | CrashFinding['depth'] };
+export type WorkloadFinding = Omit<CrashFinding, 'depth'> & {
+  readonly depth: 0 | CrashFinding['depth'];
+};
 
 export interface WorkloadResult {
   /** The first, which ends the check. */
@@ -20,7 +22,10 @@ export interface WorkloadResult {
 /** States opened between two turns. */
 const STATES_A_TURN = 32;
 
-/** Records a workload and opens its crash states. `turn` is called now and then, and says whether to go on. */
+/**
+ * Records a workload and opens its crash states. `turn` is called now and then, and says whether to
+ * go on.
+ */
 export async function checkWorkload(
   steps: readonly Step[],
   options: CrashStateOptions,
@@ -29,13 +34,19 @@ export async function checkWorkload(
   const workload = await recordWorkload(steps);
   const { broken } = workload;
   if (broken !== undefined) {
-    const finding = { broken: broken.by, image: broken.image, at: workload.trace.length, depth: 0 } as const;
+    const finding = {
+      broken: broken.by,
+      image: broken.image,
+      at: workload.trace.length,
+      depth: 0,
+    } as const;
     return { finding, isComplete: true };
   }
   let states = 0;
   for await (const finding of crashStates(workload, options)) {
     if (finding !== undefined) return { finding, isComplete: true };
-    if (++states % STATES_A_TURN === 0 && !(await turn())) return { finding: undefined, isComplete: false };
+    if (++states % STATES_A_TURN === 0 && !(await turn()))
+      return { finding: undefined, isComplete: false };
   }
   return { finding: undefined, isComplete: true };
 }

@@ -2,8 +2,9 @@
 const LARGEST_DROP = 256;
 
 /**
- * Makes a failing list of `count` steps shorter, by their numbers: first the shortest prefix that fails, then without
- * whatever it fails without. Ends with the best that it has when the time is over.
+ * Makes a failing list of `count` steps shorter, by their numbers: first the shortest prefix that
+ * fails, then without whatever it fails without. Ends with the best that it has when the time is
+ * over.
  */
 export async function shrinkSteps(
   count: number,

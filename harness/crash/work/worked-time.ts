@@ -1,4 +1,7 @@
-/** Milliseconds of processor time that this process has used: on a busy machine the clock goes on while nothing is done. */
+/**
+ * Milliseconds of processor time that this process has used: on a busy machine the clock goes on
+ * while nothing is done.
+ */
 export function workedMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

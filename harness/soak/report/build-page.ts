@@ -4,14 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 /**
- * The last step of `npm run build`: what the page holds, beside the compiled code that puts it together. Each file
- * appears whole, because another build or a report may be reading it.
+ * The last step of `npm run build`: what the page holds, beside the compiled code that puts it
+ * together. Each file appears whole, because another build or a report may be reading it.
  */
 const SOURCES = new URL('../../../../harness/soak/report/page/', import.meta.url);
 const BUILT = new URL('./page/', import.meta.url);
 
 mkdirSync(BUILT, { recursive: true });
-const bundle = await rolldown({ input: fileURLToPath(new URL('page.ts', SOURCES)), platform: 'browser' });
+const bundle = await rolldown({
+  input: fileURLToPath(new URL('page.ts', SOURCES)),
+  platform: 'browser',
+});
 const { output } = await bundle.generate({ format: 'iife', minify: true });
 await bundle.close();
 place('page.js', (path) => writeFileSync(path, output[0].code));

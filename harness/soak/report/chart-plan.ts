@@ -33,7 +33,10 @@ const HEAP = new Set([
   'array_buffers_bytes',
 ]);
 
-/** In the order of the page. A series goes to the first group that takes it, or else has a chart of its own. */
+/**
+ * In the order of the page. A series goes to the first group that takes it, or else has a chart of
+ * its own.
+ */
 const GROUPS: readonly Group[] = [
   { id: 'throughput', title: 'Operations a second', takes: ({ unit }) => unit === 'ops/s' },
   { id: 'written', title: 'User bytes a second', takes: ({ unit }) => unit === 'bytes/s' },
@@ -48,7 +51,11 @@ const GROUPS: readonly Group[] = [
     }),
   ),
   { id: 'fds', title: 'File descriptors', takes: ({ name }) => /(^|_)fds$/.test(name) },
-  { id: 'disk', title: 'Disk', takes: ({ name }) => name === 'disk_bytes' || name === 'live_bytes' },
+  {
+    id: 'disk',
+    title: 'Disk',
+    takes: ({ name }) => name === 'disk_bytes' || name === 'live_bytes',
+  },
   {
     id: 'loop-delay',
     title: 'Event-loop delay',
@@ -57,7 +64,10 @@ const GROUPS: readonly Group[] = [
   },
 ];
 
-export function planCharts(descriptions: readonly SeriesDescription[], samples: SampleTable): PlannedChart[] {
+export function planCharts(
+  descriptions: readonly SeriesDescription[],
+  samples: SampleTable,
+): PlannedChart[] {
   const remaining = new Set(descriptions.filter(({ column }) => samples.hasValues(column)));
   const charts: PlannedChart[] = [];
   for (const { id, title, scale = 'linear', takes } of GROUPS) {
@@ -75,7 +85,13 @@ export function planCharts(descriptions: readonly SeriesDescription[], samples: 
   }
   for (const description of remaining) {
     const { name, title, unit } = description;
-    charts.push({ id: name, title, unit, scale: 'linear', series: [planSeries(description, title)] });
+    charts.push({
+      id: name,
+      title,
+      unit,
+      scale: 'linear',
+      series: [planSeries(description, title)],
+    });
   }
   return charts;
 }
@@ -90,11 +106,18 @@ function planSeries(
 }
 
 /** The series in its unit, one value a sample. */
-export function valuesOf({ column, columnScale }: PlannedSeries, samples: SampleTable): Float64Array {
+export function valuesOf(
+  { column, columnScale }: PlannedSeries,
+  samples: SampleTable,
+): Float64Array {
   return (samples.column(column) as Float64Array).map((value) => value * columnScale);
 }
 
 /** The same for one sample. */
-export function valueAt({ column, columnScale }: PlannedSeries, samples: SampleTable, row: number): number {
+export function valueAt(
+  { column, columnScale }: PlannedSeries,
+  samples: SampleTable,
+  row: number,
+): number {
   return (samples.column(column)?.[row] ?? Number.NaN) * columnScale;
 }

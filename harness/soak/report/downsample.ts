@@ -12,8 +12,8 @@ export interface DrawnColumns {
 }
 
 /**
- * At most two moments a bucket of time, in each of them the least and the most of every column, in the order in which
- * they came: a spike of one sample stays as high as it was, wherever it falls.
+ * At most two moments a bucket of time, in each of them the least and the most of every column, in
+ * the order in which they came: a spike of one sample stays as high as it was, wherever it falls.
  */
 export function downsample({ elapsedS, values }: Columns, buckets: number): DrawnColumns {
   const drawn: DrawnColumns = { elapsedS: [], values: values.map(() => []) };
@@ -28,7 +28,10 @@ export function downsample({ elapsedS, values }: Columns, buckets: number): Draw
   const beginS = elapsedS[0] as number;
   const bucketS = ((elapsedS[count - 1] as number) - beginS) / buckets;
   for (let from = 0; from < count; ) {
-    const bucket = Math.min(buckets - 1, Math.floor(((elapsedS[from] as number) - beginS) / bucketS));
+    const bucket = Math.min(
+      buckets - 1,
+      Math.floor(((elapsedS[from] as number) - beginS) / bucketS),
+    );
     let to = from + 1;
     while (
       to < count &&
@@ -42,7 +45,12 @@ export function downsample({ elapsedS, values }: Columns, buckets: number): Draw
   return drawn;
 }
 
-function addBucket(drawn: DrawnColumns, { elapsedS, values }: Columns, from: number, to: number): void {
+function addBucket(
+  drawn: DrawnColumns,
+  { elapsedS, values }: Columns,
+  from: number,
+  to: number,
+): void {
   const isSingle = to - from === 1;
   drawn.elapsedS.push(elapsedS[from] as number);
   if (!isSingle) drawn.elapsedS.push(elapsedS[to - 1] as number);
@@ -55,7 +63,11 @@ function addBucket(drawn: DrawnColumns, { elapsedS, values }: Columns, from: num
 }
 
 /** The least and the most, the earlier one first. */
-function extremes(column: ArrayLike<number>, from: number, to: number): [number | null, number | null] {
+function extremes(
+  column: ArrayLike<number>,
+  from: number,
+  to: number,
+): [number | null, number | null] {
   let least = -1;
   let most = -1;
   for (let index = from; index < to; index++) {

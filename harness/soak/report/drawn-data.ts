@@ -11,7 +11,10 @@ import {
 } from './page-data.ts';
 import type { SampleTable } from './sample-table.ts';
 
-/** As many as a wide screen has pixels for a chart; also what keeps the page of a long run below a megabyte. */
+/**
+ * As many as a wide screen has pixels for a chart; also what keeps the page of a long run below a
+ * megabyte.
+ */
 const BUCKETS = 600;
 const MOST_SPANS = 1_000;
 /** More digits than a chart can show. */
@@ -34,7 +37,10 @@ export function drawnData(
       unit: chart.unit,
       scale: chart.scale,
       limits: limitsOf(chart, run.gates),
-      series: chart.series.map(({ label }) => ({ label, values: (drawn.values[next++] ?? []).map(rounded) })),
+      series: chart.series.map(({ label }) => ({
+        label,
+        values: (drawn.values[next++] ?? []).map(rounded),
+      })),
     }),
   );
   return {
@@ -51,11 +57,15 @@ export function rounded(value: number | null): number | null {
   return value === null || Number.isNaN(value) ? null : Number(value.toPrecision(DIGITS));
 }
 
-/** Only a limit on the values themselves can be drawn among them; one of nothing would lie on the axis. */
+/**
+ * Only a limit on the values themselves can be drawn among them; one of nothing would lie on the
+ * axis.
+ */
 function limitsOf({ series, unit }: PlannedChart, gates: readonly Gate[]): number[] {
   const names = new Set(series.map(({ name }) => name));
   const drawable = gates.filter(
-    (gate) => gate.kind === 'limit' && gate.unit === unit && gate.series !== null && names.has(gate.series),
+    (gate) =>
+      gate.kind === 'limit' && gate.unit === unit && gate.series !== null && names.has(gate.series),
   );
   return [...new Set(drawable.flatMap(({ limit }) => limit || []))];
 }
@@ -68,7 +78,10 @@ export function spansByKind(events: readonly RunEvent[]): EventsByKind {
 
 export function spanOf({ elapsedS, durationMs }: RunEvent): Span {
   const milliseconds = (seconds: number) => Math.round(seconds * 1000) / 1000;
-  return { beginS: milliseconds(Math.max(0, elapsedS - durationMs / 1000)), endS: milliseconds(elapsedS) };
+  return {
+    beginS: milliseconds(Math.max(0, elapsedS - durationMs / 1000)),
+    endS: milliseconds(elapsedS),
+  };
 }
 
 /** Two that would be drawn on the same pixel are one. */

@@ -9,7 +9,10 @@ export class Html {
 
 export type Insertable = Html | string | number | undefined | readonly Insertable[];
 
-/** A piece of a page; what is inserted is escaped, for text as for quoted attributes, unless it is `Html`. */
+/**
+ * A piece of a page; what is inserted is escaped, for text as for quoted attributes, unless it is
+ * `Html`.
+ */
 export function html(strings: TemplateStringsArray, ...inserted: readonly Insertable[]): Html {
   return new Html(String.raw({ raw: strings }, ...inserted.map(insert)));
 }

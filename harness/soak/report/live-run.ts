@@ -64,7 +64,10 @@ export class LiveRun {
     const { baseline } = summary;
     if (baseline !== null) {
       // The page that is open has no place with a title for it.
-      this.replaceSection('comparison', html`<h2>Against the baseline</h2>${comparisonSection(baseline)}`);
+      this.replaceSection(
+        'comparison',
+        html`<h2>Against the baseline</h2>${comparisonSection(baseline)}`,
+      );
     }
   }
 
@@ -128,7 +131,10 @@ export class LiveRun {
     const { newSamples, newEvents, hasNewCharts, hasNewGates } = this;
     this.skipUpdate();
     if (hasNewCharts || this.finished !== undefined) return this.fullUpdate();
-    const values = this.plan.map((chart) => [valuesId(chart), chartValues(chart, this.samples).text]);
+    const values = this.plan.map((chart) => [
+      valuesId(chart),
+      chartValues(chart, this.samples).text,
+    ]);
     return {
       title: this.title(),
       fragments: {
@@ -157,7 +163,9 @@ export class LiveRun {
     const elapsedS = this.samples.column('elapsed_s') as Float64Array;
     return Array.from({ length: count }, (_, index) => rowCount - count + index).map((row) => ({
       elapsedS: elapsedS[row] as number,
-      values: this.plan.map(({ series }) => series.map((one) => rounded(valueAt(one, this.samples, row)))),
+      values: this.plan.map(({ series }) =>
+        series.map((one) => rounded(valueAt(one, this.samples, row))),
+      ),
     }));
   }
 
@@ -211,7 +219,8 @@ export class LiveRun {
     return {
       durationMs: elapsedS * 1000,
       bytesWritten: totals?.bytesWritten,
-      bytesPerSecond: totals === undefined || elapsedS === 0 ? undefined : totals.bytesWritten / elapsedS,
+      bytesPerSecond:
+        totals === undefined || elapsedS === 0 ? undefined : totals.bytesWritten / elapsedS,
       operations: totals?.operations,
       peakRssBytes: this.peakRssBytes,
       putP99Us: undefined,

@@ -25,8 +25,9 @@ export interface LiveServerOptions {
 }
 
 /**
- * The report of a soak while it runs: `/` is the page, which keeps itself up to date through server-sent events from
- * `/updates`; `/metrics` is the store process's own. Rejects when the port cannot be had.
+ * The report of a soak while it runs: `/` is the page, which keeps itself up to date through
+ * server-sent events from `/updates`; `/metrics` is the store process's own. Rejects when the port
+ * cannot be had.
  */
 export async function serveLive(options: LiveServerOptions): Promise<LiveServer> {
   const { port, host = '127.0.0.1' } = options;
@@ -79,7 +80,10 @@ export class LiveServer {
     this.run.setGates(gates);
   }
 
-  /** Shows what `outDirectory` now holds, which has `summary.json` and `samples.csv`. Throws as `writeReport` does. */
+  /**
+   * Shows what `outDirectory` now holds, which has `summary.json` and `samples.csv`. Throws as
+   * `writeReport` does.
+   */
   finish(outDirectory: string): void {
     this.run.finish(readRun(outDirectory));
     this.update();
@@ -132,11 +136,18 @@ export class LiveServer {
       return send(response, 404, 'text/plain', 'the soak was started without --metrics-port\n');
     }
     try {
-      const metrics = await fetch(this.metricsUrl, { signal: AbortSignal.timeout(METRICS_TIMEOUT_MS) });
+      const metrics = await fetch(this.metricsUrl, {
+        signal: AbortSignal.timeout(METRICS_TIMEOUT_MS),
+      });
       const type = metrics.headers.get('content-type') ?? 'text/plain';
       send(response, metrics.status, type, await metrics.text());
     } catch (error) {
-      send(response, 502, 'text/plain', `the store process does not answer: ${(error as Error).message}\n`);
+      send(
+        response,
+        502,
+        'text/plain',
+        `the store process does not answer: ${(error as Error).message}\n`,
+      );
     }
   }
 }

@@ -1,6 +1,9 @@
 import type { Unit } from './quantity.ts';
 
-/** What the page's script draws; it stands in the page as JSON. No file that needs Node may be imported here. */
+/**
+ * What the page's script draws; it stands in the page as JSON. No file that needs Node may be
+ * imported here.
+ */
 export interface PageData {
   readonly charts: readonly ChartData[];
   /** Shared by all charts, ascending; at most two moments a drawn bucket. */

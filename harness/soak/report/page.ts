@@ -6,7 +6,10 @@ import type { PageData } from './page-data.ts';
 /** What `npm run build` has put beside this file. */
 const [SCRIPT, STYLE] = (() => {
   const read = (name: string) => readFileSync(new URL(`./page/${name}`, import.meta.url), 'utf8');
-  return [read('page.js').replaceAll('</script', '<\\/script'), `${read('charts.css')}\n${read('page.css')}`];
+  return [
+    read('page.js').replaceAll('</script', '<\\/script'),
+    `${read('charts.css')}\n${read('page.css')}`,
+  ];
 })();
 
 const ICON_COLOURS = { pass: '0f7a41', fail: 'b91c2b', warn: '8f5200', calm: '475766' } as const;
@@ -32,8 +35,8 @@ export interface PageSection {
 }
 
 /**
- * The whole document, with all that it needs inside. Its own policy forbids every request but to the server that a live
- * page came from.
+ * The whole document, with all that it needs inside. Its own policy forbids every request but to
+ * the server that a live page came from.
  */
 export function pageDocument({ title, tone, subject, links, sections, data }: Page): string {
   const connections = data.updatesPath === undefined ? "'none'" : "'self'";

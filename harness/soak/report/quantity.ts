@@ -1,6 +1,9 @@
 import { formatBytes, formatCount, formatDuration } from '../../units.ts';
 
-/** What a figure is measured in. Stands here because the page's script has no Node to import the summary with. */
+/**
+ * What a figure is measured in. Stands here because the page's script has no Node to import the
+ * summary with.
+ */
 export type Unit =
   | 'bytes'
   | 'bytes/1000 ops'
@@ -22,7 +25,9 @@ export function formatQuantity(value: number, unit: Unit): string {
   if (value < 0) return `−${formatQuantity(-value, unit)}`;
   switch (unit) {
     case 'bytes':
-      return Number.isInteger(value) || value >= 100 ? formatBytes(value) : `${threeDigits(value)} B`;
+      return Number.isInteger(value) || value >= 100
+        ? formatBytes(value)
+        : `${threeDigits(value)} B`;
     case 'bytes/s':
       return `${formatBytes(value)}/s`;
     case 'ops/s':

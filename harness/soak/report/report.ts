@@ -19,8 +19,9 @@ import { verdictSection, verdictTitle, verdictTone } from './sections/verdict.ts
 const NO_SAMPLES = 'elapsed_s\n';
 
 /**
- * Writes `report.html` from the `summary.json` and `samples.csv` of a directory: one file that asks for no other. Whole
- * or not at all. Throws when the summary cannot be read, or is of another schema.
+ * Writes `report.html` from the `summary.json` and `samples.csv` of a directory: one file that asks
+ * for no other. Whole or not at all. Throws when the summary cannot be read, or is of another
+ * schema.
  */
 export async function writeReport(outDirectory: string): Promise<void> {
   const { summary, samples } = readRun(outDirectory);
@@ -43,7 +44,9 @@ export function readRun(outDirectory: string): FinishedRun {
     throw new Error(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
   if (summary.schema !== SUMMARY_SCHEMA) {
-    throw new Error(`${path} is of schema ${summary.schema}; this report shows schema ${SUMMARY_SCHEMA}`);
+    throw new Error(
+      `${path} is of schema ${summary.schema}; this report shows schema ${SUMMARY_SCHEMA}`,
+    );
   }
   return { summary, samples: readSamples(join(outDirectory, 'samples.csv')) };
 }
@@ -73,14 +76,24 @@ export function reportPage(summary: Summary, samples: SampleTable): Page {
       { id: 'gates', title: 'Gates', content: gatesSection(summary, samples) },
       ...(baseline === null
         ? []
-        : [{ id: 'comparison', title: 'Against the baseline', content: comparisonSection(baseline) }]),
+        : [
+            {
+              id: 'comparison',
+              title: 'Against the baseline',
+              content: comparisonSection(baseline),
+            },
+          ]),
       {
         id: 'charts',
         title: 'Over time',
         tools: chartTools(eventCounts(summary)),
         content: chartsSection(plan, samples),
       },
-      { id: 'latency', title: 'Latency', content: latencySection(latency, summary.latencyCoverage) },
+      {
+        id: 'latency',
+        title: 'Latency',
+        content: latencySection(latency, summary.latencyCoverage),
+      },
       { id: 'about', title: 'This run', content: aboutSection(summary) },
       { id: 'leftovers', content: leftoversSection(summary) },
     ],

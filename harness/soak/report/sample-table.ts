@@ -16,7 +16,10 @@ export function parseSamples(csv: string): SampleTable {
     .map((line) => line.split(','))
     .filter((cells) => cells.length === names.length && cells[0] !== '');
   const columns = new Map(
-    names.map((name, index) => [name, Float64Array.from(rows, (cells) => parseCell(cells[index] as string))]),
+    names.map((name, index) => [
+      name,
+      Float64Array.from(rows, (cells) => parseCell(cells[index] as string)),
+    ]),
   );
   return {
     rowCount: rows.length,

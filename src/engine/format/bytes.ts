@@ -3,7 +3,10 @@ import { MAX_KEY_BYTES, MAX_PAYLOAD_BYTES } from './format.ts';
 /** Keys and values: bytes, or a string that is taken as UTF-8. */
 export type BytesLike = Uint8Array | string;
 
-/** A key as bytes, within the limits of the format; `TypeError` or `RangeError` otherwise, before any I/O. */
+/**
+ * A key as bytes, within the limits of the format; `TypeError` or `RangeError` otherwise, before
+ * any I/O.
+ */
 export function keyBytes(key: BytesLike): Uint8Array {
   return limitedBytes(key, 'key', MAX_KEY_BYTES);
 }

@@ -2,9 +2,9 @@ import { createRequire } from 'node:module';
 
 /**
  * CRC-32C (Castagnoli, RFC 3720). fast-crc32c compiles a native half at install; where that did not
- * happen it falls back, silently, to JavaScript at a twentieth of the speed. So this module looks at which
- * half it got, prefers the prebuilt @node-rs/crc32 over the slow one, and believes none of them before it
- * has reproduced the vectors of the RFC.
+ * happen it falls back, silently, to JavaScript at a twentieth of the speed. So this module looks
+ * at which half it got, prefers the prebuilt @node-rs/crc32 over the slow one, and believes none of
+ * them before it has reproduced the vectors of the RFC.
  */
 export type Crc32cFunction = (bytes: Uint8Array, previous?: number) => number;
 
@@ -28,7 +28,8 @@ const RFC_3720_VECTORS: readonly (readonly [Uint8Array, number])[] = [
   [
     // An iSCSI Read (10) command.
     Buffer.from(
-      '01c00000000000000000000000000000140000000000040000000014000000182800000000000000' + '0200000000000000',
+      '01c00000000000000000000000000000140000000000040000000014000000182800000000000000' +
+        '0200000000000000',
       'hex',
     ),
     0xd9963a56,
@@ -43,12 +44,16 @@ const CANDIDATES: readonly ChecksumCandidate[] = [
     name: 'fast-crc32c (native)',
     load: () => {
       const chosen = require('fast-crc32c');
-      if (chosen === require('fast-crc32c/impls/js_crc32c')) throw new Error('its native half is not built');
+      if (chosen === require('fast-crc32c/impls/js_crc32c'))
+        throw new Error('its native half is not built');
       return chosen.calculate;
     },
   },
   { name: '@node-rs/crc32', load: () => require('@node-rs/crc32').crc32c },
-  { name: 'fast-crc32c (JavaScript)', load: () => require('fast-crc32c/impls/js_crc32c').calculate },
+  {
+    name: 'fast-crc32c (JavaScript)',
+    load: () => require('fast-crc32c/impls/js_crc32c').calculate,
+  },
 ];
 
 /** The first candidate that loads and reproduces every vector, whole and in two pieces. */
@@ -61,7 +66,8 @@ export function chooseChecksum(
       const crc32c = load();
       const wrong = RFC_3720_VECTORS.some(
         ([bytes, expected]) =>
-          crc32c(bytes) !== expected || crc32c(bytes.subarray(7), crc32c(bytes.subarray(0, 7))) !== expected,
+          crc32c(bytes) !== expected ||
+          crc32c(bytes.subarray(7), crc32c(bytes.subarray(0, 7))) !== expected,
       );
       if (!wrong) return { name, crc32c };
       refusals.push(`${name}: does not reproduce the RFC 3720 vectors`);
@@ -83,12 +89,16 @@ export const crc32c: Crc32cFunction = chosen.crc32c;
 const REVERSED_POLYNOMIAL = 0x82f63b78;
 
 /**
- * Up to here the calculation is faster in JavaScript than the way to native code: right behind a system call, when its
- * instructions are no longer cached, that way alone takes longer than a frame of a few hundred bytes.
+ * Up to here the calculation is faster in JavaScript than the way to native code: right behind a
+ * system call, when its instructions are no longer cached, that way alone takes longer than a frame
+ * of a few hundred bytes.
  */
 const SHORT_BYTES = 320;
 
-/** For each of eight places behind the current one, what a byte there adds to the remainder ("slicing by 8"). */
+/**
+ * For each of eight places behind the current one, what a byte there adds to the remainder
+ * ("slicing by 8").
+ */
 const TABLES = makeTables();
 
 /** Unsigned CRC-32C of the bytes of `view` in `[start, end)`. */

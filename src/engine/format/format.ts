@@ -1,5 +1,6 @@
 /**
- * Every constant of the frozen wire format, in one place. docs/format.md tells the same byte by byte.
+ * Every constant of the frozen wire format, in one place. docs/format.md tells the same byte by
+ * byte.
  *
  * All integers are little-endian. A frame is
  *

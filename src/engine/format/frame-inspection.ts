@@ -37,13 +37,20 @@ export interface FrameInspection {
   readonly verdict: 'valid' | FrameFault;
 }
 
-/** Takes the frame that begins at the first of `bytes` apart. Never throws: for looking at damage. */
+/**
+ * Takes the frame that begins at the first of `bytes` apart. Never throws: for looking at damage.
+ */
 export function inspectFrame(bytes: Uint8Array): FrameInspection {
   const view = viewOf(bytes);
   const decoded = decodeFrame(bytes);
   const verdict = decoded.ok ? 'valid' : decoded.fault;
   const fields: InspectedField[] = [];
-  const add = (name: string, offset: number, length: number, meaning: (field: Uint8Array) => string) => {
+  const add = (
+    name: string,
+    offset: number,
+    length: number,
+    meaning: (field: Uint8Array) => string,
+  ) => {
     const field = bytes.subarray(offset, offset + length);
     if (field.length > 0)
       fields.push({

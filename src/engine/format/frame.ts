@@ -16,14 +16,19 @@ import {
   WIRE_VERSION,
 } from './format.ts';
 
-/** Where a frame lies. `offset` and `byteLength` in bytes; the whole frame, header and checksum included. */
+/**
+ * Where a frame lies. `offset` and `byteLength` in bytes; the whole frame, header and checksum
+ * included.
+ */
 export interface RecordRef {
   readonly segmentId: number;
   readonly offset: number;
   readonly byteLength: number;
 }
 
-/** A decoded frame. `key` and `payload` are views: copy what must outlive the buffer they came from. */
+/**
+ * A decoded frame. `key` and `payload` are views: copy what must outlive the buffer they came from.
+ */
 export interface LogRecord {
   readonly type: RecordType;
   readonly txid: number;
@@ -57,8 +62,8 @@ export function frameBytes(keyLength: number, payloadLength: number): number {
 }
 
 /**
- * Writes one frame at `offset` and returns its length in bytes. The caller has checked the limits and
- * leaves room for `frameBytes(key.length, payload.length)`.
+ * Writes one frame at `offset` and returns its length in bytes. The caller has checked the limits
+ * and leaves room for `frameBytes(key.length, payload.length)`.
  */
 export function encodeFrame(
   target: Uint8Array,
@@ -96,8 +101,8 @@ export function encodeHeader(
 }
 
 /**
- * What is wrong with the header at `offset`, or undefined. Needs `HEADER_BYTES` bytes there; looks at the
- * fields in the order in which they stand, so that the first wrong one is named.
+ * What is wrong with the header at `offset`, or undefined. Needs `HEADER_BYTES` bytes there; looks
+ * at the fields in the order in which they stand, so that the first wrong one is named.
  */
 export function headerFault(view: DataView, offset: number): FrameFault | undefined {
   if (view.getUint32(offset, true) !== MAGIC_UINT32) return 'bad-magic';
@@ -118,7 +123,8 @@ export function headerType(view: DataView, offset: number): RecordType {
 
 export function headerTxid(view: DataView, offset: number): number {
   return (
-    view.getUint32(offset + TXID_OFFSET + 4, true) * TWO_TO_32 + view.getUint32(offset + TXID_OFFSET, true)
+    view.getUint32(offset + TXID_OFFSET + 4, true) * TWO_TO_32 +
+    view.getUint32(offset + TXID_OFFSET, true)
   );
 }
 
@@ -135,7 +141,10 @@ export function headerFrameBytes(view: DataView, offset: number): number {
   return frameBytes(headerKeyLength(view, offset), headerPayloadLength(view, offset));
 }
 
-/** Is the header at `offset` that of a frame of this length? In few steps, since it is asked at every read. */
+/**
+ * Is the header at `offset` that of a frame of this length? In few steps, since it is asked at
+ * every read.
+ */
 export function isFrameOf(view: DataView, offset: number, byteLength: number): boolean {
   const typeAndFlags = view.getUint16(offset + TYPE_OFFSET, true);
   return (
@@ -152,7 +161,10 @@ export function crcHolds(view: DataView, offset: number, byteLength: number): bo
   return crc32cOfRange(view, offset, crcAt) === view.getUint32(crcAt, true);
 }
 
-/** Decodes the frame at `offset` of any bytes at all, without throwing and without reading past `end`. */
+/**
+ * Decodes the frame at `offset` of any bytes at all, without throwing and without reading past
+ * `end`.
+ */
 export function decodeFrame(bytes: Uint8Array, offset = 0, end = bytes.length): DecodedFrame {
   if (end - offset < HEADER_BYTES) return { ok: false, fault: 'truncated', claimedBytes: 0 };
   const view = viewOf(bytes);

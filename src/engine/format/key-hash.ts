@@ -1,10 +1,14 @@
 /**
- * HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", the 32-bit variant): a keyed hash, so
- * that nobody who does not know the seed can choose keys that pile up in one place of the keydir.
+ * HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", the 32-bit variant):
+ * a keyed hash, so that nobody who does not know the seed can choose keys that pile up in one place
+ * of the keydir.
  */
 export type HashSeed = readonly [number, number];
 
-/** A power of two. Growing one shard of the keydir moves this fraction of the keys, which bounds how long a put can take. */
+/**
+ * A power of two. Growing one shard of the keydir moves this fraction of the keys, which bounds how
+ * long a put can take.
+ */
 export const SHARDS = 256;
 
 /** The shard is the topmost byte of the hash. */

@@ -3,9 +3,9 @@ import { crc32c } from './crc32c.ts';
 import { readUint32, writeUint32 } from './frame.ts';
 
 /**
- * A small value in a file that is never renamed: two slots in separate 4 KiB blocks, written in turn, in place. Writes
- * that no sync separates go to the same slot, so that a power cut can hurt only one; the other is on stable storage and
- * holds the value of the sync before.
+ * A small value in a file that is never renamed: two slots in separate 4 KiB blocks, written in
+ * turn, in place. Writes that no sync separates go to the same slot, so that a power cut can hurt
+ * only one; the other is on stable storage and holds the value of the sync before.
  *
  *     magic(4) version(2) bodyLength(2) sequence(8) body crc32c(4), padded to the block
  */
@@ -23,13 +23,20 @@ export interface Slot {
   readonly body: Buffer;
 }
 
-/** The valid slots of a file, newest first; `damaged` counts those that hold something else than zeros. */
+/**
+ * The valid slots of a file, newest first; `damaged` counts those that hold something else than
+ * zeros.
+ */
 export interface SlotContents {
   readonly slots: readonly Slot[];
   readonly damaged: number;
 }
 
-export function readSlots(fileSystem: FileSystem, path: string, magic: number): SlotContents | undefined {
+export function readSlots(
+  fileSystem: FileSystem,
+  path: string,
+  magic: number,
+): SlotContents | undefined {
   const bytes = readSmallFile(fileSystem, path, SLOT_BYTES * SLOT_COUNT);
   if (bytes === undefined) return undefined;
   const slots: Slot[] = [];
@@ -86,7 +93,9 @@ export class SlotWriter {
     this.block.writeUInt16LE(SLOT_VERSION, 4);
   }
 
-  /** `fillBody` writes the value from the given offset of the block and returns its length in bytes. */
+  /**
+   * `fillBody` writes the value from the given offset of the block and returns its length in bytes.
+   */
   write(fillBody: (block: Buffer, offset: number) => number): void {
     const bodyLength = fillBody(this.block, SLOT_HEADER_BYTES);
     const crcAt = SLOT_HEADER_BYTES + bodyLength;
@@ -108,8 +117,8 @@ export class SlotWriter {
   }
 
   /**
-   * After a sync that covered every write: the next one goes to the other slot. A sync that covered none changes nothing:
-   * the other slot is the one that holds the last value.
+   * After a sync that covered every write: the next one goes to the other slot. A sync that covered
+   * none changes nothing: the other slot is the one that holds the last value.
    */
   turn(): void {
     if (!this.isWritten) return;

@@ -6,7 +6,10 @@ const BLOCK_BYTES = 4096;
 /** Of one file; those behind are read around as well, and not remembered. */
 const MOST_REMEMBERED = 100_000;
 
-/** The blocks of one file that the disk does not give. Whoever reads through `reads` gets zeros for them. */
+/**
+ * The blocks of one file that the disk does not give. Whoever reads through `reads` gets zeros for
+ * them.
+ */
 export class BadBlocks {
   readonly reads: FileSystem;
   private readonly fileSystem: FileSystem;

@@ -1,13 +1,16 @@
 /**
- * What can go wrong, by a code that never changes its meaning. Misuse (a wrong type, a key that is too
- * long) is a `TypeError` or `RangeError` instead, thrown before any I/O.
+ * What can go wrong, by a code that never changes its meaning. Misuse (a wrong type, a key that is
+ * too long) is a `TypeError` or `RangeError` instead, thrown before any I/O.
  */
 export type StoreErrorCode =
   /** Another writer holds the directory; the message names it. */
   | 'STORE_LOCKED'
   /** Damage that no crash explains. Nothing was changed. */
   | 'STORE_CORRUPT'
-  /** Without a durable mark, a torn value and a damaged length look the same here. Nothing was changed. */
+  /**
+   * Without a durable mark, a torn value and a damaged length look the same here. Nothing was
+   * changed.
+   */
   | 'AMBIGUOUS_TAIL'
   /** `recovery: 'strict'` met an ordinary torn tail. Nothing was changed. */
   | 'TORN_TAIL'
@@ -54,7 +57,9 @@ export interface StoreErrorDetails {
   readonly indeterminate?: boolean;
   /** Process id of the holder, with `STORE_LOCKED`. */
   readonly holderPid?: number;
-  /** The records that a follower asked for and that are gone, with `SNAPSHOT_GONE`; both included. */
+  /**
+   * The records that a follower asked for and that are gone, with `SNAPSHOT_GONE`; both included.
+   */
   readonly firstTxid?: number;
   readonly lastTxid?: number;
   /** One-based, with `IMPORT_MALFORMED`. */
@@ -75,7 +80,10 @@ export class StoreError extends Error {
   readonly line: number | undefined;
 
   constructor(code: StoreErrorCode, message: string, details: StoreErrorDetails = {}) {
-    super(`${code}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      `${code}: ${message}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.code = code;
     this.path = details.path;
     this.segmentId = details.segmentId;
@@ -101,7 +109,10 @@ export function isAborted(error: unknown, signal: AbortSignal | undefined): bool
   return isReason || (error instanceof StoreError && error.code === 'STORE_CLOSED');
 }
 
-/** Turns an operating-system error met at `path` into the `StoreError` that says what to do about it. */
+/**
+ * Turns an operating-system error met at `path` into the `StoreError` that says what to do about
+ * it.
+ */
 export function wrapSystemError(error: unknown, action: string, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const errno = errnoOf(error);
@@ -111,7 +122,11 @@ export function wrapSystemError(error: unknown, action: string, path: string): S
       return new StoreError('NOT_FOUND', `cannot ${action}: ${path} does not exist`, details);
     case 'ENOTDIR':
     case 'EEXIST':
-      return new StoreError('NOT_A_DIRECTORY', `cannot ${action}: ${path} is not a directory`, details);
+      return new StoreError(
+        'NOT_A_DIRECTORY',
+        `cannot ${action}: ${path} is not a directory`,
+        details,
+      );
     case 'ELOOP':
       return new StoreError(
         'PERMISSION_DENIED',

@@ -1,6 +1,7 @@
 /**
- * The seam between the engine and the disk. One engine file implements it over `node:fs`; the harness has
- * an in-memory one whose crash images can be enumerated. Failures are thrown as the `errno` errors of Node.
+ * The seam between the engine and the disk. One engine file implements it over `node:fs`; the
+ * harness has an in-memory one whose crash images can be enumerated. Failures are thrown as the
+ * `errno` errors of Node.
  *
  * Descriptors are plain numbers so that a hot read is one call with no wrapper object.
  */
@@ -13,25 +14,46 @@ export interface FileSystem {
   statDescriptor(descriptor: number): FileStat;
   /** Bytes that may still be written to the file system of this path. */
   freeBytes(path: string): number;
-  /** Creates the directory and its parents, private to the user; returns the topmost one that it created. */
+  /**
+   * Creates the directory and its parents, private to the user; returns the topmost one that it
+   * created.
+   */
   makeDirectory(path: string): string | undefined;
-  /** Puts a file or directory under another name, over whatever file stands there; atomic, and durable only after `directorySync`. */
+  /**
+   * Puts a file or directory under another name, over whatever file stands there; atomic, and
+   * durable only after `directorySync`.
+   */
   rename(from: string, to: string): void;
-  /** One more name for a file. EEXIST where something stands, EXDEV on another device; some file systems cannot at all. */
+  /**
+   * One more name for a file. EEXIST where something stands, EXDEV on another device; some file
+   * systems cannot at all.
+   */
   link(existing: string, path: string): void;
   /** Takes the name of a file away; whoever has it open reads on. ENOENT where there is none. */
   remove(path: string): void;
   /** Removes an empty directory; ENOTEMPTY otherwise. */
   removeDirectory(path: string): void;
 
-  /** `read` and `write` need an existing file; `create` fails with EEXIST on one. Never opens for append. */
+  /**
+   * `read` and `write` need an existing file; `create` fails with EEXIST on one. Never opens for
+   * append.
+   */
   open(path: string, mode: OpenMode): number;
   /** Gives the descriptor back to the kernel. */
   close(descriptor: number): void;
-  /** For the last descriptor of a large file that has no name any more: freeing its blocks takes milliseconds. */
+  /**
+   * For the last descriptor of a large file that has no name any more: freeing its blocks takes
+   * milliseconds.
+   */
   closeAsync(descriptor: number): Promise<void>;
   /** Bytes read, which may be fewer than asked; 0 is the end of the file. */
-  read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
+  read(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number;
   /** As `read`, off the event loop; `buffer` belongs to it until it is done. */
   readAsync(
     descriptor: number,
@@ -41,15 +63,27 @@ export interface FileSystem {
     position: number,
   ): Promise<number>;
   /** Bytes written, which may be fewer than asked. */
-  write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number;
-  /** Several buffers in one call, one behind the other from `position`. Bytes written, which may be fewer than asked. */
+  write(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number;
+  /**
+   * Several buffers in one call, one behind the other from `position`. Bytes written, which may be
+   * fewer than asked.
+   */
   writeVector(descriptor: number, buffers: readonly Uint8Array[], position: number): number;
   /** Makes the file so many bytes long: cuts it, or fills it up with zeros. */
   truncate(descriptor: number, sizeBytes: number): void;
 
   /** `fdatasync`: the data, and as much metadata as reading it back needs. */
   dataSync(descriptor: number): void;
-  /** As `dataSync`, off the event loop. Of a failure the kernel tells each open file description once. */
+  /**
+   * As `dataSync`, off the event loop. Of a failure the kernel tells each open file description
+   * once.
+   */
   dataSyncAsync(descriptor: number): Promise<void>;
   /** `fsync` of a directory: the creates, renames and removals in it. */
   directorySync(path: string): void;
@@ -58,11 +92,15 @@ export interface FileSystem {
 
   /** Kernel lock on an open file, bound to this descriptor and released by the kernel at death. */
   tryLock(descriptor: number): KernelLockResult;
-  /** A lock kept alive by refreshing a directory beside `path`, for other hosts on a shared file system. */
+  /**
+   * A lock kept alive by refreshing a directory beside `path`, for other hosts on a shared file
+   * system.
+   */
   holdLease(path: string, onCompromised: (error: Error) => void): Promise<Lease>;
   /**
-   * Sets aside the lease with this inode, the leftover of a holder that is proved dead; leaves another one alone. To be
-   * removed with what is returned once a new lease stands: until then its inode must not be given to that one.
+   * Sets aside the lease with this inode, the leftover of a holder that is proved dead; leaves
+   * another one alone. To be removed with what is returned once a new lease stands: until then its
+   * inode must not be given to that one.
    */
   breakLease(path: string, inode: number): () => void;
 }
@@ -91,8 +129,8 @@ export interface Lease {
 export const LEASE_STALE_MS = 10_000;
 
 /**
- * Closes a descriptor whose work is done. What it failed to write a sync has reported before, and on Linux it is gone
- * whatever `close` says: an error here must not keep others from being closed.
+ * Closes a descriptor whose work is done. What it failed to write a sync has reported before, and
+ * on Linux it is gone whatever `close` says: an error here must not keep others from being closed.
  */
 export function closeQuietly(fileSystem: FileSystem, descriptor: number): void {
   try {
@@ -113,7 +151,13 @@ export function readFully(
 ): number {
   let done = 0;
   while (done < length) {
-    const count = fileSystem.read(descriptor, buffer, offset + done, length - done, position + done);
+    const count = fileSystem.read(
+      descriptor,
+      buffer,
+      offset + done,
+      length - done,
+      position + done,
+    );
     if (count === 0) break;
     done += count;
   }
@@ -131,7 +175,13 @@ export function writeFully(
 ): void {
   let done = 0;
   while (done < length) {
-    const count = fileSystem.write(descriptor, buffer, offset + done, length - done, position + done);
+    const count = fileSystem.write(
+      descriptor,
+      buffer,
+      offset + done,
+      length - done,
+      position + done,
+    );
     if (count === 0) throw Object.assign(new Error('write made no progress'), { code: 'EIO' });
     done += count;
   }
@@ -188,7 +238,11 @@ export function withFile<T>(
 }
 
 /** The whole of a small file, or undefined when it does not exist. */
-export function readSmallFile(fileSystem: FileSystem, path: string, limitBytes: number): Buffer | undefined {
+export function readSmallFile(
+  fileSystem: FileSystem,
+  path: string,
+  limitBytes: number,
+): Buffer | undefined {
   return withFile(fileSystem, path, (descriptor) => {
     const buffer = Buffer.alloc(limitBytes);
     return buffer.subarray(0, readFully(fileSystem, descriptor, buffer, 0, limitBytes, 0));

@@ -2,7 +2,10 @@ import { hostname } from 'node:os';
 import { errnoOf } from './errors.ts';
 import { type FileSystem, readSmallFile } from './file-system.ts';
 
-/** What tells one process from every other, as far as this platform says; null where it does not say. */
+/**
+ * What tells one process from every other, as far as this platform says; null where it does not
+ * say.
+ */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks from boot to the start of the process (field 22 of `/proc/PID/stat`). */
@@ -24,12 +27,16 @@ export function currentProcess(fileSystem: FileSystem): ProcessIdentity {
   };
 }
 
-/** When the process started; null when there is no such process, undefined when that cannot be told. */
+/**
+ * When the process started; null when there is no such process, undefined when that cannot be told.
+ */
 export function startOfProcess(fileSystem: FileSystem, pid: number): string | null | undefined {
   return processStart(fileSystem, pid) ?? (processExists(pid) ? undefined : null);
 }
 
-/** Signal 0 reaches nobody; failing to send it for lack of permission shows that there is somebody. */
+/**
+ * Signal 0 reaches nobody; failing to send it for lack of permission shows that there is somebody.
+ */
 function processExists(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -52,7 +59,9 @@ function smallText(fileSystem: FileSystem, path: string): string | null {
   return bytes === undefined ? null : bytes.toString('utf8').trim();
 }
 
-/** An identity that cannot be read is unknown, never an error: it only makes the lock more careful. */
+/**
+ * An identity that cannot be read is unknown, never an error: it only makes the lock more careful.
+ */
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read();

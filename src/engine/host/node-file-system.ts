@@ -7,8 +7,9 @@ import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './
 import { LEASE_STALE_MS } from './file-system.ts';
 
 /**
- * proper-lockfile (by signal-exit) listens to every signal that ends a process, and ends it when nobody else listens. Node
- * ignores SIGXFSZ, so that a write beyond the limit on file sizes fails with EFBIG: with a second listener it still does.
+ * proper-lockfile (by signal-exit) listens to every signal that ends a process, and ends it when
+ * nobody else listens. Node ignores SIGXFSZ, so that a write beyond the limit on file sizes fails
+ * with EFBIG: with a second listener it still does.
  */
 if (process.platform !== 'win32') process.on('SIGXFSZ', () => {});
 
@@ -36,7 +37,8 @@ export class NodeFileSystem implements FileSystem {
     if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
       throw Object.assign(new Error(`ELOOP: ${path} is a symbolic link`), { code: 'ELOOP' });
     }
-    // One by one: Node's own recursion does not end in a place such as /proc, where nothing can be made.
+    // One by one: Node's own recursion does not end in a place such as /proc, where nothing can be
+    // made.
     const missing: string[] = [];
     for (let at = path; !fs.existsSync(at); at = dirname(at)) missing.unshift(at);
     let topmost: string | undefined;
@@ -82,7 +84,13 @@ export class NodeFileSystem implements FileSystem {
     });
   }
 
-  read(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  read(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
     return fs.readSync(descriptor, buffer, offset, length, position);
   }
 
@@ -101,7 +109,13 @@ export class NodeFileSystem implements FileSystem {
     });
   }
 
-  write(descriptor: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
+  write(
+    descriptor: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
     return fs.writeSync(descriptor, buffer, offset, length, position);
   }
 
@@ -150,15 +164,16 @@ export class NodeFileSystem implements FileSystem {
     } catch (error) {
       // Some network file systems have no kernel locks; the lease stands in for them there.
       const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (['ENOLCK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(code)) return 'unsupported';
+      if (['ENOLCK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(code))
+        return 'unsupported';
       throw error;
     }
   }
 
   async holdLease(path: string, onCompromised: (error: Error) => void): Promise<Lease> {
     let refreshedAt = performance.now();
-    // The refresh is a `utimes` of the lease directory. Its time is taken before the call, so that the age
-    // is never understated.
+    // The refresh is a `utimes` of the lease directory. Its time is taken before the call, so that
+    // the age is never understated.
     const observedFs: typeof fs = {
       ...fs,
       mkdir: ((target: fs.PathLike, callback: fs.NoParamCallback) => {
@@ -206,9 +221,11 @@ const NONBLOCK = fs.constants.O_NONBLOCK ?? 0;
 const NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0;
 
 const OPEN_FLAGS: Record<OpenMode, number> = {
-  // Opening a FIFO to read it waits for a writer, unless told not to; of a regular file O_NONBLOCK means nothing.
+  // Opening a FIFO to read it waits for a writer, unless told not to; of a regular file O_NONBLOCK
+  // means nothing.
   read: fs.constants.O_RDONLY | NONBLOCK,
-  // A directory of a stranger may hold a symbolic link under any name: nothing is ever written through one.
+  // A directory of a stranger may hold a symbolic link under any name: nothing is ever written
+  // through one.
   write: fs.constants.O_RDWR | NONBLOCK | NOFOLLOW,
   create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 };

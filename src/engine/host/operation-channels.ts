@@ -1,8 +1,8 @@
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 
 /**
- * `node:diagnostics_channel` tracing channels, one an operation: `tidemark:get`, `tidemark:put` and so on. Published only
- * while somebody subscribes; otherwise an operation costs one look at a flag.
+ * `node:diagnostics_channel` tracing channels, one an operation: `tidemark:get`, `tidemark:put` and
+ * so on. Published only while somebody subscribes; otherwise an operation costs one look at a flag.
  */
 /** What start, end, asyncStart, asyncEnd and error of an operation share; never keys or values. */
 export interface OperationMessage {

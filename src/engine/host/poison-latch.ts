@@ -1,10 +1,10 @@
 import { StoreError, type StoreErrorCode } from './errors.ts';
 
 /**
- * One latch around everything that writes. The first failed write or sync closes it; nothing opens it
- * again but reopening the store, because after an I/O error neither the file nor the page cache can be
- * trusted to hold what was written, and a sync that is tried again may succeed without having done
- * anything (the kernel reports a lost page once).
+ * One latch around everything that writes. The first failed write or sync closes it; nothing opens
+ * it again but reopening the store, because after an I/O error neither the file nor the page cache
+ * can be trusted to hold what was written, and a sync that is tried again may succeed without
+ * having done anything (the kernel reports a lost page once).
  */
 export class PoisonLatch {
   private first: StoreError | undefined;
@@ -36,7 +36,9 @@ export class PoisonLatch {
     );
   }
 
-  /** Closes the latch and returns the error for the operation that failed, whose outcome is unknown. */
+  /**
+   * Closes the latch and returns the error for the operation that failed, whose outcome is unknown.
+   */
   close(code: StoreErrorCode, action: string, cause: unknown): StoreError {
     const error = new StoreError(
       code,

@@ -27,9 +27,9 @@ type Report = (
 const TIMED = 1;
 
 /**
- * The probes of one store as one that cannot throw. What a get is reported with is written out, method by method: through
- * a closure that all share, V8 sees every kind of call at one place and inlines none. The other methods exist only when
- * some probe has them.
+ * The probes of one store as one that cannot throw. What a get is reported with is written out,
+ * method by method: through a closure that all share, V8 sees every kind of call at one place and
+ * inlines none. The other methods exist only when some probe has them.
  */
 export class ProbeSet {
   errors = 0;
@@ -161,8 +161,8 @@ export class ProbeSet {
   }
 
   /**
-   * Eight fixed parameters, as many as any method has: gathering the arguments in an array would cost more than most
-   * listeners do.
+   * Eight fixed parameters, as many as any method has: gathering the arguments in an array would
+   * cost more than most listeners do.
    */
   private guard(method: ProbeMethod): void {
     const listeners = this.probes.filter((probe) => typeof probe[method] === 'function');
@@ -203,7 +203,9 @@ function listenersOf<Method extends GetMethod>(
   probes: readonly Probe[],
   method: Method,
 ): readonly Listener<Method>[] {
-  return probes.filter((probe): probe is Listener<Method> & Probe => typeof probe[method] === 'function');
+  return probes.filter(
+    (probe): probe is Listener<Method> & Probe => typeof probe[method] === 'function',
+  );
 }
 
 /** When a part of an operation began, or 0 when it is not to be timed. */

@@ -3,7 +3,10 @@ import type { StoreError } from './errors.ts';
 /** Why a frame is being read. */
 export type ReadSite = 'get' | 'scan' | 'compact' | 'verify' | 'seal';
 
-/** What a caller asked for. Everything read and checked on its behalf carries the operation's number. */
+/**
+ * What a caller asked for. Everything read and checked on its behalf carries the operation's
+ * number.
+ */
 export type OperationKind =
   | 'get'
   | 'getMany'
@@ -22,13 +25,16 @@ export type OperationKind =
 export type RefusedKind = OperationKind | 'rotate';
 
 /**
- * The narrow interface through which the engine reports what it did. Every method but `attach` and `began` is called
- * after the fact, with flat arguments, so that an adapter need not allocate and the engine need not wait.
+ * The narrow interface through which the engine reports what it did. Every method but `attach` and
+ * `began` is called after the fact, with flat arguments, so that an adapter need not allocate and
+ * the engine need not wait.
  *
- * Times are nanoseconds of the monotonic clock (`performance.now() * 1e6`), read only while a probe is set. Gets, and the
- * parts of any operation (`read`, `crcValidated`), are timed only where some probe's `began` asked for it: they are
- * so short that the clock would be felt. Where none did, their `durationNs` is `NOT_TIMED`. `operation` is 0 for a part that belongs to no operation; its lowest bit says
- * whether parts are timed, the rest (`operationKey`) names it from `began` to its last event.
+ * Times are nanoseconds of the monotonic clock (`performance.now() * 1e6`), read only while a probe
+ * is set. Gets, and the parts of any operation (`read`, `crcValidated`), are timed only where some
+ * probe's `began` asked for it: they are so short that the clock would be felt. Where none did,
+ * their `durationNs` is `NOT_TIMED`. `operation` is 0 for a part that belongs to no operation; its
+ * lowest bit says whether parts are timed, the rest (`operationKey`) names it from `began` to its
+ * last event.
  *
  * A probe that throws never breaks a read or a write: the engine counts it (`stats().probeErrors`).
  */
@@ -38,7 +44,10 @@ export interface Probe {
   /** That store was closed, or failed to open; nothing more is heard of it. */
   detach?(): void;
 
-  /** An operation begins. True when its parts, and a get itself, are to be timed. Without this method, they are not. */
+  /**
+   * An operation begins. True when its parts, and a get itself, are to be timed. Without this
+   * method, they are not.
+   */
   began?(operation: number, kind: OperationKind): boolean;
 
   /** One get. `hit` is false for an absent key, and after an error. */
@@ -68,7 +77,10 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
-  /** A batch; after an error, what was appended before it. `userBytes` are keys and values, `frameBytes` the frames. */
+  /**
+   * A batch; after an error, what was appended before it. `userBytes` are keys and values,
+   * `frameBytes` the frames.
+   */
   batched?(
     operation: number,
     puts: number,
@@ -97,8 +109,8 @@ export interface Probe {
     error: StoreError | undefined,
   ): void;
   /**
-   * One merge, or a `compactTo`: bytes of frames that went in, and that came out. `aborted` by its caller's signal or a
-   * close: it has changed nothing.
+   * One merge, or a `compactTo`: bytes of frames that went in, and that came out. `aborted` by its
+   * caller's signal or a close: it has changed nothing.
    */
   compacted?(
     operation: number,
@@ -109,7 +121,10 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
-  /** An opening, or an attempt at one (`snapshot`: of a lock-free reader). `truncatedBytes` were cut off. */
+  /**
+   * An opening, or an attempt at one (`snapshot`: of a lock-free reader). `truncatedBytes` were cut
+   * off.
+   */
   opened?(
     operation: number,
     outcome: 'created' | 'clean' | 'recovered' | 'snapshot' | 'failed',
@@ -150,13 +165,18 @@ export interface Probe {
     durationNs: number,
   ): void;
 
-  /** A write that had to wait: for a sync before it could go on, or in a sync for the merges that it outran. */
+  /**
+   * A write that had to wait: for a sync before it could go on, or in a sync for the merges that it
+   * outran.
+   */
   writeStalled?(
     reason: 'rotation' | 'unsynced-records' | 'compaction',
     startNs: number,
     durationNs: number,
   ): void;
-  /** A seal file was written, or could not be; `sealBytes` is 0 where it was given up for a close. */
+  /**
+   * A seal file was written, or could not be; `sealBytes` is 0 where it was given up for a close.
+   */
   sealed?(
     operation: number,
     segmentId: number,
@@ -166,8 +186,8 @@ export interface Probe {
     error: StoreError | undefined,
   ): void;
   /**
-   * A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. `aborted` by its caller's signal or a close, and then
-   * without an error.
+   * A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. `aborted` by its caller's signal
+   * or a close, and then without an error.
    */
   verified?(
     operation: number,
@@ -190,9 +210,15 @@ export interface Probe {
   ): void;
   /** A segment was full or `rotate` was called, and appends go on in a new one. */
   rotated?(sealedSegmentId: number, newSegmentId: number): void;
-  /** Damage was met, with segment, offset and reason in the error; the call that met it may throw another. */
+  /**
+   * Damage was met, with segment, offset and reason in the error; the call that met it may throw
+   * another.
+   */
   corrupted?(error: StoreError): void;
-  /** An operation that was not begun, because an earlier failure has ended writing. `rotate` is never begun as one. */
+  /**
+   * An operation that was not begun, because an earlier failure has ended writing. `rotate` is
+   * never begun as one.
+   */
   refused?(kind: RefusedKind, error: StoreError): void;
   /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */
   leaseLost?(fatal: boolean): void;

@@ -2,7 +2,8 @@ import type { RecordRef } from '../format/frame.ts';
 import { HINT_BYTES, HINT_HASH, HINT_KEY_LENGTH } from '../seal/hint-block.ts';
 
 /**
- * An entry of the keydir is a record's place in the log and its key, side by side in words of 32 bits:
+ * An entry of the keydir is a record's place in the log and its key, side by side in words of 32
+ * bits:
  *
  *     hash | segmentId + offset bits 32..36 | offset bits 0..31 | byteLength + offset bits 37..41 | keyLength | key
  *
@@ -18,7 +19,10 @@ export const KEY_LENGTH = 4;
 /** Set in the key length of an entry that was deleted and waits for the arena to be compacted. */
 export const DEAD = 0x8000_0000;
 
-/** Segment ids and frame lengths both fit in 27 bits; the five above them extend the offset to 42 (`MAX_SEGMENT_FILE_BYTES`). */
+/**
+ * Segment ids and frame lengths both fit in 27 bits; the five above them extend the offset to 42
+ * (`MAX_SEGMENT_FILE_BYTES`).
+ */
 const LOW_27 = 0x07ff_ffff;
 const FIVE_BITS = 0x1f;
 const TWO_TO_32 = 2 ** 32;
@@ -44,7 +48,8 @@ export function readPlace(words: Uint32Array, at: number, into: MutableRef): voi
   const length = words[at + LENGTH] as number;
   into.segmentId = segment & LOW_27;
   into.byteLength = length & LOW_27;
-  into.offset = (words[at + OFFSET] as number) + (segment >>> 27) * TWO_TO_32 + (length >>> 27) * TWO_TO_37;
+  into.offset =
+    (words[at + OFFSET] as number) + (segment >>> 27) * TWO_TO_32 + (length >>> 27) * TWO_TO_37;
 }
 
 export function writePlace(
@@ -75,7 +80,12 @@ export function lengthBitsOf(offset: number): number {
 }
 
 /** Is the entry there one of the key of the hint at `start`? Both are padded in the same way. */
-export function isEntryOfHint(words: Uint32Array, at: number, view: DataView, start: number): boolean {
+export function isEntryOfHint(
+  words: Uint32Array,
+  at: number,
+  view: DataView,
+  start: number,
+): boolean {
   const keyLength = view.getUint32(start + HINT_KEY_LENGTH, true) >>> 1;
   if (words[at + HASH] !== view.getUint32(start + HINT_HASH, true)) return false;
   if (words[at + KEY_LENGTH] !== keyLength) return false;
@@ -87,7 +97,12 @@ export function isEntryOfHint(words: Uint32Array, at: number, view: DataView, st
 }
 
 /** Writes an entry for the key of the hint at `start`, without its place. Returns where it ends. */
-export function writeEntryOfHint(words: Uint32Array, at: number, view: DataView, start: number): number {
+export function writeEntryOfHint(
+  words: Uint32Array,
+  at: number,
+  view: DataView,
+  start: number,
+): number {
   const keyLength = view.getUint32(start + HINT_KEY_LENGTH, true) >>> 1;
   words[at + HASH] = view.getUint32(start + HINT_HASH, true);
   words[at + KEY_LENGTH] = keyLength;

@@ -11,15 +11,17 @@ export interface ReplayTarget {
   trim(): void;
 }
 
-/** More than so many times what is there is never made room for: what comes later may be overwrites. */
+/**
+ * More than so many times what is there is never made room for: what comes later may be overwrites.
+ */
 const MOST_TIMES = 4;
 /** Over what the part that was seen lets expect, for the shards that get more than others. */
 const SPARE = 1.05;
 
 /**
- * Fills a keydir with what an opening finds in the log. Records are not applied as they come but as hints, gathered in
- * blocks and ordered by shard, as a seal has them: a million keys do not fit in a processor's cache, and one by one each
- * would wait for memory.
+ * Fills a keydir with what an opening finds in the log. Records are not applied as they come but as
+ * hints, gathered in blocks and ordered by shard, as a seal has them: a million keys do not fit in
+ * a processor's cache, and one by one each would wait for memory.
  */
 export class KeydirReplay {
   private readonly target: ReplayTarget;

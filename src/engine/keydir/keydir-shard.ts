@@ -1,5 +1,11 @@
 import type { RecordRef } from '../format/frame.ts';
-import { HINT_HASH, HINT_KEY_LENGTH, HINT_LENGTH, HINT_OFFSET, type HintRun } from '../seal/hint-block.ts';
+import {
+  HINT_HASH,
+  HINT_KEY_LENGTH,
+  HINT_LENGTH,
+  HINT_OFFSET,
+  type HintRun,
+} from '../seal/hint-block.ts';
 import {
   byteLengthOf,
   DEAD,
@@ -21,10 +27,11 @@ import {
 } from './keydir-entry.ts';
 
 /**
- * One shard of the keydir: an open-addressing table over an arena of entries, all in typed arrays outside the V8 heap.
- * A slot of the table is one byte of the hash, which rules out nearly every wrong entry without touching the arena, and
- * 24 bits for the entry's place in it; so a hit costs one line of the table and one of the arena. Deleting moves the
- * slots behind it back, so that lookups never walk over remains.
+ * One shard of the keydir: an open-addressing table over an arena of entries, all in typed arrays
+ * outside the V8 heap. A slot of the table is one byte of the hash, which rules out nearly every
+ * wrong entry without touching the arena, and 24 bits for the entry's place in it; so a hit costs
+ * one line of the table and one of the arena. Deleting moves the slots behind it back, so that
+ * lookups never walk over remains.
  */
 
 export type EntryVisitor = (ref: MutableRef, bytes: Uint8Array, start: number, end: number) => void;
@@ -36,7 +43,10 @@ const FIRST_SLOTS = 8;
 const FIRST_ARENA_WORDS = 64;
 /** Slots in use of 8, at most. */
 const FULL_EIGHTHS = 7;
-/** An arena doubles while it is small, and then grows by less: less to copy first, and less spare room later. */
+/**
+ * An arena doubles while it is small, and then grows by less: less to copy first, and less spare
+ * room later.
+ */
 const SMALL_ARENA_WORDS = 1024;
 const ARENA_GROWTH = 1.4;
 
@@ -57,7 +67,9 @@ export class KeydirShard {
   private bytes = new Uint8Array(this.words.buffer);
   private usedWords = 0;
   private deadWords = 0;
-  /** What the first loads of `replay` came to, kept so that the compiler does not leave them out. */
+  /**
+   * What the first loads of `replay` came to, kept so that the compiler does not leave them out.
+   */
   touched = 0;
   /** How far `insert`s that were made room for may reach. */
   private reservedEnd = 0;
@@ -89,7 +101,10 @@ export class KeydirShard {
     writePlace(this.words, this.positionAt(slot), ref);
   }
 
-  /** Makes room for so many more entries of `words` in all, so that their `insert`s allocate nothing and cannot fail. */
+  /**
+   * Makes room for so many more entries of `words` in all, so that their `insert`s allocate nothing
+   * and cannot fail.
+   */
   reserve(entries: number, words: number): void {
     const count = this.count + entries;
     if (!holds(this.slots.length, count)) this.growTable(count);
@@ -104,7 +119,8 @@ export class KeydirShard {
     const count = this.count + entries;
     if (!holds(this.slots.length, count)) this.growTable(count * times);
     this.reservedEnd = this.usedWords + words;
-    if (this.reservedEnd > this.words.length) this.growArena(this.reservedEnd, this.reservedEnd * times);
+    if (this.reservedEnd > this.words.length)
+      this.growArena(this.reservedEnd, this.reservedEnd * times);
   }
 
   /** Adds a key that is not there, after `reserve`. */
@@ -152,9 +168,9 @@ export class KeydirShard {
   }
 
   /**
-   * Replays hints of frames whose offsets lie between `base` and 2^32 above it; `times` as many are expected in the end.
-   * The first loop only brings the lines of the table that the second one needs into the processor's cache: its loads do
-   * not wait for each other.
+   * Replays hints of frames whose offsets lie between `base` and 2^32 above it; `times` as many are
+   * expected in the end. The first loop only brings the lines of the table that the second one
+   * needs into the processor's cache: its loads do not wait for each other.
    */
   replay(run: HintRun, file: number, base: number, times: number, tally: ReplayTally): void {
     const { view, starts, from, to } = run;
@@ -164,7 +180,9 @@ export class KeydirShard {
     const mask = slots.length - 1;
     let touched = 0;
     for (let index = from; index < to; index++) {
-      touched ^= slots[view.getUint32((starts[index] as number) + HINT_HASH, true) & mask] as number;
+      touched ^= slots[
+        view.getUint32((starts[index] as number) + HINT_HASH, true) & mask
+      ] as number;
     }
     this.touched = touched;
     const segmentWord = file | segmentBitsOf(base);
@@ -211,13 +229,15 @@ export class KeydirShard {
   trim(): void {
     this.reservedEnd = 0;
     const slots = slotsFor(this.count);
-    const isRoomy = this.words.length > Math.max(FIRST_ARENA_WORDS, Math.ceil(this.usedWords * ARENA_GROWTH));
+    const isRoomy =
+      this.words.length > Math.max(FIRST_ARENA_WORDS, Math.ceil(this.usedWords * ARENA_GROWTH));
     if (isRoomy || slots < this.slots.length) this.compact(slots);
   }
 
   /**
-   * The keys as they are now, each as bytes of its own. Growing and compacting replace the arrays, so the walk goes
-   * on undisturbed over the old ones; a key that was deleted meanwhile may still come.
+   * The keys as they are now, each as bytes of its own. Growing and compacting replace the arrays,
+   * so the walk goes on undisturbed over the old ones; a key that was deleted meanwhile may still
+   * come.
    */
   *keys(): Generator<Buffer> {
     const { words, bytes, usedWords } = this;
@@ -303,9 +323,12 @@ export class KeydirShard {
 
   private compactArena(slots: number): void {
     const live = this.usedWords - this.deadWords;
-    // In the middle of a batch there are puts to come that must find the room that was made for them.
+    // In the middle of a batch there are puts to come that must find the room that was made for
+    // them.
     const reserved = live + Math.max(0, this.reservedEnd - this.usedWords);
-    const words = new Uint32Array(Math.max(FIRST_ARENA_WORDS, Math.ceil(live * ARENA_GROWTH), reserved));
+    const words = new Uint32Array(
+      Math.max(FIRST_ARENA_WORDS, Math.ceil(live * ARENA_GROWTH), reserved),
+    );
     const table = slots === this.slots.length ? this.slots.fill(0) : new Uint32Array(slots);
     let to = 0;
     for (let at = 0; at < this.usedWords; ) {
@@ -327,7 +350,10 @@ export class KeydirShard {
   }
 }
 
-/** A byte of the hash that the shard's number does not use and small tables do not either; 0 means a free slot. */
+/**
+ * A byte of the hash that the shard's number does not use and small tables do not either; 0 means a
+ * free slot.
+ */
 function tagOf(hash: number): number {
   return (hash >>> 16) & 0xff || 1;
 }

@@ -12,12 +12,16 @@ import { KeydirReplay } from './keydir-replay.ts';
 import { type EntryVisitor, KeydirShard, type ReplayTally } from './keydir-shard.ts';
 import { SegmentUsage } from './segment-usage.ts';
 
-/** Stands where no key has been put yet, so that a small store does not pay for many shards. Holds nothing, ever. */
+/**
+ * Stands where no key has been put yet, so that a small store does not pay for many shards. Holds
+ * nothing, ever.
+ */
 const EMPTY_SHARD = new KeydirShard();
 
 /**
- * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves, in typed arrays
- * that the garbage collector does not scan. The segment of a place is the number of a file (see `SegmentFiles`).
+ * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves,
+ * in typed arrays that the garbage collector does not scan. The segment of a place is the number of
+ * a file (see `SegmentFiles`).
  */
 export class Keydir {
   readonly usage = new SegmentUsage();
@@ -60,7 +64,10 @@ export class Keydir {
 
   /** Bytes of memory held, spare room included. */
   get sizeBytes(): number {
-    return this.shards.reduce((sum, shard) => sum + (shard === EMPTY_SHARD ? 0 : shard.sizeBytes), 0);
+    return this.shards.reduce(
+      (sum, shard) => sum + (shard === EMPTY_SHARD ? 0 : shard.sizeBytes),
+      0,
+    );
   }
 
   has(key: Uint8Array): boolean {
@@ -68,7 +75,10 @@ export class Keydir {
     return this.shardOf(hash).find(hash, key, 0, key.length) !== -1;
   }
 
-  /** The place of a key's newest Put. The object is filled again by the next call: copy what must outlive it. */
+  /**
+   * The place of a key's newest Put. The object is filled again by the next call: copy what must
+   * outlive it.
+   */
   locate(key: Uint8Array): RecordRef | undefined {
     return this.locateIn(key, 0, key.length);
   }
@@ -96,8 +106,8 @@ export class Keydir {
   }
 
   /**
-   * Finds or makes the room for a key, so that the `commit` that follows cannot fail: what the log has accepted must
-   * be found. Throws `OUT_OF_MEMORY`.
+   * Finds or makes the room for a key, so that the `commit` that follows cannot fail: what the log
+   * has accepted must be found. Throws `OUT_OF_MEMORY`.
    */
   prepare(bytes: Uint8Array, start: number, end: number): void {
     const hash = hashKey(bytes, start, end, this.seed);
@@ -114,12 +124,14 @@ export class Keydir {
   }
 
   /**
-   * Makes the room for all of these keys at once, and remembers their hashes: for each, in this order, `setReserved` must
-   * follow, or `delete`. Throws `OUT_OF_MEMORY`, and then nothing has changed.
+   * Makes the room for all of these keys at once, and remembers their hashes: for each, in this
+   * order, `setReserved` must follow, or `delete`. Throws `OUT_OF_MEMORY`, and then nothing has
+   * changed.
    */
   reserve(keys: readonly Uint8Array[]): void {
     try {
-      if (this.reservedHashes.length < keys.length) this.reservedHashes = new Uint32Array(keys.length * 2);
+      if (this.reservedHashes.length < keys.length)
+        this.reservedHashes = new Uint32Array(keys.length * 2);
       const { reservedHashes, entries, words } = this;
       entries.fill(0);
       words.fill(0);
@@ -147,9 +159,13 @@ export class Keydir {
   }
 
   private outOfMemory(keys: number, cause: unknown): StoreError {
-    return new StoreError('OUT_OF_MEMORY', `no memory for ${keys} more keys beside ${this.count} others`, {
-      cause,
-    });
+    return new StoreError(
+      'OUT_OF_MEMORY',
+      `no memory for ${keys} more keys beside ${this.count} others`,
+      {
+        cause,
+      },
+    );
   }
 
   /** Sets the key that was prepared; nothing else may have been called in between. */
@@ -186,7 +202,10 @@ export class Keydir {
     return this.shardOf(hash).find(hash, bytes, start, end) !== -1;
   }
 
-  /** Points a key to its copy in another file, if it still points into one of those that were copied. */
+  /**
+   * Points a key to its copy in another file, if it still points into one of those that were
+   * copied.
+   */
   move(hint: HintReader, from: ReadonlySet<number>, toFile: number): void {
     const { hash, bytes, keyAt, offset, byteLength } = hint;
     const shard = this.shardOf(hash);
@@ -207,7 +226,10 @@ export class Keydir {
     this.seed = seedOf(storeId);
   }
 
-  /** Takes what an opening finds in so many bytes of log. Nothing else may change the keydir until that has finished. */
+  /**
+   * Takes what an opening finds in so many bytes of log. Nothing else may change the keydir until
+   * that has finished.
+   */
   replay(logBytes: number): KeydirReplay {
     try {
       return new KeydirReplay(this, logBytes);
@@ -217,8 +239,8 @@ export class Keydir {
   }
 
   /**
-   * Replays hints of one file, whose hashes are of the same store, and whose offsets count from `base`. Room is made for
-   * `times` as many. Throws `OUT_OF_MEMORY`.
+   * Replays hints of one file, whose hashes are of the same store, and whose offsets count from
+   * `base`. Room is made for `times` as many. Throws `OUT_OF_MEMORY`.
    */
   applyRun(file: number, base: number, run: HintRun, times: number): void {
     const { tally } = this;
@@ -261,7 +283,10 @@ export class Keydir {
     }
   }
 
-  /** In no promised order. A key added or deleted while iterating may or may not be seen; none is seen twice. */
+  /**
+   * In no promised order. A key added or deleted while iterating may or may not be seen; none is
+   * seen twice.
+   */
   *keys(): Generator<Buffer> {
     for (const shard of this.shards) {
       if (shard === EMPTY_SHARD) continue;
@@ -272,8 +297,8 @@ export class Keydir {
   }
 
   /**
-   * Visits every entry of one shard (of `SHARDS`), in one go, with the id of its segment. Ref and bytes are those of the
-   * keydir: copy what must stay.
+   * Visits every entry of one shard (of `SHARDS`), in one go, with the id of its segment. Ref and
+   * bytes are those of the keydir: copy what must stay.
    */
   visitShard(shard: number, visit: EntryVisitor): void {
     this.shards[shard]?.visit((ref, bytes, start, end) => {

@@ -4,12 +4,16 @@ import { SHARDS } from '../format/key-hash.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import type { Keydir } from './keydir.ts';
 
-/** Shards walked between two turns of the event loop; one of a keydir of ten million keys takes about half a millisecond. */
+/**
+ * Shards walked between two turns of the event loop; one of a keydir of ten million keys takes
+ * about half a millisecond.
+ */
 const SHARDS_A_TURN = 2;
 
 /**
- * Which places of some segments the keydir points to: one bit for each possible beginning of a frame, which are no closer
- * than the shortest frame is long. Half a percent of the segments, however many keys there are.
+ * Which places of some segments the keydir points to: one bit for each possible beginning of a
+ * frame, which are no closer than the shortest frame is long. Half a percent of the segments,
+ * however many keys there are.
  */
 export class LivePlaces {
   private readonly bits = new Map<number, Uint8Array>();
@@ -20,7 +24,10 @@ export class LivePlaces {
   static async of(keydir: Keydir, segments: readonly LogSegment[]): Promise<LivePlaces> {
     const places = new LivePlaces();
     for (const { segmentId, sizeBytes } of segments) {
-      places.bits.set(segmentId, new Uint8Array((Math.ceil(sizeBytes / FRAME_OVERHEAD_BYTES) >>> 3) + 1));
+      places.bits.set(
+        segmentId,
+        new Uint8Array((Math.ceil(sizeBytes / FRAME_OVERHEAD_BYTES) >>> 3) + 1),
+      );
     }
     for (let shard = 0; shard < SHARDS; shard++) {
       keydir.visitShard(shard, ({ segmentId, offset }) => places.set(segmentId, offset));

@@ -3,8 +3,9 @@ import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, readSmallFile, writeFully } from '../host/file-system.ts';
 
 /**
- * Says that a directory holds a backup that is not finished. It is there, durably, before a backup changes anything else,
- * and goes, durably, after everything else is: whatever ends a backup in between, nobody opens what it left.
+ * Says that a directory holds a backup that is not finished. It is there, durably, before a backup
+ * changes anything else, and goes, durably, after everything else is: whatever ends a backup in
+ * between, nobody opens what it left.
  */
 export const BACKUP_MARKER = 'backup-unfinished';
 export const BACKUP_TEMPORARY_SUFFIX = '.backup-tmp';
@@ -35,7 +36,11 @@ export function hasBackupMarker(
   return text === undefined ? undefined : text.equals(markerText(storeId));
 }
 
-export function placeBackupMarker(fileSystem: FileSystem, directory: string, storeId: Buffer): void {
+export function placeBackupMarker(
+  fileSystem: FileSystem,
+  directory: string,
+  storeId: Buffer,
+): void {
   const path = join(directory, BACKUP_MARKER);
   const temporary = path + BACKUP_TEMPORARY_SUFFIX;
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
@@ -52,7 +57,8 @@ export function placeBackupMarker(fileSystem: FileSystem, directory: string, sto
 }
 
 export function removeBackupMarker(fileSystem: FileSystem, directory: string): void {
-  // Everything else that has a name here first: of two changes that nothing orders a power cut may keep the second alone.
+  // Everything else that has a name here first: of two changes that nothing orders a power cut may
+  // keep the second alone.
   fileSystem.directorySync(directory);
   fileSystem.remove(join(directory, BACKUP_MARKER));
   fileSystem.directorySync(directory);

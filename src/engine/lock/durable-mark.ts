@@ -3,13 +3,16 @@ import { readSlots, SLOT_BYTES, SLOT_COUNT, type Slot, SlotWriter } from '../for
 import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
 
 /**
- * The durable mark: the last position that a completed sync covered. It is written after the sync has
- * returned, so it may lag behind the truth and can never lead it.
+ * The durable mark: the last position that a completed sync covered. It is written after the sync
+ * has returned, so it may lag behind the truth and can never lead it.
  */
 export interface DurableMark {
   /** 16 bytes that name the store for life. */
   readonly storeId: Buffer;
-  /** 16 bytes that name the opening that wrote this. The same stand in `.lock` unless a foreign writer came. */
+  /**
+   * 16 bytes that name the opening that wrote this. The same stand in `.lock` unless a foreign
+   * writer came.
+   */
   readonly sessionNonce: Buffer;
   readonly segmentId: number;
   readonly offset: number;
@@ -50,7 +53,8 @@ function decodeMark(body: Buffer): DurableMark | undefined {
   if (body.length !== MARK_BODY_BYTES) return undefined;
   const offset = Number(body.readBigUInt64LE(36));
   const nextTxid = Number(body.readBigUInt64LE(44));
-  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(nextTxid) || nextTxid < 1) return undefined;
+  if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(nextTxid) || nextTxid < 1)
+    return undefined;
   return {
     storeId: Buffer.from(body.subarray(0, NONCE_BYTES)),
     sessionNonce: Buffer.from(body.subarray(NONCE_BYTES, NONCE_BYTES * 2)),
@@ -68,9 +72,9 @@ function rewriteSlot(fileSystem: FileSystem, descriptor: number, index: number):
 }
 
 /**
- * Keeps the mark of one opening. Its file is preallocated, so that later writes change no metadata. It has two
- * descriptors, because the kernel reports a failed write-back once to each: a blocking sync must not succeed only because
- * the one in the thread pool has been told already.
+ * Keeps the mark of one opening. Its file is preallocated, so that later writes change no metadata.
+ * It has two descriptors, because the kernel reports a failed write-back once to each: a blocking
+ * sync must not succeed only because the one in the thread pool has been told already.
  */
 export class DurableMarkWriter {
   private readonly fileSystem: FileSystem;
@@ -99,7 +103,10 @@ export class DurableMarkWriter {
     this.sessionNonce = sessionNonce;
   }
 
-  /** Opens the mark's file, creating it when needed; the caller syncs the directory before relying on it. */
+  /**
+   * Opens the mark's file, creating it when needed; the caller syncs the directory before relying
+   * on it.
+   */
   static open(
     fileSystem: FileSystem,
     directory: string,
@@ -116,12 +123,19 @@ export class DurableMarkWriter {
         const zeros = Buffer.alloc(SLOT_BYTES * SLOT_COUNT - sizeBytes);
         writeFully(fileSystem, descriptor, zeros, 0, zeros.length, sizeBytes);
       }
-      // The slot that we read must be on disk before the other is written: whoever wrote it may have died before its sync,
-      // and after a failed one only writing it again puts it there.
+      // The slot that we read must be on disk before the other is written: whoever wrote it may
+      // have died before its sync, and after a failed one only writing it again puts it there.
       if (previous !== undefined) rewriteSlot(fileSystem, descriptor, previous.slot.index);
       fileSystem.dataSync(descriptor);
       const pooled = fileSystem.open(path, 'write');
-      return new DurableMarkWriter(fileSystem, descriptor, pooled, previous?.slot, storeId, sessionNonce);
+      return new DurableMarkWriter(
+        fileSystem,
+        descriptor,
+        pooled,
+        previous?.slot,
+        storeId,
+        sessionNonce,
+      );
     } catch (error) {
       closeQuietly(fileSystem, descriptor);
       throw error;
@@ -129,8 +143,9 @@ export class DurableMarkWriter {
   }
 
   /**
-   * Writes the mark. Durable only after a sync. While one runs in the thread pool the write waits for its end: the slot
-   * that is being synced must not be written over, and the other one must not be written before this one is durable.
+   * Writes the mark. Durable only after a sync. While one runs in the thread pool the write waits
+   * for its end: the slot that is being synced must not be written over, and the other one must not
+   * be written before this one is durable.
    */
   write(segmentId: number, offset: number, nextTxid: number, clean: boolean): void {
     if (this.pooledSyncs > 0) this.deferred = { segmentId, offset, nextTxid, clean };

@@ -7,7 +7,10 @@ export interface OwnerRecord extends ProcessIdentity {
   readonly inode: number;
   /** Which locks the holder took. */
   readonly kernelLock: boolean;
-  /** Of the lease, where the record was written after it was taken; null where it was written before. */
+  /**
+   * Of the lease, where the record was written after it was taken; null where it was written
+   * before.
+   */
   readonly leaseInode: number | null;
   /** Names the opening, as the durable mark does. Hexadecimal. */
   readonly nonce: string;
@@ -15,12 +18,17 @@ export interface OwnerRecord extends ProcessIdentity {
   readonly released: boolean;
 }
 
-/** Whoever can write the directory can write a record; its pid becomes part of a path, and its host of a message. */
+/**
+ * Whoever can write the directory can write a record; its pid becomes part of a path, and its host
+ * of a message.
+ */
 export function isOwnerRecord(value: unknown): value is OwnerRecord {
   const record = (value ?? {}) as Record<keyof OwnerRecord, unknown>;
   const { pid, device, inode, leaseInode, kernelLock, released, host, nonce } = record;
   return (
-    [pid, device, inode].every((number) => Number.isSafeInteger(number) && (number as number) >= 0) &&
+    [pid, device, inode].every(
+      (number) => Number.isSafeInteger(number) && (number as number) >= 0,
+    ) &&
     (leaseInode === null || Number.isSafeInteger(leaseInode)) &&
     typeof kernelLock === 'boolean' &&
     typeof released === 'boolean' &&
@@ -41,7 +49,10 @@ export interface LeaseEvidence {
   readonly sentinel: { readonly device: number; readonly inode: number };
   /** Do we hold the kernel lock on it? */
   readonly kernelLockHeld: boolean;
-  /** Start time of the process that now has the recorded pid here; null: there is none; undefined: unknown. */
+  /**
+   * Start time of the process that now has the recorded pid here; null: there is none; undefined:
+   * unknown.
+   */
   readonly startOfRecordedPid: string | null | undefined;
 }
 
@@ -78,7 +89,10 @@ export function isGone(record: OwnerRecord, startNow: string | null | undefined)
   return startNow === null || (record.processStart !== null && startNow !== record.processStart);
 }
 
-/** The process to name as the holder of a lock that somebody holds; undefined when the record is of somebody before. */
+/**
+ * The process to name as the holder of a lock that somebody holds; undefined when the record is of
+ * somebody before.
+ */
 export function holderNamedBy(
   record: OwnerRecord | undefined,
   self: ProcessIdentity,
@@ -86,6 +100,8 @@ export function holderNamedBy(
 ): OwnerRecord | undefined {
   if (record === undefined || record.released) return undefined;
   const isHere =
-    record.bootId === self.bootId && record.pidNamespace === self.pidNamespace && record.host === self.host;
+    record.bootId === self.bootId &&
+    record.pidNamespace === self.pidNamespace &&
+    record.host === self.host;
   return isHere && isGone(record, startOfRecordedPid) ? undefined : record;
 }

@@ -12,9 +12,9 @@ import {
 } from './lock-decision.ts';
 
 /**
- * At most one writer a directory. A kernel lock on `.lock` is the authority on one host and goes away with
- * its holder; a lease beside it is for hosts that kernel locks do not reach, and stands alone where the
- * native addon cannot load. The file stays on disk: its existence is not the lock.
+ * At most one writer a directory. A kernel lock on `.lock` is the authority on one host and goes
+ * away with its holder; a lease beside it is for hosts that kernel locks do not reach, and stands
+ * alone where the native addon cannot load. The file stays on disk: its existence is not the lock.
  */
 export const LOCK_FILE = '.lock';
 /** `TDLK` */
@@ -26,9 +26,9 @@ export interface AcquireOptions {
   /** Names this opening. */
   readonly nonce: Buffer;
   /**
-   * The nonce in the durable mark, read once the kernel lock is held. The slot of `.lock` that carries it is
-   * spared until a mark with our own nonce is on disk: killed in between, the next opening must still see
-   * that no foreign writer came.
+   * The nonce in the durable mark, read once the kernel lock is held. The slot of `.lock` that
+   * carries it is spared until a mark with our own nonce is on disk: killed in between, the next
+   * opening must still see that no foreign writer came.
    */
   readonly readMarkNonce: () => Buffer | undefined;
   /** The lease was lost. Fatal to the writer only when no kernel lock is held. */
@@ -36,7 +36,9 @@ export interface AcquireOptions {
 }
 
 export class WriterLock {
-  /** Does a slot of `.lock` carry the nonce of the mark? If not, a foreign writer was here since. */
+  /**
+   * Does a slot of `.lock` carry the nonce of the mark? If not, a foreign writer was here since.
+   */
   readonly witnessed: boolean;
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
@@ -72,7 +74,8 @@ export class WriterLock {
       const records = readRecords(fileSystem, path);
       const newest = records.newest?.record;
       const self = currentProcess(fileSystem);
-      const startOfRecordedPid = newest === undefined ? null : startOfProcess(fileSystem, newest.pid);
+      const startOfRecordedPid =
+        newest === undefined ? null : startOfProcess(fileSystem, newest.pid);
       const holder = holderNamedBy(newest, self, startOfRecordedPid);
       if (kernelLockResult === 'busy') throw lockedError(directory, holder);
       const kernelLock = kernelLockResult === 'locked';
@@ -109,9 +112,10 @@ export class WriterLock {
         records.newest?.slot.sequence ?? 0,
       );
       const lock = new WriterLock(fileSystem, descriptor, slots, kernelLock, witness !== undefined);
-      // With the kernel lock in hand a lease that is not somebody's on another host gets its record first: dying in
-      // between then leaves a lease whose dead holder can be proved. Without it another process may be doing the same
-      // right now, and writing over its record could make it look dead; so the record comes after the lease, and names it.
+      // With the kernel lock in hand a lease that is not somebody's on another host gets its record
+      // first: dying in between then leaves a lease whose dead holder can be proved. Without it
+      // another process may be doing the same right now, and writing over its record could make it
+      // look dead; so the record comes after the lease, and names it.
       const recordFirst = kernelLock && decision !== 'held';
       if (recordFirst) lock.writeRecord(record);
       const removeBroken =
@@ -127,7 +131,10 @@ export class WriterLock {
         removeBroken?.();
       }
       if (!recordFirst) {
-        lock.writeRecord({ ...record, leaseInode: fileSystem.stat(leasePath(path))?.inode ?? null });
+        lock.writeRecord({
+          ...record,
+          leaseInode: fileSystem.stat(leasePath(path))?.inode ?? null,
+        });
       }
       if (created) fileSystem.directorySync(directory);
       lock.lease = lease;
@@ -156,7 +163,10 @@ export class WriterLock {
     this.record = record;
   }
 
-  /** False when, with no kernel lock, the lease is too old for anything to be acknowledged as durable. */
+  /**
+   * False when, with no kernel lock, the lease is too old for anything to be acknowledged as
+   * durable.
+   */
   stillHeld(): boolean {
     return this.kernelLock || (this.lease !== undefined && this.lease.ageMs() <= LEASE_STALE_MS);
   }
@@ -190,12 +200,19 @@ function seeLease(fileSystem: FileSystem, path: string): LeaseEvidence['lease'] 
 }
 
 /** Does a slot of `.lock` carry this nonce? For a reader, which takes no lock. */
-export function lockCarriesNonce(fileSystem: FileSystem, directory: string, nonce: Buffer): boolean {
+export function lockCarriesNonce(
+  fileSystem: FileSystem,
+  directory: string,
+  nonce: Buffer,
+): boolean {
   const { all } = readRecords(fileSystem, join(directory, LOCK_FILE));
   return all.some(({ record }) => record.nonce === nonce.toString('hex'));
 }
 
-function openSentinel(fileSystem: FileSystem, path: string): { descriptor: number; created: boolean } {
+function openSentinel(
+  fileSystem: FileSystem,
+  path: string,
+): { descriptor: number; created: boolean } {
   for (;;) {
     try {
       return { descriptor: fileSystem.open(path, 'write'), created: false };

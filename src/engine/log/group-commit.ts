@@ -6,9 +6,10 @@ interface Batch {
 }
 
 /**
- * One sync acknowledges everybody who asked before it began. A caller that comes while one is running needs the
- * next, since the running one may have begun before that caller's bytes were written. One at a time: a second
- * sync of the same file could be told nothing of a failure that the first was told of.
+ * One sync acknowledges everybody who asked before it began. A caller that comes while one is
+ * running needs the next, since the running one may have begun before that caller's bytes were
+ * written. One at a time: a second sync of the same file could be told nothing of a failure that
+ * the first was told of.
  */
 export class GroupCommit {
   private readonly commit: (waiters: number) => Promise<void>;

@@ -9,7 +9,10 @@ import {
   scanSegments,
 } from '../segment/segment-records.ts';
 
-/** The scans of a log that are going on. Each sees the segments that there were when it began, whatever merges do since. */
+/**
+ * The scans of a log that are going on. Each sees the segments that there were when it began,
+ * whatever merges do since.
+ */
 export class LogScans implements ScanWatcher {
   private readonly fileSystem: FileSystem;
   private readonly directory: string;
@@ -28,7 +31,10 @@ export class LogScans implements ScanWatcher {
     return this.descriptors;
   }
 
-  /** Counts what others hold open who read the log beside it: 1 for each file that is opened, and -1 when it is closed. */
+  /**
+   * Counts what others hold open who read the log beside it: 1 for each file that is opened, and -1
+   * when it is closed.
+   */
   count(change: 1 | -1): void {
     this.descriptors += change;
   }
@@ -45,7 +51,10 @@ export class LogScans implements ScanWatcher {
     this.running.delete(scan);
   }
 
-  /** Opens what scans have yet to read of these segments, whose names are about to be taken by other files. */
+  /**
+   * Opens what scans have yet to read of these segments, whose names are about to be taken by other
+   * files.
+   */
   openAhead(segmentIds: readonly number[]): void {
     for (const { segments, next, opened } of this.running) {
       for (const { segmentId, sizeBytes } of segments.slice(next)) {

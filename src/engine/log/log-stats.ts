@@ -9,7 +9,10 @@ export interface LogStats extends PoolStats {
   readonly segments: number;
   readonly sealedBytes: number;
   readonly activeBytes: number;
-  /** Files that this log holds open: lock, two of the mark, two a segment being written or synced, a seal being written and its segment, the read pool, scans, merges. */
+  /**
+   * Files that this log holds open: lock, two of the mark, two a segment being written or synced, a
+   * seal being written and its segment, the read pool, scans, merges.
+   */
   readonly openDescriptors: number;
   /** Sealed segments whose seal files are not written yet. */
   readonly unwrittenSeals: number;

@@ -35,17 +35,20 @@ export interface LogSyncOptions {
   /** The segment being appended to. */
   readonly active: () => SegmentWriter;
   readonly start: LogPosition;
-  /** Told of a segment once it, its name, the name of the next one and the mark behind it are durable. */
+  /**
+   * Told of a segment once it, its name, the name of the next one and the mark behind it are
+   * durable.
+   */
   readonly onSealed: (segmentId: number, sizeBytes: number) => void;
 }
 
 /**
- * Makes the log durable, in log order, and keeps the durable mark behind it. A sync of the log is: the sealed
- * segments that are not durable yet, oldest first; the active one; the directory if a segment was created; then
- * the mark. Only after all of it is anybody told.
+ * Makes the log durable, in log order, and keeps the durable mark behind it. A sync of the log is:
+ * the sealed segments that are not durable yet, oldest first; the active one; the directory if a
+ * segment was created; then the mark. Only after all of it is anybody told.
  *
- * Sealing is the same sync, asked for by a rotation. It runs in the thread pool. A writer that has to wait for it
- * (see `waitForSealed`, `syncNow`) blocks on the other descriptor of the segment.
+ * Sealing is the same sync, asked for by a rotation. It runs in the thread pool. A writer that has
+ * to wait for it (see `waitForSealed`, `syncNow`) blocks on the other descriptor of the segment.
  */
 export class LogSync {
   private readonly options: LogSyncOptions;
@@ -97,8 +100,9 @@ export class LogSync {
   }
 
   /**
-   * Called before a rotation: at most one sealed segment may be waiting for its sync, and the directory entry of the
-   * active one must be durable. Recovery relies on it: a segment with bytes two places further proves this one synced.
+   * Called before a rotation: at most one sealed segment may be waiting for its sync, and the
+   * directory entry of the active one must be durable. Recovery relies on it: a segment with bytes
+   * two places further proves this one synced.
    */
   waitForSealed(): void {
     // A sealed segment stays in the list until the mark that follows its sync is durable, too.
@@ -182,7 +186,8 @@ export class LogSync {
     }
     const active = this.options.active();
     const directoryChanges = this.directoryChanges;
-    const unsyncedBytes = end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
+    const unsyncedBytes =
+      end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
     const operation = probe?.begin('sync') ?? 0;
     const startNs = probe?.synced === undefined ? 0 : nowNs();
     let failure: StoreError | undefined;
@@ -195,13 +200,15 @@ export class LogSync {
         segment.durable = true;
       }
       await fileSystem.dataSyncAsync(active.syncDescriptor);
-      // A sync that the writer waited for may have failed in the meantime: what it should have covered is not synced again.
+      // A sync that the writer waited for may have failed in the meantime: what it should have
+      // covered is not synced again.
       latch.check();
       if (this.directoryChangesSynced < directoryChanges) {
         await fileSystem.directorySyncAsync(directory);
         this.directoryChangesSynced = directoryChanges;
       }
-      // A write that failed in the meantime, or a lease that ran out: nothing is acknowledged any more.
+      // A write that failed in the meantime, or a lease that ran out: nothing is acknowledged any
+      // more.
       latch.check();
       this.checkLock();
       this.advance(end);
@@ -217,11 +224,17 @@ export class LogSync {
     }
   }
 
-  /** Closes the latch when the lock may be somebody else's by now: then nothing may be acknowledged. */
+  /**
+   * Closes the latch when the lock may be somebody else's by now: then nothing may be acknowledged.
+   */
   private checkLock(): void {
     const { lock, latch } = this.options;
     if (lock.stillHeld()) return;
-    throw latch.close('SYNC_FAILED', 'keeping the writer lock', new Error('it was not refreshed in time'));
+    throw latch.close(
+      'SYNC_FAILED',
+      'keeping the writer lock',
+      new Error('it was not refreshed in time'),
+    );
   }
 
   /** Runs a sync on the caller's time, which is a stall that somebody will want to see. */
@@ -253,7 +266,10 @@ export class LogSync {
     }
   }
 
-  /** Moves the durable position, and the mark after it. Blocking and pooled syncs may end in either order. */
+  /**
+   * Moves the durable position, and the mark after it. Blocking and pooled syncs may end in either
+   * order.
+   */
   private advance(to: LogPosition): void {
     this.lastSyncMs = Date.now();
     if (!isBehind(this.position, to)) return;

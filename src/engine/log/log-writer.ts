@@ -32,9 +32,9 @@ export interface LogWriterOptions {
 export const APPEND_KINDS = ['append', 'put', 'delete'] as const;
 
 /**
- * The end of the log: gives each record its txid and its place in the active segment, and goes on in a new segment when
- * that one is full. When an append returns, the kernel has the bytes. The callers have checked that the log is open and not
- * poisoned; a write that fails closes the latch.
+ * The end of the log: gives each record its txid and its place in the active segment, and goes on
+ * in a new segment when that one is full. When an append returns, the kernel has the bytes. The
+ * callers have checked that the log is open and not poisoned; a write that fails closes the latch.
  */
 export class LogWriter {
   private readonly options: LogWriterOptions;
@@ -94,7 +94,9 @@ export class LogWriter {
   /** A merge has put these in the place of sealed segments of the same ids. */
   replace(segments: readonly LogSegment[]): void {
     const changed = new Map(segments.map((segment) => [segment.segmentId, segment]));
-    this.sealedSegments = this.sealedSegments.map((segment) => changed.get(segment.segmentId) ?? segment);
+    this.sealedSegments = this.sealedSegments.map(
+      (segment) => changed.get(segment.segmentId) ?? segment,
+    );
   }
 
   /** Appends one record with one write call. */
@@ -118,8 +120,8 @@ export class LogWriter {
   }
 
   /**
-   * Appends many records with few write calls. `written` is told of each record once the kernel has it, in order: when a
-   * write fails in the middle, of those before it only.
+   * Appends many records with few write calls. `written` is told of each record once the kernel has
+   * it, in order: when a write fails in the middle, of those before it only.
    */
   appendAll(appends: readonly Append[], written: (append: Append, ref: RecordRef) => void): void {
     const { probe } = this;
@@ -151,18 +153,34 @@ export class LogWriter {
       throw error;
     } finally {
       const error = failure as StoreError | undefined;
-      probe.batched?.(operation, puts, deletes, bytes, userBytes, startNs, nowNs() - startNs, error);
+      probe.batched?.(
+        operation,
+        puts,
+        deletes,
+        bytes,
+        userBytes,
+        startNs,
+        nowNs() - startNs,
+        error,
+      );
     }
   }
 
-  /** Goes on in a new segment. The sync of the one before runs in the background; this waits for that of the one before it. */
+  /**
+   * Goes on in a new segment. The sync of the one before runs in the background; this waits for
+   * that of the one before it.
+   */
   rotate(): void {
     const previous = this.activeSegment;
     if (previous.segmentId === MAX_SEGMENT_ID) {
       const { directory } = this.options;
-      throw new StoreError('LOG_FULL', `segment ids end at ${MAX_SEGMENT_ID}; compactTo a new directory`, {
-        path: directory,
-      });
+      throw new StoreError(
+        'LOG_FULL',
+        `segment ids end at ${MAX_SEGMENT_ID}; compactTo a new directory`,
+        {
+          path: directory,
+        },
+      );
     }
     this.syncs.waitForSealed();
     try {
@@ -176,7 +194,12 @@ export class LogWriter {
     this.probe?.rotated?.(segmentId, this.activeSegment.segmentId);
   }
 
-  private appendOne(type: RecordType, key: Uint8Array, payload: Uint8Array, operation: number): RecordRef {
+  private appendOne(
+    type: RecordType,
+    key: Uint8Array,
+    payload: Uint8Array,
+    operation: number,
+  ): RecordRef {
     const byteLength = frameBytes(key.length, payload.length);
     this.makeRoom(byteLength);
     const { segmentId, sizeBytes: offset } = this.activeSegment;

@@ -18,23 +18,25 @@ import type { LogSync } from './log-sync.ts';
 import type { SegmentSealer } from './segment-sealer.ts';
 
 /**
- * Puts the output of a merge in the place of the contiguous run of sealed segments a..b that it was made of. The output
- * takes the id b; a..b-1 become empty files. The order of the steps, each durable before the next, is what makes it safe:
+ * Puts the output of a merge in the place of the contiguous run of sealed segments a..b that it was
+ * made of. The output takes the id b; a..b-1 become empty files. The order of the steps, each
+ * durable before the next, is what makes it safe:
  *
  * 1. (the caller) The output and its seal, `b.merge`, lie on disk under temporary names.
- * 2. The log is durable to its end, and both slots of the mark say so: that a record was left out because of a newer one
- *    must not rest on anything that a power cut could take.
- * 3. `b.merge` gets its name. From here on an opening knows of the merge: while segment b is what `b.seal` says it undoes
- *    it, and once segment b is what `b.merge` says it finishes it.
+ * 2. The log is durable to its end, and both slots of the mark say so: that a record was left out
+ *    because of a newer one must not rest on anything that a power cut could take.
+ * 3. `b.merge` gets its name. From here on an opening knows of the merge: while segment b is what
+ *    `b.seal` says it undoes it, and once segment b is what `b.merge` says it finishes it.
  * 4. The output is renamed over segment b. There is no way back.
- * 5. The keydir is pointed to the output, and `b.merge` renamed over `b.seal`, which now says that it covers a..b.
- * 6. Empty files are renamed over a..b-1, and their seals removed. Until then any of them may survive a power cut: they
- *    come before b, and everything that counts in them is in b.
+ * 5. The keydir is pointed to the output, and `b.merge` renamed over `b.seal`, which now says that
+ *    it covers a..b.
+ * 6. Empty files are renamed over a..b-1, and their seals removed. Until then any of them may
+ *    survive a power cut: they come before b, and everything that counts in them is in b.
  * 7. The old files are closed when the reads in flight have ended.
  *
- * No deleted key can come back. A Delete is left out of the output only where a newer record of its key is durable, or
- * where it lay in the lowest segment that holds anything: then every older Put of its key was in that same file, which
- * is wholly there or wholly gone.
+ * No deleted key can come back. A Delete is left out of the output only where a newer record of its
+ * key is durable, or where it lay in the lowest segment that holds anything: then every older Put
+ * of its key was in that same file, which is wholly there or wholly gone.
  */
 export interface MergeHost {
   readonly fileSystem: FileSystem;
@@ -46,7 +48,10 @@ export interface MergeHost {
   /** Ends the merge by throwing, while it can be ended. */
   readonly check: () => void;
   readonly scans: LogScans;
-  /** The log now consists of these where it did of the run; `sizeBytes` is 0 for those that are empty. */
+  /**
+   * The log now consists of these where it did of the run; `sizeBytes` is 0 for those that are
+   * empty.
+   */
   readonly replaced: (segments: readonly LogSegment[]) => void;
 }
 
@@ -82,7 +87,10 @@ export async function publishMerge(host: MergeHost, merge: PreparedMerge): Promi
     throw error;
   }
   try {
-    fileSystem.rename(sealPath(directory, segmentId, MERGE_COPY_SUFFIX), segmentPath(directory, segmentId));
+    fileSystem.rename(
+      sealPath(directory, segmentId, MERGE_COPY_SUFFIX),
+      segmentPath(directory, segmentId),
+    );
   } catch (error) {
     await unpinAll(host, held);
     throw error;
@@ -101,7 +109,10 @@ async function unpinAll({ reader }: MergeHost, files: readonly number[]): Promis
   await Promise.all(files.map((file) => reader.unpin(file)));
 }
 
-async function switchOver(host: MergeHost, { run, seal, file, swap }: PreparedMerge): Promise<void> {
+async function switchOver(
+  host: MergeHost,
+  { run, seal, file, swap }: PreparedMerge,
+): Promise<void> {
   const { fileSystem, directory, reader, sealer, latch } = host;
   reader.files.replace(seal.segmentId, file);
   sealer.replace(seal);
@@ -114,7 +125,10 @@ async function switchOver(host: MergeHost, { run, seal, file, swap }: PreparedMe
   await syncDirectory(host);
   await swap();
   latch.check();
-  fileSystem.rename(sealPath(directory, seal.segmentId, MERGE_SUFFIX), sealPath(directory, seal.segmentId));
+  fileSystem.rename(
+    sealPath(directory, seal.segmentId, MERGE_SUFFIX),
+    sealPath(directory, seal.segmentId),
+  );
   await syncDirectory(host);
   latch.check();
   for (const segment of run) {
@@ -126,7 +140,10 @@ async function switchOver(host: MergeHost, { run, seal, file, swap }: PreparedMe
   await syncDirectory(host);
 }
 
-/** The kernel reports a failure once: a later sync of the directory could succeed without having done anything. */
+/**
+ * The kernel reports a failure once: a later sync of the directory could succeed without having
+ * done anything.
+ */
 async function syncDirectory({ fileSystem, directory, latch }: MergeHost): Promise<void> {
   try {
     await fileSystem.directorySyncAsync(directory);

@@ -37,8 +37,9 @@ import type { BackupSource, ScrubSource } from './scrub-source.ts';
 import { SegmentSealer } from './segment-sealer.ts';
 
 /**
- * The append-only log: frames in numbered segments, one writer. `append` survives the death of the process,
- * `sync` survives a power cut. Any failure to write or sync ends writing until the log is opened again.
+ * The append-only log: frames in numbered segments, one writer. `append` survives the death of the
+ * process, `sync` survives a power cut. Any failure to write or sync ends writing until the log is
+ * opened again.
  */
 export class RecordLog {
   readonly directory: string;
@@ -90,7 +91,16 @@ export class RecordLog {
     });
     const sealed = opened.segments.slice(0, -1);
     const { syncs } = this;
-    this.writer = new LogWriter({ directory, segmentBytes, latch, syncs, probe, sealed, active, nextTxid });
+    this.writer = new LogWriter({
+      directory,
+      segmentBytes,
+      latch,
+      syncs,
+      probe,
+      sealed,
+      active,
+      nextTxid,
+    });
     const lowestId = (opened.segments[0] as LogSegment).segmentId;
     this.sealer = new SegmentSealer(
       {
@@ -109,12 +119,18 @@ export class RecordLog {
   }
 
   /**
-   * Opens or creates the log in `directory`, taking the writer lock. `view` is given every record that is kept.
+   * Opens or creates the log in `directory`, taking the writer lock. `view` is given every record
+   * that is kept.
    *
-   * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only), `NOT_A_DIRECTORY`,
-   * `PERMISSION_DENIED` or `IO_FAILED`, in each case without having changed a segment.
+   * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only),
+   * `NOT_A_DIRECTORY`, `PERMISSION_DENIED` or `IO_FAILED`, in each case without having changed a
+   * segment.
    */
-  static async open(directory: string, options: LogOptions = {}, view?: LogView): Promise<RecordLog> {
+  static async open(
+    directory: string,
+    options: LogOptions = {},
+    view?: LogView,
+  ): Promise<RecordLog> {
     const resolved = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
@@ -148,7 +164,14 @@ export class RecordLog {
     }
     const { outcome, discarded } = log.recoveryReport;
     const truncatedBytes = discarded.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    probe?.opened?.(opening.operation, outcome, truncatedBytes, startNs, nowNs() - startNs, undefined);
+    probe?.opened?.(
+      opening.operation,
+      outcome,
+      truncatedBytes,
+      startNs,
+      nowNs() - startNs,
+      undefined,
+    );
     return log;
   }
 
@@ -175,7 +198,9 @@ export class RecordLog {
   /** Appends one record with one write call. Survives the death of the process, not a power cut. */
   appendRecord(type: RecordType, key: BytesLike, payload: BytesLike): RecordRef {
     if (!Number.isInteger(type) || type < 0 || type > MAX_RECORD_TYPE) {
-      throw new RangeError(`a record type must be an integer from 0 to ${MAX_RECORD_TYPE}, not ${type}`);
+      throw new RangeError(
+        `a record type must be an integer from 0 to ${MAX_RECORD_TYPE}, not ${type}`,
+      );
     }
     const keyed = keyBytes(key);
     const loaded = payloadBytes(payload);
@@ -184,15 +209,19 @@ export class RecordLog {
   }
 
   /**
-   * Appends many records with few write calls. After a crash all of them are there, or a prefix. `written` is told of
-   * each record once the kernel has it, in order: when a write fails in the middle, of those before it only.
+   * Appends many records with few write calls. After a crash all of them are there, or a prefix.
+   * `written` is told of each record once the kernel has it, in order: when a write fails in the
+   * middle, of those before it only.
    */
   appendAll(appends: readonly Append[], written: (append: Append, ref: RecordRef) => void): void {
     this.checkWritable('batch');
     this.writer.appendAll(appends, written);
   }
 
-  /** The record at `ref`, its checksum verified. Throws `CRC_MISMATCH`, `FRAME_MISMATCH` or `READ_FAILED`. */
+  /**
+   * The record at `ref`, its checksum verified. Throws `CRC_MISMATCH`, `FRAME_MISMATCH` or
+   * `READ_FAILED`.
+   */
   read(ref: RecordRef): LogRecord {
     this.checkOpen();
     const { probe } = this;
@@ -208,7 +237,13 @@ export class RecordLog {
       throw error;
     } finally {
       const error = failure as StoreError | undefined;
-      probe?.got?.(operation, error === undefined, startNs, partDuration(operation, startNs), error);
+      probe?.got?.(
+        operation,
+        error === undefined,
+        startNs,
+        partDuration(operation, startNs),
+        error,
+      );
     }
   }
 
@@ -246,8 +281,8 @@ export class RecordLog {
   }
 
   /**
-   * Puts the output of a merge in the place of a run of sealed segments; see merge-publication.ts. `check` throws where
-   * the merge is to end early.
+   * Puts the output of a merge in the place of a run of sealed segments; see merge-publication.ts.
+   * `check` throws where the merge is to end early.
    */
   publish(merge: PreparedMerge, check: () => void): Promise<void> {
     const { fileSystem, directory, latch, syncs, reader, sealer } = this;
@@ -273,8 +308,9 @@ export class RecordLog {
   }
 
   /**
-   * Syncs, and settles when every segment that was sealed before the call has its seal file, or could not be given one:
-   * then the next opening reads it as before. `check` is called now and then, and throws where it is to end early.
+   * Syncs, and settles when every segment that was sealed before the call has its seal file, or
+   * could not be given one: then the next opening reads it as before. `check` is called now and
+   * then, and throws where it is to end early.
    */
   async sealsWritten(check: () => void = () => {}): Promise<void> {
     const throughId = this.end.segmentId - 1;
@@ -288,15 +324,18 @@ export class RecordLog {
   }
 
   /**
-   * Settles when everything appended before the call survives a power cut. Callers share syncs. Throws
-   * `SYNC_FAILED`: what it should have made durable may or may not be, and writing ends.
+   * Settles when everything appended before the call survives a power cut. Callers share syncs.
+   * Throws `SYNC_FAILED`: what it should have made durable may or may not be, and writing ends.
    */
   async sync(): Promise<void> {
     this.checkWritable('sync');
     await this.syncs.sync();
   }
 
-  /** Seals the active segment and goes on in a new one. The sync of the sealed one runs in the background. */
+  /**
+   * Seals the active segment and goes on in a new one. The sync of the sealed one runs in the
+   * background.
+   */
   rotate(): void {
     this.checkWritable('rotate');
     this.writer.rotate();
@@ -316,8 +355,9 @@ export class RecordLog {
   }
 
   /**
-   * Syncs, marks the log as closed in order, and gives everything back. A poisoned log is only given back. Always
-   * releases its descriptors and the lock, also when it throws. Calling it again waits for the first call.
+   * Syncs, marks the log as closed in order, and gives everything back. A poisoned log is only
+   * given back. Always releases its descriptors and the lock, also when it throws. Calling it again
+   * waits for the first call.
    */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
@@ -360,11 +400,16 @@ export class RecordLog {
   /** Throws `STORE_CLOSED` after `close`. */
   checkOpen(): void {
     if (this.closing !== undefined) {
-      throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, { path: this.directory });
+      throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, {
+        path: this.directory,
+      });
     }
   }
 
-  /** Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write; the probe is told what was refused. */
+  /**
+   * Throws `STORE_CLOSED` after `close`, and `WRITER_POISONED` after a failure to write; the probe
+   * is told what was refused.
+   */
   checkWritable(operation?: RefusedKind): void {
     this.checkOpen();
     const { refusal } = this.latch;

@@ -16,6 +16,9 @@ export interface ScrubSource extends DescriptorCounting {
 /** The same for a backup. */
 export interface BackupSource extends ScrubSource {
   readonly storeId: Buffer;
-  /** Makes durable what was appended before the call, unless the writer is poisoned, and says how far the log is. */
+  /**
+   * Makes durable what was appended before the call, unless the writer is poisoned, and says how
+   * far the log is.
+   */
   readonly sync: () => Promise<LogPosition>;
 }

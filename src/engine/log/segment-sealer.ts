@@ -19,13 +19,19 @@ import type { SealSet } from '../seal/seal-set.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
 
-/** Read, checked and digested between two turns of the event loop: about a millisecond of small records. */
+/**
+ * Read, checked and digested between two turns of the event loop: about a millisecond of small
+ * records.
+ */
 const BYTES_A_TURN = 128 * 1024;
 
 /** Leftovers of earlier openings that a close still seals; more would hold it up, and have time. */
 const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
 
-/** Longer segments, which only another program writes, have offsets that a hint cannot hold, and are read when opened. */
+/**
+ * Longer segments, which only another program writes, have offsets that a hint cannot hold, and are
+ * read when opened.
+ */
 const LONGEST_SEALED_BYTES = 2 ** 32;
 
 export interface SealerOptions {
@@ -41,9 +47,10 @@ export interface SealerOptions {
 }
 
 /**
- * Writes the seal files of segments that are durable, lowest id first, one at a time and in small slices between other
- * work. Nothing depends on a seal: one that cannot be written is left out, and the next opening reads its segment and
- * tries again. It reads the segment once more, so that a seal never says of a segment what its file does not.
+ * Writes the seal files of segments that are durable, lowest id first, one at a time and in small
+ * slices between other work. Nothing depends on a seal: one that cannot be written is left out, and
+ * the next opening reads its segment and tries again. It reads the segment once more, so that a
+ * seal never says of a segment what its file does not.
  */
 export class SegmentSealer {
   private readonly options: SealerOptions;
@@ -79,7 +86,10 @@ export class SegmentSealer {
     return this.descriptors;
   }
 
-  /** The seal of a segment; one that another program has appended to has a seal of what it was before. */
+  /**
+   * The seal of a segment; one that another program has appended to has a seal of what it was
+   * before.
+   */
   sealOf({ segmentId, sizeBytes }: LogSegment): Seal | undefined {
     const seal = this.seals.get(segmentId);
     return seal?.byteLength === sizeBytes ? seal : undefined;
@@ -102,18 +112,24 @@ export class SegmentSealer {
   }
 
   /**
-   * Settles when no segment up to this id waits for its seal any more. `check` is called for each that was sealed meanwhile,
-   * and throws where it is not to be waited for.
+   * Settles when no segment up to this id waits for its seal any more. `check` is called for each
+   * that was sealed meanwhile, and throws where it is not to be waited for.
    */
   async written(throughId: number, check: () => void): Promise<void> {
     const isWaiting = ({ segmentId }: LogSegment) => segmentId <= throughId;
-    while (this.running !== undefined && (this.leftovers.some(isWaiting) || this.queue.some(isWaiting))) {
+    while (
+      this.running !== undefined &&
+      (this.leftovers.some(isWaiting) || this.queue.some(isWaiting))
+    ) {
       await new Promise<void>((resolve) => this.waiters.push(resolve));
       check();
     }
   }
 
-  /** Settles when every segment that was added is sealed, and nothing is going on any more. Many leftovers are left. */
+  /**
+   * Settles when every segment that was added is sealed, and nothing is going on any more. Many
+   * leftovers are left.
+   */
   async finish(): Promise<void> {
     let bytes = 0;
     this.leftovers = this.leftovers.filter(({ sizeBytes }) => {
@@ -123,7 +139,9 @@ export class SegmentSealer {
     await this.running;
   }
 
-  /** Settles when nothing is going on any more. What is not sealed now, a later opening will seal. */
+  /**
+   * Settles when nothing is going on any more. What is not sealed now, a later opening will seal.
+   */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.running;
@@ -168,16 +186,24 @@ export class SegmentSealer {
       failure =
         error instanceof StoreError
           ? error
-          : new StoreError('IO_FAILED', `the seal of segment ${segment.segmentId} was not written`, {
-              cause: error,
-              segmentId: segment.segmentId,
-            });
-      if (failure.code === 'CRC_MISMATCH' || failure.code === 'FRAME_MISMATCH') probe?.corrupted?.(failure);
+          : new StoreError(
+              'IO_FAILED',
+              `the seal of segment ${segment.segmentId} was not written`,
+              {
+                cause: error,
+                segmentId: segment.segmentId,
+              },
+            );
+      if (failure.code === 'CRC_MISMATCH' || failure.code === 'FRAME_MISMATCH')
+        probe?.corrupted?.(failure);
     }
     probe?.sealed?.(operation, segment.segmentId, sealBytes, startNs, nowNs() - startNs, failure);
   }
 
-  /** Returns the bytes of the seal, or undefined when it was given up because the log is being closed. */
+  /**
+   * Returns the bytes of the seal, or undefined when it was given up because the log is being
+   * closed.
+   */
   private async seal(segment: LogSegment, operation: number): Promise<number | undefined> {
     const { fileSystem, directory, latch } = this.options;
     const temporary = sealPath(directory, segment.segmentId, SEAL_TEMPORARY_SUFFIX);
@@ -201,7 +227,8 @@ export class SegmentSealer {
       try {
         await fileSystem.directorySyncAsync(directory);
       } catch (error) {
-        // The kernel tells of it once: a later sync of the directory, for a segment, could succeed without having done it.
+        // The kernel tells of it once: a later sync of the directory, for a segment, could succeed
+        // without having done it.
         throw latch.close('SYNC_FAILED', 'the sync of a seal file', error);
       }
       this.seals.set(segment.segmentId, seal);

@@ -29,7 +29,10 @@ export interface CompactionReport {
 const DEFAULT_DEAD_RATIO = 0.25;
 const DEFAULT_AUTO_DEAD_RATIO = 0.4;
 
-/** Writers that wait for a sync also wait for a merge once there is so much more garbage than what starts one. */
+/**
+ * Writers that wait for a sync also wait for a merge once there is so much more garbage than what
+ * starts one.
+ */
 const OUTRUN_FACTOR = 4;
 
 /** Runs merges, one at a time: when it is asked to, and by itself where that is wanted. */
@@ -55,7 +58,10 @@ export class Compactor {
   }
 
   /** The active segment is sealed first where it is worth it itself. */
-  async compact({ deadRatio = DEFAULT_DEAD_RATIO, signal }: CompactOptions = {}): Promise<CompactionReport> {
+  async compact({
+    deadRatio = DEFAULT_DEAD_RATIO,
+    signal,
+  }: CompactOptions = {}): Promise<CompactionReport> {
     const share = ratio(deadRatio);
     return this.alone(async () => {
       signal?.throwIfAborted();
@@ -73,8 +79,8 @@ export class Compactor {
   }
 
   /**
-   * Settles when the automatic pass that is at work has ended, if garbage outruns it. For those who wait for something anyway:
-   * not for one that itself waits, for a scrub perhaps that takes hours.
+   * Settles when the automatic pass that is at work has ended, if garbage outruns it. For those who
+   * wait for something anyway: not for one that itself waits, for a scrub perhaps that takes hours.
    */
   async relieve(): Promise<void> {
     if (this.auto === undefined || this.autoPass === undefined || !this.isOutrun(this.auto)) return;
@@ -117,8 +123,9 @@ export class Compactor {
   }
 
   /**
-   * Merges the segments that are sealed now until none is worth it. What is overwritten in the outputs meanwhile does not
-   * count, and what is sealed meanwhile neither: beside writes that never end, it would never end.
+   * Merges the segments that are sealed now until none is worth it. What is overwritten in the
+   * outputs meanwhile does not count, and what is sealed meanwhile neither: beside writes that
+   * never end, it would never end.
    */
   private async mergePass(
     deadRatio: number,
@@ -132,7 +139,9 @@ export class Compactor {
       this.check(signal);
       const candidates = this.candidates()
         .filter(({ segmentId }) => segmentId <= throughId)
-        .map((candidate) => (outputs.has(candidate.segmentId) ? withoutDeadPuts(candidate) : candidate));
+        .map((candidate) =>
+          outputs.has(candidate.segmentId) ? withoutDeadPuts(candidate) : candidate,
+        );
       const run = chooseRun(candidates, deadRatio, this.log.segmentBytes);
       if (run === undefined || this.garbage(candidates) < minBytes) return report;
       const { inputBytes, outputBytes } = await this.mergeReported(run, signal);
@@ -187,17 +196,26 @@ export class Compactor {
 
   private garbage(candidates: readonly MergeCandidate[]): number {
     const lowest = candidates.findIndex(({ sizeBytes }) => sizeBytes > 0);
-    return candidates.reduce((sum, candidate, index) => sum + garbageBytes(candidate, index === lowest), 0);
+    return candidates.reduce(
+      (sum, candidate, index) => sum + garbageBytes(candidate, index === lowest),
+      0,
+    );
   }
 }
 
-/** Deletes may still become garbage: all of them go when the segment is the lowest that holds anything, and then for good. */
+/**
+ * Deletes may still become garbage: all of them go when the segment is the lowest that holds
+ * anything, and then for good.
+ */
 function withoutDeadPuts(candidate: MergeCandidate): MergeCandidate {
   const { putBytes } = candidate.usage;
   return { ...candidate, usage: { ...candidate.usage, liveBytes: putBytes } };
 }
 
-/** The options of automatic merges, before anything is opened with them; throws `TypeError` or `RangeError`. */
+/**
+ * The options of automatic merges, before anything is opened with them; throws `TypeError` or
+ * `RangeError`.
+ */
 export function checkAuto(
   compaction: { readonly auto: AutoCompactionOptions } | undefined,
 ): AutoCompactionOptions | undefined {
@@ -221,7 +239,8 @@ function checkObject(name: string, value: unknown): void {
 }
 
 function ratio(value: number): number {
-  if (typeof value !== 'number') throw new TypeError(`deadRatio must be a number, not ${typeof value}`);
+  if (typeof value !== 'number')
+    throw new TypeError(`deadRatio must be a number, not ${typeof value}`);
   if (!(value >= 0 && value <= 1))
     throw new RangeError(`deadRatio must be a number from 0 to 1, not ${value}`);
   return value;

@@ -17,9 +17,10 @@ const SMALL_SHARE = 1 / 8;
 export const MOST_INPUTS = 16;
 
 /**
- * The contiguous run of segments whose merge gives back the most for what it copies: the one with the largest share of
- * garbage, if that is at least `deadRatio`, and its neighbours as long as they are worth it too and what counts of all of
- * them fits in one segment. Undefined when there is none.
+ * The contiguous run of segments whose merge gives back the most for what it copies: the one with
+ * the largest share of garbage, if that is at least `deadRatio`, and its neighbours as long as they
+ * are worth it too and what counts of all of them fits in one segment. Undefined when there is
+ * none.
  */
 export function chooseRun<T extends MergeCandidate>(
   segments: readonly T[],
@@ -33,7 +34,8 @@ export function chooseRun<T extends MergeCandidate>(
   let best = -1;
   for (const [index, { sizeBytes, seal }] of segments.entries()) {
     if (sizeBytes === 0 || seal === undefined || (garbageAt[index] as number) === 0) continue;
-    if (shareOf(index) >= deadRatio && (best === -1 || shareOf(index) > shareOf(best))) best = index;
+    if (shareOf(index) >= deadRatio && (best === -1 || shareOf(index) > shareOf(best)))
+      best = index;
   }
   if (best === -1) return undefined;
   const keptOf = (index: number) => (segments[index] as T).sizeBytes - (garbageAt[index] as number);
@@ -59,7 +61,10 @@ export function chooseRun<T extends MergeCandidate>(
   return segments.slice(first, last + 1);
 }
 
-/** Bytes that a merge would leave out. Of Deletes that is known only in the lowest segment, where all of them go. */
+/**
+ * Bytes that a merge would leave out. Of Deletes that is known only in the lowest segment, where
+ * all of them go.
+ */
 export function garbageBytes({ sizeBytes, usage }: MergeCandidate, isLowest: boolean): number {
   if (sizeBytes === 0) return 0;
   return usage.putBytes - usage.liveBytes + (isLowest ? usage.deleteBytes : 0);

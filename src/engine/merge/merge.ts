@@ -30,9 +30,10 @@ export interface MergeResult {
 }
 
 /**
- * Merges a contiguous run of sealed segments into one that takes the last of their ids. Reads and writes go on meanwhile.
- * `check` is called between slices, and throws where the merge is to end early: then, as after any failure before the
- * output is published, nothing has changed. Throws `CRC_MISMATCH` or `FRAME_MISMATCH` for a damaged input, `NO_SPACE`.
+ * Merges a contiguous run of sealed segments into one that takes the last of their ids. Reads and
+ * writes go on meanwhile. `check` is called between slices, and throws where the merge is to end
+ * early: then, as after any failure before the output is published, nothing has changed. Throws
+ * `CRC_MISMATCH` or `FRAME_MISMATCH` for a damaged input, `NO_SPACE`.
  */
 export async function mergeRun(
   log: RecordLog,
@@ -54,7 +55,11 @@ class Merge {
   private readonly check: () => void;
   /** The id of the output. */
   private readonly segmentId: number;
-  private readonly paths: { readonly copy: string; readonly seal: string; readonly published: string };
+  private readonly paths: {
+    readonly copy: string;
+    readonly seal: string;
+    readonly published: string;
+  };
   /** Frames of the output that are not written yet. */
   private readonly buffer = Buffer.allocUnsafeSlow(BYTES_A_TURN);
   private bufferedBytes = 0;
@@ -98,13 +103,19 @@ class Merge {
       usage.putBytes = this.putBytes;
       usage.deleteBytes = this.deleteBytes;
       const olds = new Set(segments.map(({ segmentId }) => log.reader.files.fileOf(segmentId)));
-      await log.publish({ run: segments, seal, file, swap: () => this.swap(seal, olds, file) }, this.check);
+      await log.publish(
+        { run: segments, seal, file, swap: () => this.swap(seal, olds, file) },
+        this.check,
+      );
       for (const old of olds) keydir.usage.forget(old);
     } catch (error) {
-      // Once it is published nothing of this is there any more, or the log is poisoned and the next opening sees to it.
+      // Once it is published nothing of this is there any more, or the log is poisoned and the next
+      // opening sees to it.
       if (log.poisonedBy === undefined) this.removeTemporaries();
       keydir.usage.forget(file);
-      throw ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '') ? noSpace(log.directory, error) : error;
+      throw ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '')
+        ? noSpace(log.directory, error)
+        : error;
     }
     const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { inputBytes, outputBytes: seal.byteLength };
@@ -113,7 +124,8 @@ class Merge {
   private checkSpace(): void {
     const { log, segments } = this;
     let wanted = 0;
-    for (const { sizeBytes, usage } of segments) wanted += sizeBytes - (usage.putBytes - usage.liveBytes);
+    for (const { sizeBytes, usage } of segments)
+      wanted += sizeBytes - (usage.putBytes - usage.liveBytes);
     // The seal is never longer than what it is about.
     if (this.fileSystem.freeBytes(log.directory) < 2 * wanted) throw noSpace(log.directory);
   }
@@ -127,7 +139,13 @@ class Merge {
       log.mergeDescriptors += 2;
       try {
         const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-        const builder = new SealBuilder(fileSystem, sealFile, log.storeId, this.segmentId, inputBytes);
+        const builder = new SealBuilder(
+          fileSystem,
+          sealFile,
+          log.storeId,
+          this.segmentId,
+          inputBytes,
+        );
         for (const segment of segments) await this.copySegment(segment, copy, builder);
         this.flush(copy, builder);
         const seal = builder.finish(this.sealRest());
@@ -236,7 +254,10 @@ class Merge {
     }
   }
 
-  /** Points the keydir to the output, in slices: until then what was not moved yet is read from the old files. */
+  /**
+   * Points the keydir to the output, in slices: until then what was not moved yet is read from the
+   * old files.
+   */
   private async swap(seal: Seal, from: ReadonlySet<number>, file: number): Promise<void> {
     if (seal.hintCount === 0) return;
     const descriptor = this.fileSystem.open(this.paths.published, 'read');

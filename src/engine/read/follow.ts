@@ -32,7 +32,9 @@ const BYTES_A_TURN = 256 * 1024;
 /** How often the seal of a segment is looked for while a merge is being published. */
 const SEAL_ATTEMPTS = 5;
 
-/** The records of a log from one txid on, in log order, and then those that are appended, for ever. */
+/**
+ * The records of a log from one txid on, in log order, and then those that are appended, for ever.
+ */
 export async function* follow(
   source: FollowSource,
   fromTxid: number,
@@ -78,11 +80,13 @@ interface OpenSegment {
 }
 
 /**
- * Walks from segment to segment with the present one open: a merge that replaces it, or empties it, leaves what is open
- * as it was. A segment is final once there is a next one; it is left behind when it was read to its end after that.
+ * Walks from segment to segment with the present one open: a merge that replaces it, or empties it,
+ * leaves what is open as it was. A segment is final once there is a next one; it is left behind
+ * when it was read to its end after that.
  *
- * Txids also jump where nothing is gone: an opening that was not clean leaves out 2^20. That can stand in any segment. Where
- * a merge may have been at work, a jump and a hole look the same, and both are called gone.
+ * Txids also jump where nothing is gone: an opening that was not clean leaves out 2^20. That can
+ * stand in any segment. Where a merge may have been at work, a jump and a hole look the same, and
+ * both are called gone.
  */
 class Follower {
   private readonly source: FollowSource;
@@ -118,9 +122,11 @@ class Follower {
 
   async wait(): Promise<void> {
     const { signal, pollIntervalMs = POLL_INTERVAL_MS } = this.options;
-    await delay(pollIntervalMs, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-      throw signal?.aborted ? signal.reason : error;
-    });
+    await delay(pollIntervalMs, undefined, signal === undefined ? {} : { signal }).catch(
+      (error: unknown) => {
+        throw signal?.aborted ? signal.reason : error;
+      },
+    );
     this.source.checkOpen();
   }
 
@@ -175,8 +181,9 @@ class Follower {
   }
 
   /**
-   * What is not a frame at the end of the last segment is in flight, however long: its writer may be slow, or dead. Once
-   * something was appended behind it, or the log went on elsewhere, it is damage.
+   * What is not a frame at the end of the last segment is in flight, however long: its writer may
+   * be slow, or dead. Once something was appended behind it, or the log went on elsewhere, it is
+   * damage.
    */
   private judgeDamage(
     current: OpenSegment,
@@ -191,7 +198,10 @@ class Follower {
     current.damagedAtBytes = before ?? sizeBytes;
   }
 
-  /** Is the record one of those that are wanted? Throws `SNAPSHOT_GONE` when one before it is not there any more. */
+  /**
+   * Is the record one of those that are wanted? Throws `SNAPSHOT_GONE` when one before it is not
+   * there any more.
+   */
   private take(current: OpenSegment, frame: SegmentScanner): boolean {
     const { txid } = frame;
     if (txid <= current.lastTxid) {
@@ -206,14 +216,16 @@ class Follower {
     }
     current.lastTxid = txid;
     if (txid < this.nextTxid) return false;
-    if (txid > this.nextTxid && !this.mayJump(current, txid)) throw this.gone(current.segmentId, txid - 1);
+    if (txid > this.nextTxid && !this.mayJump(current, txid))
+      throw this.gone(current.segmentId, txid - 1);
     this.nextTxid = txid + 1;
     return true;
   }
 
   private mayJump({ seal, isMerged, followsGap, offset }: OpenSegment, txid: number): boolean {
     if (isMerged || (followsGap && offset === 0)) return false;
-    // Nothing was ever left out of what is as it was sealed. Of what is not sealed yet only openings have the say.
+    // Nothing was ever left out of what is as it was sealed. Of what is not sealed yet only
+    // openings have the say.
     return seal !== undefined || txid - this.nextTxid >= TXID_JUMP - 1;
   }
 
@@ -278,9 +290,11 @@ class Follower {
       try {
         const { sizeBytes } = fileSystem.statDescriptor(descriptor);
         seal = sealOfOpened(fileSystem, directory, segmentId, descriptor);
-        // An absorbed segment has no seal, or still the one of what it held. With a seal of nothing it was sealed empty, or is
-        // what a merge has left of its range, and the seal tells what that was.
-        isAbsorbed = sizeBytes === 0 && typeof seal !== 'object' && this.idAfter(segmentId) !== undefined;
+        // An absorbed segment has no seal, or still the one of what it held. With a seal of nothing
+        // it was sealed empty, or is what a merge has left of its range, and the seal tells what
+        // that was.
+        isAbsorbed =
+          sizeBytes === 0 && typeof seal !== 'object' && this.idAfter(segmentId) !== undefined;
       } catch (error) {
         closeQuietly(fileSystem, descriptor);
         throw error;

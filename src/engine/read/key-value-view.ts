@@ -51,11 +51,13 @@ export abstract class KeyValueView {
   }
 
   /**
-   * The value of a key, or undefined. One pread; the checksum of the whole frame, its type and its key are verified,
-   * and damage is thrown (`CRC_MISMATCH`, `FRAME_MISMATCH`, `READ_FAILED`), never returned.
+   * The value of a key, or undefined. One pread; the checksum of the whole frame, its type and its
+   * key are verified, and damage is thrown (`CRC_MISMATCH`, `FRAME_MISMATCH`, `READ_FAILED`), never
+   * returned.
    */
   get(key: BytesLike): Uint8Array | undefined {
-    if (getChannel.hasSubscribers) return getChannel.traceSync(this.getNow, this.message(), this, key);
+    if (getChannel.hasSubscribers)
+      return getChannel.traceSync(this.getNow, this.message(), this, key);
     return this.getNow(key);
   }
 
@@ -68,11 +70,13 @@ export abstract class KeyValueView {
   }
 
   /**
-   * The values of many keys, in the order of the keys, undefined for those that are not there. Reads in the order of the
-   * log, and what lies close together with one pread. Every frame is verified as `get` does it.
+   * The values of many keys, in the order of the keys, undefined for those that are not there.
+   * Reads in the order of the log, and what lies close together with one pread. Every frame is
+   * verified as `get` does it.
    */
   getMany(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
-    if (getChannel.hasSubscribers) return getChannel.traceSync(this.getManyNow, this.message(), this, keys);
+    if (getChannel.hasSubscribers)
+      return getChannel.traceSync(this.getManyNow, this.message(), this, keys);
     return this.getManyNow(keys);
   }
 
@@ -98,7 +102,12 @@ export abstract class KeyValueView {
         const [alone] = run;
         if (run.length === 1 && alone !== undefined) {
           const { index } = alone;
-          values[index] = segmentReader.readValue(alone, keyed[index] as Uint8Array, 'get', operation);
+          values[index] = segmentReader.readValue(
+            alone,
+            keyed[index] as Uint8Array,
+            'get',
+            operation,
+          );
           hits++;
           continue;
         }
@@ -136,7 +145,8 @@ export abstract class KeyValueView {
     let value: Uint8Array | undefined;
     let failure: unknown;
     try {
-      if (ref !== undefined) value = await this.segmentReader.readValueAsync(ref, keyed, 'get', operation);
+      if (ref !== undefined)
+        value = await this.segmentReader.readValueAsync(ref, keyed, 'get', operation);
     } catch (error) {
       failure = error;
       throw error;
@@ -202,19 +212,28 @@ export abstract class KeyValueView {
     }
   }
 
-  /** The lines of `exportJsonl`, some hundred kilobytes at a time, for whoever sends them elsewhere. */
+  /**
+   * The lines of `exportJsonl`, some hundred kilobytes at a time, for whoever sends them elsewhere.
+   */
   exportLines(options: ExportOptions = {}): AsyncGenerator<string, void> {
     this.checkOpen();
     return exportLines(this.scanPairs(), this.keydir.liveBytes, options);
   }
 
   /**
-   * Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears whole, and durably, or
-   * not at all, and takes the place of a file that was there, but of no link, pipe or device, and of none beside the segments. What is written meanwhile is in
-   * it or not.
+   * Writes one `{"key_b64":"…","value_b64":"…"}` a live key, sorted by key bytes. The file appears
+   * whole, and durably, or not at all, and takes the place of a file that was there, but of no
+   * link, pipe or device, and of none beside the segments. What is written meanwhile is in it or
+   * not.
    */
   async exportJsonl(path: string, options: ExportOptions = {}): Promise<void> {
-    await exportFile(this.fileSystem, this.exportLines(options), path, this.directory, options.signal);
+    await exportFile(
+      this.fileSystem,
+      this.exportLines(options),
+      path,
+      this.directory,
+      options.signal,
+    );
   }
 
   /** All pairs in byte order of their keys, as one scan for the probe. */
@@ -233,7 +252,13 @@ export abstract class KeyValueView {
       failure = error;
       throw error;
     } finally {
-      probe?.scanned?.(operation, pairs, startNs, nowNs() - startNs, failure as StoreError | undefined);
+      probe?.scanned?.(
+        operation,
+        pairs,
+        startNs,
+        nowNs() - startNs,
+        failure as StoreError | undefined,
+      );
     }
   }
 

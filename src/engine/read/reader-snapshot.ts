@@ -43,13 +43,16 @@ export interface SnapshotOptions {
   readonly onProgress: LogOptions['onOpenProgress'];
 }
 
-/** How often a snapshot is tried while segments are being replaced, and how long after the first failure. */
+/**
+ * How often a snapshot is tried while segments are being replaced, and how long after the first
+ * failure.
+ */
 const ATTEMPTS = 6;
 const RETRY_MS = 5;
 
 /**
- * Reads a log without the lock. What is wrong only because a merge replaced something between two looks is looked at again;
- * when that does not end, it throws `SNAPSHOT_GONE`.
+ * Reads a log without the lock. What is wrong only because a merge replaced something between two
+ * looks is looked at again; when that does not end, it throws `SNAPSHOT_GONE`.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { fileSystem, directory } = options;
@@ -60,7 +63,8 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
       return await readSnapshot(options);
     } catch (error) {
       const hasChanged = stamp?.hasChanged() ?? false;
-      if (stamp === undefined || (!hasChanged && !stamp.isMerging())) throw asStoreError(error, directory);
+      if (stamp === undefined || (!hasChanged && !stamp.isMerging()))
+        throw asStoreError(error, directory);
       if (attempt === ATTEMPTS) {
         if (!hasChanged) throw asStoreError(error, directory);
         throw new StoreError(
@@ -88,7 +92,8 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   keydir.identify(mark?.storeId ?? sealFiles.storeId ?? randomBytes(NONCE_BYTES));
   const listed = listIdentities(fileSystem, directory);
   const { segments, seals } = findLeftovers(fileSystem, directory, sealFiles, listed);
-  const witnessed = mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce);
+  const witnessed =
+    mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce);
   const scan = await scanLog({
     fileSystem,
     directory,
@@ -111,7 +116,10 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     snapshot.set(segment.segmentId, { ...segment, sizeBytes });
     // What was scanned must be what was listed: a segment may have been replaced in between.
     if (sizeBytes > 0 || !segment.sealed)
-      checkIdentity({ ...segment, sizeBytes }, fileSystem.stat(segmentPath(directory, segment.segmentId)));
+      checkIdentity(
+        { ...segment, sizeBytes },
+        fileSystem.stat(segmentPath(directory, segment.segmentId)),
+      );
   }
   const durableMark = reportMark(mark, witnessed);
   return {
@@ -132,7 +140,10 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   };
 }
 
-/** The segments of a directory with what stands under their names. Throws `NOT_FOUND` when there is none. */
+/**
+ * The segments of a directory with what stands under their names. Throws `NOT_FOUND` when there is
+ * none.
+ */
 export function listIdentities(fileSystem: FileSystem, directory: string): SnapshotSegment[] {
   const listed: SnapshotSegment[] = [];
   for (const { segmentId } of listSegments(fileSystem, directory)) {
@@ -177,5 +188,8 @@ function asStoreError(error: unknown, directory: string): StoreError {
 }
 
 function noStore(directory: string, cause?: unknown): StoreError {
-  return new StoreError('NOT_FOUND', `there is no store in ${directory}`, { path: directory, cause });
+  return new StoreError('NOT_FOUND', `there is no store in ${directory}`, {
+    path: directory,
+    cause,
+  });
 }

@@ -14,7 +14,12 @@ import type { VerifyOptions } from '../upkeep/verify-pace.ts';
 import type { VerifyReport } from '../upkeep/verify-report.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { KeyValueView } from './key-value-view.ts';
-import { checkIdentity, type Snapshot, type SnapshotSegment, takeSnapshot } from './reader-snapshot.ts';
+import {
+  checkIdentity,
+  type Snapshot,
+  type SnapshotSegment,
+  takeSnapshot,
+} from './reader-snapshot.ts';
 import { SnapshotTail } from './snapshot-tail.ts';
 
 export type ReaderOptions = Pick<
@@ -22,9 +27,9 @@ export type ReaderOptions = Pick<
   'name' | 'open' | 'descriptorPoolSize' | 'onOpenProgress' | 'probe' | 'fileSystem'
 > & {
   /**
-   * False: for whoever wants the records and not the keys. Sealed segments are then opened without reading their hints, and
-   * no keydir is built; `size` is 0, and everything but `scan`, `follow`, `lastTxid` and `close` throws a `TypeError`.
-   * Default true.
+   * False: for whoever wants the records and not the keys. Sealed segments are then opened without
+   * reading their hints, and no keydir is built; `size` is 0, and everything but `scan`, `follow`,
+   * `lastTxid` and `close` throws a `TypeError`. Default true.
    */
   readonly keys?: boolean;
 };
@@ -40,8 +45,9 @@ interface ReaderSetup {
 }
 
 /**
- * Reads a store without the lock, beside a writer in this or another process. It sees what was there when it was
- * opened or last refreshed, and changes nothing on disk. The unfinished end of a live log is in flight, not damage.
+ * Reads a store without the lock, beside a writer in this or another process. It sees what was
+ * there when it was opened or last refreshed, and changes nothing on disk. The unfinished end of a
+ * live log is in flight, not damage.
  */
 export class StoreReader extends KeyValueView {
   private readonly setup: ReaderSetup;
@@ -59,13 +65,15 @@ export class StoreReader extends KeyValueView {
   }
 
   /**
-   * Throws `NOT_FOUND`, `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `BACKUP_UNFINISHED`, or
-   * `SNAPSHOT_GONE` when segments were merged faster than they could be read.
+   * Throws `NOT_FOUND`, `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`,
+   * `BACKUP_UNFINISHED`, or `SNAPSHOT_GONE` when segments were merged faster than they could be
+   * read.
    */
   static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
     const { descriptorPoolSize } = resolveLogOptions(options);
     const { keys = true } = options;
-    if (typeof keys !== 'boolean') throw new TypeError(`keys must be true or false, not ${typeof keys}`);
+    if (typeof keys !== 'boolean')
+      throw new TypeError(`keys must be true or false, not ${typeof keys}`);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
     const directory = resolve(path);
@@ -92,7 +100,10 @@ export class StoreReader extends KeyValueView {
     return this.snapshot.report;
   }
 
-  /** Every record of the snapshot, in log order; with `fromSegmentId` those of that segment and of later ones. */
+  /**
+   * Every record of the snapshot, in log order; with `fromSegmentId` those of that segment and of
+   * later ones.
+   */
   scan(fromSegmentId = 0): Generator<ScannedRecord> {
     this.checkNotClosed();
     const { fileSystem, directory, probe } = this.setup;
@@ -103,9 +114,10 @@ export class StoreReader extends KeyValueView {
   }
 
   /**
-   * Takes up what was written since. Reads only what is new, in log order, so that reads meanwhile see some state in
-   * between; where a merge has replaced what was read, it reads the seals and whatever has none again. Concurrent calls
-   * share one. Throws as `open` does, and leaves the reader as far as it came.
+   * Takes up what was written since. Reads only what is new, in log order, so that reads meanwhile
+   * see some state in between; where a merge has replaced what was read, it reads the seals and
+   * whatever has none again. Concurrent calls share one. Throws as `open` does, and leaves the
+   * reader as far as it came.
    */
   refresh(): Promise<void> {
     this.refreshing ??= this.takeUp().finally(() => {
@@ -115,13 +127,14 @@ export class StoreReader extends KeyValueView {
   }
 
   /**
-   * Every record from one txid on, in log order, each once, and then those that are appended, as they are pulled; waits
-   * for more at the end, for ever, looking every `pollIntervalMs`. It goes by the log itself: the reader's snapshot only
-   * says where it begins by default. Raw records and Deletes come too; records may be appended and not yet synced.
+   * Every record from one txid on, in log order, each once, and then those that are appended, as
+   * they are pulled; waits for more at the end, for ever, looking every `pollIntervalMs`. It goes
+   * by the log itself: the reader's snapshot only says where it begins by default. Raw records and
+   * Deletes come too; records may be appended and not yet synced.
    *
-   * Throws `SNAPSHOT_GONE` with `firstTxid` and `lastTxid` when a merge has left out records that were still to come (or when
-   * that cannot be ruled out, where an opening had left out txids in the range), `CRC_MISMATCH` or `FRAME_MISMATCH` for
-   * damage, and the reason of `signal`.
+   * Throws `SNAPSHOT_GONE` with `firstTxid` and `lastTxid` when a merge has left out records that
+   * were still to come (or when that cannot be ruled out, where an opening had left out txids in
+   * the range), `CRC_MISMATCH` or `FRAME_MISMATCH` for damage, and the reason of `signal`.
    */
   follow(options: FollowOptions = {}): AsyncIterableIterator<ScannedRecord> {
     const { fromTxid = this.lastTxid + 1, pollIntervalMs } = options;
@@ -135,7 +148,9 @@ export class StoreReader extends KeyValueView {
     return follow(source, fromTxid, options);
   }
 
-  /** As `Store.verify`, of this snapshot; `SNAPSHOT_GONE` when a merge has replaced a segment of it. */
+  /**
+   * As `Store.verify`, of this snapshot; `SNAPSHOT_GONE` when a merge has replaced a segment of it.
+   */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { fileSystem, directory, probe } = this.setup;
     const { keydir, segments } = this.snapshot;
@@ -146,7 +161,8 @@ export class StoreReader extends KeyValueView {
         keydir,
         probe,
         segments: () => [...segments.values()],
-        checkOpened: (segmentId, stat) => checkIdentity(segments.get(segmentId) as SnapshotSegment, stat),
+        checkOpened: (segmentId, stat) =>
+          checkIdentity(segments.get(segmentId) as SnapshotSegment, stat),
         checkOpen: () => this.checkOpen(),
       },
       options,
@@ -178,7 +194,10 @@ export class StoreReader extends KeyValueView {
     await before.close();
   }
 
-  /** Reads on behind the snapshot; false when what it stands on, or what follows, is not what it was. */
+  /**
+   * Reads on behind the snapshot; false when what it stands on, or what follows, is not what it
+   * was.
+   */
   private async append(): Promise<boolean> {
     const { directory, probe } = this.setup;
     const operation = probe?.begin('scan') ?? 0;
@@ -189,7 +208,8 @@ export class StoreReader extends KeyValueView {
       return await tail.append();
     } catch (error) {
       failure = wrapSystemError(error, 'read the store', directory);
-      // Something was replaced while it was read: the whole of it will tell whether anything is wrong.
+      // Something was replaced while it was read: the whole of it will tell whether anything is
+      // wrong.
       if (failure.code !== 'STORE_CLOSED') return false;
       throw failure;
     } finally {
@@ -230,11 +250,16 @@ export class StoreReader extends KeyValueView {
 
   private checkNotClosed(): void {
     if (this.closed)
-      throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, { path: this.directory });
+      throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, {
+        path: this.directory,
+      });
   }
 }
 
-async function readSnapshot(setup: ReaderSetup, onProgress: LogOptions['onOpenProgress']): Promise<Snapshot> {
+async function readSnapshot(
+  setup: ReaderSetup,
+  onProgress: LogOptions['onOpenProgress'],
+): Promise<Snapshot> {
   const { probe, fileSystem, directory } = setup;
   const operation = probe?.begin('open') ?? 0;
   const startNs = probe === undefined ? 0 : nowNs();
@@ -261,6 +286,9 @@ function readerOf(
     descriptorPoolSize,
     probe,
     (segmentId, descriptor) =>
-      checkIdentity(segments.get(segmentId) as SnapshotSegment, fileSystem.statDescriptor(descriptor)),
+      checkIdentity(
+        segments.get(segmentId) as SnapshotSegment,
+        fileSystem.statDescriptor(descriptor),
+      ),
   );
 }

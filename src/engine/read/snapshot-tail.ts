@@ -17,7 +17,10 @@ interface TailSource {
   readonly probe: ProbeSet | undefined;
 }
 
-/** Reads what was appended behind a snapshot into it, in log order: at any moment it is the state of a prefix of the log. */
+/**
+ * Reads what was appended behind a snapshot into it, in log order: at any moment it is the state of
+ * a prefix of the log.
+ */
 export class SnapshotTail {
   records = 0;
   private readonly source: TailSource;
@@ -32,7 +35,9 @@ export class SnapshotTail {
     this.checkOpen = checkOpen;
   }
 
-  /** False when the log is no longer the one of the snapshot, or shows that it is not as it is read. */
+  /**
+   * False when the log is no longer the one of the snapshot, or shows that it is not as it is read.
+   */
   async append(): Promise<boolean> {
     const { fileSystem, directory } = this.source;
     const listed = listIdentities(fileSystem, directory);

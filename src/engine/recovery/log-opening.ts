@@ -21,11 +21,14 @@ import { markNotes, type RecoveryReport, reportMark } from './recovery-report.ts
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
 
 /**
- * Opening for writing: lock, mark, scan, repair, new mark. Nothing is appended and nothing acknowledged before the
- * last of them is on disk.
+ * Opening for writing: lock, mark, scan, repair, new mark. Nothing is appended and nothing
+ * acknowledged before the last of them is on disk.
  */
 
-/** Distance kept from every txid that may ever have been written, after an opening that was not clean. */
+/**
+ * Distance kept from every txid that may ever have been written, after an opening that was not
+ * clean.
+ */
 export const TXID_JUMP = 2 ** 20;
 
 /** Leaves room for as many records as anybody writes in one opening. */
@@ -108,7 +111,12 @@ async function openLocked(
   const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
   notes.push(...found.notes);
   const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
-  const leftovers = findLeftovers(fileSystem, directory, found, listSegments(fileSystem, directory));
+  const leftovers = findLeftovers(
+    fileSystem,
+    directory,
+    found,
+    listSegments(fileSystem, directory),
+  );
   const { seals } = leftovers;
   view?.identify(storeId);
   const scan = await scanLog({
@@ -137,19 +145,29 @@ async function openLocked(
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
   const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
   if (nextTxid > MAX_SAFE_TXID) {
-    throw new StoreError('LOG_FULL', `the txids of ${directory} are used up: the next would be ${nextTxid}`, {
-      path: directory,
-    });
+    throw new StoreError(
+      'LOG_FULL',
+      `the txids of ${directory} are used up: the next would be ${nextTxid}`,
+      {
+        path: directory,
+      },
+    );
   }
   const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce);
   try {
-    // Every name in the directory, the mark's own included, before the first mark that relies on them.
+    // Every name in the directory, the mark's own included, before the first mark that relies on
+    // them.
     fileSystem.directorySync(directory);
     if (previous === undefined) syncParent(fileSystem, directory);
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals);
+    const { removed, seals: sealsLeft } = removeLeadingEmpty(
+      fileSystem,
+      directory,
+      segments,
+      seals,
+    );
     if (removed.length > 0) {
       notes.push(
         `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
@@ -206,7 +224,10 @@ function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: L
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
       const sizeBytes = offset + byteLength;
-      highest = Math.max(highest, highestTxid({ fileSystem, descriptor, sizeBytes }, offset, sizeBytes));
+      highest = Math.max(
+        highest,
+        highestTxid({ fileSystem, descriptor, sizeBytes }, offset, sizeBytes),
+      );
     } finally {
       closeQuietly(fileSystem, descriptor);
     }

@@ -6,21 +6,25 @@ import type { RecoveryMode } from './recovery.ts';
 export interface LogOptions {
   /** What probes call this store. Default: the last part of the directory's path. */
   readonly name?: string;
-  /** A segment is sealed when the next frame would make it longer than this. Bytes; default 64 MiB. */
+  /**
+   * A segment is sealed when the next frame would make it longer than this. Bytes; default 64 MiB.
+   */
   readonly segmentBytes?: number;
   /** Read descriptors kept open; 0 opens one for every read. Default 16. */
   readonly descriptorPoolSize?: number;
-  /** Default `prefix`. To take every valid record out of a store that both refuse, see `salvage`. */
+  /**
+   * Default `prefix`. To take every valid record out of a store that both refuse, see `salvage`.
+   */
   readonly recovery?: RecoveryMode;
   /**
-   * Take damage that holds valid frames inside its claimed extent for a torn value. Ask for it only after
-   * `AMBIGUOUS_TAIL`, having looked: if it was a damaged length instead, the records behind it are cut off
-   * (and kept in `quarantine/`).
+   * Take damage that holds valid frames inside its claimed extent for a torn value. Ask for it only
+   * after `AMBIGUOUS_TAIL`, having looked: if it was a damaged length instead, the records behind
+   * it are cut off (and kept in `quarantine/`).
    */
   readonly acceptAmbiguousTail?: boolean;
   /**
-   * `seals` takes a sealed segment that has a valid seal file from that, unread; damage in it is found when it is read.
-   * `full` reads and checks every byte. Default `seals`.
+   * `seals` takes a sealed segment that has a valid seal file from that, unread; damage in it is
+   * found when it is read. `full` reads and checks every byte. Default `seals`.
    */
   readonly open?: 'seals' | 'full';
   /** Called every few megabytes while the log is scanned. */
@@ -57,7 +61,9 @@ export function resolveLogOptions(options: LogOptions): {
   }
   const { acceptAmbiguousTail = false, onOpenProgress, name } = options;
   if (typeof acceptAmbiguousTail !== 'boolean') {
-    throw new TypeError(`acceptAmbiguousTail must be true or false, not ${typeof acceptAmbiguousTail}`);
+    throw new TypeError(
+      `acceptAmbiguousTail must be true or false, not ${typeof acceptAmbiguousTail}`,
+    );
   }
   if (onOpenProgress !== undefined && typeof onOpenProgress !== 'function') {
     throw new TypeError(`onOpenProgress must be a function, not ${typeof onOpenProgress}`);
@@ -84,7 +90,8 @@ export function resolveLogOptions(options: LogOptions): {
 }
 
 function integerOption(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${typeof value}`);
+  if (typeof value !== 'number')
+    throw new TypeError(`${name} must be a number, not ${typeof value}`);
   if (!Number.isInteger(value) || value < least || value > most) {
     throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
   }

@@ -6,8 +6,8 @@ import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/fi
 import type { Discarded, QuarantinedRange } from './recovery-report.ts';
 
 /**
- * Discarded bytes are kept aside before they are cut off, each range in a file named by segment, offset and
- * digest, so that recovery killed half-way finds its copy instead of making another.
+ * Discarded bytes are kept aside before they are cut off, each range in a file named by segment,
+ * offset and digest, so that recovery killed half-way finds its copy instead of making another.
  */
 export const QUARANTINE_DIRECTORY = 'quarantine';
 
@@ -41,8 +41,8 @@ export function quarantine(
   } catch (error) {
     return noRoom(error);
   }
-  // Also what was there: whoever made the folder or the copy may have been killed before its name was durable. That it
-  // fails is no lack of room: the opening relies on the same directory.
+  // Also what was there: whoever made the folder or the copy may have been killed before its name
+  // was durable. That it fails is no lack of room: the opening relies on the same directory.
   fileSystem.directorySync(directory);
   try {
     if (fileSystem.stat(path)?.sizeBytes === range.byteLength) {
@@ -104,7 +104,14 @@ function forEachChunk(
     const buffer = Buffer.allocUnsafeSlow(Math.min(COPY_CHUNK_BYTES, range.byteLength));
     const end = range.offset + range.byteLength;
     for (let at = range.offset; at < end; ) {
-      const count = readFully(fileSystem, descriptor, buffer, 0, Math.min(buffer.length, end - at), at);
+      const count = readFully(
+        fileSystem,
+        descriptor,
+        buffer,
+        0,
+        Math.min(buffer.length, end - at),
+        at,
+      );
       if (count === 0) break;
       use(buffer.subarray(0, count), at);
       at += count;

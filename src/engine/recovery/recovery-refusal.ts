@@ -2,7 +2,10 @@ import { placeName } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import type { Damage, Verdict } from './recovery-verdict.ts';
 
-/** The error of an opening that refuses what it found. It says where, why, and which command looks at it. */
+/**
+ * The error of an opening that refuses what it found. It says where, why, and which command looks
+ * at it.
+ */
 export function refusal(
   verdict: Verdict,
   directory: string,

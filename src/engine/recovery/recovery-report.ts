@@ -44,7 +44,10 @@ export interface RecoveryReport {
   readonly bytesRewritten: number;
   /** The txid that the next record gets. */
   readonly nextTxid: number;
-  /** Sentences on anything else worth knowing: a damaged sidecar, a foreign writer, no room for quarantine. */
+  /**
+   * Sentences on anything else worth knowing: a damaged sidecar, a foreign writer, no room for
+   * quarantine.
+   */
   readonly notes: readonly string[];
   readonly durationNs: number;
 }
@@ -64,7 +67,10 @@ export interface SnapshotReport {
   readonly segmentsFromSeals: number;
   readonly recordsKept: number;
   readonly bytesKept: number;
-  /** What follows the end of the valid log. The next opening for writing discards it, unless more of it has come by then. */
+  /**
+   * What follows the end of the valid log. The next opening for writing discards it, unless more of
+   * it has come by then.
+   */
   readonly ignored: readonly Discarded[];
   /** Sentences on anything else worth knowing: a damaged sidecar, a foreign writer. */
   readonly notes: readonly string[];
@@ -86,6 +92,8 @@ export function markNotes(damagedSlots: number, mark: ReportedMark | null): stri
   if (damagedSlots > 0)
     notes.push(`${damagedSlots} of the two slots of durable-mark were damaged and ignored`);
   if (mark?.witnessed === false)
-    notes.push('another program, or a copy, came between: the durable mark proves only what lies before it');
+    notes.push(
+      'another program, or a copy, came between: the durable mark proves only what lies before it',
+    );
   return notes;
 }

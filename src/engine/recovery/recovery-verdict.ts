@@ -3,18 +3,25 @@ import type { FrameFault } from '../format/frame.ts';
 /** What is wrong at the place where the valid log ends. */
 export type Damage =
   | FrameFault
-  /** Zeros to the end of the file, or the start of a header and then zeros: what a power cut leaves. */
+  /**
+   * Zeros to the end of the file, or the start of a header and then zeros: what a power cut leaves.
+   */
   | 'unfinished-start'
   | 'txid-not-increasing'
   /** After the durable mark each txid is known in advance. */
   | 'txid-not-next'
   | 'missing-segment'
   | 'ends-before-mark'
-  /** The mark lies inside a valid frame, or names a txid that older records have: not this log's mark. */
+  /**
+   * The mark lies inside a valid frame, or names a txid that older records have: not this log's
+   * mark.
+   */
   | 'contradicts-mark'
   /** A segment is shorter than its valid seal says. */
   | 'ends-before-seal'
-  /** A segment is not the one that its valid seal is about, or the seals do not follow each other. */
+  /**
+   * A segment is not the one that its valid seal is about, or the seals do not follow each other.
+   */
   | 'contradicts-seal';
 
 export const DAMAGES: readonly Damage[] = [
@@ -43,9 +50,15 @@ export interface DamageEvidence {
   readonly position: 'durable' | 'not-durable';
   /** Is there a mark, and does `.lock` show that no foreign writer came after it? */
   readonly witnessed: boolean;
-  /** Of the damaged (or missing) segment N: does a segment N+2 or later hold bytes? Is it the last with bytes? */
+  /**
+   * Of the damaged (or missing) segment N: does a segment N+2 or later hold bytes? Is it the last
+   * with bytes?
+   */
   readonly place: 'two-behind' | 'not-last' | 'last';
-  /** Valid frames with higher txids behind the damage: beyond the damaged frame's claimed extent, or only in it. */
+  /**
+   * Valid frames with higher txids behind the damage: beyond the damaged frame's claimed extent, or
+   * only in it.
+   */
   readonly laterFrames: 'none' | 'inside-claim' | 'after-claim';
 }
 
@@ -61,7 +74,11 @@ const lastOf = (evidence: DamageEvidence) =>
   evidence.place === 'last' && evidence.damage !== 'missing-segment';
 
 /** What an append that a crash cut short can look like when nothing proves more. */
-const TEARS: ReadonlySet<Damage> = new Set<Damage>(['truncated', 'crc-mismatch', 'unfinished-start']);
+const TEARS: ReadonlySet<Damage> = new Set<Damage>([
+  'truncated',
+  'crc-mismatch',
+  'unfinished-start',
+]);
 
 /** Read from the top: the first row that matches decides. The last one matches everything. */
 const TABLE: readonly Row[] = [

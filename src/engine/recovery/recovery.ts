@@ -18,11 +18,14 @@ import type { Discarded } from './recovery-report.ts';
 import { type Damage, type DamageEvidence, judgeDamage } from './recovery-verdict.ts';
 
 /**
- * Finds the longest valid prefix of a log and judges what ends it. Changes nothing on disk: what a writer
- * does about a torn tail is in repair.ts, and a reader does nothing at all.
+ * Finds the longest valid prefix of a log and judges what ends it. Changes nothing on disk: what a
+ * writer does about a torn tail is in repair.ts, and a reader does nothing at all.
  */
 
-/** `prefix` keeps what precedes a torn tail; `strict` refuses to open on one. Corruption is always refused. */
+/**
+ * `prefix` keeps what precedes a torn tail; `strict` refuses to open on one. Corruption is always
+ * refused.
+ */
 export type RecoveryMode = 'prefix' | 'strict';
 
 export interface LogScan {
@@ -63,7 +66,10 @@ export interface ScanLogOptions {
   readonly onProgress?: ((scannedBytes: number, totalBytes: number) => void) | undefined;
 }
 
-/** Is told of every kept record, in log order. The log is `logEnd` bytes long up to where it was read. */
+/**
+ * Is told of every kept record, in log order. The log is `logEnd` bytes long up to where it was
+ * read.
+ */
 export interface LogReplay {
   /** The cursor is only valid during the call. */
   frame(segmentId: number, frame: SegmentScanner, logEnd: number): void;
@@ -73,13 +79,18 @@ export interface LogReplay {
   finish(): void;
 }
 
-/** A writer never has more records than these unsynced, so that txids can be set aside for all of them. */
+/**
+ * A writer never has more records than these unsynced, so that txids can be set aside for all of
+ * them.
+ */
 export const MAX_UNSYNCED_RECORDS = 2 ** 19;
 
 /** How much is scanned between two turns of the event loop. */
 const BYTES_A_TURN = 8 * SCAN_CHUNK_BYTES;
 
-/** Scans all segments, or throws `STORE_CORRUPT`, `AMBIGUOUS_TAIL` or (in strict mode) `TORN_TAIL`. */
+/**
+ * Scans all segments, or throws `STORE_CORRUPT`, `AMBIGUOUS_TAIL` or (in strict mode) `TORN_TAIL`.
+ */
 export async function scanLog(options: ScanLogOptions): Promise<LogScan> {
   const scanner = new LogScanner(options);
   await scanner.run();
@@ -167,7 +178,8 @@ class LogScanner {
     // Empty segments in front are removed only after the mark has moved past them.
     if (mark !== undefined && mark.segmentId < expectedId) expectedId = mark.segmentId;
     for (const segment of segments) {
-      if (segment.segmentId !== expectedId) return this.endLog(expectedId, 0, 'missing-segment', 'none');
+      if (segment.segmentId !== expectedId)
+        return this.endLog(expectedId, 0, 'missing-segment', 'none');
       await this.takeSegment(segment);
       if (this.end !== undefined) return;
       expectedId++;
@@ -188,7 +200,8 @@ class LogScanner {
       const isShort = fault === 'ends-before-seal' || fault === 'ends-before-mark';
       return this.endLog(segment.segmentId, isShort ? segment.sizeBytes : 0, fault, 'none');
     }
-    // datawal may have gone on in a segment that we had sealed: the seal proves what it covers, the rest is scanned.
+    // datawal may have gone on in a segment that we had sealed: the seal proves what it covers, the
+    // rest is scanned.
     if (this.options.full || segment.sizeBytes > seal.byteLength) return this.scanSegment(segment);
     await this.loadHints(segment, seal);
   }
@@ -197,7 +210,8 @@ class LogScanner {
   private sealFault(segment: LogSegment, seal: Seal): Damage | undefined {
     const { mark } = this;
     const { fileSystem, directory, seals, full } = this.options;
-    if (mark?.segmentId === segment.segmentId && mark.offset > segment.sizeBytes) return 'ends-before-mark';
+    if (mark?.segmentId === segment.segmentId && mark.offset > segment.sizeBytes)
+      return 'ends-before-mark';
     if (seal.firstTxid !== 0 && seal.firstTxid <= this.lastTxid) return 'txid-not-increasing';
     const lowestId = this.segments[0]?.segmentId ?? FIRST_SEGMENT_ID;
     if (!followsPredecessor(seal, seals, lowestId)) return 'contradicts-seal';
@@ -225,8 +239,10 @@ class LogScanner {
     }
     const { mark } = this;
     if (seal.lastTxid !== 0) this.lastTxid = seal.lastTxid;
-    if (mark?.segmentId === segmentId && mark.offset === sizeBytes) this.expectedTxid = mark.nextTxid;
-    else if (mark !== undefined && mark.segmentId <= segmentId) this.expectedTxid = this.lastTxid + 1;
+    if (mark?.segmentId === segmentId && mark.offset === sizeBytes)
+      this.expectedTxid = mark.nextTxid;
+    else if (mark !== undefined && mark.segmentId <= segmentId)
+      this.expectedTxid = this.lastTxid + 1;
     this.recordCount += seal.recordCount;
     this.segmentsFromSeals++;
     this.scannedBytes += sizeBytes;
@@ -238,7 +254,8 @@ class LogScanner {
     const { last } = this.options.seals;
     if (last === undefined) return { segmentId: 0, offset: 0 };
     const { segmentId, byteLength } = last;
-    const sizeBytes = this.segments.find((segment) => segment.segmentId === segmentId)?.sizeBytes ?? 0;
+    const sizeBytes =
+      this.segments.find((segment) => segment.segmentId === segmentId)?.sizeBytes ?? 0;
     // The name of the next segment is durable before a seal is written.
     return sizeBytes > byteLength
       ? { segmentId, offset: byteLength }
@@ -280,7 +297,8 @@ class LogScanner {
     while (frame.offset < turnEnd) {
       const state = frame.next();
       if (mark !== undefined && frame.offset === markOffset) {
-        if (this.lastTxid >= mark.nextTxid) return this.damaged(segmentId, frame, file, 'contradicts-mark');
+        if (this.lastTxid >= mark.nextTxid)
+          return this.damaged(segmentId, frame, file, 'contradicts-mark');
         this.expectedTxid = mark.nextTxid;
       }
       if (state === 'damaged') return this.damaged(segmentId, frame, file, frame.fault);
@@ -309,18 +327,24 @@ class LogScanner {
     }
     if (frame.txid <= this.lastTxid) return 'txid-not-increasing';
     if (this.expectedTxid === undefined || frame.txid === this.expectedTxid) return undefined;
-    // No more records than that are ever unsynced: a crash leaves no wider gap, so a later opening wrote this one, and the
-    // mark is of an earlier time.
+    // No more records than that are ever unsynced: a crash leaves no wider gap, so a later opening
+    // wrote this one, and the mark is of an earlier time.
     if (frame.txid >= this.expectedTxid + MAX_UNSYNCED_RECORDS) return 'contradicts-mark';
     // datawal goes on from the last record it sees, not from the txids that our mark has set aside.
     const continuesElsewhere = !this.witnessed && frame.txid === this.lastTxid + 1;
     return continuesElsewhere ? undefined : 'txid-not-next';
   }
 
-  private damaged(segmentId: number, frame: SegmentScanner, file: SegmentFile, fault: Damage): false {
+  private damaged(
+    segmentId: number,
+    frame: SegmentScanner,
+    file: SegmentFile,
+    fault: Damage,
+  ): false {
     const isTail = !NOT_A_TAIL.has(fault);
     const damage = isTail && isUnfinishedStart(file, frame.offset) ? 'unfinished-start' : fault;
-    // Only some rows of the table ask what follows: those without a trusted mark, in the last segment.
+    // Only some rows of the table ask what follows: those without a trusted mark, in the last
+    // segment.
     const asks = isTail && !this.witnessed && this.placeOf(segmentId) === 'last';
     this.endLog(segmentId, frame.offset, damage, asks ? this.laterFrames(file, frame) : 'none');
     return false;
@@ -332,21 +356,29 @@ class LogScanner {
     if (after.found !== undefined) return 'after-claim';
     const inside = findFrame(file, frame.offset + 1, claimEnd, this.lastTxid);
     // A search that gave up proves nothing either way.
-    return inside.found !== undefined || after.exhausted || inside.exhausted ? 'inside-claim' : 'none';
+    return inside.found !== undefined || after.exhausted || inside.exhausted
+      ? 'inside-claim'
+      : 'none';
   }
 
   private placeOf(segmentId: number, damage?: Damage): DamageEvidence['place'] {
-    // A rotation waits until the name of the segment before it is durable: one that is missing while there is another,
-    // be it empty, two places further was not lost in a crash. (Filling the gap could take millions of files.)
+    // A rotation waits until the name of the segment before it is durable: one that is missing
+    // while there is another, be it empty, two places further was not lost in a crash. (Filling the
+    // gap could take millions of files.)
     const lastId = this.segments.at(-1)?.segmentId ?? 0;
     if (damage === 'missing-segment' && lastId >= segmentId + 2) return 'two-behind';
     if (this.gapBehind(segmentId)) return 'two-behind';
-    const behind = this.segments.filter((segment) => segment.segmentId > segmentId && segment.sizeBytes > 0);
+    const behind = this.segments.filter(
+      (segment) => segment.segmentId > segmentId && segment.sizeBytes > 0,
+    );
     if (behind.length === 0) return 'last';
     return behind.some((segment) => segment.segmentId >= segmentId + 2) ? 'two-behind' : 'not-last';
   }
 
-  /** Are ids missing behind this one that no crash loses? An empty file of a high id is enough, and costs nothing to make. */
+  /**
+   * Are ids missing behind this one that no crash loses? An empty file of a high id is enough, and
+   * costs nothing to make.
+   */
   private gapBehind(segmentId: number): boolean {
     return this.segments.some(
       (segment, index) =>
@@ -360,7 +392,9 @@ class LogScanner {
     if (CONTRADICTIONS.has(damage)) return true;
     // The segment of the durable position was in a synced directory, even when it was still empty.
     if (damage === 'missing-segment') return segmentId <= durable.segmentId;
-    return segmentId < durable.segmentId || (segmentId === durable.segmentId && offset < durable.offset);
+    return (
+      segmentId < durable.segmentId || (segmentId === durable.segmentId && offset < durable.offset)
+    );
   }
 
   /** Judges what ends the log here: throws, or lets the log end here. */

@@ -9,9 +9,9 @@ import type { LogScan } from './recovery.ts';
 import type { QuarantinedRange } from './recovery-report.ts';
 
 /**
- * Makes the disk agree with what recovery kept. The order matters, because recovery may itself be killed
- * at any step: until the damaged segment is cut, the damage stays visible to the next opening, which then
- * does the same again.
+ * Makes the disk agree with what recovery kept. The order matters, because recovery may itself be
+ * killed at any step: until the damaged segment is cut, the damage stays visible to the next
+ * opening, which then does the same again.
  */
 export function cutDiscarded(
   fileSystem: FileSystem,
@@ -37,9 +37,9 @@ export function cutDiscarded(
 const REWRITE_CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Writes the kept bytes that are not known to be durable once more, in place, and syncs them. After a failed sync the page
- * cache may show good bytes that the disk never got, and calls them clean; only writing makes them dirty again.
- * Returns how many bytes were rewritten.
+ * Writes the kept bytes that are not known to be durable once more, in place, and syncs them. After
+ * a failed sync the page cache may show good bytes that the disk never got, and calls them clean;
+ * only writing makes them dirty again. Returns how many bytes were rewritten.
  */
 export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: LogScan): number {
   let rewritten = 0;
@@ -50,8 +50,16 @@ export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: Log
     if (segmentId < from.segmentId) continue;
     withSegment(fileSystem, directory, segmentId, (descriptor) => {
       for (let at = segmentId === from.segmentId ? from.offset : 0; at < sizeBytes; ) {
-        const count = readFully(fileSystem, descriptor, chunk, 0, Math.min(chunk.length, sizeBytes - at), at);
-        if (count === 0) throw new Error(`segment ${segmentId} became shorter while it was repaired`);
+        const count = readFully(
+          fileSystem,
+          descriptor,
+          chunk,
+          0,
+          Math.min(chunk.length, sizeBytes - at),
+          at,
+        );
+        if (count === 0)
+          throw new Error(`segment ${segmentId} became shorter while it was repaired`);
         writeFully(fileSystem, descriptor, chunk, 0, count, at);
         at += count;
         rewritten += count;
@@ -65,9 +73,10 @@ export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: Log
 }
 
 /**
- * Removes the empty segments in front of the first that holds bytes, one after the other: of two removals that nothing
- * orders a power cut may keep the second alone, which leaves a gap. The seals that say that they should be there go
- * first: their own, and that of the first one left, which is written again for its new place.
+ * Removes the empty segments in front of the first that holds bytes, one after the other: of two
+ * removals that nothing orders a power cut may keep the second alone, which leaves a gap. The seals
+ * that say that they should be there go first: their own, and that of the first one left, which is
+ * written again for its new place.
  */
 export function removeLeadingEmpty(
   fileSystem: FileSystem,

@@ -8,9 +8,10 @@ import type { SegmentScanner } from '../segment/segment-scanner.ts';
  *
  *     hash(4) keyLength * 2 + isDelete(4) offset(4) byteLength(4) txid(8) key, padded with zeros to 4 bytes
  *
- * Hints are gathered in blocks of about a megabyte; in a block they are ordered by shard of the keydir, and in a shard as
- * the records are in the log. Replayed in this order they come to the same keydir as the records do, because all records
- * of a key are in one shard, and much sooner, because a processor's cache holds a shard and not the keydir.
+ * Hints are gathered in blocks of about a megabyte; in a block they are ordered by shard of the
+ * keydir, and in a shard as the records are in the log. Replayed in this order they come to the
+ * same keydir as the records do, because all records of a key are in one shard, and much sooner,
+ * because a processor's cache holds a shard and not the keydir.
  */
 export const HINT_HASH = 0;
 export const HINT_KEY_LENGTH = 4;
@@ -28,7 +29,10 @@ export function hintBytes(keyLength: number): number {
   return HINT_BYTES + ((keyLength + 3) & ~3);
 }
 
-/** Hints of one shard, in the order of the log, which begin at `starts[from, to)` in the bytes of `view`. */
+/**
+ * Hints of one shard, in the order of the log, which begin at `starts[from, to)` in the bytes of
+ * `view`.
+ */
 export interface HintRun {
   readonly view: DataView;
   readonly starts: Uint32Array;
@@ -39,7 +43,9 @@ export interface HintRun {
   readonly sizeBytes: number;
 }
 
-/** One block in memory. Holds a mebibyte and a hint, or as much as records of `logBytes` can need. */
+/**
+ * One block in memory. Holds a mebibyte and a hint, or as much as records of `logBytes` can need.
+ */
 export class HintBlock {
   count = 0;
   sizeBytes = 0;
@@ -69,7 +75,10 @@ export class HintBlock {
     return this.sizeBytes >= BLOCK_BYTES;
   }
 
-  /** Of a record that lies at `offset`. Raw records have no key that anybody could ask for, and get no hint. */
+  /**
+   * Of a record that lies at `offset`. Raw records have no key that anybody could ask for, and get
+   * no hint.
+   */
   add(frame: SegmentScanner, offset: number): void {
     if (frame.type === RecordType.Raw) return;
     const { view, sizeBytes: at } = this;
@@ -77,7 +86,11 @@ export class HintBlock {
     const hash = hashKey(frame.bytes, keyAt, keyAt + keyLength, this.seed);
     const size = hintBytes(keyLength);
     view.setUint32(at + HINT_HASH, hash, true);
-    view.setUint32(at + HINT_KEY_LENGTH, keyLength * 2 + (frame.type === RecordType.Delete ? 1 : 0), true);
+    view.setUint32(
+      at + HINT_KEY_LENGTH,
+      keyLength * 2 + (frame.type === RecordType.Delete ? 1 : 0),
+      true,
+    );
     view.setUint32(at + HINT_OFFSET, offset, true);
     view.setUint32(at + HINT_LENGTH, frame.byteLength, true);
     view.setUint32(at + HINT_TXID, frame.txid, true);
@@ -96,7 +109,8 @@ export class HintBlock {
     this.order();
     for (let shard = 0, from = 0; shard < SHARDS; shard++) {
       const to = from + (counts[shard] as number);
-      if (to > from) yield { view, starts, shard, from, to, sizeBytes: this.sizes[shard] as number };
+      if (to > from)
+        yield { view, starts, shard, from, to, sizeBytes: this.sizes[shard] as number };
       from = to;
     }
   }
@@ -109,7 +123,8 @@ export class HintBlock {
       for (let index = from; index < end; index++) {
         const start = starts[index] as number;
         const size = hintBytes(view.getUint32(start + HINT_KEY_LENGTH, true) >>> 1);
-        for (let at = 0; at < size; at += 4) to.setUint32(place + at, view.getUint32(start + at, true), true);
+        for (let at = 0; at < size; at += 4)
+          to.setUint32(place + at, view.getUint32(start + at, true), true);
         place += size;
       }
     }
@@ -139,10 +154,20 @@ export class HintBlock {
   }
 }
 
-/** Copies a key, and fills the last four bytes up with zeros. Four at a time: a call of native code costs more. */
-function copyPadded(source: DataView, from: number, length: number, target: DataView, to: number): void {
+/**
+ * Copies a key, and fills the last four bytes up with zeros. Four at a time: a call of native code
+ * costs more.
+ */
+function copyPadded(
+  source: DataView,
+  from: number,
+  length: number,
+  target: DataView,
+  to: number,
+): void {
   const whole = length & ~3;
-  for (let at = 0; at < whole; at += 4) target.setUint32(to + at, source.getUint32(from + at, true), true);
+  for (let at = 0; at < whole; at += 4)
+    target.setUint32(to + at, source.getUint32(from + at, true), true);
   if (whole === length) return;
   let last = 0;
   for (let at = length - 1; at >= whole; at--) last = (last << 8) | source.getUint8(from + at);

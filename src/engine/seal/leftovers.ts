@@ -16,11 +16,14 @@ import {
 import type { SealSet } from './seal-set.ts';
 
 /**
- * What an earlier process has begun and did not live to finish: seals, and merges (their steps are told in
- * merge-publication.ts); and what the log is once these are undone or finished. Finding it changes nothing on disk.
+ * What an earlier process has begun and did not live to finish: seals, and merges (their steps are
+ * told in merge-publication.ts); and what the log is once these are undone or finished. Finding it
+ * changes nothing on disk.
  */
 export interface Leftovers {
-  /** With those of outputs that stand in their places, and without those of what they have absorbed. */
+  /**
+   * With those of outputs that stand in their places, and without those of what they have absorbed.
+   */
   readonly seals: SealSet;
   /** Those that were absorbed are empty here, whatever they still hold on disk. */
   readonly segments: readonly LogSegment[];
@@ -47,7 +50,8 @@ export function findLeftovers(
       continue;
     }
     const seal = readSeal(fileSystem, directory, merged, MERGE_SUFFIX);
-    if (seal instanceof Object && isInPlace(fileSystem, directory, seal, segments)) unnamed.push(seal);
+    if (seal instanceof Object && isInPlace(fileSystem, directory, seal, segments))
+      unnamed.push(seal);
     else stale.push(name);
   }
   const seals = found.withMerged(unnamed);
@@ -67,7 +71,10 @@ export function findLeftovers(
   };
 }
 
-/** Undoes or finishes what was begun, each step durable before the next. Returns lines for the report. */
+/**
+ * Undoes or finishes what was begun, each step durable before the next. Returns lines for the
+ * report.
+ */
 export function clearLeftovers(
   fileSystem: FileSystem,
   directory: string,
@@ -82,7 +89,10 @@ export function clearLeftovers(
     // What was renamed by a process that died may still be lost, and must not be lost alone.
     fileSystem.directorySync(directory);
     for (const { segmentId, firstId } of unnamed) {
-      fileSystem.rename(sealPath(directory, segmentId, MERGE_SUFFIX), sealPath(directory, segmentId));
+      fileSystem.rename(
+        sealPath(directory, segmentId, MERGE_SUFFIX),
+        sealPath(directory, segmentId),
+      );
       notes.push(
         `finished the merge of segments ${firstId} to ${segmentId} that an earlier process had begun`,
       );
@@ -99,7 +109,10 @@ export function clearLeftovers(
   return notes;
 }
 
-/** Puts empty files in the place of segments that a merge has absorbed; the caller syncs the directory. */
+/**
+ * Puts empty files in the place of segments that a merge has absorbed; the caller syncs the
+ * directory.
+ */
 export function emptyAbsorbed(
   fileSystem: FileSystem,
   directory: string,

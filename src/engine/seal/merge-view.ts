@@ -11,13 +11,13 @@ import {
 } from './seal-file.ts';
 
 /**
- * A merge as those see it who read without the lock: it may be anywhere between its steps, or may have been killed there.
- * Nothing is changed here; the next writer finishes it.
+ * A merge as those see it who read without the lock: it may be anywhere between its steps, or may
+ * have been killed there. Nothing is changed here; the next writer finishes it.
  */
 
 /**
- * The seal of an open segment, also of one whose merge is being published; `unknown` when there is a seal and it is of
- * something else, which passes when a merge has gone on.
+ * The seal of an open segment, also of one whose merge is being published; `unknown` when there is
+ * a seal and it is of something else, which passes when a merge has gone on.
  */
 export function sealOfOpened(
   fileSystem: FileSystem,
@@ -38,7 +38,9 @@ export function sealOfOpened(
   return found ? 'unknown' : undefined;
 }
 
-/** Notes what files a directory holds, to tell later whether one of them was replaced or removed. */
+/**
+ * Notes what files a directory holds, to tell later whether one of them was replaced or removed.
+ */
 export class DirectoryStamp {
   private readonly fileSystem: FileSystem;
   private readonly directory: string;
@@ -52,7 +54,10 @@ export class DirectoryStamp {
     this.stamps = new Map(names.map((name) => [name, this.stampOf(name, name !== last)]));
   }
 
-  /** Was anything replaced or removed? What was only added, or appended to the last segment, does not count. */
+  /**
+   * Was anything replaced or removed? What was only added, or appended to the last segment, does
+   * not count.
+   */
   hasChanged(): boolean {
     const last = [...this.stamps.keys()].findLast((name) => parseSegmentName(name) !== undefined);
     return [...this.stamps].some(([name, stamp]) => this.stampOf(name, name !== last) !== stamp);
@@ -65,7 +70,9 @@ export class DirectoryStamp {
 
   private stampOf(name: string, isFinal: boolean): string {
     const stat = this.fileSystem.stat(join(this.directory, name));
-    return stat === undefined ? 'none' : `${stat.device}:${stat.inode}:${isFinal ? stat.sizeBytes : ''}`;
+    return stat === undefined
+      ? 'none'
+      : `${stat.device}:${stat.inode}:${isFinal ? stat.sizeBytes : ''}`;
   }
 }
 

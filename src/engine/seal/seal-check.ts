@@ -5,8 +5,9 @@ import { digestOf, endsDigestOf, NO_IDENTITY, type Seal } from './seal-file.ts';
 import type { SealSet } from './seal-set.ts';
 
 /**
- * What a valid seal and its segment, `sizeBytes` long, disagree about. Looks at the length and both ends, or, where
- * `full` asks for it or datawal has appended to the segment, at everything that the seal covers.
+ * What a valid seal and its segment, `sizeBytes` long, disagree about. Looks at the length and both
+ * ends, or, where `full` asks for it or datawal has appended to the segment, at everything that the
+ * seal covers.
  */
 export function sealContradiction(
   fileSystem: FileSystem,

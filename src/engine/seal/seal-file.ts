@@ -7,21 +7,28 @@ import { parseSegmentName, segmentName } from '../format/segment-name.ts';
 import { type FileSystem, readFully, readSmallRange, withFile } from '../host/file-system.ts';
 
 /**
- * The seal file of a segment: what it was when it was made final, and where the newest records of its keys lie, so that
- * an opening need not read the segment. docs/format.md tells the same byte by byte. All integers are little-endian:
+ * The seal file of a segment: what it was when it was made final, and where the newest records of
+ * its keys lie, so that an opening need not read the segment. docs/format.md tells the same byte by
+ * byte. All integers are little-endian:
  *
  *     magic(4) version(2) 0(2) segmentId(4) firstId(4) storeId(16) byteLength(8) recordCount(8) firstTxid(8) lastTxid(8)
  *     digest(32) identity(32) predecessorIdentity(32) endsDigest(4) hintsCrc(4) hintCount(8) hintsBytes(8) headerCrc(4) hints
  */
 export interface Seal {
   readonly segmentId: number;
-  /** The ids from here to `segmentId` are all in this segment: more than one after a merge, or where none was before. */
+  /**
+   * The ids from here to `segmentId` are all in this segment: more than one after a merge, or where
+   * none was before.
+   */
   readonly firstId: number;
   readonly storeId: Buffer;
   /** Of the segment, when it was sealed. */
   readonly byteLength: number;
   readonly recordCount: number;
-  /** Of the range of ids, whether or not the records are still there; both 0 when there never was one. */
+  /**
+   * Of the range of ids, whether or not the records are still there; both 0 when there never was
+   * one.
+   */
   readonly firstTxid: number;
   readonly lastTxid: number;
   /** SHA-256 of the segment. */
@@ -30,7 +37,10 @@ export interface Seal {
   readonly identity: Buffer;
   /** Of the segment before `firstId`; zeros where there is none, or where it was not known. */
   readonly predecessorIdentity: Buffer;
-  /** The first four bytes of the SHA-256 of the first and the last bytes of the segment, which are cheap to look at. */
+  /**
+   * The first four bytes of the SHA-256 of the first and the last bytes of the segment, which are
+   * cheap to look at.
+   */
   readonly endsDigest: number;
   readonly hintsCrc: number;
   readonly hintCount: number;
@@ -52,7 +62,10 @@ const SEAL_VERSION = 1;
 const HEADER_CRC_AT = SEAL_HEADER_BYTES - 4;
 /** At either end of a segment. */
 const END_BYTES = 64;
-/** What is read at a time to be checked: little, because memory that is touched for the first time costs more than a call. */
+/**
+ * What is read at a time to be checked: little, because memory that is touched for the first time
+ * costs more than a call.
+ */
 const CHUNK_BYTES = 256 * 1024;
 
 export const NO_IDENTITY = Buffer.alloc(DIGEST_BYTES);
@@ -63,7 +76,9 @@ export function sealPath(directory: string, segmentId: number, suffix = SEAL_SUF
 
 /** The id in the name of a seal file, or undefined for any other name. */
 export function parseSealName(name: string, suffix = SEAL_SUFFIX): number | undefined {
-  return name.endsWith(suffix) ? parseSegmentName(`${name.slice(0, -suffix.length)}.dwal`) : undefined;
+  return name.endsWith(suffix)
+    ? parseSegmentName(`${name.slice(0, -suffix.length)}.dwal`)
+    : undefined;
 }
 
 export function encodeSealHeader(seal: Seal): Buffer {
@@ -92,7 +107,8 @@ export function encodeSealHeader(seal: Seal): Buffer {
 export function decodeSealHeader(header: Buffer): Seal | undefined {
   if (header.length < SEAL_HEADER_BYTES || readUint32(header, 0) !== SEAL_MAGIC) return undefined;
   if (header.readUInt16LE(4) !== SEAL_VERSION || header.readUInt16LE(6) !== 0) return undefined;
-  if (crc32c(header.subarray(0, HEADER_CRC_AT)) !== readUint32(header, HEADER_CRC_AT)) return undefined;
+  if (crc32c(header.subarray(0, HEADER_CRC_AT)) !== readUint32(header, HEADER_CRC_AT))
+    return undefined;
   const integer = (at: number) => Number(header.readBigUInt64LE(at));
   const bytes = (at: number, length: number) => Buffer.from(header.subarray(at, at + length));
   const seal: Seal = {
@@ -122,7 +138,10 @@ export function decodeSealHeader(header: Buffer): Seal | undefined {
   return plausible ? seal : undefined;
 }
 
-/** The seal of a segment if every byte of it is as it was written; `damaged`, or undefined when there is none. */
+/**
+ * The seal of a segment if every byte of it is as it was written; `damaged`, or undefined when
+ * there is none.
+ */
 export function readSeal(
   fileSystem: FileSystem,
   directory: string,
@@ -132,7 +151,10 @@ export function readSeal(
   return withFile(fileSystem, sealPath(directory, segmentId, suffix), (descriptor) => {
     const { kind, sizeBytes } = fileSystem.statDescriptor(descriptor);
     const header = Buffer.alloc(SEAL_HEADER_BYTES);
-    if (kind !== 'file' || readFully(fileSystem, descriptor, header, 0, header.length, 0) < header.length)
+    if (
+      kind !== 'file' ||
+      readFully(fileSystem, descriptor, header, 0, header.length, 0) < header.length
+    )
       return 'damaged';
     const seal = decodeSealHeader(header);
     if (seal === undefined || SEAL_HEADER_BYTES + seal.hintsBytes !== sizeBytes) return 'damaged';
@@ -144,12 +166,18 @@ export function readSeal(
   });
 }
 
-/** May records of the range be missing from the segment? Not if it is what was first sealed under its id. */
+/**
+ * May records of the range be missing from the segment? Not if it is what was first sealed under
+ * its id.
+ */
 export function isMerged({ digest, identity }: Seal): boolean {
   return !digest.equals(identity);
 }
 
-/** What the header of a seal file says; undefined when there is none, or it is damaged. Its hints are not looked at. */
+/**
+ * What the header of a seal file says; undefined when there is none, or it is damaged. Its hints
+ * are not looked at.
+ */
 export function readSealHeader(
   fileSystem: FileSystem,
   directory: string,
@@ -162,14 +190,25 @@ export function readSealHeader(
 }
 
 /** SHA-256 of the first bytes of a file; undefined when there are fewer. */
-export function digestOf(fileSystem: FileSystem, descriptor: number, byteLength: number): Buffer | undefined {
+export function digestOf(
+  fileSystem: FileSystem,
+  descriptor: number,
+  byteLength: number,
+): Buffer | undefined {
   const hash = createHash('sha256');
   const whole = eachChunk(fileSystem, descriptor, 0, byteLength, (chunk) => hash.update(chunk));
   return whole ? hash.digest() : undefined;
 }
 
-/** `Seal.endsDigest` of the first bytes of a file. No CRC: that of a whole frame, checksum included, is always the same. */
-export function endsDigestOf(fileSystem: FileSystem, descriptor: number, byteLength: number): number {
+/**
+ * `Seal.endsDigest` of the first bytes of a file. No CRC: that of a whole frame, checksum included,
+ * is always the same.
+ */
+export function endsDigestOf(
+  fileSystem: FileSystem,
+  descriptor: number,
+  byteLength: number,
+): number {
   const end = Buffer.alloc(Math.min(END_BYTES, byteLength));
   const hash = createHash('sha256');
   for (const position of [0, byteLength - end.length]) {

@@ -60,7 +60,10 @@ export class HintWriter {
 /** Hints in one run at most: as many as look at their places in the keydir at once. */
 const LONGEST_RUN = 256;
 
-/** Reads the hints of a valid seal. A cursor, as `SegmentScanner` is one: no object is made for a hint. */
+/**
+ * Reads the hints of a valid seal. A cursor, as `SegmentScanner` is one: no object is made for a
+ * hint.
+ */
 export class HintReader {
   hash = 0;
   isDelete = false;
@@ -122,7 +125,10 @@ export class HintReader {
     return true;
   }
 
-  /** The next hints of one shard, as many as are in memory; undefined behind the last. Good until the next call. */
+  /**
+   * The next hints of one shard, as many as are in memory; undefined behind the last. Good until
+   * the next call.
+   */
   nextRun(): HintRun | undefined {
     if (this.nextOffset === this.endOffset) return undefined;
     const { view, starts } = this;
@@ -170,19 +176,23 @@ export class HintReader {
     if (keyLength > MAX_KEY_BYTES) throw changed();
     const size = hintBytes(keyLength);
     if (at + size > inMemory) return 0;
-    // Whoever can write a seal can write its checksum: a place that no frame can have must not become an allocation.
+    // Whoever can write a seal can write its checksum: a place that no frame can have must not
+    // become an allocation.
     const byteLength = view.getUint32(at + HINT_LENGTH, true);
     const fits = view.getUint32(at + HINT_OFFSET, true) + byteLength <= this.segmentBytes;
-    if (!fits || byteLength < frameBytes(keyLength, 0) || byteLength > MAX_FRAME_BYTES) throw changed();
+    if (!fits || byteLength < frameBytes(keyLength, 0) || byteLength > MAX_FRAME_BYTES)
+      throw changed();
     const padding = size - HINT_BYTES - keyLength;
     // Keys are compared with it.
-    if (padding > 0 && view.getUint32(at + size - 4, true) >>> (32 - padding * 8) !== 0) throw changed();
+    if (padding > 0 && view.getUint32(at + size - 4, true) >>> (32 - padding * 8) !== 0)
+      throw changed();
     return size;
   }
 
   private fill(start: number): void {
     const wanted = Math.min(this.bytes.length, this.endOffset - start);
-    if (readFully(this.fileSystem, this.descriptor, this.bytes, 0, wanted, start) < wanted) throw changed();
+    if (readFully(this.fileSystem, this.descriptor, this.bytes, 0, wanted, start) < wanted)
+      throw changed();
     this.chunkStart = start;
     this.chunkEnd = start + wanted;
   }

@@ -18,7 +18,11 @@ export class SealSet {
   /** Those that lie under the name that a merge gave them first. */
   private readonly unnamed: readonly Seal[];
 
-  private constructor(seals: readonly Seal[], notes: readonly string[], unnamed: readonly Seal[] = []) {
+  private constructor(
+    seals: readonly Seal[],
+    notes: readonly string[],
+    unnamed: readonly Seal[] = [],
+  ) {
     this.notes = notes;
     this.unnamed = unnamed;
     this.seals = new Map(seals.map((seal) => [seal.segmentId, seal]));
@@ -38,8 +42,10 @@ export class SealSet {
         continue;
       }
       owner ??= seal.storeId;
-      if (seal.segmentId !== segmentId) notes.push(`${name} is of segment ${seal.segmentId} and was ignored`);
-      else if (!seal.storeId.equals(owner)) notes.push(`${name} is of another store and was ignored`);
+      if (seal.segmentId !== segmentId)
+        notes.push(`${name} is of segment ${seal.segmentId} and was ignored`);
+      else if (!seal.storeId.equals(owner))
+        notes.push(`${name} is of another store and was ignored`);
       else seals.push(seal);
     }
     return new SealSet(seals, notes);
@@ -54,7 +60,11 @@ export class SealSet {
   }
 
   pathOf(directory: string, seal: Seal): string {
-    return sealPath(directory, seal.segmentId, this.unnamed.includes(seal) ? MERGE_SUFFIX : SEAL_SUFFIX);
+    return sealPath(
+      directory,
+      seal.segmentId,
+      this.unnamed.includes(seal) ? MERGE_SUFFIX : SEAL_SUFFIX,
+    );
   }
 
   /** Those of these ids, ascending, whose records a merge has put into a later segment. */

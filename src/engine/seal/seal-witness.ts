@@ -10,10 +10,16 @@ export interface SealedRecord {
   readonly type: typeof RecordType.Put | typeof RecordType.Delete;
 }
 
-/** What a seal file says of a range of its segment. Raw records have no key, and it says nothing of them. */
+/**
+ * What a seal file says of a range of its segment. Raw records have no key, and it says nothing of
+ * them.
+ */
 export interface SealedRecords {
   readonly recordCount: number;
-  /** In log order; 1,000 at most, and fewer where all that are listed would take more than some megabytes. */
+  /**
+   * In log order; 1,000 at most, and fewer where all that are listed would take more than some
+   * megabytes.
+   */
   readonly records: readonly SealedRecord[];
 }
 
@@ -34,9 +40,10 @@ export class NamingRoom {
 }
 
 /**
- * Asks the seal of a damaged segment which records it has lost. A seal may be of other bytes: a merge was killed, or a file
- * was copied over another. It is believed when every record that is left stands where the seal says, and the seal
- * knows no other outside of what was lost; of records in any number that is found out with a sum.
+ * Asks the seal of a damaged segment which records it has lost. A seal may be of other bytes: a
+ * merge was killed, or a file was copied over another. It is believed when every record that is
+ * left stands where the seal says, and the seal knows no other outside of what was lost; of records
+ * in any number that is found out with a sum.
  */
 export class SealWitness {
   readonly seal: Seal;
@@ -59,7 +66,10 @@ export class SealWitness {
     this.keptSum = (this.keptSum + placeHash(offset, txid)) >>> 0;
   }
 
-  /** Once every frame was seen: is the seal of this segment, of which these ranges, ascending, are damaged? */
+  /**
+   * Once every frame was seen: is the seal of this segment, of which these ranges, ascending, are
+   * damaged?
+   */
   isBelieved(damaged: readonly ByteRange[]): boolean {
     let sum = 0;
     const isWhole = this.eachHint(({ offset, txid }) => {
@@ -77,7 +87,8 @@ export class SealWitness {
     }));
     const isWhole = this.eachHint(({ offset, bytes, keyAt, keyLength, isDelete }) => {
       const range = found[rangeAt(ranges, offset)];
-      if (range === undefined || range.recordCount++ >= LISTED_RECORDS || !room.take(keyLength)) return;
+      if (range === undefined || range.recordCount++ >= LISTED_RECORDS || !room.take(keyLength))
+        return;
       const key = Buffer.from(bytes.subarray(keyAt, keyAt + keyLength));
       range.records.push({ key, type: isDelete ? RecordType.Delete : RecordType.Put, offset });
     });
@@ -89,7 +100,10 @@ export class SealWitness {
     }));
   }
 
-  /** False when the file cannot be read to its end. Salvage goes on without: the disk may be failing. */
+  /**
+   * False when the file cannot be read to its end. Salvage goes on without: the disk may be
+   * failing.
+   */
   private eachHint(visit: (hint: HintReader) => void): boolean {
     const { fileSystem, directory, seal } = this;
     try {

@@ -22,14 +22,19 @@ export class DescriptorPool {
   private readonly directory: string;
   private readonly capacity: number;
   private readonly files: SegmentFiles;
-  /** Reads that found their segment open, that had to open it, and descriptors closed for others. */
+  /**
+   * Reads that found their segment open, that had to open it, and descriptors closed for others.
+   */
   hits = 0;
   misses = 0;
   evictions = 0;
   private readonly verify: OpenCheck | undefined;
   /** In order of use: the first is the next to go. */
   private readonly pooled = new Map<number, PooledDescriptor>();
-  /** Files whose names are about to be taken by others: what is still to be read of them is read here. */
+  /**
+   * Files whose names are about to be taken by others: what is still to be read of them is read
+   * here.
+   */
   private readonly pinned = new Map<number, PooledDescriptor>();
   private latest: PooledDescriptor | undefined;
   private inUse = 0;
@@ -73,7 +78,10 @@ export class DescriptorPool {
     if (this.inUse === 0) this.onIdle?.();
   }
 
-  /** As `acquire`, for what is over before anything else can happen; `giveBack` it if it is `retired` then. */
+  /**
+   * As `acquire`, for what is over before anything else can happen; `giveBack` it if it is
+   * `retired` then.
+   */
   borrow(file: number): PooledDescriptor {
     return this.find(file);
   }
@@ -90,8 +98,9 @@ export class DescriptorPool {
   }
 
   /**
-   * Closes a file that nothing points to any more, once the reads in flight have ended. In the thread pool, because this
-   * is where the kernel frees what the file held. Settles when all that can be closed now is closed.
+   * Closes a file that nothing points to any more, once the reads in flight have ended. In the
+   * thread pool, because this is where the kernel frees what the file held. Settles when all that
+   * can be closed now is closed.
    */
   async unpin(file: number): Promise<void> {
     const entry = this.pinned.get(file);

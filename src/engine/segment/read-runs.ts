@@ -9,11 +9,17 @@ export interface WantedFrame extends RecordRef {
   readonly index: number;
 }
 
-/** Sorts frames by place, and joins those of one file that lie close together into runs. Each is read with one pread. */
+/**
+ * Sorts frames by place, and joins those of one file that lie close together into runs. Each is
+ * read with one pread.
+ */
 export function readRuns(wanted: WantedFrame[]): WantedFrame[][] {
-  const byPlace = (a: WantedFrame, b: WantedFrame) => a.segmentId - b.segmentId || a.offset - b.offset;
+  const byPlace = (a: WantedFrame, b: WantedFrame) =>
+    a.segmentId - b.segmentId || a.offset - b.offset;
   // Keys are often asked for in the order in which they were written.
-  if (wanted.some((frame, index) => index > 0 && byPlace(wanted[index - 1] as WantedFrame, frame) > 0))
+  if (
+    wanted.some((frame, index) => index > 0 && byPlace(wanted[index - 1] as WantedFrame, frame) > 0)
+  )
     wanted.sort(byPlace);
   const runs: WantedFrame[][] = [];
   for (const frame of wanted) {

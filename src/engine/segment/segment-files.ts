@@ -1,9 +1,10 @@
 import { MAX_SEGMENT_ID } from '../format/format.ts';
 
 /**
- * Numbers of the files that stand, or stood, under the ids of segments. The file that an opening finds has its id for a
- * number. A merge puts another file under an id that is in use, and gives it a number beyond all ids: so what the keydir
- * says of the old file and of the new one cannot be confused while both are being read.
+ * Numbers of the files that stand, or stood, under the ids of segments. The file that an opening
+ * finds has its id for a number. A merge puts another file under an id that is in use, and gives it
+ * a number beyond all ids: so what the keydir says of the old file and of the new one cannot be
+ * confused while both are being read.
  */
 export class SegmentFiles {
   private readonly segmentIds = new Map<number, number>();

@@ -9,7 +9,10 @@ export interface LogSegment {
   readonly sizeBytes: number;
 }
 
-/** The segments of a directory, ascending. What only has the name of a segment (a directory, say) is not one. */
+/**
+ * The segments of a directory, ascending. What only has the name of a segment (a directory, say) is
+ * not one.
+ */
 export function listSegments(fileSystem: FileSystem, directory: string): LogSegment[] {
   const segments: LogSegment[] = [];
   for (const segmentId of segmentIds(fileSystem.list(directory))) {

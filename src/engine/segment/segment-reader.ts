@@ -24,13 +24,17 @@ export interface PoolStats {
 }
 
 /**
- * Short frames are read one behind the other into a slab, and values are handed out where they were read: a copy would
- * cost more than what a value that is kept holds of its neighbours. That is at most a slab, twice the pool of `Buffer`.
+ * Short frames are read one behind the other into a slab, and values are handed out where they were
+ * read: a copy would cost more than what a value that is kept holds of its neighbours. That is at
+ * most a slab, twice the pool of `Buffer`.
  */
 const SLAB_BYTES = 16 * 1024;
 const SHORT_FRAME_BYTES = SLAB_BYTES / 8;
 
-/** Reads single frames by reference. Every read is one pread of the whole frame and one check of its checksum. */
+/**
+ * Reads single frames by reference. Every read is one pread of the whole frame and one check of its
+ * checksum.
+ */
 export class SegmentReader {
   private readonly fileSystem: FileSystem;
   readonly files: SegmentFiles;
@@ -61,10 +65,18 @@ export class SegmentReader {
   /** What the descriptor pool holds open, and did so far. */
   get poolStats(): PoolStats {
     const { openCount, hits, misses, evictions } = this.pool;
-    return { pooledDescriptors: openCount, poolHits: hits, poolMisses: misses, poolEvictions: evictions };
+    return {
+      pooledDescriptors: openCount,
+      poolHits: hits,
+      poolMisses: misses,
+      poolEvictions: evictions,
+    };
   }
 
-  /** The valid frame at `ref`, from index `frameAt` of the buffer returned; nothing is ever written there again. */
+  /**
+   * The valid frame at `ref`, from index `frameAt` of the buffer returned; nothing is ever written
+   * there again.
+   */
   read(ref: RecordRef, site: ReadSite, operation: number): Buffer {
     const { byteLength } = ref;
     const target = this.room(byteLength);
@@ -74,15 +86,18 @@ export class SegmentReader {
     return target;
   }
 
-  /** The value of the Put of `key` at `ref`. Throws `FRAME_MISMATCH` where a valid frame is another record. */
+  /**
+   * The value of the Put of `key` at `ref`. Throws `FRAME_MISMATCH` where a valid frame is another
+   * record.
+   */
   readValue(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
     const bytes = this.read(ref, site, operation);
     return this.valueIn(bytes, this.frameView, this.frameAt, ref, key);
   }
 
   /**
-   * The values at `refs`, which are all of one file and in ascending order, with one pread from the first to the last.
-   * `keys` holds the key of each; `visit` is given each value with its index.
+   * The values at `refs`, which are all of one file and in ascending order, with one pread from the
+   * first to the last. `keys` holds the key of each; `visit` is given each value with its index.
    */
   readValues(
     refs: readonly RecordRef[],
@@ -97,12 +112,22 @@ export class SegmentReader {
     const count = this.readInto(target, 0, target.length, first, site, operation);
     for (const [index, ref] of refs.entries()) {
       const at = ref.offset - first.offset;
-      this.checkFrame(view, at, Math.max(0, Math.min(count - at, ref.byteLength)), ref, site, operation);
+      this.checkFrame(
+        view,
+        at,
+        Math.max(0, Math.min(count - at, ref.byteLength)),
+        ref,
+        site,
+        operation,
+      );
       visit(index, this.valueIn(target, view, at, ref, keys[index] as Uint8Array));
     }
   }
 
-  /** Reads so many bytes from where `ref` begins to index `at` of the target. Returns how many there are. */
+  /**
+   * Reads so many bytes from where `ref` begins to index `at` of the target. Returns how many there
+   * are.
+   */
   private readInto(
     target: Buffer,
     at: number,
@@ -128,7 +153,12 @@ export class SegmentReader {
   }
 
   /** As `readValue`, off the event loop and into a buffer of its own. */
-  async readValueAsync(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Promise<Buffer> {
+  async readValueAsync(
+    ref: RecordRef,
+    key: Uint8Array,
+    site: ReadSite,
+    operation: number,
+  ): Promise<Buffer> {
     const target = Buffer.allocUnsafeSlow(ref.byteLength);
     const view = viewOf(target);
     const startNs = partStart(operation);
@@ -235,7 +265,10 @@ export class SegmentReader {
     return failure;
   }
 
-  /** Throws unless the frame at `ref`, of which `count` bytes were read to `at`, is whole and the one of that length. */
+  /**
+   * Throws unless the frame at `ref`, of which `count` bytes were read to `at`, is whole and the
+   * one of that length.
+   */
   private checkFrame(
     view: DataView,
     at: number,
@@ -260,7 +293,13 @@ export class SegmentReader {
   }
 
   /** The value of the valid frame at `at`, once it is known to be the Put of `key`. */
-  private valueIn(bytes: Buffer, view: DataView, at: number, ref: RecordRef, key: Uint8Array): Buffer {
+  private valueIn(
+    bytes: Buffer,
+    view: DataView,
+    at: number,
+    ref: RecordRef,
+    key: Uint8Array,
+  ): Buffer {
     if (headerType(view, at) !== RecordType.Put) {
       throw this.mismatch(ref, 'a record of another type stands there');
     }
@@ -270,7 +309,11 @@ export class SegmentReader {
     }
     const start = keyAt + key.length;
     // Right behind a system call this costs much less than `subarray` does.
-    return Buffer.from(bytes.buffer, bytes.byteOffset + start, at + ref.byteLength - CRC_BYTES - start);
+    return Buffer.from(
+      bytes.buffer,
+      bytes.byteOffset + start,
+      at + ref.byteLength - CRC_BYTES - start,
+    );
   }
 
   private mismatch(ref: RecordRef, what: string): StoreError {
@@ -293,7 +336,9 @@ export class SegmentReader {
 /** Why the bytes of a checksum that holds are not the frame that is wanted. */
 function whatIsNot(view: DataView, at: number): string {
   const fault = headerFault(view, at);
-  return fault === undefined ? 'a frame of another length stands there' : `no frame stands there: ${fault}`;
+  return fault === undefined
+    ? 'a frame of another length stands there'
+    : `no frame stands there: ${fault}`;
 }
 
 function sameBytes(bytes: Uint8Array, at: number, key: Uint8Array): boolean {

@@ -19,7 +19,10 @@ export interface RunningScan {
   readonly segments: readonly LogSegment[];
   /** Index of the segment that it will open next. */
   next: number;
-  /** Files that were opened for it before it came to them, by segment id, because others take their names. */
+  /**
+   * Files that were opened for it before it came to them, by segment id, because others take their
+   * names.
+   */
   readonly opened: Map<number, number>;
 }
 
@@ -32,8 +35,8 @@ export interface ScanWatcher {
 }
 
 /**
- * The records of whole segments, in log order, each with bytes of its own. Throws at the first invalid frame. One
- * generator for all of it: handing every record through another is not free.
+ * The records of whole segments, in log order, each with bytes of its own. Throws at the first
+ * invalid frame. One generator for all of it: handing every record through another is not free.
  */
 export function* scanSegments(
   fileSystem: FileSystem,
@@ -99,7 +102,10 @@ export function openToScan(fileSystem: FileSystem, directory: string, segmentId:
   }
 }
 
-/** Copies of short records lie one behind the other in a slab, so that a record costs two views and no allocation. */
+/**
+ * Copies of short records lie one behind the other in a slab, so that a record costs two views and
+ * no allocation.
+ */
 export class RecordCopier {
   private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   private slabUsed = 0;

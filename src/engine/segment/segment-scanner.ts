@@ -28,9 +28,10 @@ export function scanChunk(segments: readonly { readonly sizeBytes: number }[]): 
 }
 
 /**
- * Reads the frames of one segment in order, through a chunk that is refilled at a frame boundary. Holds at
- * most one chunk, or one frame where a frame is larger. It is a cursor: after `next()` returned `frame`, its
- * fields describe that frame until the next call, and no object is made for it.
+ * Reads the frames of one segment in order, through a chunk that is refilled at a frame boundary.
+ * Holds at most one chunk, or one frame where a frame is larger. It is a cursor: after `next()`
+ * returned `frame`, its fields describe that frame until the next call, and no object is made for
+ * it.
  */
 export class SegmentScanner {
   /** Of the current frame, or of the damage. */
@@ -38,7 +39,10 @@ export class SegmentScanner {
   byteLength = 0;
   type: RecordType = 0;
   txid = 0;
-  /** The buffer that holds the current frame, which begins at `frameAt`, and a view of the same bytes. */
+  /**
+   * The buffer that holds the current frame, which begins at `frameAt`, and a view of the same
+   * bytes.
+   */
   bytes: Buffer;
   view: DataView;
   frameAt = 0;

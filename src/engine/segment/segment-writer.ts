@@ -2,22 +2,34 @@ import { crc32c } from '../format/crc32c.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_KEY_BYTES, type RecordType } from '../format/format.ts';
 import { encodeFrame, encodeHeader, frameBytes, viewOf, writeUint32 } from '../format/frame.ts';
 import { segmentPath } from '../format/segment-name.ts';
-import { closeQuietly, type FileSystem, writeFully, writeVectorFully } from '../host/file-system.ts';
+import {
+  closeQuietly,
+  type FileSystem,
+  writeFully,
+  writeVectorFully,
+} from '../host/file-system.ts';
 
-/** Frames are put together here: one small frame, or as many of a batch as fit. The segments of a log share one. */
+/**
+ * Frames are put together here: one small frame, or as many of a batch as fit. The segments of a
+ * log share one.
+ */
 const WRITE_BUFFER_BYTES = 256 * 1024;
 
-/** A payload from here on is handed to the kernel where it lies; copying it would cost more than the vector. */
+/**
+ * A payload from here on is handed to the kernel where it lies; copying it would cost more than the
+ * vector.
+ */
 const VECTOR_PAYLOAD_BYTES = 32 * 1024;
 
 /**
- * Appends frames to one segment, at positions that it counts itself. Nothing stays in user space: when `append`
- * or `flush` returns, the kernel has the bytes, and they survive the death of the process.
+ * Appends frames to one segment, at positions that it counts itself. Nothing stays in user space:
+ * when `append` or `flush` returns, the kernel has the bytes, and they survive the death of the
+ * process.
  *
- * A segment has two descriptors because the kernel reports a failed write-back once per descriptor: one that
- * appends and on which a writer that cannot go on blocks in a sync, and one for the syncs in the thread pool.
- * With a single one, the report could go to a pool thread whose answer has not been delivered yet, and the
- * blocking sync beside it would succeed although the data is lost.
+ * A segment has two descriptors because the kernel reports a failed write-back once per descriptor:
+ * one that appends and on which a writer that cannot go on blocks in a sync, and one for the syncs
+ * in the thread pool. With a single one, the report could go to a pool thread whose answer has not
+ * been delivered yet, and the blocking sync beside it would succeed although the data is lost.
  */
 export class SegmentWriter {
   readonly segmentId: number;
@@ -69,7 +81,10 @@ export class SegmentWriter {
     return new SegmentWriter(fileSystem, directory, segmentId, 'write', sizeBytes, buffer);
   }
 
-  /** Creates the next segment, whose name is the caller's to sync. Nothing may be staged here, nor appended any more. */
+  /**
+   * Creates the next segment, whose name is the caller's to sync. Nothing may be staged here, nor
+   * appended any more.
+   */
   createNext(): SegmentWriter {
     const { fileSystem, directory, segmentId, buffer } = this;
     return new SegmentWriter(fileSystem, directory, segmentId + 1, 'create', 0, buffer);
@@ -94,13 +109,28 @@ export class SegmentWriter {
 
   /** Adds a frame that `canStage` to the next write. */
   stage(type: RecordType, txid: number, key: Uint8Array, payload: Uint8Array): void {
-    this.stagedBytes += encodeFrame(this.buffer, this.stagedBytes, type, txid, key, payload, this.view);
+    this.stagedBytes += encodeFrame(
+      this.buffer,
+      this.stagedBytes,
+      type,
+      txid,
+      key,
+      payload,
+      this.view,
+    );
   }
 
   /** Writes what is staged, with one write call. */
   flush(): void {
     if (this.stagedBytes === 0) return;
-    writeFully(this.fileSystem, this.appendDescriptor, this.buffer, 0, this.stagedBytes, this.sizeBytes);
+    writeFully(
+      this.fileSystem,
+      this.appendDescriptor,
+      this.buffer,
+      0,
+      this.stagedBytes,
+      this.sizeBytes,
+    );
     this.sizeBytes += this.stagedBytes;
     this.stagedBytes = 0;
   }
@@ -115,7 +145,12 @@ export class SegmentWriter {
     this.buffer.set(key, HEADER_BYTES);
     const front = this.buffer.subarray(0, HEADER_BYTES + key.length);
     writeUint32(this.trailer, 0, crc32c(payload, crc32c(front)));
-    writeVectorFully(this.fileSystem, this.appendDescriptor, [front, payload, this.trailer], this.sizeBytes);
+    writeVectorFully(
+      this.fileSystem,
+      this.appendDescriptor,
+      [front, payload, this.trailer],
+      this.sizeBytes,
+    );
     this.sizeBytes += frameBytes(key.length, payload.length);
   }
 }

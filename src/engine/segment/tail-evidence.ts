@@ -14,13 +14,15 @@ import type { FileSystem } from '../host/file-system.ts';
 import { readFully } from '../host/file-system.ts';
 
 /**
- * What lies behind damage, for the rows of the verdict table that ask. Reads in chunks; the work is bounded
- * even for a file made of headers that each claim megabytes.
+ * What lies behind damage, for the rows of the verdict table that ask. Reads in chunks; the work is
+ * bounded even for a file made of headers that each claim megabytes.
  */
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** Checksummed bytes a search may spend, as a multiple of the bytes searched, before it gives up. */
+/**
+ * Checksummed bytes a search may spend, as a multiple of the bytes searched, before it gives up.
+ */
 const SEARCH_EFFORT = 16;
 
 export interface SegmentFile {
@@ -76,7 +78,12 @@ export type FrameSearch =
   | { readonly found: undefined; readonly exhausted: boolean };
 
 /** The first valid frame with a txid above `aboveTxid` that starts in `[from, to)`, at any byte. */
-export function findFrame(file: SegmentFile, from: number, to: number, aboveTxid: number): FrameSearch {
+export function findFrame(
+  file: SegmentFile,
+  from: number,
+  to: number,
+  aboveTxid: number,
+): FrameSearch {
   let found: FoundFrame | undefined;
   const exhausted = searchFrames(
     file,
@@ -91,7 +98,9 @@ export function findFrame(file: SegmentFile, from: number, to: number, aboveTxid
   return found === undefined ? { found, exhausted } : { found };
 }
 
-/** The highest txid of valid frames that start in `[from, to)`, at any byte; 0 when there is none. */
+/**
+ * The highest txid of valid frames that start in `[from, to)`, at any byte; 0 when there is none.
+ */
 export function highestTxid(file: SegmentFile, from: number, to: number): number {
   let highest = 0;
   searchFrames(
@@ -123,7 +132,11 @@ function searchFrames(
     const wanted = Math.min(chunk.length, file.sizeBytes - base);
     const count = readFully(file.fileSystem, file.descriptor, chunk, 0, wanted, base);
     const bytes = chunk.subarray(0, count);
-    for (let at = bytes.indexOf(magic); at !== -1 && at < CHUNK_BYTES; at = bytes.indexOf(magic, at + 1)) {
+    for (
+      let at = bytes.indexOf(magic);
+      at !== -1 && at < CHUNK_BYTES;
+      at = bytes.indexOf(magic, at + 1)
+    ) {
       const offset = base + at;
       if (offset >= to || at + HEADER_BYTES > count) break;
       if (headerFault(view, at) !== undefined || !isWanted(headerTxid(view, at))) continue;

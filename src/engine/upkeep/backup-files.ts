@@ -80,7 +80,14 @@ export async function copyFile(
       const chunk = chunkFor(sizeBytes);
       for (let at = 0; at < sizeBytes; ) {
         source.checkOpen();
-        const count = readFully(fileSystem, input, chunk, 0, Math.min(chunk.length, sizeBytes - at), at);
+        const count = readFully(
+          fileSystem,
+          input,
+          chunk,
+          0,
+          Math.min(chunk.length, sizeBytes - at),
+          at,
+        );
         if (count === 0)
           throw new StoreError('SNAPSHOT_GONE', `${from} became shorter while it was copied`, {
             path: from,

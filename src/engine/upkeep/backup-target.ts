@@ -38,12 +38,20 @@ export function checkBackupTarget(source: BackupSource, target: string, end: Log
     throw refuse('is a backup of a later time');
 }
 
-/** Did this store, an earlier backup restored perhaps, go another way after that position? A merge hides the answer. */
-function isForked(source: BackupSource, target: string, { segmentId, offset }: LogPosition): boolean {
+/**
+ * Did this store, an earlier backup restored perhaps, go another way after that position? A merge
+ * hides the answer.
+ */
+function isForked(
+  source: BackupSource,
+  target: string,
+  { segmentId, offset }: LogPosition,
+): boolean {
   const { fileSystem } = source;
   const there = fileSystem.stat(segmentPath(target, segmentId));
   const here = source.segments().find((segment) => segment.segmentId === segmentId);
-  if (there === undefined || there.sizeBytes < offset || offset === 0 || here === undefined) return false;
+  if (there === undefined || there.sizeBytes < offset || offset === 0 || here === undefined)
+    return false;
   const seal = readSealHeader(fileSystem, source.directory, segmentId);
   if (here.sizeBytes === 0 || (seal !== undefined && isMerged(seal))) return false;
   if (here.sizeBytes < offset) return true;

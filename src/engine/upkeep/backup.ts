@@ -6,19 +6,30 @@ import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory } from '../host/store-directory.ts';
-import { BACKUP_TEMPORARY_SUFFIX, placeBackupMarker, removeBackupMarker } from '../lock/backup-marker.ts';
+import {
+  BACKUP_TEMPORARY_SUFFIX,
+  placeBackupMarker,
+  removeBackupMarker,
+} from '../lock/backup-marker.ts';
 import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from '../lock/durable-mark.ts';
 import type { LogPosition } from '../log/log-sync.ts';
 import type { BackupSource } from '../log/scrub-source.ts';
 import { sealContradiction } from '../seal/seal-check.ts';
-import { parseSealName, readSealHeader, SEAL_SUFFIX, type Seal, sealPath } from '../seal/seal-file.ts';
+import {
+  parseSealName,
+  readSealHeader,
+  SEAL_SUFFIX,
+  type Seal,
+  sealPath,
+} from '../seal/seal-file.ts';
 import { copyFile, isCopy, linkFile } from './backup-files.ts';
 import { checkBackupTarget } from './backup-target.ts';
 
 /**
- * A copy of the log up to a durable position, made while it is written. Segments before that position never change in
- * place, so they get one more name (a hard link) where the target is on the same device. What a target's writer goes on
- * in is always a copy: it must not write into the source.
+ * A copy of the log up to a durable position, made while it is written. Segments before that
+ * position never change in place, so they get one more name (a hard link) where the target is on
+ * the same device. What a target's writer goes on in is always a copy: it must not write into the
+ * source.
  */
 
 export interface BackupReport {
@@ -94,7 +105,8 @@ class Backup {
       await this.copyLog(listed, end);
       if (listed.every((segment) => this.isUnchanged(segment))) break;
       if (attempt === ATTEMPTS) throw this.overtaken();
-      // What a merge left out was overwritten after `end`: the target needs what it was overwritten with.
+      // What a merge left out was overwritten after `end`: the target needs what it was overwritten
+      // with.
       end = await source.sync();
     }
     this.writeMark(end);
@@ -117,7 +129,9 @@ class Backup {
       .map(({ segmentId, sizeBytes }) => {
         const stat = fileSystem.stat(segmentPath(source.directory, segmentId));
         const isWhole =
-          segmentId === end.segmentId ? end.offset <= (stat?.sizeBytes ?? -1) : stat?.sizeBytes === sizeBytes;
+          segmentId === end.segmentId
+            ? end.offset <= (stat?.sizeBytes ?? -1)
+            : stat?.sizeBytes === sizeBytes;
         if (stat !== undefined && isWhole) return { segmentId, stat };
         throw new StoreError(
           'STORE_CORRUPT',
@@ -156,7 +170,10 @@ class Backup {
     }
   }
 
-  /** A merge has taken what was here. A new file: the old one may be a link to what others still need. */
+  /**
+   * A merge has taken what was here. A new file: the old one may be a link to what others still
+   * need.
+   */
   private placeEmpty(segmentId: number): void {
     const { fileSystem, target } = this;
     this.removeSeal(segmentId);
@@ -168,12 +185,15 @@ class Backup {
   }
 
   /**
-   * The segment in which the backup ends. It has no seal that could say whether an earlier copy is still right, and a store
-   * that was put back from an older copy may have come to the same place by another way: every byte is compared.
+   * The segment in which the backup ends. It has no seal that could say whether an earlier copy is
+   * still right, and a store that was put back from an older copy may have come to the same place
+   * by another way: every byte is compared.
    */
   private async placeLast(segmentId: number, sizeBytes: number): Promise<void> {
     const { source, target } = this;
-    const [from, to] = [source.directory, target].map((directory) => segmentPath(directory, segmentId));
+    const [from, to] = [source.directory, target].map((directory) =>
+      segmentPath(directory, segmentId),
+    );
     if (await isCopy(source, from as string, to as string, sizeBytes)) this.reuse(segmentId);
     else await this.copySegment(segmentId, sizeBytes);
   }
@@ -187,7 +207,11 @@ class Backup {
       // Not beside a segment that it does not belong to, not even for a moment.
       this.removeSeal(segmentId);
       if (
-        linkFile(this.fileSystem, segmentPath(source.directory, segmentId), segmentPath(target, segmentId))
+        linkFile(
+          this.fileSystem,
+          segmentPath(source.directory, segmentId),
+          segmentPath(target, segmentId),
+        )
       ) {
         this.ways.set(segmentId, 'linked');
         this.linkedBytes += stat.sizeBytes;
@@ -212,8 +236,15 @@ class Backup {
     return sealContradiction(fileSystem, target, there.sizeBytes, seal, false) === undefined;
   }
 
-  /** The seal, if there is one and it is of what stands in the target now: a merge may be about to replace either. */
-  private async placeSeal(segmentId: number, sizeBytes: number, seal: Seal | undefined): Promise<void> {
+  /**
+   * The seal, if there is one and it is of what stands in the target now: a merge may be about to
+   * replace either.
+   */
+  private async placeSeal(
+    segmentId: number,
+    sizeBytes: number,
+    seal: Seal | undefined,
+  ): Promise<void> {
     const { fileSystem, source, target } = this;
     const belongs =
       seal?.byteLength === sizeBytes &&
@@ -226,8 +257,13 @@ class Backup {
     const to = sealPath(target, segmentId);
     const before = fileSystem.stat(from);
     const there = fileSystem.stat(to);
-    const sealThere = there === undefined ? undefined : readSealHeader(fileSystem, target, segmentId);
-    if (sealThere !== undefined && isSameSeal(seal, sealThere) && there?.sizeBytes === before?.sizeBytes)
+    const sealThere =
+      there === undefined ? undefined : readSealHeader(fileSystem, target, segmentId);
+    if (
+      sealThere !== undefined &&
+      isSameSeal(seal, sealThere) &&
+      there?.sizeBytes === before?.sizeBytes
+    )
       return;
     this.removeSeal(segmentId);
     if (before !== undefined && !linkFile(this.fileSystem, from, to))
@@ -242,11 +278,17 @@ class Backup {
   private async copySegment(segmentId: number, sizeBytes: number, seal?: Seal): Promise<void> {
     const { source, target } = this;
     const to = segmentPath(target, segmentId);
-    const digest = await copyFile(this.source, segmentPath(source.directory, segmentId), to, sizeBytes);
+    const digest = await copyFile(
+      this.source,
+      segmentPath(source.directory, segmentId),
+      to,
+      sizeBytes,
+    );
     this.ways.set(segmentId, 'copied');
     this.copiedBytes += sizeBytes;
     if (seal === undefined || seal.byteLength !== sizeBytes || seal.digest.equals(digest)) return;
-    // A seal of what a merge has just put there is of other bytes: the segment will be looked at again.
+    // A seal of what a merge has just put there is of other bytes: the segment will be looked at
+    // again.
     if (sealContradiction(this.fileSystem, target, sizeBytes, seal, false) !== undefined) return;
     throw new StoreError(
       'STORE_CORRUPT',
@@ -264,7 +306,10 @@ class Backup {
     return now !== undefined && now.inode === stat.inode && now.device === stat.device;
   }
 
-  /** A mark of its own. No `.lock` carries its nonce, so that whoever opens the backup keeps away from the source's txids. */
+  /**
+   * A mark of its own. No `.lock` carries its nonce, so that whoever opens the backup keeps away
+   * from the source's txids.
+   */
   private writeMark({ segmentId, offset, nextTxid }: LogPosition): void {
     const { fileSystem, source, target } = this;
     const path = join(target, MARK_FILE);

@@ -10,8 +10,8 @@ import { RecordLog } from '../log/record-log.ts';
 const BYTES_A_TURN = 1024 * 1024;
 
 /**
- * Writes pairs (in byte order of their keys) as a new log with txids from 1. It is built beside the target and renamed
- * into place when it is durable: the target is there whole, or not at all.
+ * Writes pairs (in byte order of their keys) as a new log with txids from 1. It is built beside the
+ * target and renamed into place when it is durable: the target is there whole, or not at all.
  */
 export async function compactTo(
   source: RecordLog,
@@ -40,7 +40,15 @@ export async function compactTo(
     throw failure;
   } finally {
     const durationNs = nowNs() - startNs;
-    probe?.compacted?.(operation, outcome, source.totalBytes, copiedBytes, startNs, durationNs, failure);
+    probe?.compacted?.(
+      operation,
+      outcome,
+      source.totalBytes,
+      copiedBytes,
+      startNs,
+      durationNs,
+      failure,
+    );
   }
 }
 

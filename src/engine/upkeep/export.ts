@@ -15,7 +15,10 @@ export interface ExportOptions {
 /** Made between two turns of the event loop. */
 const CHARACTERS_A_TURN = 256 * 1024;
 
-/** One `{"key_b64":"…","value_b64":"…"}` and a line feed for each pair, many lines at a time. `totalBytes` is of the frames. */
+/**
+ * One `{"key_b64":"…","value_b64":"…"}` and a line feed for each pair, many lines at a time.
+ * `totalBytes` is of the frames.
+ */
 export async function* exportLines(
   pairs: Iterable<[Buffer, Buffer]>,
   totalBytes: number,
@@ -37,7 +40,10 @@ export async function* exportLines(
   onProgress?.(doneBytes, doneBytes);
 }
 
-/** Writes beside the target, syncs, and renames over it: a reader sees the old file or the whole new one. Nothing but a file is replaced. */
+/**
+ * Writes beside the target, syncs, and renames over it: a reader sees the old file or the whole new
+ * one. Nothing but a file is replaced.
+ */
 export async function exportFile(
   fileSystem: FileSystem,
   lines: AsyncIterable<string>,
@@ -66,7 +72,10 @@ export async function exportFile(
   }
 }
 
-/** A rename would take the place of a segment, and of a link, a pipe or a device as well, `/dev/stdout` among them. */
+/**
+ * A rename would take the place of a segment, and of a link, a pipe or a device as well,
+ * `/dev/stdout` among them.
+ */
 function checkTarget(fileSystem: FileSystem, target: string, storeDirectory: string): void {
   const refuse = (code: StoreErrorCode, what: string, cause?: unknown) =>
     new StoreError(code, `cannot export: ${target} ${what}`, { path: target, cause });
@@ -86,11 +95,19 @@ function checkTarget(fileSystem: FileSystem, target: string, storeDirectory: str
     closeQuietly(fileSystem, fileSystem.open(target, 'write'));
   } catch (error) {
     if (errnoOf(error) !== 'ELOOP') throw error;
-    throw refuse('PERMISSION_DENIED', 'is a symbolic link, and nothing is written through one', error);
+    throw refuse(
+      'PERMISSION_DENIED',
+      'is a symbolic link, and nothing is written through one',
+      error,
+    );
   }
 }
 
-async function writeLines(fileSystem: FileSystem, lines: AsyncIterable<string>, path: string): Promise<void> {
+async function writeLines(
+  fileSystem: FileSystem,
+  lines: AsyncIterable<string>,
+  path: string,
+): Promise<void> {
   const descriptor = fileSystem.open(path, 'create');
   try {
     let position = 0;

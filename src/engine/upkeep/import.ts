@@ -6,7 +6,9 @@ import { closeQuietly, type FileSystem, readFully } from '../host/file-system.ts
 
 const READ_BYTES = 1024 * 1024;
 const BATCH_BYTES = 4 * 1024 * 1024;
-/** The longest line that a legal record can give, with room for spaces; a longer one is malformed. */
+/**
+ * The longest line that a legal record can give, with room for spaces; a longer one is malformed.
+ */
 const MAX_LINE_BYTES = Math.ceil((MAX_KEY_BYTES + MAX_PAYLOAD_BYTES) / 3) * 4 + 1024;
 
 interface Pair {
@@ -16,8 +18,8 @@ interface Pair {
 }
 
 /**
- * Reads what `exportJsonl` writes: once to check every line, and once to write them, so that a malformed file
- * changes nothing.
+ * Reads what `exportJsonl` writes: once to check every line, and once to write them, so that a
+ * malformed file changes nothing.
  */
 export async function importJsonl(
   fileSystem: FileSystem,
@@ -45,7 +47,10 @@ export async function importJsonl(
   return count;
 }
 
-/** What `importJsonl` does first, for whoever wants to know it before there is a store: throws `IMPORT_MALFORMED` with the line. */
+/**
+ * What `importJsonl` does first, for whoever wants to know it before there is a store: throws
+ * `IMPORT_MALFORMED` with the line.
+ */
 export async function checkJsonl(fileSystem: FileSystem, path: string): Promise<void> {
   for await (const _ of readPairs(fileSystem, resolve(path))) {
     // Only checked.
@@ -75,7 +80,11 @@ async function* readLines(fileSystem: FileSystem, path: string): AsyncGenerator<
       const count = readFully(fileSystem, descriptor, chunk, 0, chunk.length, position);
       position += count;
       let start = 0;
-      for (let end = chunk.indexOf(0x0a); end !== -1 && end < count; end = chunk.indexOf(0x0a, start)) {
+      for (
+        let end = chunk.indexOf(0x0a);
+        end !== -1 && end < count;
+        end = chunk.indexOf(0x0a, start)
+      ) {
         yield Buffer.concat([...pieces, chunk.subarray(start, end)]).toString('utf8');
         pieces = [];
         pieceBytes = 0;
@@ -116,7 +125,10 @@ function parsePair(text: string, line: number, path: string): Pair {
   return { type: 'put', key, value };
 }
 
-/** `Buffer.from` skips what is not base64; here that is an error, since skipping would invent another key. */
+/**
+ * `Buffer.from` skips what is not base64; here that is an error, since skipping would invent
+ * another key.
+ */
 function decodeBase64(text: unknown): Buffer | undefined {
   if (typeof text !== 'string') return undefined;
   const bytes = Buffer.from(text, 'base64');
@@ -124,9 +136,13 @@ function decodeBase64(text: unknown): Buffer | undefined {
 }
 
 function malformed(path: string, line: number, what: string, cause?: unknown): StoreError {
-  return new StoreError('IMPORT_MALFORMED', `line ${line} of ${path} ${what}; nothing was imported`, {
-    path,
-    line,
-    cause,
-  });
+  return new StoreError(
+    'IMPORT_MALFORMED',
+    `line ${line} of ${path} ${what}; nothing was imported`,
+    {
+      path,
+      line,
+      cause,
+    },
+  );
 }

@@ -1,14 +1,20 @@
 import type { FrameFault } from '../format/frame.ts';
 import { NamingRoom, type SealedRecords, type SealWitness } from '../seal/seal-witness.ts';
 
-/** Bytes of the source that no valid frame covers, or that are gone although the seal or the durable mark knows them. */
+/**
+ * Bytes of the source that no valid frame covers, or that are gone although the seal or the durable
+ * mark knows them.
+ */
 export interface LostRange {
   readonly segmentId: number;
   readonly offset: number;
   readonly byteLength: number;
   /** `unreadable`: the disk does not give the bytes, or some of them. */
   readonly damage: FrameFault | 'unreadable' | 'segment-too-short' | 'missing-segment';
-  /** By the segment's seal file, not by the data; undefined where there is none that is known to be of this segment. */
+  /**
+   * By the segment's seal file, not by the data; undefined where there is none that is known to be
+   * of this segment.
+   */
   readonly bySeal: SealedRecords | undefined;
 }
 
@@ -55,6 +61,7 @@ export class LostRanges {
     this.byteLength += ranges.byteLength;
     const shown = ranges.listed.slice(0, LISTED_RANGES - this.listed.length);
     const records = witness?.recordsOf(shown, this.room);
-    for (const [index, range] of shown.entries()) this.listed.push({ ...range, bySeal: records?.[index] });
+    for (const [index, range] of shown.entries())
+      this.listed.push({ ...range, bySeal: records?.[index] });
   }
 }

@@ -25,20 +25,22 @@ export interface SalvageReport {
   readonly lostCount: number;
   readonly lostBytes: number;
   /**
-   * Ids that have no file, ascending, from the lowest that has one to the highest that has one, or a seal, or the mark; the
-   * first 10,000 of them.
+   * Ids that have no file, ascending, from the lowest that has one to the highest that has one, or
+   * a seal, or the mark; the first 10,000 of them.
    */
   readonly missingSegments: readonly number[];
   readonly missingSegmentCount: number;
 }
 
 /**
- * Copies every valid frame of a damaged log, in log order and with new txids, into a new log, and lists what lay
- * between them. The source is only read. Deletes are copied as well; what a lost range held, a Delete included, is
- * known only by its keys and only where a seal file names them, so a salvaged store may hold older values than the damaged
- * one did. The target is there whole, or not at all.
+ * Copies every valid frame of a damaged log, in log order and with new txids, into a new log, and
+ * lists what lay between them. The source is only read. Deletes are copied as well; what a lost
+ * range held, a Delete included, is known only by its keys and only where a seal file names them,
+ * so a salvaged store may hold older values than the damaged one did. The target is there whole, or
+ * not at all.
  *
- * Throws `NOT_FOUND` (no log in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or `IO_FAILED`.
+ * Throws `NOT_FOUND` (no log in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or
+ * `IO_FAILED`.
  */
 export async function salvage(
   sourceDirectory: string,
@@ -105,7 +107,11 @@ function readSidecars(fileSystem: FileSystem, directory: string): Sidecars {
 
 /** The highest id of which anything knows. */
 function highestId(segments: readonly LogSegment[], { mark, seals }: Sidecars): number {
-  return Math.max(segments.at(-1)?.segmentId ?? 0, mark?.segmentId ?? 0, seals?.last?.segmentId ?? 0);
+  return Math.max(
+    segments.at(-1)?.segmentId ?? 0,
+    mark?.segmentId ?? 0,
+    seals?.last?.segmentId ?? 0,
+  );
 }
 
 interface SalvagedSegment extends LogSegment {
@@ -114,10 +120,18 @@ interface SalvagedSegment extends LogSegment {
   readonly seal: Seal | undefined;
 }
 
-/** Those behind the first one that have no file, and of which seal or mark tells, are in the list as well. */
-function withLostSegments(segments: readonly LogSegment[], { mark, seals }: Sidecars): SalvagedSegment[] {
+/**
+ * Those behind the first one that have no file, and of which seal or mark tells, are in the list as
+ * well.
+ */
+function withLostSegments(
+  segments: readonly LogSegment[],
+  { mark, seals }: Sidecars,
+): SalvagedSegment[] {
   const present = new Map(segments.map((segment) => [segment.segmentId, segment]));
-  const known = [...(seals ?? []), ...(mark === undefined ? [] : [mark])].map(({ segmentId }) => segmentId);
+  const known = [...(seals ?? []), ...(mark === undefined ? [] : [mark])].map(
+    ({ segmentId }) => segmentId,
+  );
   const lowestId = segments.find(({ sizeBytes }) => sizeBytes > 0)?.segmentId ?? 0;
   const gone = known.filter((segmentId) => segmentId > lowestId);
   const ids = [...new Set([...present.keys(), ...gone])].sort((a, b) => a - b);
@@ -139,16 +153,24 @@ function salvageSegment(
   lost: LostRanges,
 ): number {
   const { segmentId, sizeBytes, isMissing, seal } = segment;
-  const witness = seal === undefined ? undefined : new SealWitness(fileSystem, source, seal, sizeBytes);
+  const witness =
+    seal === undefined ? undefined : new SealWitness(fileSystem, source, seal, sizeBytes);
   const ranges = new RangesOfSegment(segmentId);
-  const recordsKept = sizeBytes === 0 ? 0 : copyFrames(fileSystem, source, segment, log, ranges, witness);
+  const recordsKept =
+    sizeBytes === 0 ? 0 : copyFrames(fileSystem, source, segment, log, ranges, witness);
   const mayTell =
-    witness !== undefined && ranges.isListed && (ranges.count > 0 || sizeBytes < witness.seal.byteLength);
+    witness !== undefined &&
+    ranges.isListed &&
+    (ranges.count > 0 || sizeBytes < witness.seal.byteLength);
   const believed = mayTell && witness.isBelieved(ranges.listed) ? witness : undefined;
   const markedEnd = mark?.segmentId === segmentId ? mark.offset : 0;
   const knownEnd = Math.max(believed?.seal.byteLength ?? 0, markedEnd);
   if (knownEnd > sizeBytes)
-    ranges.add(sizeBytes, knownEnd - sizeBytes, isMissing ? 'missing-segment' : 'segment-too-short');
+    ranges.add(
+      sizeBytes,
+      knownEnd - sizeBytes,
+      isMissing ? 'missing-segment' : 'segment-too-short',
+    );
   lost.add(ranges, believed);
   return recordsKept;
 }

@@ -1,7 +1,10 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 
 export interface VerifyOptions {
-  /** Reads no faster than that, on average. Default: as fast as it can, in slices of about a millisecond. */
+  /**
+   * Reads no faster than that, on average. Default: as fast as it can, in slices of about a
+   * millisecond.
+   */
   readonly bytesPerSecond?: number;
   /** Called after every slice. */
   readonly onProgress?: (scannedBytes: number, totalBytes: number) => void;
@@ -12,7 +15,10 @@ export interface VerifyOptions {
 /** Read and checked between two turns of the event loop. */
 export const BYTES_A_TURN = 256 * 1024;
 
-/** A scrub's way of leaving room for others: between slices it lets them run, waits where it is too fast, and may end. */
+/**
+ * A scrub's way of leaving room for others: between slices it lets them run, waits where it is too
+ * fast, and may end.
+ */
 export class Pace {
   scannedBytes = 0;
   private readonly options: VerifyOptions;
@@ -29,7 +35,9 @@ export class Pace {
     this.checkOpen = checkOpen;
   }
 
-  /** After a slice of so many bytes. Throws when the store was closed, or the caller wants no more. */
+  /**
+   * After a slice of so many bytes. Throws when the store was closed, or the caller wants no more.
+   */
   async turn(sizeBytes: number): Promise<void> {
     const { bytesPerSecond, onProgress, signal } = this.options;
     this.scannedBytes += sizeBytes;
@@ -38,11 +46,14 @@ export class Pace {
     signal?.throwIfAborted();
     this.checkOpen();
     if (bytesPerSecond === undefined) return;
-    const aheadMs = (this.scannedBytes / bytesPerSecond) * 1000 - (performance.now() - this.startedMs);
+    const aheadMs =
+      (this.scannedBytes / bytesPerSecond) * 1000 - (performance.now() - this.startedMs);
     if (aheadMs < 1) return;
-    await delay(aheadMs, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-      throw signal?.aborted ? signal.reason : error;
-    });
+    await delay(aheadMs, undefined, signal === undefined ? {} : { signal }).catch(
+      (error: unknown) => {
+        throw signal?.aborted ? signal.reason : error;
+      },
+    );
     this.checkOpen();
   }
 }

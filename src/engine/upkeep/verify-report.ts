@@ -50,7 +50,9 @@ export interface VerifyReport {
 const LISTED_DAMAGES = 10_000;
 const LISTED_KEYS = 1_000;
 
-type OpenDamage = { -readonly [Name in keyof VerifyDamage]: VerifyDamage[Name] } & { liveKeys: Uint8Array[] };
+type OpenDamage = { -readonly [Name in keyof VerifyDamage]: VerifyDamage[Name] } & {
+  liveKeys: Uint8Array[];
+};
 
 /** Faults of the bytes: what lies in their range cannot be read. */
 const RANGES: ReadonlySet<VerifyFault> = new Set<VerifyFault>([
@@ -74,7 +76,13 @@ export class DamageList {
   private readonly listed: OpenDamage[] = [];
   private readonly ranges = new Map<number, OpenDamage[]>();
 
-  add(segmentId: number, offset: number, byteLength: number, what: VerifyFault, liveKey?: Uint8Array): void {
+  add(
+    segmentId: number,
+    offset: number,
+    byteLength: number,
+    what: VerifyFault,
+    liveKey?: Uint8Array,
+  ): void {
     this.count++;
     const liveKeys = liveKey === undefined ? [] : [liveKey];
     const damage = { segmentId, offset, byteLength, what, liveKeyCount: liveKeys.length, liveKeys };
@@ -88,14 +96,16 @@ export class DamageList {
   /** Does a damaged range lie at or behind this place? What it held nobody knows. */
   reachBeyond(segmentId: number, offset: number): boolean {
     for (const [id, ranges] of this.ranges) {
-      if (id > segmentId || (id === segmentId && (ranges.at(-1)?.offset ?? 0) >= offset)) return true;
+      if (id > segmentId || (id === segmentId && (ranges.at(-1)?.offset ?? 0) >= offset))
+        return true;
     }
     return false;
   }
 
   /**
-   * Notes the live key in the damaged range of its record; false when the record lies in none. A damaged length may claim
-   * whole records behind it: what is whole all the same (`isWhole`) is not hit.
+   * Notes the live key in the damaged range of its record; false when the record lies in none. A
+   * damaged length may claim whole records behind it: what is whole all the same (`isWhole`) is not
+   * hit.
    */
   hit(segmentId: number, offset: number, key: () => Uint8Array, isWhole: () => boolean): boolean {
     const ranges = this.ranges.get(segmentId);

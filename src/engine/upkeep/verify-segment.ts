@@ -63,7 +63,11 @@ export class SegmentVerification {
   private hashedBytes = 0;
 
   /** `chunk` is what it reads through. */
-  constructor(options: SegmentVerificationOptions, { segmentId, sizeBytes }: LogSegment, chunk: Buffer) {
+  constructor(
+    options: SegmentVerificationOptions,
+    { segmentId, sizeBytes }: LogSegment,
+    chunk: Buffer,
+  ) {
     this.options = options;
     this.segmentId = segmentId;
     this.sizeBytes = sizeBytes;
@@ -80,7 +84,8 @@ export class SegmentVerification {
       const stat = fileSystem.statDescriptor(descriptor);
       checkOpened(this.segmentId, stat);
       const endOffset = Math.min(stat.sizeBytes, this.sizeBytes);
-      // Of a merge that is being published, or was killed there: the old seal is no longer the one that counts.
+      // Of a merge that is being published, or was killed there: the old seal is no longer the one
+      // that counts.
       const merged = readSealHeader(fileSystem, directory, this.segmentId, MERGE_SUFFIX);
       if (
         merged !== undefined &&
@@ -90,7 +95,8 @@ export class SegmentVerification {
         this.seal = merged;
       if (this.seal !== undefined) this.hash = createHash('sha256');
       await this.scan(endOffset);
-      if (endOffset < this.sizeBytes) this.fault(endOffset, this.sizeBytes - endOffset, 'segment-too-short');
+      if (endOffset < this.sizeBytes)
+        this.fault(endOffset, this.sizeBytes - endOffset, 'segment-too-short');
       else if (this.seal !== undefined) this.checkSeal(this.seal, stat.sizeBytes);
     });
     if (this.descriptor === -1) this.fault(0, this.sizeBytes, 'missing-segment');
@@ -134,7 +140,8 @@ export class SegmentVerification {
         return state === 'end' ? 'end' : frame.fault;
       }
       this.records++;
-      if (frame.txid <= this.lastTxid) this.fault(frame.offset, frame.byteLength, 'txid-not-increasing');
+      if (frame.txid <= this.lastTxid)
+        this.fault(frame.offset, frame.byteLength, 'txid-not-increasing');
       else this.lastTxid = frame.txid;
       this.firstTxid ||= frame.txid;
       const fault = checkRecord(frame);
@@ -146,12 +153,20 @@ export class SegmentVerification {
     }
   }
 
-  /** Where the next valid record begins behind damage: where the damaged one says that it ends, or wherever one is found. */
-  private async nextFrame(frame: SegmentScanner, what: VerifyFault, endOffset: number): Promise<number> {
+  /**
+   * Where the next valid record begins behind damage: where the damaged one says that it ends, or
+   * wherever one is found.
+   */
+  private async nextFrame(
+    frame: SegmentScanner,
+    what: VerifyFault,
+    endOffset: number,
+  ): Promise<number> {
     const { fileSystem, pace } = this.options;
     const file = { fileSystem, descriptor: this.descriptor, sizeBytes: endOffset };
     const claimEnd = frame.offset + frame.claimedBytes;
-    // A damaged value may hold what looks like frames: the damaged record's own length is the better guess.
+    // A damaged value may hold what looks like frames: the damaged record's own length is the
+    // better guess.
     if (what === 'crc-mismatch') {
       if (claimEnd === endOffset) return endOffset;
       const next = searchReadable(file, claimEnd, claimEnd + 1, this.lastTxid);
@@ -186,13 +201,16 @@ export class SegmentVerification {
       this.fault(fileBytes, byteLength - fileBytes, 'segment-too-short');
       return;
     }
-    // It went on and was sealed while this ran, or damage was reported for what it is, which explains the digest.
-    if (this.hashedBytes < byteLength || this.faults.some(({ what }) => what !== 'damaged-seal')) return;
+    // It went on and was sealed while this ran, or damage was reported for what it is, which
+    // explains the digest.
+    if (this.hashedBytes < byteLength || this.faults.some(({ what }) => what !== 'damaged-seal'))
+      return;
     const isWhole = this.sizeBytes === byteLength;
     const holds =
       this.hash?.digest().equals(digest) === true &&
       endsDigestOf(fileSystem, this.descriptor, byteLength) === endsDigest &&
-      (!isWhole || (this.records === recordCount && (this.records === 0 || this.firstTxid >= firstTxid))) &&
+      (!isWhole ||
+        (this.records === recordCount && (this.records === 0 || this.firstTxid >= firstTxid))) &&
       (!isWhole || this.lastTxid <= lastTxid);
     if (!holds) this.fault(0, byteLength, 'contradicts-seal');
   }
@@ -225,7 +243,10 @@ export class SegmentVerification {
   }
 
   /** Undefined when there is no such file. */
-  private async withFile<T>(path: string, use: (descriptor: number) => Promise<T>): Promise<T | undefined> {
+  private async withFile<T>(
+    path: string,
+    use: (descriptor: number) => Promise<T>,
+  ): Promise<T | undefined> {
     const descriptor = openIfPresent(this.options.fileSystem, path);
     return descriptor === undefined ? undefined : useDescriptor(this.options, descriptor, use);
   }

@@ -34,15 +34,22 @@ export interface VerifySource {
 /** Segments whose live places are held at a time: about 20 MiB for so many bytes. */
 const WINDOW_BYTES = 4 * 2 ** 30;
 
-/** How often a segment is looked at again when a merge may explain what is wrong with it, and after how long. */
+/**
+ * How often a segment is looked at again when a merge may explain what is wrong with it, and after
+ * how long.
+ */
 const ATTEMPTS = 5;
 const RETRY_MS = 20;
 
 /**
- * Reads the whole log up to its present end, and holds seals and keydir against it. Goes on behind damage. Writing and
- * merging go on meanwhile: what contradicts only because something is being replaced is looked at again.
+ * Reads the whole log up to its present end, and holds seals and keydir against it. Goes on behind
+ * damage. Writing and merging go on meanwhile: what contradicts only because something is being
+ * replaced is looked at again.
  */
-export async function verify(source: VerifySource, options: VerifyOptions = {}): Promise<VerifyReport> {
+export async function verify(
+  source: VerifySource,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
   source.checkOpen();
   options.signal?.throwIfAborted();
   const segments = source.segments();
@@ -69,7 +76,16 @@ export async function verify(source: VerifySource, options: VerifyOptions = {}):
     const { records, damages } = verification;
     const { scannedBytes } = pace;
     const durationNs = nowNs() - startNs;
-    probe?.verified?.(operation, outcome, records, scannedBytes, damages.count, startNs, durationNs, failure);
+    probe?.verified?.(
+      operation,
+      outcome,
+      records,
+      scannedBytes,
+      damages.count,
+      startNs,
+      durationNs,
+      failure,
+    );
   }
 }
 
@@ -179,11 +195,13 @@ class Verification {
     const faults: SegmentFault[] = [];
     const fault = (what: VerifyFault) => faults.push({ offset: 0, byteLength: sizeBytes, what });
     const seals = { of: (id: number) => this.seals.get(id) };
-    if (seal !== undefined && !followsPredecessor(seal, seals, this.lowestId)) fault('contradicts-seal');
+    if (seal !== undefined && !followsPredecessor(seal, seals, this.lowestId))
+      fault('contradicts-seal');
     // What a merge has taken from lower ids may still stand there until they are emptied.
     const firstId = seal?.firstId ?? segmentId;
     let before = 0;
-    for (const [id, lastTxid] of this.lastTxids) if (id < firstId) before = Math.max(before, lastTxid);
+    for (const [id, lastTxid] of this.lastTxids)
+      if (id < firstId) before = Math.max(before, lastTxid);
     if (firstTxid !== 0 && firstTxid <= before) fault('txid-not-increasing');
     return faults;
   }
@@ -204,8 +222,10 @@ class Verification {
         this.missing.set(bytes.subarray(keyAt, keyEnd), { segmentId, offset, byteLength });
       return undefined;
     }
-    if (ref.segmentId > segmentId || (ref.segmentId === segmentId && ref.offset > offset)) return undefined;
-    const isThis = ref.segmentId === segmentId && ref.offset === offset && ref.byteLength === byteLength;
+    if (ref.segmentId > segmentId || (ref.segmentId === segmentId && ref.offset > offset))
+      return undefined;
+    const isThis =
+      ref.segmentId === segmentId && ref.offset === offset && ref.byteLength === byteLength;
     if (isThis && type === RecordType.Put) {
       places.take(segmentId, offset);
       return undefined;
@@ -221,13 +241,18 @@ class Verification {
     const none = await LivePlaces.of(this.source.keydir, []);
     for (const segment of this.source.segments()) {
       const { segmentId, sizeBytes } = segment;
-      if (segmentId < last.segmentId || (segmentId === last.segmentId && sizeBytes === last.sizeBytes))
+      if (
+        segmentId < last.segmentId ||
+        (segmentId === last.segmentId && sizeBytes === last.sizeBytes)
+      )
         continue;
       await this.scan(segment, none);
     }
   }
 
-  /** Finds the live keys in damaged ranges, and those whose places were not met as their records. */
+  /**
+   * Finds the live keys in damaged ranges, and those whose places were not met as their records.
+   */
   private async walkKeydir(): Promise<void> {
     if (this.damages.count === 0 && this.unmet.size === 0) return;
     const { keydir } = this.source;
@@ -268,7 +293,11 @@ class Verification {
     for (const key of [...this.missing.keys()]) {
       const ref = this.missing.locate(key);
       // A Delete may have lain in a damaged range behind it.
-      if (ref === undefined || keydir.has(key) || this.damages.reachBeyond(ref.segmentId, ref.offset))
+      if (
+        ref === undefined ||
+        keydir.has(key) ||
+        this.damages.reachBeyond(ref.segmentId, ref.offset)
+      )
         continue;
       this.damage(ref.segmentId, ref.offset, ref.byteLength, 'keydir-missing', key);
     }
@@ -284,7 +313,9 @@ class Verification {
     this.damages.add(segmentId, offset, byteLength, what, liveKey);
     const code = what === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
     const message = `${what} at ${placeName(segmentId, offset)}, found by a scrub`;
-    this.source.probe?.corrupted?.(new StoreError(code, message, { segmentId, offset, reason: what }));
+    this.source.probe?.corrupted?.(
+      new StoreError(code, message, { segmentId, offset, reason: what }),
+    );
   }
 
   /** What says that the segment or its seal was replaced. */

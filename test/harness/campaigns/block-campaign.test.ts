@@ -4,7 +4,9 @@ import { expect, test } from 'vitest';
 import { runBlocks } from '../../../harness/crash/blocks/block-campaign.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
-/** Mounts and loop devices that have to do with a directory, in this namespace and in every other. */
+/**
+ * Mounts and loop devices that have to do with a directory, in this namespace and in every other.
+ */
 function leftBehind(directory: string): string[] {
   const loops = readdirSync('/sys/block').flatMap((name) => {
     const path = join('/sys/block', name, 'loop', 'backing_file');

@@ -29,13 +29,18 @@ describe('a campaign', () => {
     const copy = new MutantCopy(mutant.edits);
     try {
       const out = temporaryDirectory();
-      const { status, output } = await start(copy.directory, ['--only-seed', '1', '--out', out]).ended;
+      const { status, output } = await start(copy.directory, ['--only-seed', '1', '--out', out])
+        .ended;
       expect(output).toMatch(/BROKEN: I\d+ \(seed 1\)/);
       expect(status).toBe(1);
       const summary = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8'));
       expect(summary).toMatchObject({ verdict: 'broken', exitCode: 1, seed: 1 });
       const [failure] = summary.failures;
-      expect(failure).toMatchObject({ part: 'states', seed: 1, directory: join(out, 'failures', '1') });
+      expect(failure).toMatchObject({
+        part: 'states',
+        seed: 1,
+        directory: join(out, 'failures', '1'),
+      });
       expect(readFileSync(join(out, 'junit.xml'), 'utf8')).toContain('<failure message="');
       const report = readFileSync(join(failure.directory, 'report.txt'), 'utf8');
       expect(report).toContain(failure.message);

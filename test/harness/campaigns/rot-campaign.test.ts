@@ -10,7 +10,9 @@ test('damage to a store at rest is an error or a prefix, never wrong bytes', asy
     report.rows.find((one) => one.subject === subject && one.row === name);
   // Everything in it is before the mark; what a seal speaks for is not read by an opening.
   const flips = row('ours, closed', 'bit flipped');
-  expect((flips?.outcomes.detected ?? 0) + (flips?.outcomes['detected when read'] ?? 0)).toBe(flips?.cases);
+  expect((flips?.outcomes.detected ?? 0) + (flips?.outcomes['detected when read'] ?? 0)).toBe(
+    flips?.cases,
+  );
   // What only seal files could tell is counted as such, and nothing else is.
   for (const { subject, row: name, outcomes } of report.rows) {
     if (outcomes.undetected === 0) continue;

@@ -28,7 +28,10 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
   });
   afterAll(() => browser.close());
 
-  async function openReport(run: MadeUpRun, look = DESKTOP as (typeof LOOKS)[number]): Promise<OpenedPage> {
+  async function openReport(
+    run: MadeUpRun,
+    look = DESKTOP as (typeof LOOKS)[number],
+  ): Promise<OpenedPage> {
     const directory = temporaryDirectory();
     writeRun(directory, run);
     await writeReport(directory);
@@ -84,7 +87,8 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
 
   test('the button overrules the colours of the system, and the charts follow', async () => {
     const { page } = await openReport(madeUpRun(60));
-    const background = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+    const background = () =>
+      page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
     const picture = () => pictureOf(page, 'rss');
     const light = { background: await background(), picture: await picture() };
     const button = page.getByRole('button', { name: /^Theme/ });
@@ -120,7 +124,9 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
     const last = page.locator('#rss-values [data-last]');
     const before = await last.textContent();
     await page.locator('[data-chart="rss"] .u-over').hover();
-    await expect.poll(() => page.locator('#rss-values [data-moment]').textContent()).toMatch(/^at 2:\d\d$/);
+    await expect
+      .poll(() => page.locator('#rss-values [data-moment]').textContent())
+      .toMatch(/^at 2:\d\d$/);
     await page.mouse.move(0, 0);
     await expect.poll(() => page.locator('#rss-values [data-moment]').textContent()).toBe('last');
     expect(await last.textContent()).toBe(before);
@@ -176,7 +182,8 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
         .poll(async () => {
           live.addSample(madeUpSample(++second));
           return (
-            (await page.locator('#markers').textContent())?.includes('1 kills') && (await picture()) !== first
+            (await page.locator('#markers').textContent())?.includes('1 kills') &&
+            (await picture()) !== first
           );
         })
         .toBe(true);
@@ -188,7 +195,9 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
       live.finish(directory);
       await page.getByRole('heading', { name: 'Passed' }).waitFor();
       await page.getByText('Finished', { exact: true }).waitFor();
-      await expect.poll(async () => Object.keys(await coloursDrawn(page))).toContain('latency-sync');
+      await expect
+        .poll(async () => Object.keys(await coloursDrawn(page)))
+        .toContain('latency-sync');
       expect(await page.title()).toBe('Passed: tidemark, profile smoke');
       expect(requests).toEqual([live.url, `${live.url}updates`]);
       expect(complaints).toEqual([]);
@@ -201,7 +210,12 @@ describe.skipIf(chromiumPath === undefined)('in a browser', () => {
 async function drag(page: Page, chart: string): Promise<void> {
   const place = page.locator(`[data-chart="${chart}"] .u-over`);
   await place.scrollIntoViewIfNeeded();
-  const box = (await place.boundingBox()) as { x: number; y: number; width: number; height: number };
+  const box = (await place.boundingBox()) as {
+    x: number;
+    y: number;
+    width: number;
+    height: number;
+  };
   await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2, { steps: 4 });

@@ -9,7 +9,10 @@ import { readSummary } from '../soak/soak-command.ts';
 const run = promisify(execFile);
 const SOAK = `${process.execPath} ${resolve('dist/harness/soak/main.js')}`;
 
-/** The section "From nothing to a gate for your own store" of docs/harness.md, its blocks by language. */
+/**
+ * The section "From nothing to a gate for your own store" of docs/harness.md, its blocks by
+ * language.
+ */
 function blocks(): Map<string, string[]> {
   const text = readFileSync('docs/harness.md', 'utf8');
   const section = /^## From nothing to a gate[\s\S]*?(?=^## )/m.exec(text)?.[0] ?? '';
@@ -27,7 +30,8 @@ test('from nothing to a gate: the adapter, the profile, the commands and the scr
   writeFileSync(join(directory, 'my-profile.json'), code.get('json')?.[0] as string);
   const script = [...(code.get('sh') ?? []), ...(code.get('bash') ?? [])].join('\n');
   expect(script.match(/npm run soak -- /g)).toHaveLength(3);
-  // Two runs after each other are compared, and the machine may be busy with something else in one of them.
+  // Two runs after each other are compared, and the machine may be busy with something else in one
+  // of them.
   const soak = `${SOAK} --min-effect 100`;
   await run('bash', ['-euc', script.replaceAll('npm run soak --', soak)], { cwd: directory });
   expect(readSummary(join(directory, 'first'))).toMatchObject({
@@ -49,7 +53,12 @@ test('the script of action.yml runs the soak with its inputs, and passes the exi
     encoding: 'utf8',
     env: {
       ...process.env,
-      ...{ SOAK: resolve('dist/harness/soak/main.js'), PROFILE: 'smoke', ADAPTER: 'tidemark', SEED: '3' },
+      ...{
+        SOAK: resolve('dist/harness/soak/main.js'),
+        PROFILE: 'smoke',
+        ADAPTER: 'tidemark',
+        SEED: '3',
+      },
       ...{
         BASELINE: '',
         HISTORY: '',

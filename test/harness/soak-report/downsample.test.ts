@@ -8,7 +8,10 @@ const measured = fc.oneof(
 );
 const columns = fc
   .record({
-    gapsS: fc.array(fc.double({ min: 1e-3, max: 50, noNaN: true }), { minLength: 1, maxLength: 300 }),
+    gapsS: fc.array(fc.double({ min: 1e-3, max: 50, noNaN: true }), {
+      minLength: 1,
+      maxLength: 300,
+    }),
   })
   .chain(({ gapsS }) => {
     let sumS = 0;

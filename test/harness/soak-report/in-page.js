@@ -4,7 +4,8 @@
     const counts = {};
     for (const plot of document.querySelectorAll('[data-chart]')) {
       const canvas = plot.querySelector('canvas');
-      const pixels = canvas?.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+      const pixels =
+        canvas?.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data ?? [];
       const colours = new Set();
       for (let index = 0; index < pixels.length; index += 4) {
         if (pixels[index + 3] > 0) colours.add(pixels.slice(index, index + 3).join());
@@ -40,7 +41,9 @@
       return '#fff';
     };
     const hasText = ({ childNodes }) =>
-      [...childNodes].some(({ nodeType, textContent }) => nodeType === 3 && textContent.trim() !== '');
+      [...childNodes].some(
+        ({ nodeType, textContent }) => nodeType === 3 && textContent.trim() !== '',
+      );
     const contrasts = [...document.querySelectorAll('body *')]
       .filter((element) => hasText(element) && !element.closest('script, style, svg, [hidden]'))
       .map((element) => {

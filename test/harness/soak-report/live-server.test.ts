@@ -97,8 +97,8 @@ describe('the server of the live page', () => {
     expect(live.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
     expect((await fetch(live.url, { method: 'POST' })).status).toBe(405);
     expect((await fetch(`${live.url}etc/passwd`)).status).toBe(404);
-    await expect(serveLive({ port: Number(new URL(live.url).port), run: RUN.summary })).rejects.toThrow(
-      'EADDRINUSE',
-    );
+    await expect(
+      serveLive({ port: Number(new URL(live.url).port), run: RUN.summary }),
+    ).rejects.toThrow('EADDRINUSE');
   });
 });

@@ -108,7 +108,15 @@ function summaryOf(seconds: number): Summary {
     upToUs,
     count: [0, 900, 90_000, 40_000, 9_000, 800, 120, 30, 4, 1][index] as number,
   }));
-  const latency = { meanUs: 2.4, p50Us: 1.9, p90Us: 3.4, p99Us: 8.2, p999Us: 61, maxUs: 7_900, buckets };
+  const latency = {
+    meanUs: 2.4,
+    p50Us: 1.9,
+    p90Us: 3.4,
+    p99Us: 8.2,
+    p999Us: 61,
+    maxUs: 7_900,
+    buckets,
+  };
   const summary = {
     schema: 2,
     kind: 'tidemark-soak',
@@ -139,7 +147,12 @@ function summaryOf(seconds: number): Summary {
     },
     invariants: [
       { name: 'nothing_lost', meaning: 'a key that was put is there', holds: true, violations: [] },
-      { name: 'nothing_wrong', meaning: 'a key has the value put last', holds: true, violations: [] },
+      {
+        name: 'nothing_wrong',
+        meaning: 'a key has the value put last',
+        holds: true,
+        violations: [],
+      },
     ],
     gates: [
       madeUpGate({

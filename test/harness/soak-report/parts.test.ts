@@ -11,10 +11,13 @@ import { madeUpGate, madeUpRun } from './made-up-run.ts';
 describe('markup', () => {
   test('inserted text stays text, and markup that was made here stays markup', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'a', ' ') }), (text) => {
-        const { text: made } = html`<p title="${text}">${html`<b>${[text]}</b>`}</p>`;
-        expect(made).toMatch(/^<p title="[^<>"']*"><b>[^<>"']*<\/b><\/p>$/);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', 'a', ' ') }),
+        (text) => {
+          const { text: made } = html`<p title="${text}">${html`<b>${[text]}</b>`}</p>`;
+          expect(made).toMatch(/^<p title="[^<>"']*"><b>[^<>"']*<\/b><\/p>$/);
+        },
+      ),
     );
   });
 
@@ -34,7 +37,9 @@ describe('samples.csv', () => {
   });
 
   test('a last line that was cut short is left out', () => {
-    expect(parseSamples('elapsed_s,fds\n1.000,20\n2.0').column('elapsed_s')).toEqual(Float64Array.of(1));
+    expect(parseSamples('elapsed_s,fds\n1.000,20\n2.0').column('elapsed_s')).toEqual(
+      Float64Array.of(1),
+    );
   });
 
   test('without a time it is refused', () => {
@@ -52,7 +57,9 @@ test('every series that was measured is in one chart, with others of its unit on
     for (const { name } of series) expect(unitOf.get(name)).toBe(unit);
   }
   expect(new Set(charts.map(({ id }) => id)).size).toBe(charts.length);
-  expect(charts.find(({ id }) => id === 'latency-put')?.series.map(({ label }) => label)).toContain('p99');
+  expect(charts.find(({ id }) => id === 'latency-put')?.series.map(({ label }) => label)).toContain(
+    'p99',
+  );
 });
 
 test('a series of which nothing was measured has no chart', () => {
@@ -72,7 +79,13 @@ test('gates that need looking at come first', () => {
 
 test('a gate of which nothing was measured is shown as that', () => {
   const { summary, csv } = madeUpRun(5);
-  const gate = madeUpGate({ name: 'cpu', value: null, limit: null, verdict: 'skipped', passed: true });
+  const gate = madeUpGate({
+    name: 'cpu',
+    value: null,
+    limit: null,
+    verdict: 'skipped',
+    passed: true,
+  });
   const { text } = gatesSection({ ...summary, gates: [gate] }, parseSamples(csv));
   expect(text).toContain('not sampled');
   expect(text).not.toMatch(/NaN|null|undefined/);

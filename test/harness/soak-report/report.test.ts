@@ -29,11 +29,12 @@ describe('report.html', () => {
     await writeReport(directory);
     const path = join(directory, 'report.html');
     expect(statSync(path).size).toBeLessThan(1_000_000);
-    const [, json] = /id="page-data">(.*?)<\/script>/s.exec(readFileSync(path, 'utf8')) as unknown as [
-      string,
-      string,
-    ];
-    const { charts } = JSON.parse(json) as { charts: { id: string; series: { values: number[] }[] }[] };
+    const [, json] = /id="page-data">(.*?)<\/script>/s.exec(
+      readFileSync(path, 'utf8'),
+    ) as unknown as [string, string];
+    const { charts } = JSON.parse(json) as {
+      charts: { id: string; series: { values: number[] }[] }[];
+    };
     const [rss] = charts.find(({ id }) => id === 'rss')?.series ?? [];
     expect(Math.max(...(rss?.values ?? []))).toBe(Number((987_654 * 1024).toPrecision(5)));
   });
@@ -57,7 +58,10 @@ describe('report.html', () => {
       await reportOf(changed(madeUpRun(5), { verdict, exitCode: 7, reason: 'so it went' })),
     );
     expect(page).toMatch(new RegExp(`<title>${title}: tidemark, profile smoke</title>`));
-    const [, first] = /<(?:h1|h2)[^>]*>(.*?)<\/(?:h1|h2)>/.exec(page) as unknown as [string, string];
+    const [, first] = /<(?:h1|h2)[^>]*>(.*?)<\/(?:h1|h2)>/.exec(page) as unknown as [
+      string,
+      string,
+    ];
     expect(first).toBe(title);
     expect(page).toContain('So it went.');
     expect(page).toContain('exit <b>7</b>');
@@ -99,7 +103,13 @@ describe('report.html', () => {
         },
       }),
     );
-    for (const text of ['key 17 is missing', 'out of luck', 'yesterday', 'another machine', '+50.0 %']) {
+    for (const text of [
+      'key 17 is missing',
+      'out of luck',
+      'yesterday',
+      'another machine',
+      '+50.0 %',
+    ]) {
       expect(markupOf(page)).toContain(text);
     }
   });

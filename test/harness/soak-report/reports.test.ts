@@ -43,11 +43,21 @@ function reportOfSmall(): string {
 describe('a baseline', () => {
   test('the same run again has the same counts; one that did something else ends with 99', async () => {
     const [base, head] = [reportOfSmall(), temporaryDirectory()];
-    const again = await runSoak([...SMALL, '--min-effect', '100', '--out', head, '--baseline', base]);
+    const again = await runSoak([
+      ...SMALL,
+      '--min-effect',
+      '100',
+      '--out',
+      head,
+      '--baseline',
+      base,
+    ]);
     expect(again.code).toBe(0);
     const { rows, warnings } = readSummary(head).baseline;
     expect(warnings).toEqual([]);
-    expect(rows.find(({ name }: { name: string }) => name === 'puts')).toMatchObject({ verdict: 'same' });
+    expect(rows.find(({ name }: { name: string }) => name === 'puts')).toMatchObject({
+      verdict: 'same',
+    });
 
     edit(base, (summary) => ({ ...summary, totals: { ...(summary.totals as object), puts: 1 } }));
     const other = await runSoak([...SMALL, '--out', head, '--baseline', base]);
@@ -65,11 +75,17 @@ describe('a baseline', () => {
     const { code, stderr } = await runSoak([...words, '--out', head, '--baseline', base]);
     expect(code).toBe(0);
     expect(stderr).toMatch(/another seed \(7\): counts are not compared/);
-    expect(stderr).toMatch(/another class of machine \(a slow one; here .*\): times are not compared/);
+    expect(stderr).toMatch(
+      /another class of machine \(a slow one; here .*\): times are not compared/,
+    );
   });
 
   test.each([
-    ['a truncated one', (text: string) => text.slice(0, 700), /is truncated or no JSON \(700 characters\)$/],
+    [
+      'a truncated one',
+      (text: string) => text.slice(0, 700),
+      /is truncated or no JSON \(700 characters\)$/,
+    ],
     [
       'an older schema',
       (text: string) => text.replace('"schema": 2', '"schema": 1'),
@@ -95,24 +111,35 @@ test('what CI reads: a case an invariant and a gate, the benchmark, the page of 
   const [benchmark, step] = [join(out, 'bench.json'), join(out, 'step.md')];
   process.env.GITHUB_STEP_SUMMARY = step;
   try {
-    await runSoak([...SMALL, '--adapter', LYING_STORE, '--out', out, '--benchmark-json', benchmark], 'wrong');
+    await runSoak(
+      [...SMALL, '--adapter', LYING_STORE, '--out', out, '--benchmark-json', benchmark],
+      'wrong',
+    );
   } finally {
     delete process.env.GITHUB_STEP_SUMMARY;
   }
   const summary = readSummary(out) as Summary;
   const junit = readFileSync(join(out, 'junit.xml'), 'utf8');
-  expect(junit.match(/<testcase /g)).toHaveLength(summary.invariants.length + summary.gates.length + 1);
+  expect(junit.match(/<testcase /g)).toHaveLength(
+    summary.invariants.length + summary.gates.length + 1,
+  );
   expect(junit).toMatch(
     /name="nothing_wrong"><failure message="a key holds the bytes that were put last">&quot;key-/,
   );
   const entries = JSON.parse(readFileSync(benchmark, 'utf8'));
   for (const entry of entries)
     expect(entry).toMatchObject({ name: expect.any(String), value: expect.any(Number) });
-  expect(readFileSync(step, 'utf8')).toMatch(/^## Soak: broken\n[\s\S]*```sh\nnpm run soak -- --seed 7/);
+  expect(readFileSync(step, 'utf8')).toMatch(
+    /^## Soak: broken\n[\s\S]*```sh\nnpm run soak -- --seed 7/,
+  );
 });
 
 test('what a key or a message holds cannot end a cell, a line or an element', () => {
-  const summary = { ...readSummary(small), verdict: 'broken', reason: 'a|b\n<script>&"\u0001' } as Summary;
+  const summary = {
+    ...readSummary(small),
+    verdict: 'broken',
+    reason: 'a|b\n<script>&"\u0001',
+  } as Summary;
   expect(markdownOf(summary)).toContain('a\\|b \\<script\\>&"');
   expect(junitOf(summary)).toContain('a|b\n&lt;script&gt;&amp;&quot;\ufffd');
 });
@@ -122,7 +149,11 @@ test('the history grows by a line a run, tells of a level that changed, and pass
   const path = join(directory, 'history.jsonl');
   const out = join(directory, 'out');
   expect((await runSoak([...SMALL, '--out', out, '--history', path])).code).toBe(0);
-  expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ schema: 1, verdict: 'pass', seed: 7 });
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+    schema: 1,
+    verdict: 'pass',
+    seed: 7,
+  });
   appendFileSync(path, 'not a run\n');
   const summary = readSummary(out) as Summary;
   const run = (value: number) => {
@@ -168,7 +199,7 @@ test('a gate of a profile that aborts ends the run long before its goal', async 
 
 test('a leak gate of a run that was too short to tell ends with 3', async () => {
   const out = temporaryDirectory();
-  // A profile of its own: the others of `smoke` judge what a loaded machine may cross in so short a run.
+  // Its own profile: those of `smoke` judge what a loaded machine may cross in so short a run.
   const profile = join(out, 'leaks.json');
   writeFileSync(
     profile,

@@ -13,7 +13,9 @@ import { until } from '../../support/until.ts';
 import { readSummary, startSoak } from '../soak/soak-command.ts';
 
 const MAIN = 'dist/harness/soak/main.js';
-const hasPrometheus = ['prometheus', 'promtool'].every((tool) => spawnSync(tool, ['--version']).status === 0);
+const hasPrometheus = ['prometheus', 'promtool'].every(
+  (tool) => spawnSync(tool, ['--version']).status === 0,
+);
 if (!hasPrometheus)
   console.warn('skipped: no prometheus and promtool here (Debian: apt-get install prometheus)');
 
@@ -26,9 +28,16 @@ interface OtlpSpan {
 
 function soak(out: string, ...words: string[]): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [MAIN, '--out', out, '--seed', '5', ...words], (error, stdout, stderr) => {
-      resolve({ status: error === null ? 0 : (error.code as unknown as number), output: stdout + stderr });
-    });
+    execFile(
+      process.execPath,
+      [MAIN, '--out', out, '--seed', '5', ...words],
+      (error, stdout, stderr) => {
+        resolve({
+          status: error === null ? 0 : (error.code as unknown as number),
+          output: stdout + stderr,
+        });
+      },
+    );
   });
 }
 
@@ -44,7 +53,8 @@ async function receiver(answer: number): Promise<{ url: string; spans: OtlpSpan[
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { resourceSpans } = JSON.parse(Buffer.concat(chunks).toString());
-      for (const { scopeSpans } of resourceSpans) for (const scope of scopeSpans) spans.push(...scope.spans);
+      for (const { scopeSpans } of resourceSpans)
+        for (const scope of scopeSpans) spans.push(...scope.spans);
       response.writeHead(answer, { 'content-type': 'application/json' }).end('{}');
     });
   });
@@ -60,7 +70,15 @@ describe('telemetry of a soak', () => {
   test('spans arrive over OTLP/HTTP: each get with its pread and its checksum as children, and all are accounted for', async () => {
     const out = temporaryDirectory();
     const { url, spans } = await receiver(200);
-    const { status, output } = await soak(out, '--bytes', '8MB', '--otlp', url, '--trace-ratio', '0.05');
+    const { status, output } = await soak(
+      out,
+      '--bytes',
+      '8MB',
+      '--otlp',
+      url,
+      '--trace-ratio',
+      '0.05',
+    );
     expect(`${status} ${output}`).toMatch(/^0 /);
     const report = summaryIn(out).spans as NonNullable<Summary['spans']>;
     expect(report).toMatchObject({ addsUp: true, dropped: 0, exported: spans.length });
@@ -68,7 +86,8 @@ describe('telemetry of a soak', () => {
     expect(emitted + unsampled + budget).toBe(report.preads);
     expect(spans.filter(({ name }) => name === 'tidemark.pread')).toHaveLength(emitted);
     const hits = spans.filter(
-      ({ name, spanId }) => name === 'get soak' && spans.some(({ parentSpanId }) => parentSpanId === spanId),
+      ({ name, spanId }) =>
+        name === 'get soak' && spans.some(({ parentSpanId }) => parentSpanId === spanId),
     );
     expect(hits.length).toBeGreaterThan(10);
     for (const { spanId, traceId } of hits) {
@@ -81,7 +100,15 @@ describe('telemetry of a soak', () => {
   test('a receiver that refuses costs spans, which are counted, and nothing else', async () => {
     const out = temporaryDirectory();
     const { url } = await receiver(400);
-    const { status, output } = await soak(out, '--bytes', '4MB', '--otlp', url, '--trace-ratio', '0.01');
+    const { status, output } = await soak(
+      out,
+      '--bytes',
+      '4MB',
+      '--otlp',
+      url,
+      '--trace-ratio',
+      '0.01',
+    );
     expect(status).toBe(0);
     expect(output).toMatch(/spans .* dropped on the way/);
     const { dropped, exported, addsUp } = summaryIn(out).spans as NonNullable<Summary['spans']>;
@@ -111,7 +138,10 @@ describe('telemetry of a soak', () => {
       const { status } = await soak(out, '--bytes', '8MB', '--metrics-port', String(port));
       expect(status).toBe(0);
       const text = readFileSync(join(out, 'metrics.prom'), 'utf8');
-      const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+      const checked = spawnSync('promtool', ['check', 'metrics'], {
+        input: text,
+        encoding: 'utf8',
+      });
       expect(checked.stderr + checked.stdout).toBe('');
       expect(checked.status).toBe(0);
       const puts = /^tidemark_puts_total\{store="soak"\} (\d+)$/m.exec(text)?.[1];
@@ -119,34 +149,37 @@ describe('telemetry of a soak', () => {
     },
   );
 
-  test.skipIf(!hasPrometheus)('a real Prometheus scrapes a running soak and answers queries', async () => {
-    const out = temporaryDirectory();
-    const metricsPort = await freePort();
-    const query = await startPrometheus(metricsPort);
-    // As long as it takes to be scraped; it is stopped then.
-    const words = [
-      '--seconds',
-      '3600',
-      '--seed',
-      '5',
-      '--keys',
-      '200',
-      '--metrics-port',
-      String(metricsPort),
-    ];
-    const running = startSoak([...words, '--out', out]);
-    onTestFinished(() => void running.process.kill('SIGKILL'));
-    await until(async () => ((await query('sum(tidemark_puts_total)')) ?? 0) > 100);
-    // Two scrapes make a rate. On a busy machine they are far apart, and while the soak reopens its store there is none to
-    // scrape: look back over that.
-    await until(async () => ((await query('sum(rate(tidemark_puts_total[1m]))')) ?? 0) > 0);
-    expect(await query('last_over_time(tidemark_poisoned{store="soak"}[1m])')).toBe(0);
-    const p99 = 'histogram_quantile(0.99, rate(tidemark_sync_duration_seconds_bucket[1m]))';
-    await until(async () => ((await query(p99)) ?? 0) > 0);
-    process.kill(-(running.process.pid as number), 'SIGINT');
-    expect((await running.result).code).toBe(130);
-    expect(readSummary(out).totals.puts).toBeGreaterThan(100);
-  });
+  test.skipIf(!hasPrometheus)(
+    'a real Prometheus scrapes a running soak and answers queries',
+    async () => {
+      const out = temporaryDirectory();
+      const metricsPort = await freePort();
+      const query = await startPrometheus(metricsPort);
+      // As long as it takes to be scraped; it is stopped then.
+      const words = [
+        '--seconds',
+        '3600',
+        '--seed',
+        '5',
+        '--keys',
+        '200',
+        '--metrics-port',
+        String(metricsPort),
+      ];
+      const running = startSoak([...words, '--out', out]);
+      onTestFinished(() => void running.process.kill('SIGKILL'));
+      await until(async () => ((await query('sum(tidemark_puts_total)')) ?? 0) > 100);
+      // Two scrapes make a rate. On a busy machine they are far apart, and while the soak reopens
+      // its store there is none to scrape: look back over that.
+      await until(async () => ((await query('sum(rate(tidemark_puts_total[1m]))')) ?? 0) > 0);
+      expect(await query('last_over_time(tidemark_poisoned{store="soak"}[1m])')).toBe(0);
+      const p99 = 'histogram_quantile(0.99, rate(tidemark_sync_duration_seconds_bucket[1m]))';
+      await until(async () => ((await query(p99)) ?? 0) > 0);
+      process.kill(-(running.process.pid as number), 'SIGINT');
+      expect((await running.result).code).toBe(130);
+      expect(readSummary(out).totals.puts).toBeGreaterThan(100);
+    },
+  );
 });
 
 type Query = (expression: string) => Promise<number | undefined>;
@@ -176,7 +209,9 @@ scrape_configs:
   });
   const address = await addressIn(prometheus.stderr);
   return async (expression) => {
-    const response = await fetch(`http://${address}/api/v1/query?query=${encodeURIComponent(expression)}`);
+    const response = await fetch(
+      `http://${address}/api/v1/query?query=${encodeURIComponent(expression)}`,
+    );
     // It listens before it is ready.
     if (!response.ok) return undefined;
     const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
@@ -185,7 +220,10 @@ scrape_configs:
   };
 }
 
-/** Where a Prometheus listens, as its log says; it goes on being read, so that it can go on being written. */
+/**
+ * Where a Prometheus listens, as its log says; it goes on being read, so that it can go on being
+ * written.
+ */
 function addressIn(log: Readable): Promise<string> {
   const lines: string[] = [];
   return new Promise((resolve, reject) => {

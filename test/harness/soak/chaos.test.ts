@@ -4,7 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { readSummary, runSoak } from './soak-command.ts';
 
-/** A process that is killed for its progress must be seen making it: samples that a busy machine has the time to answer. */
+/**
+ * A process that is killed for its progress must be seen making it: samples that a busy machine has
+ * the time to answer.
+ */
 const SAMPLES = ['--sample-ms', '100'];
 const killsIn = (out: string) =>
   readSummary(out).events.filter(({ kind }: { kind: string }) => kind === 'kill').length;
@@ -37,17 +40,25 @@ function forgetfulStore(): string {
   return path;
 }
 
-/** Of small values, so paced that a run takes two seconds and more, whatever the machine: the kills come into it. */
+/**
+ * Of small values, so paced that a run takes two seconds and more, whatever the machine: the kills
+ * come into it.
+ */
 function profileWith(survives: string, goalBytes: number): string {
   const path = join(temporaryDirectory(), 'profile.json');
   const values = [{ share: 1, leastBytes: 64, mostBytes: 256 }];
   // Two of three operations are puts.
   const operationsPerSecond = Math.round((1.5 * goalBytes) / 160 / 2);
   const profile = { goal: { bytes: goalBytes }, chaos: { kills: 3, survives } };
-  // A process that waits for its pace has always something that is not synced: no multiple of its turns is one of these.
+  // A process that waits for its pace has always something that is not synced: no multiple of its
+  // turns is one of these.
   writeFileSync(
     path,
-    JSON.stringify({ ...profile, workload: { values, operationsPerSecond }, syncEveryOperations: 499 }),
+    JSON.stringify({
+      ...profile,
+      workload: { values, operationsPerSecond },
+      syncEveryOperations: 499,
+    }),
   );
   return path;
 }
@@ -55,7 +66,16 @@ function profileWith(survives: string, goalBytes: number): string {
 describe('kill -9 in the middle of the run', () => {
   test('tidemark keeps every operation that has returned, and the run goes on to its goal', async () => {
     const out = temporaryDirectory();
-    const run = ['--profile', profileWith('put', 2_000_000), '--seed', '3', '--keys', '300', '--chaos', '3'];
+    const run = [
+      '--profile',
+      profileWith('put', 2_000_000),
+      '--seed',
+      '3',
+      '--keys',
+      '300',
+      '--chaos',
+      '3',
+    ];
     const { code, stdout } = await runSoak([...run, ...SAMPLES, '--out', out]);
     expect(stdout).toMatch(/^PASS: /);
     expect(code).toBe(0);

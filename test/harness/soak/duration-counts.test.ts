@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DurationCounts, type TakenDurations } from '../../../harness/soak/duration-counts.ts';
 
-const durations = fc.array(fc.double({ min: 1, max: 6e11, noNaN: true }), { minLength: 1, maxLength: 200 });
+const durations = fc.array(fc.double({ min: 1, max: 6e11, noNaN: true }), {
+  minLength: 1,
+  maxLength: 200,
+});
 
 test('what several processes timed adds up to one distribution, exact in count, mean and most, near in percentiles', () => {
   fc.assert(

@@ -2,8 +2,9 @@ import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * A store in memory, whose "disk" outlives a close as long as the process lives, and which misbehaves as the variable
- * LIE says, from its 200th put on: about the key of that put, its victim (and about every key that is deleted).
+ * A store in memory, whose "disk" outlives a close as long as the process lives, and which
+ * misbehaves as the variable LIE says, from its 200th put on: about the key of that put, its victim
+ * (and about every key that is deleted).
  */
 const LIES_FROM_PUT = 200;
 const { LIE } = process.env;

@@ -15,8 +15,10 @@ test.runIf(process.platform === 'linux')(
     });
     onTestFinished(() => void parent.kill('SIGKILL'));
     const [line] = await once(createInterface({ input: parent.stdout }), 'line');
-    const commandOf = (pid: number | string | undefined) => readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // What the shell has become never asks how its child ended, which so stays as it is between a kill and its end.
+    const commandOf = (pid: number | string | undefined) =>
+      readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // What the shell has become never asks how its child ended, which so stays as it is between a
+    // kill and its end.
     await until(() => commandOf(parent.pid).includes('(sleep)'));
     process.kill(Number(line), 'SIGKILL');
     await until(() => processState(line) === 'Z');

@@ -11,14 +11,19 @@ function profileFile(profile: unknown): string {
   return path;
 }
 
-test.each(builtInProfiles())('the built-in profile %s is valid, and says how long it takes', (name) => {
-  const { goal, thresholds } = loadProfile(name);
-  expect(goal.bytes ?? goal.seconds).toBeGreaterThan(0);
-  expect(thresholds.map(({ statistic }) => statistic.kind)).toContain('slope');
-});
+test.each(builtInProfiles())(
+  'the built-in profile %s is valid, and says how long it takes',
+  (name) => {
+    const { goal, thresholds } = loadProfile(name);
+    expect(goal.bytes ?? goal.seconds).toBeGreaterThan(0);
+    expect(thresholds.map(({ statistic }) => statistic.kind)).toContain('slope');
+  },
+);
 
 test('what a profile leaves out is filled in, and sizes are bytes', () => {
-  const profile = loadProfile(profileFile({ goal: { bytes: '2MiB' }, reopenEvery: 0, chaos: { kills: 3 } }));
+  const profile = loadProfile(
+    profileFile({ goal: { bytes: '2MiB' }, reopenEvery: 0, chaos: { kills: 3 } }),
+  );
   expect(profile).toMatchObject({
     name: 'profile',
     goal: { bytes: 2 ** 21 },
@@ -48,13 +53,25 @@ describe('a profile that is not one is refused with the path of the field', () =
     ],
     [{ goal, chaos: { kills: 0 } }, '/chaos/kills must be >= 1'],
     [{ goal, gates: { rss: ['max < 1'] } }, '/gates/rss/0 : there is no series rss'],
-    [{ goal, gates: { fds: ['max < 1', 'most < 1'] } }, '/gates/fds/1 is "most < 1": the statistics are'],
+    [
+      { goal, gates: { fds: ['max < 1', 'most < 1'] } },
+      '/gates/fds/1 is "most < 1": the statistics are',
+    ],
     [{ goal, gates: { fds: ['max ~ 1'] } }, '/gates/fds/0 is'],
     [{ goal, gates: { fds: ['max'] } }, '/gates/fds/0 is "max", not STATISTIC'],
     [{ goal, gates: { fds: ['max < store_fds'] } }, '/gates/fds/0 : only "value" can be compared'],
-    [{ goal, gates: { fds: ['value == sockets'] } }, '/gates/fds/0 : sockets is neither a unit nor a series'],
-    [{ goal, gates: { fds: ['slope >= 1'] } }, '/gates/fds/0 is "slope >= 1": slope takes < and <='],
-    [{ goal, gates: { fds: [{ threshold: 'max < 1', abort: true }] } }, '/gates/fds/0/abort is no field'],
+    [
+      { goal, gates: { fds: ['value == sockets'] } },
+      '/gates/fds/0 : sockets is neither a unit nor a series',
+    ],
+    [
+      { goal, gates: { fds: ['slope >= 1'] } },
+      '/gates/fds/0 is "slope >= 1": slope takes < and <=',
+    ],
+    [
+      { goal, gates: { fds: [{ threshold: 'max < 1', abort: true }] } },
+      '/gates/fds/0/abort is no field',
+    ],
     ['{"goal":', 'cannot read'],
   ])('%j', (profile, message) => {
     const path = profileFile(profile);

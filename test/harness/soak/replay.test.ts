@@ -62,20 +62,37 @@ test('with "sync", any state from the last sync to the operation in flight is ri
   await fc.assert(
     fc.asyncProperty(runs, async ({ seed, synced, unsynced, keptShare }) => {
       const kept = synced + Math.round((unsynced + 1) * keptShare);
-      const { material, adoptions, violations } = await settle(seed, synced + unsynced, synced, 'sync', kept);
+      const { material, adoptions, violations } = await settle(
+        seed,
+        synced + unsynced,
+        synced,
+        'sync',
+        kept,
+      );
       expect(violations).toEqual([]);
       const expected = materialOf(seed);
-      while (expected.ledger.totals.operations < kept) expected.ledger.enter(expected.workload.next());
+      while (expected.ledger.totals.operations < kept)
+        expected.ledger.enter(expected.workload.next());
       const live = (ledger: Ledger) =>
         Array.from({ length: KEYS }, (_, key) => ledger.oracle.liveVersionOf(key));
       expect(live(material.ledger)).toEqual(live(expected.ledger));
       expect(material.ledger.liveBytes).toBe(expected.ledger.liveBytes);
-      expect(material.ledger.totals).toMatchObject({ operations: synced + unsynced + 1, ...COUNTS });
+      expect(material.ledger.totals).toMatchObject({
+        operations: synced + unsynced + 1,
+        ...COUNTS,
+      });
 
       // The next process repeats it all, and comes to the same.
       const next = materialOf(seed);
-      const acknowledged = { operations: synced + unsynced, syncedOperations: synced, counts: COUNTS };
-      replay(next, [{ acknowledged, survives: 'sync', adoptions }], { acknowledged, survives: 'sync' });
+      const acknowledged = {
+        operations: synced + unsynced,
+        syncedOperations: synced,
+        counts: COUNTS,
+      };
+      replay(next, [{ acknowledged, survives: 'sync', adoptions }], {
+        acknowledged,
+        survives: 'sync',
+      });
       expect(live(next.ledger)).toEqual(live(material.ledger));
     }),
     { numRuns: 60 },

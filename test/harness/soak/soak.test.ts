@@ -36,7 +36,13 @@ describe('a run that passes', () => {
     expect(readdirSync(out).sort()).toEqual(REPORT_FILES);
 
     const summary = readSummary(out);
-    expect(summary).toMatchObject({ schema: 2, verdict: 'pass', exitCode: 0, seed: 7, storeDirectory: null });
+    expect(summary).toMatchObject({
+      schema: 2,
+      verdict: 'pass',
+      exitCode: 0,
+      seed: 7,
+      storeDirectory: null,
+    });
     expect(summary.totals.bytesWritten).toBeGreaterThanOrEqual(4_000_000);
     expect(summary.totals.compacts).toBeGreaterThan(0);
     expect(summary.totals.reopens).toBeGreaterThan(1);
@@ -100,9 +106,15 @@ describe('a store that lies', () => {
 
   test.each([
     ['lost', /^BROKEN: lost: key "key-\d{12}" is absent; version \d+ was put last/],
-    ['wrong', /^BROKEN: wrong: key "key-\d{12}" holds a damaged version \d+ of the same key, \d+ bytes/],
+    [
+      'wrong',
+      /^BROKEN: wrong: key "key-\d{12}" holds a damaged version \d+ of the same key, \d+ bytes/,
+    ],
     ['resurrected', /^BROKEN: resurrected: key "key-\d{12}" was deleted after version \d+/],
-    ['invented', /^BROKEN: invented: key "nobody put this" is listed by entries\(\), and was never put/],
+    [
+      'invented',
+      /^BROKEN: invented: key "nobody put this" is listed by entries\(\), and was never put/,
+    ],
     ['throws', /^BROKEN: the store failed \(put of "key-\d{12}"\): something went wrong/],
     ['exits', /^BROKEN: the store process ended in the middle, with exit status 7/],
   ])('%s ends with 1, and keeps the store', async (lie, message) => {
@@ -114,7 +126,11 @@ describe('a store that lies', () => {
     expect(existsSync(storeDirectory)).toBe(true);
     expect(command).toContain('--seed 7 --bytes 4000000 --keys 50 --adapter');
     if (lie !== 'exits') return;
-    expect(readSummary(out).process).toMatchObject({ code: 7, signal: null, lastWords: ['the last words'] });
+    expect(readSummary(out).process).toMatchObject({
+      code: 7,
+      signal: null,
+      lastWords: ['the last words'],
+    });
   });
 
   test.each([
@@ -194,7 +210,16 @@ describe('real data', () => {
     const lines = Array.from({ length: 500 }, (_, row) => ({ id: row % 400, text: `row ${row}` }));
     const input = join(out, 'rows.jsonl');
     writeFileSync(input, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    const named = await runSoak(['--input', input, '--key-field', 'id', '--passes', '3', '--out', out]);
+    const named = await runSoak([
+      '--input',
+      input,
+      '--key-field',
+      'id',
+      '--passes',
+      '3',
+      '--out',
+      out,
+    ]);
     expect(named.code).toBe(0);
     expect(readSummary(out)).toMatchObject({
       totals: { puts: 1500, deletes: 0 },
@@ -204,7 +229,9 @@ describe('real data', () => {
     const base64 = (text: string) => Buffer.from(text).toString('base64');
     writeFileSync(
       input,
-      lines.map(({ id, text }) => JSON.stringify({ key: base64(`${id}`), payload: base64(text) })).join('\n'),
+      lines
+        .map(({ id, text }) => JSON.stringify({ key: base64(`${id}`), payload: base64(text) }))
+        .join('\n'),
     );
     const encoded = await runSoak(['--input', input, '--passes', '1', '--out', out]);
     expect(encoded.code).toBe(0);
@@ -231,7 +258,11 @@ describe('what cannot be done is refused with 2 and one line', () => {
     [['--adapter', 'leveldb'], /^soak: there is no adapter "leveldb"/],
     [['--input', '/no/such/file.jsonl'], /^soak: cannot read \/no\/such\/file\.jsonl/],
   ])('%j', async (words, message) => {
-    const { code, stderr, stdout } = await runSoak([...words, '--out', join(temporaryDirectory(), 'out')]);
+    const { code, stderr, stdout } = await runSoak([
+      ...words,
+      '--out',
+      join(temporaryDirectory(), 'out'),
+    ]);
     expect(stderr).toMatch(message);
     expect(stderr.split('\n')).toHaveLength(1);
     expect(stdout).toBe('');
@@ -261,7 +292,10 @@ describe('what cannot be done is refused with 2 and one line', () => {
 
   test('an adapter whose store lacks a method', async () => {
     const out = temporaryDirectory();
-    const { code, stderr } = await runSoak([...SMALL, '--adapter', LYING_STORE, '--out', out], 'no-sync');
+    const { code, stderr } = await runSoak(
+      [...SMALL, '--adapter', LYING_STORE, '--out', out],
+      'no-sync',
+    );
     expect(stderr).toMatch(/lying-store\.mjs: the store has no method sync\(\)$/);
     expect(code).toBe(2);
     expect(readdirSync(out)).toEqual([]);

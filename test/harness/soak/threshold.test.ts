@@ -57,7 +57,9 @@ function judged(samples: readonly Sample[], one: Threshold, warmupEndsAtS = 0) {
 const MB = 1e6;
 
 test('limits know units, margins and percentiles, and leave the warm-up out', () => {
-  const samples = samplesOf([900, 100, 110, 120].map((megabytes) => ({ rssBytes: megabytes * MB })));
+  const samples = samplesOf(
+    [900, 100, 110, 120].map((megabytes) => ({ rssBytes: megabytes * MB })),
+  );
   const verdict = (text: string, warmupEndsAtS: number, margin = 0) =>
     judged(samples, threshold('rss_bytes', text, { margin }), warmupEndsAtS)?.verdict;
   expect(verdict('max <= 120 * MB', 0)).toBe('failed');
@@ -84,7 +86,8 @@ test('a leak is one when it is certain, none when it is not there, and unknown w
   const heap = (count: number, bytesAnOperation: number) =>
     samplesOf(
       Array.from({ length: count }, (_, index) => ({
-        heapBytes: 10 * MB + index * 1000 * bytesAnOperation + (wobble[index % 8] as number) * 10_000,
+        heapBytes:
+          10 * MB + index * 1000 * bytesAnOperation + (wobble[index % 8] as number) * 10_000,
       })),
     );
   const slope = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB');
@@ -111,7 +114,9 @@ test('a rise that is certain, and less than a young process takes for itself, is
   );
   const ofRss = threshold('rss_bytes', 'slope <= 256 * kB');
   const ofHeap = threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB');
-  expect(judged(young, ofRss)?.detail).toMatch(/too short to tell, a rise by less than the 32\.0 MB/);
+  expect(judged(young, ofRss)?.detail).toMatch(
+    /too short to tell, a rise by less than the 32\.0 MB/,
+  );
   expect(judged(young, ofRss)).toMatchObject({ verdict: 'inconclusive', passed: false });
   expect(judged(young, ofHeap)).toMatchObject({ verdict: 'inconclusive', passed: false });
   expect(judged(leaking, ofRss)?.verdict).toBe('failed');
@@ -121,14 +126,17 @@ test('a single step is no leak: the slope alone does not decide', () => {
   const step = samplesOf(
     Array.from({ length: 40 }, (_, index) => ({ heapBytes: index < 36 ? 10 * MB : 30 * MB })),
   );
-  expect(judged(step, threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB'))?.verdict).not.toBe('failed');
+  expect(judged(step, threshold('heap_used_after_gc_bytes', 'slope <= 16 * kB'))?.verdict).not.toBe(
+    'failed',
+  );
 });
 
 test('a line beyond the limit that the plateaus excuse passes, and says so', () => {
   const wobble = [0, 40, -30, 20, -40, 30, 0, -20];
   const restless = samplesOf(
     Array.from({ length: 36 }, (_, index) => ({
-      rssBytes: (100 + index + (index < 12 || index >= 24 ? (wobble[index % 8] as number) : 0)) * MB,
+      rssBytes:
+        (100 + index + (index < 12 || index >= 24 ? (wobble[index % 8] as number) : 0)) * MB,
     })),
   );
   const gate = judged(restless, threshold('rss_bytes', 'slope <= 256 * kB'));
@@ -141,7 +149,12 @@ test('a line beyond the limit that the plateaus excuse passes, and says so', () 
 
 test.each([
   [{ fds: 0 }, 'fds', 'last == 0', '0 to be 0, over 20 samples'],
-  [{ rssBytes: 143 * MB }, 'rss_bytes', 'max <= 400 * MB', '143 MB of at most 400 MB, over 20 samples'],
+  [
+    { rssBytes: 143 * MB },
+    'rss_bytes',
+    'max <= 400 * MB',
+    '143 MB of at most 400 MB, over 20 samples',
+  ],
   [
     { heapBytes: MB },
     'heap_used_after_gc_bytes',

@@ -18,11 +18,21 @@ const VIOLATED: RunOutcome = {
 
 describe('the verdict', () => {
   test.each<[string, Parameters<typeof judge>[0], number]>([
-    ['completed', { outcome: { kind: 'completed' }, processEnd: ENDED, killed: false, aborted: false }, 0],
+    [
+      'completed',
+      { outcome: { kind: 'completed' }, processEnd: ENDED, killed: false, aborted: false },
+      0,
+    ],
     ['violated', { outcome: VIOLATED, processEnd: ENDED, killed: false, aborted: false }, 1],
     [
       'violated and interrupted',
-      { outcome: VIOLATED, processEnd: ENDED, killed: false, aborted: false, interruptedBy: 'SIGINT' },
+      {
+        outcome: VIOLATED,
+        processEnd: ENDED,
+        killed: false,
+        aborted: false,
+        interruptedBy: 'SIGINT',
+      },
       1,
     ],
     [
@@ -116,13 +126,15 @@ describe('the gates', () => {
     gates.flatMap(({ name, passed }) => (passed ? [] : [name]));
 
   test('what a process holds after the first close is no leak, and what comes later is', () => {
-    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20)] }, limits))).toEqual([]);
+    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20)] }, limits))).toEqual(
+      [],
+    );
     expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(21)] }, limits))).toEqual([
       'fds_leaked_when_closed',
     ]);
-    expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20, 1)] }, limits))).toEqual([
-      'fds_of_deleted_files',
-    ]);
+    expect(
+      failed(judgeGates({ ...rest, checkpoints: [closed(20), closed(20, 1)] }, limits)),
+    ).toEqual(['fds_of_deleted_files']);
   });
 
   test('descriptors of an open store must be those that it tells of, neither more nor fewer', () => {
@@ -137,15 +149,21 @@ describe('the gates', () => {
         stats: { openDescriptors: 5, descriptorLimit: 9 },
         descriptors: { open, deleted: 0 },
       };
-      expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), resting] }, limits))).toEqual(names);
+      expect(failed(judgeGates({ ...rest, checkpoints: [closed(20), resting] }, limits))).toEqual(
+        names,
+      );
     }
   });
 
   test('what could not be measured is not judged', () => {
     const unseen = { store: 'closed' as const, life: 0, descriptors: undefined };
-    expect(judgeGates({ ...rest, checkpoints: [unseen, unseen] }, { ...limits, maxRssBytes: 1 })).toEqual([]);
     expect(
-      failed(judgeGates({ ...rest, checkpoints: [], peakRssBytes: 2 }, { ...limits, maxRssBytes: 1 })),
+      judgeGates({ ...rest, checkpoints: [unseen, unseen] }, { ...limits, maxRssBytes: 1 }),
+    ).toEqual([]);
+    expect(
+      failed(
+        judgeGates({ ...rest, checkpoints: [], peakRssBytes: 2 }, { ...limits, maxRssBytes: 1 }),
+      ),
     ).toEqual(['rss_peak_bytes']);
   });
 });

@@ -35,7 +35,9 @@ test('the slope of a line is found exactly, whatever a quarter of its points is'
     fc.property(lines, ({ slope, intercept, count, wild }) => {
       const xs = Array.from({ length: count }, (_, index) => index);
       const spoiled = Math.floor(count / 5);
-      const ys = xs.map((x) => (x % 5 === 4 && x / 5 < spoiled ? (wild[x] ?? 1e5) : intercept + slope * x));
+      const ys = xs.map((x) =>
+        x % 5 === 4 && x / 5 < spoiled ? (wild[x] ?? 1e5) : intercept + slope * x,
+      );
       expect(theilSen(xs, ys).slope).toBeCloseTo(slope, 6);
     }),
   );
@@ -57,7 +59,9 @@ test('blocks hold neighbours, and cover the length', () => {
       const indexes = resampledIndexes(length, Prng.seeded(seed));
       expect(indexes).toHaveLength(length);
       for (const index of indexes) expect(index >= 0 && index < length).toBe(true);
-      const steps = indexes.slice(1).filter((index, at) => index === (indexes[at] as number) + 1).length;
+      const steps = indexes
+        .slice(1)
+        .filter((index, at) => index === (indexes[at] as number) + 1).length;
       if (length > 8) expect(steps).toBeGreaterThan(length / 2);
     }),
   );

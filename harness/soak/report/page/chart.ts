@@ -73,7 +73,9 @@ function optionsOf(place: HTMLElement, data: ChartData, around: ChartSurrounding
         size: place.clientWidth < 420 ? 62 : 74,
         space: 32,
         values: (_chart, values) =>
-          values.map((value) => (value === null || value < least ? null : formatQuantity(value, data.unit))),
+          values.map((value) =>
+            value === null || value < least ? null : formatQuantity(value, data.unit),
+          ),
       },
     ],
     series: [
@@ -133,7 +135,10 @@ function rangeOf(data: ChartData, min: number | null, max: number | null): uPlot
   const limit = Math.max(max, ...data.limits.filter((value) => value <= max * LIMIT_IN_SIGHT));
   if (data.scale === 'log') {
     const least = Math.max(min, 1e-3);
-    return [10 ** Math.floor(Math.log10(least)), 10 ** Math.ceil(Math.log10(Math.max(limit, least * 10)))];
+    return [
+      10 ** Math.floor(Math.log10(least)),
+      10 ** Math.ceil(Math.log10(Math.max(limit, least * 10))),
+    ];
   }
   // From zero: a curve that fills its box makes noise look like drift.
   return [Math.min(0, min), limit === 0 ? 1 : limit * 1.08];
@@ -157,7 +162,10 @@ function drawLimits(chart: uPlot, { limits }: ChartData): void {
   ctx.restore();
 }
 
-/** What is measured only now and then is a line all the same; elsewhere a gap means that nothing could be measured. */
+/**
+ * What is measured only now and then is a line all the same; elsewhere a gap means that nothing
+ * could be measured.
+ */
 function isSparse(values: readonly (number | null)[]): boolean {
   return values.filter((value) => value !== null).length < values.length * SPARSE_SHARE;
 }
@@ -169,7 +177,10 @@ function loneMoments(values: ArrayLike<number | null | undefined>): number[] {
   );
 }
 
-/** uPlot follows the mouse only; on a phone the finger is the cursor, and the page scrolls all the same. */
+/**
+ * uPlot follows the mouse only; on a phone the finger is the cursor, and the page scrolls all the
+ * same.
+ */
 function followTouch(chart: uPlot): void {
   const follow = (event: TouchEvent) => {
     const [touch] = event.touches;

@@ -52,7 +52,10 @@ export class Charts {
       ...chart,
       series: chart.series.map((series, index) => ({
         ...series,
-        values: [...series.values, ...moments.map(({ values }) => values[chartIndex]?.[index] ?? null)],
+        values: [
+          ...series.values,
+          ...moments.map(({ values }) => values[chartIndex]?.[index] ?? null),
+        ],
       })),
     }));
     this.data = {
@@ -141,11 +144,17 @@ function thinned(data: PageData): PageData {
   const all = data.charts.flatMap(({ series }) =>
     series.map(({ values }) => values.map((value) => value ?? Number.NaN)),
   );
-  const { elapsedS, values } = downsample({ elapsedS: data.elapsedS, values: all }, THINNED_BUCKETS);
+  const { elapsedS, values } = downsample(
+    { elapsedS: data.elapsedS, values: all },
+    THINNED_BUCKETS,
+  );
   let next = 0;
   const charts = data.charts.map((chart) => ({
     ...chart,
-    series: chart.series.map((series) => ({ ...series, values: values[next++] as (number | null)[] })),
+    series: chart.series.map((series) => ({
+      ...series,
+      values: values[next++] as (number | null)[],
+    })),
   }));
   return { ...data, elapsedS, charts };
 }

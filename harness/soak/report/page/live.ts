@@ -1,7 +1,9 @@
 import type { LiveUpdate } from '../page-data.ts';
 import type { Charts } from './charts.ts';
 
-/** Follows the run until it is over; a connection that is lost is tried again by the browser itself. */
+/**
+ * Follows the run until it is over; a connection that is lost is tried again by the browser itself.
+ */
 export function followRun(updatesPath: string, charts: Charts): void {
   const source = new EventSource(updatesPath);
   const status = document.getElementById('live-status') as HTMLElement;

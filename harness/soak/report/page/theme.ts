@@ -2,7 +2,10 @@ const STORAGE_KEY = 'tidemark-theme';
 const CHOICES = ['system', 'light', 'dark'] as const;
 type Choice = (typeof CHOICES)[number];
 
-/** Makes the button of the page work; `changed` is called when other colours are shown, by it or by the system. */
+/**
+ * Makes the button of the page work; `changed` is called when other colours are shown, by it or by
+ * the system.
+ */
 export function startTheme(button: HTMLButtonElement, changed: () => void): void {
   let choice = remembered();
   const show = () => {

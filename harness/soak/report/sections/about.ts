@@ -30,8 +30,12 @@ ${list('Configuration', flatten(run.configuration))}</div>`;
 /** Where more can be found, once the run is over. */
 export function leftoversSection({ storeDirectory, eventsDropped, sampleCount }: Summary): Html {
   const notes = [
-    storeDirectory === null ? undefined : html`The store still lies in <code>${storeDirectory}</code>.`,
-    eventsDropped === 0 ? undefined : html`${eventsDropped} later events are not listed in the summary.`,
+    storeDirectory === null
+      ? undefined
+      : html`The store still lies in <code>${storeDirectory}</code>.`,
+    eventsDropped === 0
+      ? undefined
+      : html`${eventsDropped} later events are not listed in the summary.`,
     html`Drawn from ${sampleCount} samples; <code>samples.csv</code> and <code>summary.json</code> hold all of it.`,
   ];
   return html`${notes.map((note) => (note === undefined ? '' : html`<p>${note}</p>`))}`;

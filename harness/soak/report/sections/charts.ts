@@ -44,7 +44,11 @@ export function chartValues(chart: PlannedChart, samples: SampleTable): Html {
   })}</tbody></table>`;
 }
 
-function describe({ column, columnScale }: PlannedSeries, { unit }: PlannedChart, samples: SampleTable) {
+function describe(
+  { column, columnScale }: PlannedSeries,
+  { unit }: PlannedChart,
+  samples: SampleTable,
+) {
   let [least, most, sum, count, last] = [Number.NaN, Number.NaN, 0, 0, Number.NaN];
   // A live page does this every second, over all that came so far: nothing is copied.
   for (const value of samples.column(column) ?? []) {

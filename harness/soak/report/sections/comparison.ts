@@ -11,7 +11,13 @@ const TONES: Readonly<Record<ComparisonRow['verdict'], string>> = {
   'not compared': 'calm',
 };
 
-export function comparisonSection({ directory, startedAt, seed, warnings, rows }: Comparison): Html {
+export function comparisonSection({
+  directory,
+  startedAt,
+  seed,
+  warnings,
+  rows,
+}: Comparison): Html {
   return html`<p>Against <code>${directory}</code>, begun ${startedAt}, seed ${seed}.</p>
 ${warnings.length === 0 ? '' : html`<ul class="warnings">${warnings.map((warning) => html`<li>${warning}</li>`)}</ul>`}
 <div class="scroll"><table class="numbers"><caption>This run against the baseline</caption>

@@ -32,7 +32,8 @@ export function factsOf(summary: Summary): Facts {
 
 export function factsSection(facts: Facts): Html {
   const { durationMs, operations, gates } = facts;
-  const operationsPerSecond = operations === undefined ? undefined : operations / (durationMs / 1000);
+  const operationsPerSecond =
+    operations === undefined ? undefined : operations / (durationMs / 1000);
   const shown: readonly (readonly [string, string | undefined, (string | undefined)?])[] = [
     ['Gates', map(gates, ({ passed, judged }) => `${passed} of ${judged}`), 'passed'],
     ['Duration', formatDuration(durationMs)],

@@ -5,7 +5,9 @@ import { formatQuantity } from '../quantity.ts';
 import type { SampleTable } from '../sample-table.ts';
 import { sparkline } from '../spark.ts';
 
-const VERDICTS: Readonly<Record<Gate['verdict'], { readonly tone: string; readonly glyph: string }>> = {
+const VERDICTS: Readonly<
+  Record<Gate['verdict'], { readonly tone: string; readonly glyph: string }>
+> = {
   failed: { tone: 'fail', glyph: '✕' },
   inconclusive: { tone: 'warn', glyph: '?' },
   passed: { tone: 'pass', glyph: '✓' },
@@ -57,7 +59,10 @@ function interval(gate: Gate): Html {
   return html`<small>${formatOfGate(lower, gate)} to ${formatOfGate(upper, gate)}, ${Math.round(confidence * 100)} % sure</small>`;
 }
 
-/** How much of the limit is used up; for a floor, how far above it the value is says less than the number. */
+/**
+ * How much of the limit is used up; for a floor, how far above it the value is says less than the
+ * number.
+ */
 function meter({ value, limit, comparison, interval }: Gate, tone: string): Html {
   if (value === null || limit === null || !comparison.startsWith('<')) {
     return html`<span class="muted">–</span>`;
@@ -66,7 +71,8 @@ function meter({ value, limit, comparison, interval }: Gate, tone: string): Html
   const percentOf = (part: number) => Math.round((Math.max(0, part) / limit) * 100);
   // An estimate fails by what it is at least.
   const percent = percentOf(interval?.lower ?? value);
-  const text = interval === undefined ? `${percent} %` : `${percent}–${percentOf(interval.upper)} %`;
+  const text =
+    interval === undefined ? `${percent} %` : `${percent}–${percentOf(interval.upper)} %`;
   return html`<span class="meter ${tone}" aria-hidden="true"><svg viewBox="0 0 100 6" preserveAspectRatio="none"><rect width="${Math.min(100, percent)}" height="6"/></svg></span><span>${text}</span>`;
 }
 

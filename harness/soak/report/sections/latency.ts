@@ -14,7 +14,10 @@ const MARKED = [
   ['p99.9', 'p999Us'],
 ] as const;
 
-export function latencySection(latency: readonly OperationLatency[], coverage: string | null): Html {
+export function latencySection(
+  latency: readonly OperationLatency[],
+  coverage: string | null,
+): Html {
   if (latency.length === 0) return html`<p class="nothing">No latency was measured.</p>`;
   return html`<div class="scroll"><table class="numbers latencies"><caption>Latency by operation, over the whole run</caption>
 <thead><tr><th scope="col">operation</th>${['count', 'mean', 'p50', 'p90', 'p99', 'p99.9', 'max'].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
@@ -33,7 +36,10 @@ function histogram(latency: OperationLatency): Html {
   const fromExponent = Math.floor(Math.log10(bars[0]?.fromUs ?? 1));
   const toExponent = Math.ceil(Math.log10(bars.at(-1)?.upToUs ?? 10));
   const x = (microseconds: number) =>
-    round(((Math.log10(Math.max(microseconds, 1e-3)) - fromExponent) / (toExponent - fromExponent)) * WIDTH);
+    round(
+      ((Math.log10(Math.max(microseconds, 1e-3)) - fromExponent) / (toExponent - fromExponent)) *
+        WIDTH,
+    );
   const base = HEIGHT - AXIS;
   const decades = Array.from(
     { length: toExponent - fromExponent + 1 },
@@ -76,7 +82,8 @@ interface Bar {
 function barsOf({ buckets }: OperationLatency): Bar[] {
   const filled = buckets.filter(({ count }) => count > 0);
   const least =
-    buckets[buckets.findIndex(({ count }) => count > 0) - 1]?.upToUs ?? (filled[0]?.upToUs ?? 1) / 2;
+    buckets[buckets.findIndex(({ count }) => count > 0) - 1]?.upToUs ??
+    (filled[0]?.upToUs ?? 1) / 2;
   const from = Math.max(least, 1e-3);
   const to = filled.at(-1)?.upToUs ?? 1;
   const step = Math.max(Math.log(to / from), 1e-9) / BARS;

@@ -43,7 +43,9 @@ export interface Progress {
 /** In place of the verdict while the soak runs. */
 export function progressSection({ elapsedS, share, failedGates }: Progress): Html {
   const isWell = failedGates.length === 0;
-  const soFar = isWell ? 'nothing wrong was seen so far' : `over the limit so far: ${failedGates.join(', ')}`;
+  const soFar = isWell
+    ? 'nothing wrong was seen so far'
+    : `over the limit so far: ${failedGates.join(', ')}`;
   const percent = share === undefined ? undefined : Math.floor(share * 100);
   const remaining =
     share === undefined || share < 0.02 || share >= 1
