@@ -11,18 +11,6 @@ import { runPeers } from './commands/peers.ts';
 import { runTelemetry } from './commands/telemetry.ts';
 import { GROUP_NAMES, type GroupName } from './groups.ts';
 
-/** What every measuring command takes. */
-export interface BenchOptions {
-  readonly dir: string;
-  readonly launches: number;
-  readonly rounds: number;
-  readonly scale: number;
-  readonly allowTmpfs?: true;
-  readonly json?: true;
-  readonly out?: string;
-  readonly actionJson?: string;
-}
-
 export function benchProgram(): Command {
   const program = new Command('bench')
     .description(

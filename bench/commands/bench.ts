@@ -7,8 +7,8 @@ import { countsOf } from '../counts-contender.ts';
 import { OWN_ENGINE_URL } from '../engine-contender.ts';
 import { GROUP_NAMES, type GroupName } from '../groups.ts';
 import { measureRows } from '../measure-rows.ts';
+import type { BenchOptions } from '../options.ts';
 import { print, printResult, progress, writeJson } from '../output.ts';
-import type { BenchOptions } from '../program.ts';
 import { beginResult, type Result } from '../result.ts';
 
 /** The groups of a plain run; the floors stand in each of them. */

@@ -9,8 +9,8 @@ import {
   compareResults,
   type RowComparison,
 } from '../comparison.ts';
+import type { BenchOptions } from '../options.ts';
 import { print, writeJson } from '../output.ts';
-import type { BenchOptions } from '../program.ts';
 import type { Result } from '../result.ts';
 import { readResult } from '../result-file.ts';
 import { formatChange, formatValue, textOf } from '../table.ts';

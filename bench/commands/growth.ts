@@ -11,8 +11,8 @@ import {
   growthContender,
   type OpenDetails,
 } from '../growth/contenders.ts';
+import type { BenchOptions } from '../options.ts';
 import { describeRun, print, progress, writeJson } from '../output.ts';
-import type { BenchOptions } from '../program.ts';
 import { attainmentOf, beginResult, type Result, typicalOf } from '../result.ts';
 import { formatValue, type Table, textOf } from '../table.ts';
 import { checksumName } from './bench.ts';

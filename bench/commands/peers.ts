@@ -1,9 +1,9 @@
 import { inBenchDirectory } from '../bench-directory.ts';
 import { type Row, runContest } from '../contest.ts';
+import type { BenchOptions } from '../options.ts';
 import { describeRun, print, progress, writeJson } from '../output.ts';
 import { PEER_NAMES, type PeerDetails, peerContender } from '../peers/contender.ts';
 import { installPeers } from '../peers/installation.ts';
-import type { BenchOptions } from '../program.ts';
 import { beginResult, type Result, typicalOf } from '../result.ts';
 import { formatValue, type Table, textOf } from '../table.ts';
 import { checksumName } from './bench.ts';

@@ -1,6 +1,6 @@
+import type { Gate } from './gate.ts';
 import { type JudgedSample, SampleSequence } from './judged-sample.ts';
-import type { Sample } from './samples.ts';
-import type { Gate } from './summary.ts';
+import type { Sample } from './sample.ts';
 import type { Threshold } from './threshold.ts';
 import { judgeThreshold } from './threshold-gate.ts';
 

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { estimateChangeOfRuns } from '../statistics/trend.ts';
+import type { Comparison, ComparisonRow } from './comparison.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { RunTotals } from './ledger.ts';
 import type { Metric } from './metrics.ts';
 import { formatQuantity } from './report/quantity.ts';
 import { seriesNamed } from './series.ts';
-import { type Comparison, type ComparisonRow, SUMMARY_SCHEMA, type Summary } from './summary.ts';
+import { SUMMARY_SCHEMA, type Summary } from './summary.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The report of an earlier run. */

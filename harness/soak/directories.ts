@@ -10,7 +10,8 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { SoakOptions } from './options.ts';
-import { type Sample, SampleFile } from './samples.ts';
+import type { Sample } from './sample.ts';
+import { SampleFile } from './samples.ts';
 import type { Summary } from './summary.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -1,4 +1,4 @@
-import type { LatencyOperation, OperationLatency } from './summary.ts';
+import type { LatencyOperation, OperationLatency } from './operation-latency.ts';
 
 /** To a doubling: a percentile is right to 2.2 %. */
 const BUCKETS_A_DOUBLING = 32;

@@ -1,5 +1,5 @@
 import type { Survived } from './replay.ts';
-import type { RunEvent } from './summary.ts';
+import type { RunEvent } from './run-event.ts';
 
 /** Of each kind; more would not be told apart on any chart. */
 const MOST_OF_A_KIND = 1_000;

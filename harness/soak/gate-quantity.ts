@@ -1,5 +1,5 @@
+import type { Gate } from './gate.ts';
 import { formatQuantity } from './report/quantity.ts';
-import type { Gate } from './summary.ts';
 
 /**
  * A value, a limit or an end of the interval of a gate, for a person: `143 MB`, `3.97 ms`, `2.1 %`.

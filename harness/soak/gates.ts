@@ -1,9 +1,9 @@
+import type { Gate } from './gate.ts';
 import { formatAgainstLimit } from './gate-quantity.ts';
 import { SampleSequence } from './judged-sample.ts';
 import type { Checkpoint } from './messages.ts';
 import type { DescriptorCount } from './process-view.ts';
-import type { Sample } from './samples.ts';
-import type { Gate } from './summary.ts';
+import type { Sample } from './sample.ts';
 import type { Threshold } from './threshold.ts';
 import { judgeThreshold } from './threshold-gate.ts';
 

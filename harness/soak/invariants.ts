@@ -1,7 +1,24 @@
 import type { Violation, ViolationKind } from '../store-check.ts';
 import type { Observation } from './observation.ts';
-import type { Invariant, InvariantName } from './summary.ts';
 import { isCrash } from './verdict.ts';
+
+export interface Invariant {
+  readonly name: InvariantName;
+  /** In words, as it should be: `a key that was put is there`. */
+  readonly meaning: string;
+  readonly holds: boolean;
+  /** What was seen instead; empty when it holds. */
+  readonly violations: readonly string[];
+}
+
+export type InvariantName =
+  | 'nothing_lost'
+  | 'nothing_wrong'
+  | 'nothing_resurrected'
+  | 'nothing_invented'
+  | 'store_did_not_fail'
+  | 'process_did_not_crash'
+  | 'spans_add_up';
 
 const OF_KEYS: readonly (readonly [InvariantName, ViolationKind, meaning: string])[] = [
   ['nothing_lost', 'lost', 'a key that was put is there'],

@@ -1,5 +1,7 @@
+import type { Gate } from './gate.ts';
+import type { Invariant } from './invariants.ts';
 import { formatQuantity, type Unit } from './report/quantity.ts';
-import type { Gate, Invariant, Summary } from './summary.ts';
+import type { Summary } from './summary.ts';
 
 /** `junit.xml`: one case an invariant and a gate, as every CI reads it. */
 export function junitOf(summary: Summary): string {

@@ -1,6 +1,6 @@
 import { formatCount } from '../units.ts';
 import type { RunTotals } from './ledger.ts';
-import type { OperationLatency } from './summary.ts';
+import type { OperationLatency } from './operation-latency.ts';
 
 /**
  * How many of the operations done the latencies are of, in words; undefined when they are of all.

@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { DurationCounts, type TakenDurations } from './duration-counts.ts';
-import type { LatencyOperation, OperationLatency } from './summary.ts';
+import type { LatencyOperation, OperationLatency } from './operation-latency.ts';
 
 const LATENCY_OPERATIONS: readonly LatencyOperation[] = ['put', 'get', 'delete', 'sync'];
 

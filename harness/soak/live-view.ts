@@ -5,8 +5,8 @@ import { describeHost, describeVersions } from './host.ts';
 import type { SoakOptions } from './options.ts';
 import type { Progress } from './progress.ts';
 import { type LiveServer, serveLive } from './report/live-server.ts';
-import type { Sample } from './samples.ts';
-import type { RunEvent } from './summary.ts';
+import type { RunEvent } from './run-event.ts';
+import type { Sample } from './sample.ts';
 import { UsageError } from './usage-error.ts';
 
 /**

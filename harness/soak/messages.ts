@@ -2,11 +2,12 @@ import type { StoreUnderTestStats } from '../store-under-test.ts';
 import type { SoakConfiguration } from './configuration.ts';
 import type { IntervalLatency, OperationDurations } from './latency.ts';
 import type { RunTotals } from './ledger.ts';
+import type { LatencyOperation } from './operation-latency.ts';
+import type { Phase } from './phase.ts';
 import type { Adoption, Survived } from './replay.ts';
+import type { RunEvent } from './run-event.ts';
 import type { RunOutcome } from './run-outcome.ts';
-import type { Phase } from './soak-run-options.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
-import type { LatencyOperation, RunEvent } from './summary.ts';
 
 /**
  * What observer and store process say to each other, over the IPC channel of `child_process.fork`.

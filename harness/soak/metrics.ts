@@ -1,7 +1,7 @@
 import { median } from 'simple-statistics';
 import type { Observation } from './observation.ts';
 import type { Unit } from './report/quantity.ts';
-import type { Sample } from './samples.ts';
+import type { Sample } from './sample.ts';
 import { seriesNamed } from './series.ts';
 
 /** A number that stands for a run, to be compared with that of others. */

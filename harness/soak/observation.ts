@@ -1,11 +1,11 @@
 import type { EventLog } from './event-log.ts';
 import type { CountedCheckpoint } from './gates.ts';
 import type { RunTotals } from './ledger.ts';
+import type { OperationLatency } from './operation-latency.ts';
 import type { RunOutcome } from './run-outcome.ts';
-import type { Sample } from './samples.ts';
+import type { Sample } from './sample.ts';
 import type { ProcessEnd } from './store-process.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
-import type { OperationLatency } from './summary.ts';
 
 /** Everything that was seen of one run. */
 export interface Observation {

@@ -1,8 +1,8 @@
 import type { SoakConfiguration } from './configuration.ts';
 import type { Prepared } from './life.ts';
 import type { Progress } from './progress.ts';
-import type { Sample } from './samples.ts';
-import type { RunEvent } from './summary.ts';
+import type { RunEvent } from './run-event.ts';
+import type { Sample } from './sample.ts';
 
 export interface ObserverOptions {
   readonly configuration: SoakConfiguration;

@@ -23,7 +23,7 @@ import type { Goal } from './progress.ts';
 import { Refusal } from './refusal.ts';
 import type { Survived } from './replay.ts';
 import type { RunOutcome } from './run-outcome.ts';
-import type { Sample } from './samples.ts';
+import type { Sample } from './sample.ts';
 import { StallWatch } from './stall-watch.ts';
 import type { TelemetryReport } from './store-telemetry.ts';
 

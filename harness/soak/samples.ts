@@ -1,17 +1,6 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
-import type { InsideSample } from './messages.ts';
-import type { ProcessView } from './process-view.ts';
+import type { Sample } from './sample.ts';
 import { SERIES } from './series.ts';
-
-/** The store process at one moment, from outside and inside. */
-export interface Sample {
-  readonly elapsedS: number;
-  /** Which store process it was of: 0 for the first, one more after each kill. */
-  readonly life: number;
-  readonly outside: ProcessView;
-  /** Undefined when the process did not answer in time. */
-  readonly inside: InsideSample | undefined;
-}
 
 type Cell = number | string | undefined;
 type Column = readonly [name: string, cell: (sample: Sample, before: Sample | undefined) => Cell];

@@ -1,6 +1,15 @@
+import type { LatencyOperation } from './operation-latency.ts';
 import type { Unit } from './report/quantity.ts';
-import type { Sample } from './samples.ts';
-import type { LatencyOperation, SeriesDescription } from './summary.ts';
+import type { Sample } from './sample.ts';
+
+export interface SeriesDescription {
+  readonly name: string;
+  /** Of samples.csv. A value there times `columnScale` is the series in `unit`. */
+  readonly column: string;
+  readonly columnScale: number;
+  readonly unit: Unit;
+  readonly title: string;
+}
 
 /** One number of each sample, which gates judge and reports draw. */
 export interface Series {

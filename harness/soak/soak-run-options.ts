@@ -7,8 +7,6 @@ import type { Ledger } from './ledger.ts';
 import type { Checkpoint } from './messages.ts';
 import type { Adoption, Undecided } from './replay.ts';
 
-export type Phase = 'opening' | 'writing' | 'reopening' | 'compacting' | 'checking' | 'closed';
-
 export interface SoakRunOptions {
   readonly open: OpenStoreUnderTest;
   readonly directory: string;

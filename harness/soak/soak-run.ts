@@ -10,11 +10,12 @@ import {
 import type { Operation } from '../workload.ts';
 import { LatencyRecorder } from './latency.ts';
 import type { RunTotals } from './ledger.ts';
+import type { LatencyOperation } from './operation-latency.ts';
+import type { Phase } from './phase.ts';
 import type { Undecided } from './replay.ts';
 import { restUntilCounted } from './rest.ts';
 import { InvariantBroken, outcomeOf, type RunOutcome } from './run-outcome.ts';
-import type { Phase, SoakRunOptions } from './soak-run-options.ts';
-import type { LatencyOperation } from './summary.ts';
+import type { SoakRunOptions } from './soak-run-options.ts';
 import { WorkloadClock } from './workload-clock.ts';
 
 /** Puts may be synchronous and endless: the process must also answer the observer. */

@@ -1,7 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { formatBytes, formatDuration } from '../units.ts';
+import type { Gate } from './gate.ts';
 import { formatQuantity, type Unit } from './report/quantity.ts';
-import type { Gate, Summary } from './summary.ts';
+import type { Summary } from './summary.ts';
 
 const MARKS: Readonly<Record<Gate['verdict'], string>> = {
   passed: '✅',

@@ -1,10 +1,12 @@
+import type { Comparison } from './comparison.ts';
+import type { Gate } from './gate.ts';
 import type { Host, Versions } from './host.ts';
 import { describeInvariants } from './invariants.ts';
 import { describeCoverage } from './latency-coverage.ts';
 import type { Observation } from './observation.ts';
 import type { SoakOptions } from './options.ts';
 import { describeSeries } from './series.ts';
-import { type Comparison, type Gate, SUMMARY_SCHEMA, type Summary } from './summary.ts';
+import { SUMMARY_SCHEMA, type Summary } from './summary.ts';
 import type { Verdict } from './verdict.ts';
 
 export interface SummaryParts {

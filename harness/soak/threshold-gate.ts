@@ -1,7 +1,7 @@
 import { mean, median, quantile } from 'simple-statistics';
+import type { Gate } from './gate.ts';
 import type { JudgedSample, MeasuredPoint } from './judged-sample.ts';
 import type { Series } from './series.ts';
-import type { Gate } from './summary.ts';
 import type { Threshold } from './threshold.ts';
 import { holds, toGate, undecided } from './threshold-verdict.ts';
 import { judgeTrend } from './trend-gate.ts';

@@ -1,6 +1,6 @@
+import type { Gate, GateKind } from './gate.ts';
 import { formatAgainstLimit } from './gate-quantity.ts';
 import type { Unit } from './report/quantity.ts';
-import type { Gate, GateKind } from './summary.ts';
 import type { Threshold } from './threshold.ts';
 
 /** An upper limit is raised by the margin, a lower one is lowered. */

@@ -1,6 +1,6 @@
 import jsep, { type Expression } from 'jsep';
+import type { Gate } from './gate.ts';
 import { SERIES, type Series, seriesNamed } from './series.ts';
-import type { Gate } from './summary.ts';
 
 /** One gate as a profile states it. */
 export interface Threshold {

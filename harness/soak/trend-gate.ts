@@ -1,10 +1,10 @@
 import { type Estimate, estimateGrowth, estimateTrend, type Point } from '../statistics/trend.ts';
 import { formatCount } from '../units.ts';
+import type { Gate } from './gate.ts';
 import { formatOfGate } from './gate-quantity.ts';
 import type { MeasuredPoint } from './judged-sample.ts';
 import { formatQuantity } from './report/quantity.ts';
-import type { Sample } from './samples.ts';
-import type { Gate } from './summary.ts';
+import type { Sample } from './sample.ts';
 import type { Threshold } from './threshold.ts';
 import { toGate, undecided, withMargin } from './threshold-verdict.ts';
 

@@ -1,6 +1,6 @@
 import { ExitCode } from '../exit-code.ts';
+import type { Gate } from './gate.ts';
 import type { Observation } from './observation.ts';
-import type { Gate } from './summary.ts';
 
 export interface Verdict {
   readonly word: 'pass' | 'broken' | 'inconclusive' | 'threshold' | 'interrupted';

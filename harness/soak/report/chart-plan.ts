@@ -1,4 +1,4 @@
-import type { SeriesDescription } from '../summary.ts';
+import type { SeriesDescription } from '../series.ts';
 import type { Scale } from './page-data.ts';
 import type { Unit } from './quantity.ts';
 import type { SampleTable } from './sample-table.ts';

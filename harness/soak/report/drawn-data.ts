@@ -1,4 +1,6 @@
-import type { Gate, RunEvent, Summary } from '../summary.ts';
+import type { Gate } from '../gate.ts';
+import type { RunEvent } from '../run-event.ts';
+import type { Summary } from '../summary.ts';
 import { type PlannedChart, valuesOf } from './chart-plan.ts';
 import { downsample } from './downsample.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Sample } from '../samples.ts';
+import type { Sample } from '../sample.ts';
 import { SERIES } from '../series.ts';
 import type { SampleTable } from './sample-table.ts';
 

@@ -1,6 +1,7 @@
-import type { Sample } from '../samples.ts';
+import type { Gate } from '../gate.ts';
+import type { RunEvent } from '../run-event.ts';
+import type { Sample } from '../sample.ts';
 import { describeSeries } from '../series.ts';
-import type { Gate, RunEvent } from '../summary.ts';
 import { type PlannedChart, planCharts, valueAt } from './chart-plan.ts';
 import { drawnData, rounded, spanOf, spansByKind } from './drawn-data.ts';
 import { GrowingSamples } from './growing-samples.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { AbortWatch } from '../../../harness/soak/abort-watch.ts';
 import { judgeGates } from '../../../harness/soak/gates.ts';
-import type { Sample } from '../../../harness/soak/samples.ts';
+import type { Sample } from '../../../harness/soak/sample.ts';
 import { parseThreshold, type Threshold } from '../../../harness/soak/threshold.ts';
 
 interface Numbers {

@@ -1,4 +1,4 @@
-import type { Comparison, ComparisonRow } from '../../summary.ts';
+import type { Comparison, ComparisonRow } from '../../comparison.ts';
 import { type Html, html } from '../html.ts';
 import { formatQuantity } from '../quantity.ts';
 

@@ -1,5 +1,7 @@
+import type { Gate } from '../../gate.ts';
 import { formatOfGate } from '../../gate-quantity.ts';
-import type { Gate, Invariant, Summary } from '../../summary.ts';
+import type { Invariant } from '../../invariants.ts';
+import type { Summary } from '../../summary.ts';
 import { type Html, html } from '../html.ts';
 import { formatQuantity } from '../quantity.ts';
 import type { SampleTable } from '../sample-table.ts';

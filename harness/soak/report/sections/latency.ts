@@ -1,5 +1,5 @@
 import { formatCount } from '../../../units.ts';
-import type { OperationLatency } from '../../summary.ts';
+import type { OperationLatency } from '../../operation-latency.ts';
 import { type Html, html } from '../html.ts';
 import { formatQuantity } from '../quantity.ts';
 
