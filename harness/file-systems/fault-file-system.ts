@@ -1,5 +1,5 @@
 import type { FileSystem } from '../../src/engine/index.ts';
-import { type Call, intercept, isChange } from './fault-interception.ts';
+import { type Call, intercept, isChange } from './intercepted.ts';
 import type { RecordingFileSystem } from './recording-file-system.ts';
 import { systemError } from './system-error.ts';
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { DiskModel } from '../../harness/crash/disk/disk-model.ts';
 import { fileSystemOf, imageOf } from '../../harness/file-systems/disk-image.ts';
+import { type Call, intercept, isChange } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { RecordingFileSystem } from '../../harness/file-systems/recording-file-system.ts';
 import { Prng } from '../../harness/prng.ts';
@@ -17,7 +18,6 @@ import {
 } from '../../src/engine/index.ts';
 import { sealPath } from '../../src/engine/seal/seal-file.ts';
 import { mergeByHand } from '../support/merge-by-hand.ts';
-import { type Call, intercepted, isChange } from './intercepted-file-system.ts';
 import { DIRECTORY, everyFile, open } from './store-in-memory.ts';
 
 const TARGET = '/backups/first';
@@ -109,7 +109,7 @@ describe('a backup', () => {
 
   test('copies where the target is on another device, and finds out what was damaged', async () => {
     const store = await openSource(
-      intercepted(disk, (call) => {
+      intercept(disk, (call) => {
         if (call.method === 'link') throw Object.assign(new Error('EXDEV'), { code: 'EXDEV' });
         return call.proceed();
       }),
@@ -117,7 +117,7 @@ describe('a backup', () => {
     for (let round = 0; round < 6; round++) fill(store, round);
     await store.close();
     await using again = await openSource(
-      intercepted(disk, (call) => {
+      intercept(disk, (call) => {
         if (call.method === 'link') throw Object.assign(new Error('EXDEV'), { code: 'EXDEV' });
         return call.proceed();
       }),
@@ -163,7 +163,7 @@ describe('a backup', () => {
     ['cannot be read', () => {}],
   ])('copies the active segment again where the one that is there %s', async (what, damage) => {
     const bad = new Set<unknown>();
-    const fileSystem = intercepted(disk, (call) => {
+    const fileSystem = intercept(disk, (call) => {
       // More than what is looked at before a backup begins.
       const isInMiddle = call.method === 'read' && (call.args[3] as number) > 64;
       if (isInMiddle && bad.has(call.args[0]))
@@ -257,7 +257,7 @@ describe('a backup', () => {
 
   test('backs up a poisoned store as far as it is durable', async () => {
     let broken = false;
-    const fileSystem = intercepted(disk, (call) => {
+    const fileSystem = intercept(disk, (call) => {
       if (broken && call.method === 'write') throw Object.assign(new Error('EIO'), { code: 'EIO' });
       return call.proceed();
     });
@@ -338,7 +338,7 @@ function mortal(fileSystem: MemoryFileSystem) {
     throw new Killed();
   };
   return {
-    fileSystem: intercepted(fileSystem, around),
+    fileSystem: intercept(fileSystem, around),
     arm: (step: number) => {
       stepsLeft = step;
     },

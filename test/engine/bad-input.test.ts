@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { systemError } from '../../harness/file-systems/system-error.ts';
 import {
   type BatchOperation,
   type BytesLike,
@@ -16,7 +18,6 @@ import {
   type StoreReader,
 } from '../../src/engine/index.ts';
 import { directoryBytes } from '../support/directory-bytes.ts';
-import { intercept, systemError } from '../support/intercepted-file-system.ts';
 import { failureOf } from '../support/rejection.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -24,7 +25,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 let calls = 0;
 /** Counts what reaches the disk. */
 function counted(fileSystem: FileSystem = new NodeFileSystem()): FileSystem {
-  return intercept(fileSystem, (_, proceed) => {
+  return intercept(fileSystem, ({ proceed }) => {
     calls++;
     return proceed();
   });
@@ -303,7 +304,7 @@ describe('a poisoned store', () => {
     const directory = temporaryDirectory();
     const memory = new MemoryFileSystem();
     let broken = false;
-    const fileSystem = intercept(memory, ({ method }, proceed) => {
+    const fileSystem = intercept(memory, ({ method, proceed }) => {
       if (broken && method === 'write') throw systemError('EIO');
       return proceed();
     });

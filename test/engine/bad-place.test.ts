@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { intercept } from '../../harness/file-systems/intercepted.ts';
 import {
   MAX_KEY_BYTES,
   NodeFileSystem,
@@ -22,7 +23,6 @@ import {
   salvage,
 } from '../../src/engine/index.ts';
 import { directoryBytes } from '../support/directory-bytes.ts';
-import { intercept } from '../support/intercepted-file-system.ts';
 import { failureOf, rejectionOf } from '../support/rejection.ts';
 import { StoreProcess } from '../support/store-process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -217,7 +217,7 @@ describe('files that come in and go out', () => {
   });
 
   test('importing a line longer than any record can be names the line', async () => {
-    const endless = intercept(new NodeFileSystem(), ({ method, args, name }, proceed) => {
+    const endless = intercept(new NodeFileSystem(), ({ method, args, name, proceed }) => {
       if (method !== 'read' || name !== 'endless.jsonl') return proceed();
       const [, buffer, offset, length, position] = args as [number, Buffer, number, number, number];
       buffer.fill(0x20, offset, offset + length);

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Call, intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { systemError } from '../../harness/file-systems/system-error.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import {
   openReader,
@@ -11,7 +13,6 @@ import {
 } from '../../src/engine/index.ts';
 import { DescriptorPool, type PooledDescriptor } from '../../src/engine/segment/descriptor-pool.ts';
 import { SegmentFiles } from '../../src/engine/segment/segment-files.ts';
-import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
 
 /**
  * Open descriptors equal what `stats()` says, and none is left after a close or a failed open
@@ -30,15 +31,15 @@ interface Attempt {
   readonly failed: () => string | undefined;
 }
 
-const anyButClose = ({ method }: FileSystemCall) => method !== 'close';
-const close = ({ method }: FileSystemCall) => method === 'close';
+const anyButClose = ({ method }: Call) => method !== 'close';
+const close = ({ method }: Call) => method === 'close';
 
 /**
  * Makes an attempt with the first call failing, then one with the second, and so on, until none is
  * left to fail.
  */
 async function failEachCall(
-  which: (call: FileSystemCall) => boolean,
+  which: (call: Call) => boolean,
   prepare: () => Promise<MemoryFileSystem>,
   attempt: (attempt: Attempt) => Promise<void>,
 ): Promise<void> {
@@ -47,12 +48,12 @@ async function failEachCall(
     let armed = false;
     let count = 0;
     let failed: string | undefined;
-    const fileSystem = intercept(memory, (call, proceed) => {
-      if (!armed || !which(call) || ++count !== n) return proceed();
+    const fileSystem = intercept(memory, (call) => {
+      if (!armed || !which(call) || ++count !== n) return call.proceed();
       failed = `${call.method} ${call.name}`;
       // A close that reports an error has closed all the same: closing again would hit somebody
       // else's descriptor.
-      if (call.method === 'close') proceed();
+      if (call.method === 'close') call.proceed();
       const error = systemError('EIO');
       if (/Async$|holdLease/.test(call.method)) return Promise.reject(error);
       throw error;
@@ -199,7 +200,7 @@ describe('open descriptors', () => {
 
 describe.each(STORES)('an opening %s that fails', (_, prepare) => {
   const openings = (
-    which: (call: FileSystemCall) => boolean,
+    which: (call: Call) => boolean,
     check: (attempt: Attempt, error: Error | undefined) => Promise<void>,
   ) =>
     failEachCall(which, prepare, async (attempt) => {
@@ -386,7 +387,7 @@ describe('the descriptor pool', () => {
             memory.writeFile(segmentPath(DIRECTORY, segmentId), Buffer.from([segmentId]));
           }
           const opened: number[] = [];
-          const fileSystem = intercept(memory, ({ method, name }, proceed) => {
+          const fileSystem = intercept(memory, ({ method, name, proceed }) => {
             if (method === 'open') opened.push(Number.parseInt(name, 10));
             return proceed();
           });
@@ -432,7 +433,7 @@ describe('the descriptor pool', () => {
   test('of none opens one for every read, and keeps none', async () => {
     const memory = await filled((store) => store.close());
     let opens = 0;
-    const fileSystem = intercept(memory, ({ method, name }, proceed) => {
+    const fileSystem = intercept(memory, ({ method, name, proceed }) => {
       if (method === 'open' && name === '00000001.dwal') opens++;
       return proceed();
     });
@@ -451,7 +452,7 @@ describe('a close while a read is in flight', () => {
   /** A file system whose reads off the event loop end when they are told to. */
   function withHeldReads(memory: MemoryFileSystem) {
     const held: (() => void)[] = [];
-    const fileSystem = intercept(memory, ({ method }, proceed) =>
+    const fileSystem = intercept(memory, ({ method, proceed }) =>
       method === 'readAsync'
         ? new Promise<void>((resolve) => held.push(resolve)).then(proceed)
         : proceed(),

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { systemError } from '../../harness/file-systems/system-error.ts';
 import { DurableMarkWriter } from '../../src/engine/lock/durable-mark.ts';
-import { intercept, systemError } from '../support/intercepted-file-system.ts';
 
 const ID = Buffer.alloc(16, 1);
 
@@ -10,9 +11,9 @@ describe('durable mark', () => {
     let failed = false;
     const told = new Set<unknown>();
     // As the kernel does: one failed write-back, reported once to each descriptor.
-    const fileSystem = intercept(new MemoryFileSystem(), (call, proceed) => {
+    const fileSystem = intercept(new MemoryFileSystem(), (call) => {
       if (!failed || !call.method.startsWith('dataSync') || told.has(call.args[0]))
-        return proceed();
+        return call.proceed();
       told.add(call.args[0]);
       if (call.method === 'dataSyncAsync') return Promise.reject(systemError('EIO'));
       throw systemError('EIO');

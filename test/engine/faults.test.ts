@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
@@ -9,7 +10,6 @@ import { scanLog } from '../../src/engine/recovery/recovery.ts';
 import { SealSet } from '../../src/engine/seal/seal-set.ts';
 import { listSegments } from '../../src/engine/segment/segment-list.ts';
 import { SCAN_CHUNK_BYTES } from '../../src/engine/segment/segment-scanner.ts';
-import { intercepted } from './intercepted-file-system.ts';
 import { DIRECTORY, open, txidsIn, withoutSidecars } from './store-in-memory.ts';
 
 /**
@@ -297,7 +297,7 @@ describe('fault 7: opening reads whole segments into memory', () => {
     leastDiscarded = 1,
   ): Promise<number> {
     let longest = 0;
-    const watched = intercepted(fileSystem, ({ method, args, proceed }) => {
+    const watched = intercept(fileSystem, ({ method, args, proceed }) => {
       if (method === 'read') longest = Math.max(longest, args[3] as number);
       return proceed();
     });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { openStore } from '../../src/engine/index.ts';
-import { intercept } from '../support/intercepted-file-system.ts';
 
 const KEYS = 40;
 
@@ -16,7 +16,7 @@ describe('getMany', () => {
         fc.array(fc.nat(KEYS + 5), { maxLength: 60 }),
         async (writes, wanted) => {
           let preads = 0;
-          const fileSystem = intercept(new MemoryFileSystem(), ({ method }, proceed) => {
+          const fileSystem = intercept(new MemoryFileSystem(), ({ method, proceed }) => {
             if (method === 'read') preads++;
             return proceed();
           });
@@ -42,7 +42,7 @@ describe('getMany', () => {
 
   test('reads neighbours with one pread', async () => {
     let preads = 0;
-    const fileSystem = intercept(new MemoryFileSystem(), ({ method }, proceed) => {
+    const fileSystem = intercept(new MemoryFileSystem(), ({ method, proceed }) => {
       if (method === 'read') preads++;
       return proceed();
     });

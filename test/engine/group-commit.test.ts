@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { DiskModel } from '../../harness/crash/disk/disk-model.ts';
 import { History } from '../../harness/crash/promises/history.ts';
 import { EMPTY_DISK, fileSystemOf } from '../../harness/file-systems/disk-image.ts';
+import { type Call, intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { RecordingFileSystem } from '../../harness/file-systems/recording-file-system.ts';
 import type { TraceEvent } from '../../harness/file-systems/trace.ts';
@@ -11,7 +12,6 @@ import { RecordType } from '../../src/engine/format/format.ts';
 import { openLog, openStore } from '../../src/engine/index.ts';
 import { GroupCommit } from '../../src/engine/log/group-commit.ts';
 import { MAX_UNSYNCED_RECORDS } from '../../src/engine/recovery/recovery.ts';
-import { type FileSystemCall, intercept } from '../support/intercepted-file-system.ts';
 
 const DIRECTORY = '/store';
 const nextTurn = () => new Promise(setImmediate);
@@ -57,12 +57,13 @@ describe('group commit', () => {
 /** A store whose syncs in the thread pool end when they are told to. */
 async function openWithGate(options: { segmentBytes?: number } = {}) {
   const memory = new MemoryFileSystem();
-  const calls: FileSystemCall[] = [];
+  const calls: Call[] = [];
   const waiting: (() => void)[] = [];
-  const fileSystem = intercept(memory, (call, proceed) => {
+  const fileSystem = intercept(memory, (call) => {
     calls.push(call);
-    if (call.method !== 'dataSyncAsync' && call.method !== 'directorySyncAsync') return proceed();
-    return new Promise<void>((resolve) => waiting.push(resolve)).then(proceed);
+    if (call.method !== 'dataSyncAsync' && call.method !== 'directorySyncAsync')
+      return call.proceed();
+    return new Promise<void>((resolve) => waiting.push(resolve)).then(call.proceed);
   });
   const store = await openStore(DIRECTORY, { fileSystem, ...options });
   calls.length = 0;
@@ -151,7 +152,7 @@ describe('the order of syncs', () => {
     const acknowledge = (length: number) => {
       acknowledged.set(trace.length, length);
     };
-    const memory = intercept(new MemoryFileSystem(), ({ method }, proceed) => {
+    const memory = intercept(new MemoryFileSystem(), ({ method, proceed }) => {
       if (method !== 'dataSyncAsync' && method !== 'directorySyncAsync') return proceed();
       return turns(prng.below(6)).then(proceed);
     });
@@ -240,7 +241,7 @@ describe('the order of syncs', () => {
   test('a record that would be one too many unsynced waits for a sync', async () => {
     const memory = new MemoryFileSystem();
     const syncs: string[] = [];
-    const fileSystem = intercept(memory, ({ method, name }, proceed) => {
+    const fileSystem = intercept(memory, ({ method, name, proceed }) => {
       if (method === 'dataSync') syncs.push(name);
       return proceed();
     });

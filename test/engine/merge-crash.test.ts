@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { DiskModel } from '../../harness/crash/disk/disk-model.ts';
 import { crashImages, imageDigest } from '../../harness/crash/states/crash-images.ts';
 import { type DiskImage, EMPTY_DISK, fileSystemOf } from '../../harness/file-systems/disk-image.ts';
+import { intercept, isChange } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { RecordingFileSystem } from '../../harness/file-systems/recording-file-system.ts';
 import type { TraceEvent } from '../../harness/file-systems/trace.ts';
@@ -12,7 +13,6 @@ import { Keydir } from '../../src/engine/keydir/keydir.ts';
 import { RecordLog } from '../../src/engine/log/record-log.ts';
 import { mergeRun } from '../../src/engine/merge/merge.ts';
 import type { MergeCandidate } from '../../src/engine/merge/merge-choice.ts';
-import { intercepted, isChange } from './intercepted-file-system.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
 /** Puts and Deletes of four keys, by segment: most are overwritten or deleted in a later one. */
@@ -57,7 +57,7 @@ describe('a compaction killed at any step', () => {
         for (let step = 0; ; step++) {
           const fileSystem = base.afterProcessDeath();
           let steps = Number.NEGATIVE_INFINITY;
-          const dying = intercepted(fileSystem, (call) => {
+          const dying = intercept(fileSystem, (call) => {
             if (isChange(call) && steps++ >= step) throw new Error('killed');
             return call.proceed();
           });

@@ -2,13 +2,13 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Call, intercept, isChange } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openStore, type Probe, type ScannedRecord, type Store } from '../../src/engine/index.ts';
 import { sealPath } from '../../src/engine/seal/seal-file.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-import { type Call, DescriptorPaths, intercepted, isChange } from './intercepted-file-system.ts';
 import { DIRECTORY, everyFile, open } from './store-in-memory.ts';
 
 const EVERYTHING = { deadRatio: 0 };
@@ -42,13 +42,10 @@ function logFiles(fileSystem: MemoryFileSystem): Record<string, string> {
 /** A store in memory, and what each call of its merges meets once `meet` is set. */
 async function storeThatMeets(probe?: Probe) {
   const inner = new MemoryFileSystem();
-  const paths = new DescriptorPaths();
   const met: { meet: ((call: Call, path: string) => void) | undefined } = { meet: undefined };
-  const fileSystem = intercepted(inner, (call) => {
-    met.meet?.(call, typeof call.args[0] === 'string' ? call.args[0] : (paths.of(call) ?? ''));
-    const result = call.proceed();
-    paths.note(call, result);
-    return result;
+  const fileSystem = intercept(inner, (call) => {
+    met.meet?.(call, call.path);
+    return call.proceed();
   });
   const store = await open(fileSystem, probe === undefined ? {} : { probe });
   await writeGarbage(store);

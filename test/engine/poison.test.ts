@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Call, intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
+import { systemError } from '../../harness/file-systems/system-error.ts';
 import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
 import { readMark } from '../../src/engine/lock/durable-mark.ts';
-import { type FileSystemCall, intercept, systemError } from '../support/intercepted-file-system.ts';
 import { failureOf, rejectionOf } from '../support/rejection.ts';
 
 /**
@@ -15,18 +16,18 @@ const SYNCS = new Set(['dataSync', 'dataSyncAsync', 'directorySync', 'directoryS
 
 class FaultyStore {
   readonly memory = new MemoryFileSystem();
-  readonly calls: FileSystemCall[] = [];
+  readonly calls: Call[] = [];
   /** What the probe was told. */
   readonly reported: StoreError[] = [];
   /** Calls that fail from now on. */
-  fault: (call: FileSystemCall) => boolean = () => false;
+  fault: (call: Call) => boolean = () => false;
   store!: Store;
 
   static async open(): Promise<FaultyStore> {
     const faulty = new FaultyStore();
-    const fileSystem = intercept(faulty.memory, (call, proceed) => {
+    const fileSystem = intercept(faulty.memory, (call) => {
       faulty.calls.push(call);
-      if (!faulty.fault(call)) return proceed();
+      if (!faulty.fault(call)) return call.proceed();
       const error = systemError('EIO');
       if (call.method.endsWith('Async')) return Promise.reject(error);
       throw error;
@@ -49,14 +50,14 @@ class FaultyStore {
 }
 
 const isSegment = (name: string) => name.endsWith('.dwal');
-const onSegment = (method: string) => (call: FileSystemCall) =>
+const onSegment = (method: string) => (call: Call) =>
   call.method === method && isSegment(call.name);
-const onMark = (method: string) => (call: FileSystemCall) =>
+const onMark = (method: string) => (call: Call) =>
   call.method === method && call.name === 'durable-mark';
 
 interface Fault {
   readonly what: string;
-  readonly fault: (call: FileSystemCall) => boolean;
+  readonly fault: (call: Call) => boolean;
   readonly write: (store: Store) => unknown;
   readonly code: StoreError['code'];
 }
@@ -275,7 +276,7 @@ describe('a failed write', () => {
     const memory = new MemoryFileSystem();
     let letSyncEnd = () => {};
     let broken = false;
-    const fileSystem = intercept(memory, ({ method }, proceed) => {
+    const fileSystem = intercept(memory, ({ method, proceed }) => {
       if (broken && method === 'write') throw systemError('ENOSPC');
       if (method !== 'dataSyncAsync') return proceed();
       return new Promise<void>((resolve) => {
@@ -351,9 +352,9 @@ describe('a short write', () => {
             return fileSystem.readFile(`${DIRECTORY}/00000001.dwal`).subarray(0, offset);
           };
           const whole = await run(new MemoryFileSystem());
-          const short: MemoryFileSystem = intercept(new MemoryFileSystem(), (call, proceed) => {
+          const short: MemoryFileSystem = intercept(new MemoryFileSystem(), (call) => {
             const most = shares.next().value as number;
-            return shortened(call, most, short) ?? proceed();
+            return shortened(call, most, short) ?? call.proceed();
           });
           expect((await run(short)).equals(whole)).toBe(true);
         },
@@ -367,8 +368,8 @@ describe('a short write', () => {
     async (method) => {
       const memory = new MemoryFileSystem();
       let stuck = false;
-      const fileSystem = intercept(memory, (call, proceed) =>
-        stuck && call.method === method ? 0 : proceed(),
+      const fileSystem = intercept(memory, (call) =>
+        stuck && call.method === method ? 0 : call.proceed(),
       );
       const store = await openStore(DIRECTORY, { fileSystem });
       stuck = true;
@@ -385,7 +386,7 @@ describe('a short write', () => {
 
 /** Makes a write call, but of its first `most` bytes only; undefined when it is no write. */
 function shortened(
-  { method, args }: FileSystemCall,
+  { method, args }: Call,
   most: number,
   fileSystem: MemoryFileSystem,
 ): number | undefined {

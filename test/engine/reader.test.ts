@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { RecordType } from '../../src/engine/format/format.ts';
 import { encodeFrame, frameBytes } from '../../src/engine/format/frame.ts';
@@ -16,7 +17,6 @@ import {
 import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
 import { sealPath } from '../../src/engine/seal/seal-file.ts';
 import { mergeByHand, mergeSteps } from '../support/merge-by-hand.ts';
-import { intercepted } from './intercepted-file-system.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
 let disk: MemoryFileSystem;
@@ -116,7 +116,7 @@ describe('a reader that is refreshed', () => {
         disk = whole.afterProcessDeath();
         let callsLeft = Number.POSITIVE_INFINITY;
         const steps = mergeSteps(disk, DIRECTORY, 2, 5);
-        const fileSystem = intercepted(disk, (call) => {
+        const fileSystem = intercept(disk, (call) => {
           if (callsLeft-- <= 0) steps.next();
           return call.proceed();
         });
@@ -138,7 +138,7 @@ describe('a reader that is refreshed', () => {
 
   test('says so when segments are replaced faster than they are read', async () => {
     await (await sealedSource()).close();
-    const fileSystem = intercepted(disk, (call) => {
+    const fileSystem = intercept(disk, (call) => {
       const result = call.proceed();
       const path = segmentPath(DIRECTORY, 3);
       if (call.method === 'readAsync' || call.method === 'read')

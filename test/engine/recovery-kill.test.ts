@@ -5,10 +5,10 @@ import { committedCorpus, FIXTURES } from '../../harness/corpus/corpus.ts';
 import type { FixtureFiles } from '../../harness/corpus/fixture.ts';
 import { readFixture } from '../../harness/corpus/fixture-files.ts';
 import { memoryCopy } from '../../harness/corpus/memory-copy.ts';
+import { type Call, intercept, isChange } from '../../harness/file-systems/intercepted.ts';
 import type { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import type { FileSystem } from '../../src/engine/index.ts';
-import { type Call, DescriptorPaths, intercepted, isChange } from './intercepted-file-system.ts';
 import { DIRECTORY, everyFile, open, QUARANTINE } from './store-in-memory.ts';
 
 class Killed extends Error {}
@@ -53,7 +53,7 @@ function killedAt(
   };
   return {
     killed: () => steps > step,
-    fileSystem: intercepted(fileSystem, (call) => {
+    fileSystem: intercept(fileSystem, (call) => {
       if (isChange(call) && steps++ >= step) die(call);
       return call.proceed();
     }),
@@ -164,21 +164,19 @@ class UnsyncedCopies {
   private readonly contents = new Set<string>();
 
   watch(fileSystem: MemoryFileSystem): MemoryFileSystem {
-    const paths = new DescriptorPaths();
-    return intercepted(fileSystem, (call) => {
+    return intercept(fileSystem, (call) => {
       if (call.method === 'truncate') {
         for (const path of [...this.names, ...this.contents]) {
           if (path.startsWith(QUARANTINE)) this.unsyncedAtCuts.add(path);
         }
       }
       const result = call.proceed();
-      paths.note(call, result);
-      this.note(call, result, paths);
+      this.note(call, result);
       return result;
     });
   }
 
-  private note(call: Call, result: unknown, paths: DescriptorPaths): void {
+  private note(call: Call, result: unknown): void {
     const [first, second] = call.args as string[];
     switch (call.method) {
       case 'makeDirectory':
@@ -197,10 +195,10 @@ class UnsyncedCopies {
         this.contents.delete(first as string);
         break;
       case 'write':
-        this.contents.add(paths.of(call));
+        this.contents.add(call.path);
         break;
       case 'dataSync':
-        this.contents.delete(paths.of(call));
+        this.contents.delete(call.path);
         break;
       case 'directorySync':
         for (const name of this.names) if (dirname(name) === first) this.names.delete(name);

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FIXTURES } from '../../harness/corpus/corpus.ts';
+import { intercept, isChange } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { encodeHeader } from '../../src/engine/format/frame.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { openReader, type Store } from '../../src/engine/index.ts';
 import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
-import { intercepted, isChange } from './intercepted-file-system.ts';
 import {
   DIRECTORY,
   discardingFixtures,
@@ -193,7 +193,7 @@ describe('opening read-only', () => {
       const fileSystem = await fixture(name);
       const before = everyFile(fileSystem);
       const changes: string[] = [];
-      const watched = intercepted(fileSystem, (call) => {
+      const watched = intercept(fileSystem, (call) => {
         if (isChange(call) || call.method === 'tryLock' || call.args[1] === 'write')
           changes.push(call.method);
         return call.proceed();
@@ -238,7 +238,7 @@ describe('a hostile log', () => {
       fileSystem.makeDirectory(DIRECTORY);
       fileSystem.writeFile(segmentPath(DIRECTORY, 1), headers(payloadBytes));
       let readBytes = 0;
-      const watched = intercepted(fileSystem, ({ method, proceed }) => {
+      const watched = intercept(fileSystem, ({ method, proceed }) => {
         const result = proceed();
         if (method === 'read') readBytes += result as number;
         return result;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { type Call, intercept, isChange } from '../../harness/file-systems/intercepted.ts';
 import type { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { QUARANTINE_LIMIT_BYTES } from '../../src/engine/recovery/quarantine.ts';
-import { type Call, DescriptorPaths, intercepted, isChange } from './intercepted-file-system.ts';
 import {
   DIRECTORY,
   discardingFixtures,
@@ -22,14 +22,10 @@ function failing(
   fileSystem: MemoryFileSystem,
   fails: (call: Call, path: string) => Error | undefined,
 ) {
-  const paths = new DescriptorPaths();
-  return intercepted(fileSystem, (call) => {
-    const path = typeof call.args[0] === 'string' ? call.args[0] : paths.of(call);
-    const error = isChange(call) ? fails(call, path ?? '') : undefined;
+  return intercept(fileSystem, (call) => {
+    const error = isChange(call) ? fails(call, call.path) : undefined;
     if (error !== undefined) throw error;
-    const result = call.proceed();
-    paths.note(call, result);
-    return result;
+    return call.proceed();
   });
 }
 
@@ -99,7 +95,7 @@ describe('quarantine', () => {
     fileSystem.makeDirectory(QUARANTINE);
     fileSystem.writeFile(join(QUARANTINE, 'old'), new Uint8Array());
     const nearlyFull = (freeBytes: number) =>
-      intercepted(fileSystem.afterProcessDeath(), ({ method, args, proceed }) => {
+      intercept(fileSystem.afterProcessDeath(), ({ method, args, proceed }) => {
         const result = proceed();
         if (method !== 'stat' || args[0] !== join(QUARANTINE, 'old')) return result;
         return { ...(result as object), sizeBytes: QUARANTINE_LIMIT_BYTES - freeBytes };
@@ -122,11 +118,9 @@ describe('the order of repair', () => {
     const fileSystem = await fixture('own/torn_then_rotated');
     fileSystem.writeFile(segmentPath(DIRECTORY, 3), new Uint8Array());
     const steps: string[] = [];
-    const paths = new DescriptorPaths();
-    const watched = intercepted(fileSystem, (call) => {
+    const watched = intercept(fileSystem, (call) => {
+      const { path } = call;
       const result = call.proceed();
-      paths.note(call, result);
-      const path = typeof call.args[0] === 'string' ? call.args[0] : paths.of(call);
       if (call.method === 'rename') steps.push('copied');
       if (call.method === 'truncate') steps.push(`cut ${path}`);
       if (call.method === 'dataSync' && path.endsWith('.dwal')) steps.push(`synced ${path}`);
@@ -149,11 +143,9 @@ describe('the order of repair', () => {
     const before = segmentsOf(fileSystem);
     const rewritten = new Map<string, number>();
     const unsynced = new Set<string>();
-    const paths = new DescriptorPaths();
-    const watched = intercepted(fileSystem, (call) => {
+    const watched = intercept(fileSystem, (call) => {
+      const { path } = call;
       const result = call.proceed();
-      paths.note(call, result);
-      const path = paths.of(call);
       if (call.method === 'dataSync') unsynced.delete(path);
       if (call.method !== 'write') return result;
       if (path.endsWith('durable-mark')) expect([...unsynced]).toEqual([]);
@@ -196,7 +188,7 @@ describe('the order of repair', () => {
     const fileSystem = await fixture('own/killed_after_a_sync');
     fileSystem.writeFile(segmentPath(DIRECTORY, 2_000), new Uint8Array());
     let created = 0;
-    const watched = intercepted(fileSystem, (call) => {
+    const watched = intercept(fileSystem, (call) => {
       if (call.method === 'open' && call.args[1] === 'create') created++;
       return call.proceed();
     });

@@ -1,6 +1,8 @@
 import { cpSync, mkdirSync, rmdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { intercept } from '../../harness/file-systems/intercepted.ts';
+import { systemError } from '../../harness/file-systems/system-error.ts';
 import { LEASE_STALE_MS } from '../../src/engine/host/file-system.ts';
 import {
   type FileSystem,
@@ -10,7 +12,6 @@ import {
   type Store,
 } from '../../src/engine/index.ts';
 import { readMark } from '../../src/engine/lock/durable-mark.ts';
-import { intercept, systemError } from '../support/intercepted-file-system.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { RemoteError, StoreProcess } from '../support/store-process.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -25,7 +26,7 @@ function ageLease(directory: string): void {
 
 /** A file system on which kernel locks do not exist, as some network ones are. */
 function withoutKernelLocks(onLease: (lease: Lease) => Lease = (lease) => lease): FileSystem {
-  return intercept(new NodeFileSystem(), ({ method }, proceed) => {
+  return intercept(new NodeFileSystem(), ({ method, proceed }) => {
     if (method === 'tryLock') return 'unsupported';
     if (method === 'holdLease') return (proceed() as Promise<Lease>).then(onLease);
     return proceed();
@@ -298,7 +299,7 @@ describe('without kernel locks', () => {
   test('a holder whose process cannot be looked at is not taken for dead', async () => {
     const directory = temporaryDirectory();
     const holder = await holderIn(directory, { kernelLocks: false });
-    const fileSystem = intercept(withoutKernelLocks(), ({ method, args }, proceed) => {
+    const fileSystem = intercept(withoutKernelLocks(), ({ method, args, proceed }) => {
       if (method === 'open' && args[0] === `/proc/${holder.pid}/stat`) throw systemError('EMFILE');
       return proceed();
     });
@@ -426,7 +427,7 @@ describe('with kernel locks', () => {
     const directory = temporaryDirectory();
     mkdirSync(join(directory, LEASE));
     ageLease(directory);
-    const fileSystem = intercept(new NodeFileSystem(), ({ method }, proceed) => {
+    const fileSystem = intercept(new NodeFileSystem(), ({ method, proceed }) => {
       if (method === 'write') throw systemError('ENOSPC');
       return proceed();
     });

@@ -1,5 +1,5 @@
 import { type FileSystem, NodeFileSystem } from '../../../src/engine/index.ts';
-import { type Call, intercept, isChange } from '../../file-systems/fault-interception.ts';
+import { type Call, intercept, isChange } from '../../file-systems/intercepted.ts';
 
 /** Counts the changes of a file system, and says which is the last. */
 export class KillPoint {

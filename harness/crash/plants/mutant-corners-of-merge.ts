@@ -12,7 +12,7 @@ import {
   SEAL_SUFFIX,
   sealPath,
 } from '../../../src/engine/seal/seal-file.ts';
-import { type Call, intercept, isChange } from '../../file-systems/fault-interception.ts';
+import { type Call, intercept, isChange } from '../../file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';

@@ -5,7 +5,7 @@ import { segmentPath } from '../../../src/engine/format/segment-name.ts';
 import { openStore, StoreError } from '../../../src/engine/index.ts';
 import { MARK_FILE } from '../../../src/engine/lock/durable-mark.ts';
 import { sealPath } from '../../../src/engine/seal/seal-file.ts';
-import { intercept } from '../../file-systems/fault-interception.ts';
+import { intercept } from '../../file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';

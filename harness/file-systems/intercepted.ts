@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { FileSystem } from '../../src/engine/index.ts';
 
 /** One call of a file system; `proceed` makes it. */
@@ -6,6 +7,8 @@ export interface Call {
   readonly args: readonly unknown[];
   /** The path that it is about, or at which its descriptor was opened. */
   readonly path: string;
+  /** The last part of `path`. */
+  readonly name: string;
   readonly proceed: () => unknown;
 }
 
@@ -26,6 +29,7 @@ export function intercept<T extends FileSystem>(inner: T, around: (call: Call) =
           method,
           args,
           path,
+          name: basename(path),
           proceed: () => Reflect.apply(member, target, args),
         });
         if (method === 'open') paths.set(result, path);
