@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { ExitCode } from '../harness/exit-code.ts';
-import { UsageError } from './bench-directory.ts';
+import { UsageError } from './measuring/bench-directory.ts';
 import { benchProgram } from './program.ts';
 
 // A pipe that was closed, as `| head` does, is no reason to end a run.

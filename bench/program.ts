@@ -9,19 +9,7 @@ import { runObserver } from './commands/observer.ts';
 import { runOpenMemory } from './commands/open-memory.ts';
 import { runPeers } from './commands/peers.ts';
 import { runTelemetry } from './commands/telemetry.ts';
-import { GROUP_NAMES, type GroupName } from './groups.ts';
-
-/** What every measuring command takes. */
-export interface BenchOptions {
-  readonly dir: string;
-  readonly launches: number;
-  readonly rounds: number;
-  readonly scale: number;
-  readonly allowTmpfs?: true;
-  readonly json?: true;
-  readonly out?: string;
-  readonly actionJson?: string;
-}
+import { GROUP_NAMES, type GroupName } from './groups/groups.ts';
 
 export function benchProgram(): Command {
   const program = new Command('bench')

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { ExitCode } from '../harness/exit-code.ts';
 import { check } from './check/check.ts';
-import { writeGenerated } from './generated-files.ts';
+import { writeGenerated } from './generated/generated-files.ts';
 
 const command = new Command('npm run dashboards --')
   .description('Grafana dashboards, Prometheus rules and alerts, from code.')

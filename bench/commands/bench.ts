@@ -1,15 +1,15 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../src/engine/index.ts';
-import { actionBenchmarkOf } from '../action-benchmark.ts';
-import { inBenchDirectory } from '../bench-directory.ts';
-import { countsOf } from '../counts-contender.ts';
-import { OWN_ENGINE_URL } from '../engine-contender.ts';
-import { GROUP_NAMES, type GroupName } from '../groups.ts';
-import { measureRows } from '../measure-rows.ts';
-import { print, printResult, progress, writeJson } from '../output.ts';
-import type { BenchOptions } from '../program.ts';
-import { beginResult, type Result } from '../result.ts';
+import { countsOf } from '../builds/counts-contender.ts';
+import { OWN_ENGINE_URL } from '../builds/engine-contender.ts';
+import { measureRows } from '../builds/measure-rows.ts';
+import { GROUP_NAMES, type GroupName } from '../groups/groups.ts';
+import { actionBenchmarkOf } from '../measuring/action-benchmark.ts';
+import { inBenchDirectory } from '../measuring/bench-directory.ts';
+import type { BenchOptions } from '../measuring/options.ts';
+import { print, printResult, progress, writeJson } from '../measuring/output.ts';
+import { beginResult, type Result } from '../measuring/result.ts';
 
 /** The groups of a plain run; the floors stand in each of them. */
 const PLAIN_GROUPS = GROUP_NAMES.filter((name) => name !== 'floors');

@@ -1,13 +1,13 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { inBenchDirectory } from '../bench-directory.ts';
 import { type CompactionMeasures, compactionContender } from '../compaction/contender.ts';
 import { type CompactionSides, compactionTable } from '../compaction/table.ts';
-import { Contender } from '../contender.ts';
-import { describeMachine, print, progress, writeJson } from '../output.ts';
-import type { BenchOptions } from '../program.ts';
-import { beginResult, type Result } from '../result.ts';
-import { textOf } from '../table.ts';
+import { inBenchDirectory } from '../measuring/bench-directory.ts';
+import { Contender } from '../measuring/contender.ts';
+import type { BenchOptions } from '../measuring/options.ts';
+import { describeMachine, print, progress, writeJson } from '../measuring/output.ts';
+import { beginResult, type Result } from '../measuring/result.ts';
+import { textOf } from '../measuring/table.ts';
 import { checksumName } from './bench.ts';
 
 export interface CompactionResult extends Result, CompactionSides {}

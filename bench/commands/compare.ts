@@ -1,19 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { ExitCode } from '../../harness/exit-code.ts';
-import { actionBenchmarkOfComparison } from '../action-benchmark.ts';
-import { UsageError } from '../bench-directory.ts';
-import { type BuildsOptions, compareBuilds } from '../compare-builds.ts';
+import { type BuildsOptions, compareBuilds } from '../builds/compare-builds.ts';
+import { actionBenchmarkOfComparison } from '../measuring/action-benchmark.ts';
+import { UsageError } from '../measuring/bench-directory.ts';
 import {
   type Comparison,
   type CountComparison,
   compareResults,
   type RowComparison,
-} from '../comparison.ts';
-import { print, writeJson } from '../output.ts';
-import type { BenchOptions } from '../program.ts';
-import type { Result } from '../result.ts';
-import { readResult } from '../result-file.ts';
-import { formatChange, formatValue, textOf } from '../table.ts';
+} from '../measuring/comparison.ts';
+import type { BenchOptions } from '../measuring/options.ts';
+import { print, writeJson } from '../measuring/output.ts';
+import type { Result } from '../measuring/result.ts';
+import { readResult } from '../measuring/result-file.ts';
+import { formatChange, formatValue, textOf } from '../measuring/table.ts';
 import { runCompareSelfTest } from './compare-self-test.ts';
 
 export interface CompareCommandOptions

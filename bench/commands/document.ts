@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError } from '../bench-directory.ts';
 import { compactionTable } from '../compaction/table.ts';
-import { describeMachine, describeRun, progress } from '../output.ts';
-import { withComparison } from '../readme-comparison.ts';
-import type { Result } from '../result.ts';
-import { readResult } from '../result-file.ts';
-import { countTable, markdownOf, rowTable } from '../table.ts';
+import { UsageError } from '../measuring/bench-directory.ts';
+import { describeMachine, describeRun, progress } from '../measuring/output.ts';
+import { withComparison } from '../measuring/readme-comparison.ts';
+import type { Result } from '../measuring/result.ts';
+import { readResult } from '../measuring/result-file.ts';
+import { countTable, markdownOf, rowTable } from '../measuring/table.ts';
 import type { CompactionResult } from './compaction.ts';
 import { type GrowthResult, growthOfGet, growthTable } from './growth.ts';
 import { type PeersResult, peerTable, settingsTable } from './peers.ts';

@@ -1,9 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCount } from '../../harness/units.ts';
-import { inBenchDirectory } from '../bench-directory.ts';
-import { Contender } from '../contender.ts';
-import type { Row } from '../contest.ts';
 import {
   CALLS,
   type FillDetails,
@@ -11,10 +8,13 @@ import {
   growthContender,
   type OpenDetails,
 } from '../growth/contenders.ts';
-import { describeRun, print, progress, writeJson } from '../output.ts';
-import type { BenchOptions } from '../program.ts';
-import { attainmentOf, beginResult, type Result, typicalOf } from '../result.ts';
-import { formatValue, type Table, textOf } from '../table.ts';
+import { inBenchDirectory } from '../measuring/bench-directory.ts';
+import { Contender } from '../measuring/contender.ts';
+import type { Row } from '../measuring/contest.ts';
+import type { BenchOptions } from '../measuring/options.ts';
+import { describeRun, print, progress, writeJson } from '../measuring/output.ts';
+import { attainmentOf, beginResult, type Result, typicalOf } from '../measuring/result.ts';
+import { formatValue, type Table, textOf } from '../measuring/table.ts';
 import { checksumName } from './bench.ts';
 
 const SIZES = [10_000, 100_000, 1_000_000];

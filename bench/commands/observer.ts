@@ -1,7 +1,7 @@
 import { formatBytes } from '../../harness/units.ts';
-import { inBenchDirectory } from '../bench-directory.ts';
-import { measureObserverOverhead } from '../observer-overhead.ts';
-import { print, progress } from '../output.ts';
+import { inBenchDirectory } from '../measuring/bench-directory.ts';
+import { measureObserverOverhead } from '../measuring/observer-overhead.ts';
+import { print, progress } from '../measuring/output.ts';
 
 export async function runObserver({
   dir,

@@ -1,8 +1,8 @@
 import { formatBytes } from '../../harness/units.ts';
-import { inBenchDirectory } from '../bench-directory.ts';
-import { OWN_ENGINE_URL } from '../engine-contender.ts';
-import { measureOpenMemory } from '../open-memory.ts';
-import { print } from '../output.ts';
+import { OWN_ENGINE_URL } from '../builds/engine-contender.ts';
+import { inBenchDirectory } from '../measuring/bench-directory.ts';
+import { measureOpenMemory } from '../measuring/open-memory.ts';
+import { print } from '../measuring/output.ts';
 
 const LOG_BYTES = 1_100_000_000;
 

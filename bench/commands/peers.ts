@@ -1,11 +1,11 @@
-import { inBenchDirectory } from '../bench-directory.ts';
-import { type Row, runContest } from '../contest.ts';
-import { describeRun, print, progress, writeJson } from '../output.ts';
+import { inBenchDirectory } from '../measuring/bench-directory.ts';
+import { type Row, runContest } from '../measuring/contest.ts';
+import type { BenchOptions } from '../measuring/options.ts';
+import { describeRun, print, progress, writeJson } from '../measuring/output.ts';
+import { beginResult, type Result, typicalOf } from '../measuring/result.ts';
+import { formatValue, type Table, textOf } from '../measuring/table.ts';
 import { PEER_NAMES, type PeerDetails, peerContender } from '../peers/contender.ts';
 import { installPeers } from '../peers/installation.ts';
-import type { BenchOptions } from '../program.ts';
-import { beginResult, type Result, typicalOf } from '../result.ts';
-import { formatValue, type Table, textOf } from '../table.ts';
 import { checksumName } from './bench.ts';
 
 export interface PeersResult extends Result {

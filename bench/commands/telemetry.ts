@@ -1,8 +1,8 @@
 import { median } from 'simple-statistics';
-import { inBenchDirectory } from '../bench-directory.ts';
-import { print } from '../output.ts';
-import { textOf } from '../table.ts';
-import { runTelemetryRows } from '../telemetry.ts';
+import { runTelemetryRows } from '../builds/telemetry.ts';
+import { inBenchDirectory } from '../measuring/bench-directory.ts';
+import { print } from '../measuring/output.ts';
+import { textOf } from '../measuring/table.ts';
 
 export async function runTelemetry({
   dir,

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { mean } from 'simple-statistics';
-import { directorySizeBytes } from '../../harness/soak/directory-size.ts';
+import { directorySizeBytes } from '../../harness/soak/sampling/directory-size.ts';
 import * as engine from '../../src/engine/index.ts';
-import type { ContenderSpec } from '../contender.ts';
-import { countCalls } from '../counting-file-system.ts';
-import type { Group } from '../group.ts';
+import type { ContenderSpec } from '../measuring/contender.ts';
+import { countCalls } from '../measuring/counting-file-system.ts';
+import type { Group } from '../measuring/group.ts';
 import { type LoadMeasures, OverwriteLoad } from './overwrite-load.ts';
 
 /** About 220 MB of live values. */

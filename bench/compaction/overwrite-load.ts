@@ -3,7 +3,7 @@ import { keyChooser } from '../../harness/key-distribution.ts';
 import { Prng } from '../../harness/prng.ts';
 import { SyntheticValues } from '../../harness/synthetic-values.ts';
 import type { Store } from '../../src/engine/index.ts';
-import { turn } from '../workload.ts';
+import { turn } from '../measuring/workload.ts';
 import { type Latencies, latenciesOf, newHistogram, recordMs } from './latencies.ts';
 
 /** The soak's values and its share of reads, on keys that are all there and evenly chosen. */

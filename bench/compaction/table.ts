@@ -1,6 +1,6 @@
 import { median } from 'simple-statistics';
 import { formatBytes } from '../../harness/units.ts';
-import { formatValue, type Table } from '../table.ts';
+import { formatValue, type Table } from '../measuring/table.ts';
 import type { CompactionMeasures, MergeTotals } from './contender.ts';
 
 /** One a launch, in the order of the launches. */

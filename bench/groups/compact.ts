@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Prng } from '../../harness/prng.ts';
-import { type Group, type GroupContext, scaled, type Work } from '../group.ts';
-import { formKey, KEY_BYTES, turn } from '../workload.ts';
+import { type Group, type GroupContext, scaled, type Work } from '../measuring/group.ts';
+import { formKey, KEY_BYTES, turn } from '../measuring/workload.ts';
 
 const MEGABYTE = 1e6;
 const LOG_BYTES = 250 * MEGABYTE;

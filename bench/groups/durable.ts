@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { durableFloor } from '../floors.ts';
-import { type Group, type GroupContext, scaled } from '../group.ts';
-import { makeValue } from '../workload.ts';
+import { durableFloor } from '../measuring/floors.ts';
+import { type Group, type GroupContext, scaled } from '../measuring/group.ts';
+import { makeValue } from '../measuring/workload.ts';
 
 const CALLS_ALONE = 640;
 const CALLS_TOGETHER = 6400;

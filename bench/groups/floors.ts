@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { durableFloor, readFloor, writeFloor } from '../floors.ts';
-import { type Group, type GroupContext, scaled } from '../group.ts';
-import { FRAME_BYTES, shuffledIndexes } from '../workload.ts';
+import { durableFloor, readFloor, writeFloor } from '../measuring/floors.ts';
+import { type Group, type GroupContext, scaled } from '../measuring/group.ts';
+import { FRAME_BYTES, shuffledIndexes } from '../measuring/workload.ts';
 
 const FRAMES = 100_000;
 const SYNCS = 640;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { type Group, type GroupContext, scaled, type Work } from '../group.ts';
-import { fill, formKey, KEY_BYTES, shuffledIndexes } from '../workload.ts';
+import { type Group, type GroupContext, scaled, type Work } from '../measuring/group.ts';
+import { fill, formKey, KEY_BYTES, shuffledIndexes } from '../measuring/workload.ts';
 
 const KEYS = 100_000;
 const CALLS = 100_000;

@@ -1,6 +1,6 @@
-import { closeAll, openSegments, readFloor } from '../floors.ts';
-import { type GroupContext, type SetUpGroup, scaled } from '../group.ts';
-import { fill, formKey, KEY_BYTES, shuffledIndexes } from '../workload.ts';
+import { closeAll, openSegments, readFloor } from '../measuring/floors.ts';
+import { type GroupContext, type SetUpGroup, scaled } from '../measuring/group.ts';
+import { fill, formKey, KEY_BYTES, shuffledIndexes } from '../measuring/workload.ts';
 
 const CALLS = 100_000;
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { type Group, type GroupContext, scaled } from '../group.ts';
-import { measureOpenMemory } from '../open-memory.ts';
-import { fill } from '../workload.ts';
+import { type Group, type GroupContext, scaled } from '../measuring/group.ts';
+import { measureOpenMemory } from '../measuring/open-memory.ts';
+import { fill } from '../measuring/workload.ts';
 
 const KEYS = 1_000_000;
 const LOG_BYTES = 1_100_000_000;

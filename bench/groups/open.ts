@@ -1,7 +1,13 @@
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Engine, type Group, type GroupContext, scaled, type Work } from '../group.ts';
-import { fill } from '../workload.ts';
+import {
+  type Engine,
+  type Group,
+  type GroupContext,
+  scaled,
+  type Work,
+} from '../measuring/group.ts';
+import { fill } from '../measuring/workload.ts';
 
 const RECORDS = 1_000_000;
 

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { BatchOperation } from '../../src/engine/index.ts';
-import { writeFloor } from '../floors.ts';
-import { type Group, type GroupContext, scaled } from '../group.ts';
-import { formKey, KEY_BYTES, makeValue } from '../workload.ts';
+import { writeFloor } from '../measuring/floors.ts';
+import { type Group, type GroupContext, scaled } from '../measuring/group.ts';
+import { formKey, KEY_BYTES, makeValue } from '../measuring/workload.ts';
 
 const CALLS = 100_000;
 const BATCH = 1000;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { type Group, type GroupContext, scaled } from '../group.ts';
-import { formKey, KEY_BYTES, turn } from '../workload.ts';
+import { type Group, type GroupContext, scaled } from '../measuring/group.ts';
+import { formKey, KEY_BYTES, turn } from '../measuring/workload.ts';
 
 const LOG_BYTES = 1e9;
 const VALUE_BYTES = 1024;

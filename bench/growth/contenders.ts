@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../src/engine/index.ts';
-import type { ContenderSpec } from '../contender.ts';
-import { closeAll, openSegments, readFloor, writeFloor } from '../floors.ts';
-import type { Group, Work } from '../group.ts';
-import { formKey, KEY_BYTES, makeValue, shuffledIndexes } from '../workload.ts';
+import type { ContenderSpec } from '../measuring/contender.ts';
+import { closeAll, openSegments, readFloor, writeFloor } from '../measuring/floors.ts';
+import type { Group, Work } from '../measuring/group.ts';
+import { formKey, KEY_BYTES, makeValue, shuffledIndexes } from '../measuring/workload.ts';
 import { type Filled, fillTimed } from './filling.ts';
 
 /** Gets, and puts, of one round. */

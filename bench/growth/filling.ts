@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Store } from '../../src/engine/index.ts';
-import { formKey, KEY_BYTES, makeValue, type Places, turn } from '../workload.ts';
+import { formKey, KEY_BYTES, makeValue, type Places, turn } from '../measuring/workload.ts';
 
 /**
  * About a millisecond of puts between two turns of the event loop, so that its delay shows stalls

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { ContenderSpec } from '../contender.ts';
-import { type Group, scaled, type Work } from '../group.ts';
-import { formKey, KEY_BYTES, makeValue, shuffledIndexes } from '../workload.ts';
+import type { ContenderSpec } from '../measuring/contender.ts';
+import { type Group, scaled, type Work } from '../measuring/group.ts';
+import { formKey, KEY_BYTES, makeValue, shuffledIndexes } from '../measuring/workload.ts';
 import { betterSqlite3Peer } from './better-sqlite3.ts';
 import { classicLevelPeer } from './classic-level.ts';
 import { lmdbPeer } from './lmdb.ts';

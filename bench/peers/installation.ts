@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { UsageError } from '../bench-directory.ts';
+import { UsageError } from '../measuring/bench-directory.ts';
 
 /** Exact, so that two runs compare the same. */
 const VERSIONS = { lmdb: '3.5.6', 'classic-level': '3.0.0', 'better-sqlite3': '12.11.1' } as const;

@@ -1,4 +1,4 @@
-import { describeVersions } from '../../harness/soak/host.ts';
+import { describeVersions } from '../../harness/soak/result/host.ts';
 import { openStore } from '../../src/engine/index.ts';
 import type { Peer } from './peer.ts';
 

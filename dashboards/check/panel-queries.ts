@@ -1,5 +1,5 @@
-import { buildDashboard, type DashboardSpec } from '../dashboard.ts';
-import type { PanelSpec } from '../panel.ts';
+import { buildDashboard, type DashboardSpec } from '../panels/dashboard.ts';
+import type { PanelSpec } from '../panels/panel.ts';
 import type { PrometheusApi, Series } from './prometheus-api.ts';
 import { SCRAPE_SECONDS, type Span } from './subject-runs.ts';
 

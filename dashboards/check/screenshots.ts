@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
-import { buildDashboard, type DashboardSpec } from '../dashboard.ts';
+import { buildDashboard, type DashboardSpec } from '../panels/dashboard.ts';
 import type { PanelResult } from './panel-queries.ts';
 import { CannotCheck } from './processes.ts';
 import type { Series } from './prometheus-api.ts';

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { alertRulesYaml, recordingRulesYaml } from '../rule-files.ts';
+import { alertRulesYaml, recordingRulesYaml } from '../rules/rule-files.ts';
 import { freePort, type Processes } from './processes.ts';
 import { PrometheusApi } from './prometheus-api.ts';
 

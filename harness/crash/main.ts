@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
-import { describeHost, describeVersions } from '../soak/host.ts';
+import { describeHost, describeVersions } from '../soak/result/host.ts';
 import { type CampaignPart, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,

@@ -1,5 +1,5 @@
 import { mix32, Prng } from '../prng.ts';
-import type { SoakConfiguration } from './configuration.ts';
+import type { SoakConfiguration } from './run/configuration.ts';
 
 /** The last process then lives long enough to show a trend: only one life does. */
 const KILLS_UNTIL_SHARE = 0.6;

@@ -1,13 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { type CountedCheckpoint, judgeGates } from './gates.ts';
-import { describeHost, describeVersions } from './host.ts';
-import type { SoakOptions } from './options.ts';
+import { UsageError } from '../usage-error.ts';
+import { type CountedCheckpoint, judgeGates } from './gates/gates.ts';
+import type { SoakOptions } from './options/options.ts';
 import type { Progress } from './progress.ts';
 import { type LiveServer, serveLive } from './report/live-server.ts';
-import type { Sample } from './samples.ts';
-import type { RunEvent } from './summary.ts';
-import { UsageError } from './usage-error.ts';
+import { describeHost, describeVersions } from './result/host.ts';
+import type { RunEvent } from './run/run-event.ts';
+import type { Sample } from './sampling/sample.ts';
 
 /**
  * Estimates look at every sample so far: a long run looks again only when there are so many more.

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
-import { parseOptions } from './options.ts';
+import { UsageError } from '../usage-error.ts';
+import { parseOptions } from './options/options.ts';
 import { Refusal } from './refusal.ts';
+import { SERIES } from './sampling/series.ts';
 import { selfTest } from './self-test.ts';
-import { SERIES } from './series.ts';
 import { soak } from './soak.ts';
-import { UsageError } from './usage-error.ts';
 
 // A pipe that was closed, as `| head` does, is no reason to end a soak.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});

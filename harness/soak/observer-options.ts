@@ -1,8 +1,8 @@
-import type { SoakConfiguration } from './configuration.ts';
-import type { Prepared } from './life.ts';
 import type { Progress } from './progress.ts';
-import type { Sample } from './samples.ts';
-import type { RunEvent } from './summary.ts';
+import type { SoakConfiguration } from './run/configuration.ts';
+import type { Prepared } from './run/life.ts';
+import type { RunEvent } from './run/run-event.ts';
+import type { Sample } from './sampling/sample.ts';
 
 export interface ObserverOptions {
   readonly configuration: SoakConfiguration;

@@ -1,31 +1,31 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode } from '../exit-code.ts';
-import { NOTHING_ACKNOWLEDGED, readAcknowledged } from './acknowledgements.ts';
-import { isAtRest } from './at-rest.ts';
 import { ChaosPlan } from './chaos-plan.ts';
-import { directorySizeBytes } from './directory-size.ts';
-import { EventLog } from './event-log.ts';
-import type { CountedCheckpoint } from './gates.ts';
-import { RunLatency } from './latency.ts';
-import type { RunTotals } from './ledger.ts';
-import { Life } from './life.ts';
+import type { CountedCheckpoint } from './gates/gates.ts';
+import type { ObserverOptions, Place } from './observer-options.ts';
+import type { Goal } from './progress.ts';
+import { Refusal } from './refusal.ts';
+import { EventLog } from './result/event-log.ts';
+import type { Observation } from './result/observation.ts';
+import { NOTHING_ACKNOWLEDGED, readAcknowledged } from './run/acknowledgements.ts';
+import { RunLatency } from './run/latency.ts';
+import type { RunTotals } from './run/ledger.ts';
+import { Life } from './run/life.ts';
 import type {
   Checkpoint,
   FromStoreProcess,
   InsideSample,
   Resume,
   ToStoreProcess,
-} from './messages.ts';
-import type { Observation } from './observation.ts';
-import type { ObserverOptions, Place } from './observer-options.ts';
-import { countDescriptors, peakRssBytes, viewProcess } from './process-view.ts';
-import type { Goal } from './progress.ts';
-import { Refusal } from './refusal.ts';
-import type { Survived } from './replay.ts';
-import type { RunOutcome } from './run-outcome.ts';
-import type { Sample } from './samples.ts';
-import { StallWatch } from './stall-watch.ts';
-import type { TelemetryReport } from './store-telemetry.ts';
+} from './run/messages.ts';
+import type { Survived } from './run/replay.ts';
+import type { RunOutcome } from './run/run-outcome.ts';
+import type { TelemetryReport } from './run/store-telemetry.ts';
+import { isAtRest } from './sampling/at-rest.ts';
+import { directorySizeBytes } from './sampling/directory-size.ts';
+import { countDescriptors, peakRssBytes, viewProcess } from './sampling/process-view.ts';
+import type { Sample } from './sampling/sample.ts';
+import { StallWatch } from './sampling/stall-watch.ts';
 
 /**
  * Starts the store process, watches it from outside until it ends, kills it where that is planned,

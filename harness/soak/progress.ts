@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import { formatBytes, formatCount, formatSeconds } from '../units.ts';
-import type { Sample } from './samples.ts';
+import type { Sample } from './sampling/sample.ts';
 
 /** What a run is heading for; undefined where nothing limits it. */
 export interface Goal {

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
-import { benchmarkJson } from './benchmark-json.ts';
-import type { RunDirectories } from './directories.ts';
-import { appendHistory } from './history.ts';
-import { junitOf } from './junit.ts';
-import type { Metric } from './metrics.ts';
-import type { SoakOptions } from './options.ts';
+import type { SoakOptions } from './options/options.ts';
 import { writeReport } from './report/report.ts';
-import { writeStepSummary } from './step-summary.ts';
-import type { Summary } from './summary.ts';
+import { benchmarkJson } from './result/benchmark-json.ts';
+import type { RunDirectories } from './result/directories.ts';
+import { appendHistory } from './result/history.ts';
+import { junitOf } from './result/junit.ts';
+import type { Metric } from './result/metrics.ts';
+import { writeStepSummary } from './result/step-summary.ts';
+import type { Summary } from './result/summary.ts';
 
 /** Everything that others read of a run. What the history has to say, in words. */
 export async function writeReports(

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ExitCode } from '../exit-code.ts';
 import { mix32 } from '../prng.ts';
-import { PLANT_NAMES, type PlantName } from './plants.ts';
-import type { Summary } from './summary.ts';
+import type { Summary } from './result/summary.ts';
+import { PLANT_NAMES, type PlantName } from './run/plants.ts';
 
 const CLEAN_RUNS = 10;
 

@@ -1,23 +1,28 @@
 import { basename } from 'node:path';
 import { ExitCode } from '../exit-code.ts';
 import { formatCount } from '../units.ts';
-import { AbortWatch } from './abort-watch.ts';
-import { type Baseline, compareWithBaseline, readBaseline, regressionsOf } from './baseline.ts';
-import { checkEmpty, RunDirectories, shown } from './directories.ts';
-import { judgeGates } from './gates.ts';
-import { describeHost, describeVersions, type Host } from './host.ts';
-import type { Prepared } from './life.ts';
+import { AbortWatch } from './gates/abort-watch.ts';
+import { judgeGates } from './gates/gates.ts';
 import { LiveView, withMetricsToServe } from './live-view.ts';
-import { metricsOf } from './metrics.ts';
-import type { Observation } from './observation.ts';
 import { Observer } from './observer.ts';
-import type { SoakOptions } from './options.ts';
+import type { SoakOptions } from './options/options.ts';
 import { type Progress, progressOn } from './progress.ts';
 import { Refusal } from './refusal.ts';
 import { writeReports } from './reports.ts';
-import { summarize } from './summarize.ts';
-import { describeSummary } from './summary-text.ts';
-import { judge } from './verdict.ts';
+import {
+  type Baseline,
+  compareWithBaseline,
+  readBaseline,
+  regressionsOf,
+} from './result/baseline.ts';
+import { checkEmpty, RunDirectories, shown } from './result/directories.ts';
+import { describeHost, describeVersions, type Host } from './result/host.ts';
+import { metricsOf } from './result/metrics.ts';
+import type { Observation } from './result/observation.ts';
+import { summarize } from './result/summarize.ts';
+import { describeSummary } from './result/summary-text.ts';
+import { judge } from './result/verdict.ts';
+import type { Prepared } from './run/life.ts';
 
 /** What is known once a run has begun. */
 interface Begun {

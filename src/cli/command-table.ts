@@ -1,15 +1,4 @@
-import type { Command } from 'commander';
-
-export interface CommandEntry {
-  readonly name: string;
-  readonly summary: string;
-  readonly group: string;
-  /**
-   * Gives the command its arguments, options and action. Loaded only when it is needed: `--help` is
-   * not to wait.
-   */
-  readonly load: () => Promise<{ readonly define: (command: Command) => void }>;
-}
+import type { CommandEntry } from './command-entry.ts';
 
 const READING = 'Look (these only read, need no lock, and run beside a writer):';
 const WRITING = 'Change:';

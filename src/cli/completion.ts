@@ -1,5 +1,5 @@
 import { Argument, Command } from 'commander';
-import { COMMANDS } from './command-table.ts';
+import type { CommandEntry } from './command-entry.ts';
 import { Output } from './output.ts';
 
 interface Completed {
@@ -18,7 +18,7 @@ const SCRIPTS: Readonly<
   fish: fishScript,
 };
 
-export function define(command: Command): void {
+export function define(command: Command, all: readonly CommandEntry[]): void {
   command
     .addArgument(new Argument('<shell>').choices(Object.keys(SCRIPTS)))
     .addHelpText(
@@ -30,16 +30,16 @@ fish: tidemark completion fish | source`,
     )
     .action(async (shell: keyof typeof SCRIPTS) => {
       const output = new Output();
-      output.line(SCRIPTS[shell](await completedCommands()));
+      output.line(SCRIPTS[shell](await completedCommands(all)));
       await output.flush();
     });
 }
 
-async function completedCommands(): Promise<Completed[]> {
+async function completedCommands(all: readonly CommandEntry[]): Promise<Completed[]> {
   return Promise.all(
-    COMMANDS.map(async ({ name, summary, load }) => {
+    all.map(async ({ name, summary, load }) => {
       const command = new Command(name);
-      (await load()).define(command);
+      (await load()).define(command, all);
       return {
         name,
         summary,

@@ -33,7 +33,7 @@ const program = new Command('tidemark')
 for (const { name, summary, group, load } of COMMANDS) {
   const command = program.command(name).description(summary).helpGroup(group);
   // `help scan` needs the options of scan as well.
-  if (words.slice(0, 2).includes(name)) (await load()).define(command);
+  if (words.slice(0, 2).includes(name)) (await load()).define(command, COMMANDS);
 }
 
 try {

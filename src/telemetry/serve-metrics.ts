@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { MetricsRegistry, PrometheusProbe } from './prometheus.ts';
+import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 
 export interface ServeMetricsOptions {
   readonly registry: Pick<MetricsRegistry, 'metrics' | 'contentType'>;

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { attainmentOf } from '../../bench/result.ts';
-import { readResult } from '../../bench/result-file.ts';
+import { attainmentOf } from '../../bench/measuring/result.ts';
+import { readResult } from '../../bench/measuring/result-file.ts';
 import { ExitCode } from '../../harness/exit-code.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

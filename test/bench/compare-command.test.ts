@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { comparedRows } from '../../bench/comparison.ts';
-import { slowedBuild } from '../../bench/slowed-build.ts';
+import { comparedRows } from '../../bench/measuring/comparison.ts';
+import { slowedBuild } from '../../bench/measuring/slowed-build.ts';
 import { ExitCode } from '../../harness/exit-code.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

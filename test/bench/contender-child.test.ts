@@ -19,7 +19,7 @@ const ASKER = `
 
 test('a measured process whose asker was killed ends, and complains to nobody', async () => {
   const moduleUrl = `data:text/javascript,${encodeURIComponent(MODULE)}`;
-  const words = ['-e', ASKER, resolve('dist/bench/contender-child.js'), moduleUrl];
+  const words = ['-e', ASKER, resolve('dist/bench/measuring/contender-child.js'), moduleUrl];
   const asker = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
   let complaints = '';
   // Closed once the measured process, too, has ended.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { differencesOutside, mannWhitney } from '../../bench/mann-whitney.ts';
+import { differencesOutside, mannWhitney } from '../../bench/measuring/mann-whitney.ts';
 
 describe('the test of Mann and Whitney', () => {
   test('gives the published values of an exact test without ties', () => {

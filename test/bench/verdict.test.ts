@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { judge, type Thresholds } from '../../bench/verdict.ts';
+import { judge, type Thresholds } from '../../bench/measuring/verdict.ts';
 import { Prng } from '../../harness/prng.ts';
 
 const THRESHOLDS: Thresholds = { alpha: 0.001, leastEffect: 0.05 };

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { describe, expect, test } from 'vitest';
-import { ALERT_RULES } from '../../dashboards/alert-rules.ts';
 import { queryDashboard, substitute } from '../../dashboards/check/panel-queries.ts';
 import { PrometheusApi, type Series } from '../../dashboards/check/prometheus-api.ts';
-import { buildDashboard } from '../../dashboards/dashboard.ts';
-import { DASHBOARDS, generatedFiles } from '../../dashboards/generated-files.ts';
-import { everyExpression, metricFaults, seriesIn } from '../../dashboards/metric-use.ts';
-import { THRESHOLDS } from '../../dashboards/thresholds.ts';
+import { DASHBOARDS, generatedFiles } from '../../dashboards/generated/generated-files.ts';
+import { everyExpression, metricFaults, seriesIn } from '../../dashboards/generated/metric-use.ts';
+import { buildDashboard } from '../../dashboards/panels/dashboard.ts';
+import { THRESHOLDS } from '../../dashboards/panels/thresholds.ts';
+import { ALERT_RULES } from '../../dashboards/rules/alert-rules.ts';
 
 /** As much of a panel as the rules look at. */
 interface PanelModel {

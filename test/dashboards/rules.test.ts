@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { ALERT_RULES } from '../../dashboards/alert-rules.ts';
+import { ALERT_RULES } from '../../dashboards/rules/alert-rules.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { ALERT_CASES, type AlertCase } from './alert-cases.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { withComparison } from '../../bench/readme-comparison.ts';
+import { withComparison } from '../../bench/measuring/readme-comparison.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 const performance = readFileSync('docs/performance.md', 'utf8');

@@ -1,5 +1,5 @@
 import { ExitCode } from '../../exit-code.ts';
-import type { Versions } from '../../soak/host.ts';
+import type { Versions } from '../../soak/result/host.ts';
 import type { MutantResult } from './mutants-run.ts';
 
 /** Raised when a field changes its meaning or goes; new fields do not raise it. */

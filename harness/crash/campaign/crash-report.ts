@@ -1,5 +1,5 @@
 import { ExitCode } from '../../exit-code.ts';
-import type { Host, Versions } from '../../soak/host.ts';
+import type { Host, Versions } from '../../soak/result/host.ts';
 import type { JunitCase } from '../report/crash-report-junit.ts';
 import type { Failure, FinishedPart } from './campaign.ts';
 import type { CampaignOptions } from './campaign-options.ts';

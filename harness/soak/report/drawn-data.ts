@@ -1,6 +1,8 @@
-import type { Gate, RunEvent, Summary } from '../summary.ts';
-import { type PlannedChart, valuesOf } from './chart-plan.ts';
-import { downsample } from './downsample.ts';
+import type { Gate } from '../gates/gate.ts';
+import type { Summary } from '../result/summary.ts';
+import type { RunEvent } from '../run/run-event.ts';
+import { type PlannedChart, valuesOf } from './drawing/chart-plan.ts';
+import { downsample } from './drawing/downsample.ts';
 import {
   type ChartData,
   EVENT_KINDS,
@@ -8,8 +10,8 @@ import {
   type EventsByKind,
   type PageData,
   type Span,
-} from './page-data.ts';
-import type { SampleTable } from './sample-table.ts';
+} from './drawing/page-data.ts';
+import type { SampleTable } from './drawing/sample-table.ts';
 
 /**
  * As many as a wide screen has pixels for a chart; also what keeps the page of a long run below a

@@ -1,6 +1,6 @@
-import type { Sample } from '../samples.ts';
-import { SERIES } from '../series.ts';
-import type { SampleTable } from './sample-table.ts';
+import type { Sample } from '../sampling/sample.ts';
+import { SERIES } from '../sampling/series.ts';
+import type { SampleTable } from './drawing/sample-table.ts';
 
 const ELAPSED = 'elapsed_s';
 const FIRST_CAPACITY = 1_024;

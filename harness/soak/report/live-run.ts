@@ -1,12 +1,18 @@
-import type { Sample } from '../samples.ts';
-import { describeSeries } from '../series.ts';
-import type { Gate, RunEvent } from '../summary.ts';
-import { type PlannedChart, planCharts, valueAt } from './chart-plan.ts';
+import type { Gate } from '../gates/gate.ts';
+import type { RunEvent } from '../run/run-event.ts';
+import type { Sample } from '../sampling/sample.ts';
+import { describeSeries } from '../sampling/series.ts';
+import { type PlannedChart, planCharts, valueAt } from './drawing/chart-plan.ts';
+import { type Html, html } from './drawing/html.ts';
+import {
+  EVENT_KINDS,
+  type EventKind,
+  type LiveUpdate,
+  type PageData,
+} from './drawing/page-data.ts';
 import { drawnData, rounded, spanOf, spansByKind } from './drawn-data.ts';
 import { GrowingSamples } from './growing-samples.ts';
-import { type Html, html } from './html.ts';
 import type { Page } from './page.ts';
-import { EVENT_KINDS, type EventKind, type LiveUpdate, type PageData } from './page-data.ts';
 import { chartTools, type FinishedRun, reportPage, subjectOf } from './report.ts';
 import { aboutSection, type RunIdentity } from './sections/about.ts';
 import { chartsSection, chartValues, markersLegend, valuesId } from './sections/charts.ts';

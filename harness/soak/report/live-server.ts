@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Sample } from '../samples.ts';
-import type { Gate, RunEvent } from '../summary.ts';
+import type { Gate } from '../gates/gate.ts';
+import type { RunEvent } from '../run/run-event.ts';
+import type { Sample } from '../sampling/sample.ts';
 import { LiveRun } from './live-run.ts';
 import { pageDocument } from './page.ts';
 import { readRun } from './report.ts';

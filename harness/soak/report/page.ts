@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Html, html, jsonForScript } from './html.ts';
-import type { PageData } from './page-data.ts';
+import { Html, html, jsonForScript } from './drawing/html.ts';
+import type { PageData } from './drawing/page-data.ts';
 
 /** What `npm run build` has put beside this file. */
 const [SCRIPT, STYLE] = (() => {

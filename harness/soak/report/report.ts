@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { SUMMARY_SCHEMA, type Summary } from '../summary.ts';
-import { planCharts } from './chart-plan.ts';
+import { SUMMARY_SCHEMA, type Summary } from '../result/summary.ts';
+import { planCharts } from './drawing/chart-plan.ts';
+import { html } from './drawing/html.ts';
+import { EVENT_KINDS, type EventKind } from './drawing/page-data.ts';
+import { parseSamples, type SampleTable } from './drawing/sample-table.ts';
 import { drawnData, spansByKind } from './drawn-data.ts';
-import { html } from './html.ts';
 import { type Page, pageDocument } from './page.ts';
-import { EVENT_KINDS, type EventKind } from './page-data.ts';
-import { parseSamples, type SampleTable } from './sample-table.ts';
 import { aboutSection, leftoversSection, type RunIdentity } from './sections/about.ts';
 import { chartsSection, markersLegend } from './sections/charts.ts';
 import { comparisonSection } from './sections/comparison.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { downsample } from '../../../harness/soak/report/downsample.ts';
+import { downsample } from '../../../harness/soak/report/drawing/downsample.ts';
 
 const measured = fc.oneof(
   { weight: 8, arbitrary: fc.double({ min: -1e9, max: 1e9, noNaN: true }) },

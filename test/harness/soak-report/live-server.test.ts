@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { LiveUpdate } from '../../../harness/soak/report/drawing/page-data.ts';
 import type { LiveServer } from '../../../harness/soak/report/live-server.ts';
-import type { LiveUpdate } from '../../../harness/soak/report/page-data.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { serveLive } from './built-report.ts';
 import { madeUpRun, writeRun } from './made-up-run.ts';

@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeSeries } from '../../../harness/soak/series.ts';
-import type { Gate, RunEvent, Summary } from '../../../harness/soak/summary.ts';
+import type { Gate } from '../../../harness/soak/gates/gate.ts';
+import type { Summary } from '../../../harness/soak/result/summary.ts';
+import type { RunEvent } from '../../../harness/soak/run/run-event.ts';
+import { describeSeries } from '../../../harness/soak/sampling/series.ts';
 
 /** A run that never was, of any length, with the files that a real one leaves. */
 export interface MadeUpRun {

@@ -1,4 +1,4 @@
-import type { Sample } from '../../../harness/soak/samples.ts';
+import type { Sample } from '../../../harness/soak/sampling/sample.ts';
 
 /** As much of a sample as a page shows. */
 export function madeUpSample(elapsedS: number): Sample {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { planCharts } from '../../../harness/soak/report/chart-plan.ts';
-import { html, jsonForScript } from '../../../harness/soak/report/html.ts';
-import { formatQuantity } from '../../../harness/soak/report/quantity.ts';
-import { parseSamples } from '../../../harness/soak/report/sample-table.ts';
+import { formatQuantity } from '../../../harness/quantity.ts';
+import { planCharts } from '../../../harness/soak/report/drawing/chart-plan.ts';
+import { html, jsonForScript } from '../../../harness/soak/report/drawing/html.ts';
+import { parseSamples } from '../../../harness/soak/report/drawing/sample-table.ts';
 import { gatesSection } from '../../../harness/soak/report/sections/gates.ts';
-import { describeSeries } from '../../../harness/soak/series.ts';
+import { describeSeries } from '../../../harness/soak/sampling/series.ts';
 import { madeUpGate, madeUpRun } from './made-up-run.ts';
 
 describe('markup', () => {

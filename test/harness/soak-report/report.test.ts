@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Summary } from '../../../harness/soak/summary.ts';
+import type { Summary } from '../../../harness/soak/result/summary.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { writeReport } from './built-report.ts';
 import { type MadeUpRun, madeUpRun, writeRun } from './made-up-run.ts';

@@ -12,10 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { appendHistory } from '../../../harness/soak/history.ts';
-import { junitOf } from '../../../harness/soak/junit.ts';
-import { markdownOf } from '../../../harness/soak/step-summary.ts';
-import type { Summary } from '../../../harness/soak/summary.ts';
+import { appendHistory } from '../../../harness/soak/result/history.ts';
+import { junitOf } from '../../../harness/soak/result/junit.ts';
+import { markdownOf } from '../../../harness/soak/result/step-summary.ts';
+import type { Summary } from '../../../harness/soak/result/summary.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { LYING_STORE, readSummary, runSoak } from '../soak/soak-command.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DurationCounts, type TakenDurations } from '../../../harness/soak/duration-counts.ts';
+import { DurationCounts, type TakenDurations } from '../../../harness/soak/run/duration-counts.ts';
 
 const durations = fc.array(fc.double({ min: 1, max: 6e11, noNaN: true }), {
   minLength: 1,

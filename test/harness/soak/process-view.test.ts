@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
-import { viewProcess } from '../../../harness/soak/process-view.ts';
+import { viewProcess } from '../../../harness/soak/sampling/process-view.ts';
 import { processState } from '../../support/process-state.ts';
 import { until } from '../../support/until.ts';
 

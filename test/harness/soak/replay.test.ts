@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Oracle } from '../../../harness/oracle.ts';
-import { Ledger } from '../../../harness/soak/ledger.ts';
-import { replay } from '../../../harness/soak/replay.ts';
+import { Ledger } from '../../../harness/soak/run/ledger.ts';
+import { replay } from '../../../harness/soak/run/replay.ts';
 import type { StoreUnderTest } from '../../../harness/store-under-test.ts';
 import { SyntheticValues } from '../../../harness/synthetic-values.ts';
 import { SyntheticWorkload } from '../../../harness/workload.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { AbortWatch } from '../../../harness/soak/abort-watch.ts';
-import { judgeGates } from '../../../harness/soak/gates.ts';
-import type { Sample } from '../../../harness/soak/samples.ts';
-import { parseThreshold, type Threshold } from '../../../harness/soak/threshold.ts';
+import { AbortWatch } from '../../../harness/soak/gates/abort-watch.ts';
+import { judgeGates } from '../../../harness/soak/gates/gates.ts';
+import { parseThreshold, type Threshold } from '../../../harness/soak/gates/threshold.ts';
+import type { Sample } from '../../../harness/soak/sampling/sample.ts';
 
 interface Numbers {
   readonly rssBytes?: number;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { judgeGates } from '../../../harness/soak/gates.ts';
-import type { RunOutcome } from '../../../harness/soak/run-outcome.ts';
-import { judge } from '../../../harness/soak/verdict.ts';
+import { judgeGates } from '../../../harness/soak/gates/gates.ts';
+import { judge } from '../../../harness/soak/result/verdict.ts';
+import type { RunOutcome } from '../../../harness/soak/run/run-outcome.ts';
 
 const ENDED = { code: 0, signal: null, lastWords: [] };
 const FAILED_GATE = {

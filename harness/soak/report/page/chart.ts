@@ -1,6 +1,6 @@
 import uPlot from 'uplot';
-import type { ChartData } from '../page-data.ts';
-import { formatQuantity } from '../quantity.ts';
+import { formatQuantity } from '../../../quantity.ts';
+import type { ChartData } from '../drawing/page-data.ts';
 import { formatElapsed } from './elapsed.ts';
 import { drawMarkers, type MarkerSource } from './markers.ts';
 import { colour } from './theme.ts';

@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
-import { downsample } from '../downsample.ts';
-import type { ChartData, EventKind, LiveUpdate, PageData, Span } from '../page-data.ts';
-import { formatQuantity } from '../quantity.ts';
+import { formatQuantity } from '../../../quantity.ts';
+import { downsample } from '../drawing/downsample.ts';
+import type { ChartData, EventKind, LiveUpdate, PageData, Span } from '../drawing/page-data.ts';
 import { alignedOf, drawChart } from './chart.ts';
 import { formatElapsed } from './elapsed.ts';
 

@@ -1,4 +1,4 @@
-import type { LiveUpdate } from '../page-data.ts';
+import type { LiveUpdate } from '../drawing/page-data.ts';
 import type { Charts } from './charts.ts';
 
 /**

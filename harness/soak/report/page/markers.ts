@@ -1,5 +1,5 @@
 import type uPlot from 'uplot';
-import { EVENT_KINDS, type EventKind, type EventsByKind, type Span } from '../page-data.ts';
+import { EVENT_KINDS, type EventKind, type EventsByKind, type Span } from '../drawing/page-data.ts';
 import { colour } from './theme.ts';
 
 /** More lines than this would hide the curve: they become ticks at the upper edge. */

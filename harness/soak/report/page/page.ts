@@ -1,4 +1,4 @@
-import type { EventKind, PageData } from '../page-data.ts';
+import type { EventKind, PageData } from '../drawing/page-data.ts';
 import { Charts } from './charts.ts';
 import { startCopying } from './copy.ts';
 import { followRun } from './live.ts';

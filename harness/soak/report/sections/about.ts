@@ -1,6 +1,6 @@
 import { formatBytes } from '../../../units.ts';
-import type { Summary } from '../../summary.ts';
-import { type Html, html } from '../html.ts';
+import type { Summary } from '../../result/summary.ts';
+import { type Html, html } from '../drawing/html.ts';
 
 /** What is known of a run from its first moment. */
 export type RunIdentity = Pick<

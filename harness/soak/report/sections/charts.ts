@@ -1,9 +1,9 @@
+import { formatQuantity } from '../../../quantity.ts';
 import { formatCount } from '../../../units.ts';
-import type { PlannedChart, PlannedSeries } from '../chart-plan.ts';
-import { type Html, html } from '../html.ts';
-import { EVENT_KINDS, type EventKind } from '../page-data.ts';
-import { formatQuantity } from '../quantity.ts';
-import type { SampleTable } from '../sample-table.ts';
+import type { PlannedChart, PlannedSeries } from '../drawing/chart-plan.ts';
+import { type Html, html } from '../drawing/html.ts';
+import { EVENT_KINDS, type EventKind } from '../drawing/page-data.ts';
+import type { SampleTable } from '../drawing/sample-table.ts';
 
 const KIND_NAMES: Readonly<Record<EventKind, string>> = {
   rotation: 'rotations',

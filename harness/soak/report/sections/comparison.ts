@@ -1,6 +1,6 @@
-import type { Comparison, ComparisonRow } from '../../summary.ts';
-import { type Html, html } from '../html.ts';
-import { formatQuantity } from '../quantity.ts';
+import { formatQuantity } from '../../../quantity.ts';
+import type { Comparison, ComparisonRow } from '../../result/comparison.ts';
+import { type Html, html } from '../drawing/html.ts';
 
 const TONES: Readonly<Record<ComparisonRow['verdict'], string>> = {
   worse: 'fail',

@@ -1,7 +1,7 @@
+import { formatQuantity } from '../../../quantity.ts';
 import { formatBytes, formatCount, formatDuration } from '../../../units.ts';
-import type { Summary } from '../../summary.ts';
-import { type Html, html } from '../html.ts';
-import { formatQuantity } from '../quantity.ts';
+import type { Summary } from '../../result/summary.ts';
+import { type Html, html } from '../drawing/html.ts';
 
 /** The numbers that one looks for first. Undefined ones are not shown. */
 export interface Facts {

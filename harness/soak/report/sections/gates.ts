@@ -1,9 +1,11 @@
-import { formatOfGate } from '../../gate-quantity.ts';
-import type { Gate, Invariant, Summary } from '../../summary.ts';
-import { type Html, html } from '../html.ts';
-import { formatQuantity } from '../quantity.ts';
-import type { SampleTable } from '../sample-table.ts';
-import { sparkline } from '../spark.ts';
+import { formatQuantity } from '../../../quantity.ts';
+import type { Gate } from '../../gates/gate.ts';
+import { formatOfGate } from '../../gates/gate-quantity.ts';
+import type { Invariant } from '../../result/invariants.ts';
+import type { Summary } from '../../result/summary.ts';
+import { type Html, html } from '../drawing/html.ts';
+import type { SampleTable } from '../drawing/sample-table.ts';
+import { sparkline } from '../drawing/spark.ts';
 
 const VERDICTS: Readonly<
   Record<Gate['verdict'], { readonly tone: string; readonly glyph: string }>

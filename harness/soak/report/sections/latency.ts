@@ -1,7 +1,7 @@
+import { formatQuantity } from '../../../quantity.ts';
 import { formatCount } from '../../../units.ts';
-import type { OperationLatency } from '../../summary.ts';
-import { type Html, html } from '../html.ts';
-import { formatQuantity } from '../quantity.ts';
+import type { OperationLatency } from '../../run/operation-latency.ts';
+import { type Html, html } from '../drawing/html.ts';
 
 const WIDTH = 420;
 const HEIGHT = 120;

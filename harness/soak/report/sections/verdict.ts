@@ -1,6 +1,6 @@
 import { formatSeconds } from '../../../units.ts';
-import type { Summary } from '../../summary.ts';
-import { type Html, html } from '../html.ts';
+import type { Summary } from '../../result/summary.ts';
+import { type Html, html } from '../drawing/html.ts';
 
 interface Look {
   readonly title: string;

@@ -1,0 +1,38 @@
+import type { CountedCheckpoint } from '../gates/gates.ts';
+import type { RunTotals } from '../run/ledger.ts';
+import type { OperationLatency } from '../run/operation-latency.ts';
+import type { RunOutcome } from '../run/run-outcome.ts';
+import type { ProcessEnd } from '../run/store-process.ts';
+import type { TelemetryReport } from '../run/store-telemetry.ts';
+import type { Sample } from '../sampling/sample.ts';
+import type { EventLog } from './event-log.ts';
+
+/** Everything that was seen of one run. */
+export interface Observation {
+  /** Of the last process. */
+  readonly pid: number;
+  readonly keyCount: number;
+  readonly rowCount?: number;
+  readonly samples: readonly Sample[];
+  readonly checkpoints: readonly CountedCheckpoint[];
+  readonly events: EventLog;
+  /** Of all processes, as far as they could tell. */
+  readonly latency: readonly OperationLatency[];
+  /** Until then no gate judges. */
+  readonly warmupEndsAtS: number;
+  /** By the kernel's account where there is one, else the highest sample. */
+  readonly peakRssBytes: number | undefined;
+  readonly durationMs: number;
+  /** Undefined when the process ended without a word. */
+  readonly outcome: RunOutcome | undefined;
+  /** As far as they are known. */
+  readonly totals: RunTotals | undefined;
+  /** When it was asked for. */
+  readonly telemetry?: TelemetryReport;
+  readonly processEnd: ProcessEnd;
+  readonly interruptedBy?: 'SIGINT' | 'SIGTERM';
+  /** A gate with `abortOnFail` has failed. */
+  readonly aborted: boolean;
+  /** The observer killed it: it hung, or was interrupted a second time. */
+  readonly killed: boolean;
+}

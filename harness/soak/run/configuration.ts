@@ -1,0 +1,59 @@
+import type { KeyDistribution } from '../../key-distribution.ts';
+import type { SizeClass } from '../../synthetic-values.ts';
+import type { OperationMix } from '../../workload.ts';
+import type { PlantName } from './plants.ts';
+import type { TelemetryConfiguration } from './store-telemetry.ts';
+
+/** What a run does; the same configuration with the same seed does the same operations. */
+export interface SoakConfiguration {
+  /** An integer from 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** A name or an absolute path. */
+  readonly adapter: string;
+  /** Of synthetic data. */
+  readonly keyCount: number;
+  /** Real data instead of synthetic. */
+  readonly input?: { readonly path: string; readonly keyField?: string };
+  readonly telemetry?: TelemetryConfiguration;
+  /** Whichever of these comes first ends the writing. At least one is there. */
+  readonly goal: {
+    /** Keys and values of puts. */
+    readonly bytes?: number;
+    readonly seconds?: number;
+    /** Over the input. */
+    readonly passes?: number;
+  };
+  readonly workload: WorkloadConfiguration;
+  /** kill -9 in the middle, and recovery checked. */
+  readonly chaos?: ChaosConfiguration;
+  /** A fault put between driver and store on purpose, to see whether the gates notice. */
+  readonly plant?: PlantName;
+}
+
+export interface WorkloadConfiguration {
+  readonly mix: OperationMix;
+  readonly distribution: KeyDistribution;
+  /** Of synthetic data. */
+  readonly sizes: readonly SizeClass[];
+  /** As fast as it goes when it is not there. */
+  readonly operationsPerSecond?: number;
+  /** 0 is never (but before every close, and at the end). */
+  readonly syncEveryOperations: number;
+  /**
+   * After so many bytes of puts, or after the live set was written once over, if that is more; 0 is
+   * never.
+   */
+  readonly reopenEveryBytes: number;
+  /** Before every so-manieth reopen; 0 is never. */
+  readonly compactEveryReopens: number;
+}
+
+export interface ChaosConfiguration {
+  /** Of the store process, spread over the run. */
+  readonly kills: number;
+  /**
+   * What the death of a process must not undo: every put that has returned, or only what a sync has
+   * covered.
+   */
+  readonly survives: 'put' | 'sync';
+}
