@@ -43,7 +43,8 @@ describe('keydir', () => {
         expect(keydir.size).toBe(model.size);
         for (const { key } of steps) {
           expect(keydir.has(key)).toBe(model.has(hex(key)));
-          expect(keydir.locate(key)).toEqual(model.get(hex(key)));
+          const found = keydir.locate(key);
+          expect(found && keydir.files.refOf(found)).toEqual(model.get(hex(key)));
         }
         expect(keydir.sortedKeys().map(hex)).toEqual([...model.keys()].sort());
       }),

@@ -267,11 +267,7 @@ function tellKeysWithOneHashApart(): void {
   const [one, other] = keysWithOneHash(seed);
   keydir.set(one, { segmentId: 1, offset: 0, byteLength: 30 });
   keydir.set(other, { segmentId: 2, offset: 99, byteLength: 31 });
-  if (
-    keydir.size !== 2 ||
-    keydir.locate(one)?.segmentId !== 1 ||
-    keydir.locate(other)?.segmentId !== 2
-  )
+  if (keydir.size !== 2 || keydir.locate(one)?.file !== 1 || keydir.locate(other)?.file !== 2)
     throw new InvariantBroken(
       'I3',
       `keys '${one}' and '${other}' with the same hash are taken for one key`,

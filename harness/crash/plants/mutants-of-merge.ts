@@ -136,9 +136,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'swap-overrides-newer',
     mistake: 'the keydir is pointed to the copy of a record although a newer one came meanwhile',
-    edits: [
-      { file: 'keydir', find: 'if (!from.has(this.replaced.segmentId)) return;', replace: '' },
-    ],
+    edits: [{ file: 'keydir', find: 'if (!from.has(this.replaced.file)) return;', replace: '' }],
     checks: ['corners'],
   },
   {

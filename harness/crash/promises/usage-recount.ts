@@ -14,7 +14,7 @@ export function recountUsage(log: RecordLog, keydir: Keydir): Record<number, Fil
     if (type !== RecordType.Put) continue;
     count.putBytes += ref.byteLength;
     const live = keydir.locate(key);
-    if (live?.offset === ref.offset && live.segmentId === log.reader.files.fileOf(ref.segmentId))
+    if (live?.offset === ref.offset && live.file === log.reader.files.fileOf(ref.segmentId))
       count.liveBytes += ref.byteLength;
   }
   return counts;

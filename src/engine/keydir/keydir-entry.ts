@@ -1,17 +1,17 @@
-import type { RecordRef } from '../format/frame.ts';
 import { HINT_BYTES, HINT_HASH, HINT_KEY_LENGTH } from '../seal/hint-block.ts';
+import type { FrameRef } from '../segment/segment-files.ts';
 
 /**
- * An entry of the keydir is a record's place in the log and its key, side by side in words of 32
+ * An entry of the keydir is a record's place (`FrameRef`) and its key, side by side in words of 32
  * bits:
  *
- *     hash | segmentId + offset bits 32..36 | offset bits 0..31 | byteLength + offset bits 37..41 | keyLength | key
+ *     hash | file + offset bits 32..36 | offset bits 0..31 | byteLength + offset bits 37..41 | keyLength | key
  *
  * The key is padded with zeros to whole words.
  */
 export const ENTRY_WORDS = 5;
 export const HASH = 0;
-export const SEGMENT = 1;
+export const FILE = 1;
 export const OFFSET = 2;
 export const LENGTH = 3;
 export const KEY_LENGTH = 4;
@@ -20,7 +20,7 @@ export const KEY_LENGTH = 4;
 export const DEAD = 0x8000_0000;
 
 /**
- * Segment ids and frame lengths both fit in 27 bits; the five above them extend the offset to 42
+ * File numbers and frame lengths both fit in 27 bits; the five above them extend the offset to 42
  * (`MAX_SEGMENT_FILE_BYTES`).
  */
 const LOW_27 = 0x07ff_ffff;
@@ -32,46 +32,44 @@ const TWO_TO_37 = 2 ** 37;
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
 /** Where a record lies, in an object that is filled again by the next lookup. */
-export interface MutableRef {
-  segmentId: number;
-  offset: number;
-  byteLength: number;
-}
+export type MutableFrameRef = { -readonly [Field in keyof FrameRef]: FrameRef[Field] };
 
 /** What an entry takes. */
 export function entryWords(keyLength: number): number {
   return ENTRY_WORDS + ((keyLength + 3) >>> 2);
 }
 
-export function readPlace(words: Uint32Array, at: number, into: MutableRef): void {
-  const segment = words[at + SEGMENT] as number;
+export function readPlace(words: Uint32Array, at: number, into: MutableFrameRef): void {
+  const file = words[at + FILE] as number;
   const length = words[at + LENGTH] as number;
-  into.segmentId = segment & LOW_27;
+  into.file = file & LOW_27;
   into.byteLength = length & LOW_27;
   into.offset =
-    (words[at + OFFSET] as number) + (segment >>> 27) * TWO_TO_32 + (length >>> 27) * TWO_TO_37;
+    (words[at + OFFSET] as number) + (file >>> 27) * TWO_TO_32 + (length >>> 27) * TWO_TO_37;
 }
 
 export function writePlace(
   words: Uint32Array,
   at: number,
-  { segmentId, offset, byteLength }: RecordRef,
+  file: number,
+  offset: number,
+  byteLength: number,
 ): void {
-  words[at + SEGMENT] = segmentId | segmentBitsOf(offset);
+  words[at + FILE] = file | fileBitsOf(offset);
   words[at + OFFSET] = offset;
   words[at + LENGTH] = byteLength | lengthBitsOf(offset);
 }
 
-export function segmentOf(words: Uint32Array, at: number): number {
-  return (words[at + SEGMENT] as number) & LOW_27;
+export function fileOf(words: Uint32Array, at: number): number {
+  return (words[at + FILE] as number) & LOW_27;
 }
 
 export function byteLengthOf(words: Uint32Array, at: number): number {
   return (words[at + LENGTH] as number) & LOW_27;
 }
 
-/** The upper bits of an offset, as they stand beside the segment and beside the length. */
-export function segmentBitsOf(offset: number): number {
+/** The upper bits of an offset, as they stand beside the file and beside the length. */
+export function fileBitsOf(offset: number): number {
   return (Math.floor(offset / TWO_TO_32) & FIVE_BITS) << 27;
 }
 

@@ -38,13 +38,13 @@ export class KeydirReplay {
     this.block = new HintBlock(target.seed, totalBytes);
   }
 
-  /** The next record; the log up to its end is `logEnd` bytes long. */
-  frame(segmentId: number, frame: SegmentScanner, logEnd: number): void {
+  /** The next record of a file; the log up to its end is `logEnd` bytes long. */
+  frame(file: number, frame: SegmentScanner, logEnd: number): void {
     const { block } = this;
     const base = frame.offset - (frame.offset % TWO_TO_32);
-    if (segmentId !== this.blockFile || base !== this.blockBase || block.isFull) {
+    if (file !== this.blockFile || base !== this.blockBase || block.isFull) {
       this.flush();
-      this.blockFile = segmentId;
+      this.blockFile = file;
       this.blockBase = base;
     }
     this.logEnd = logEnd;
@@ -52,10 +52,10 @@ export class KeydirReplay {
   }
 
   /** The next hints, from a seal that was read as far as the log is `logEnd` bytes long. */
-  hints(segmentId: number, run: HintRun, logEnd: number): void {
+  hints(file: number, run: HintRun, logEnd: number): void {
     this.flush();
     this.logEnd = logEnd;
-    this.target.applyRun(segmentId, 0, run, this.times());
+    this.target.applyRun(file, 0, run, this.times());
   }
 
   /** Behind the last record. */

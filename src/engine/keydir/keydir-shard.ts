@@ -1,4 +1,3 @@
-import type { RecordRef } from '../format/frame.ts';
 import {
   HINT_HASH,
   HINT_KEY_LENGTH,
@@ -6,22 +5,23 @@ import {
   HINT_OFFSET,
   type HintRun,
 } from '../seal/hint-block.ts';
+import type { FrameRef } from '../segment/segment-files.ts';
 import {
   byteLengthOf,
   DEAD,
   ENTRY_WORDS,
   entryWords,
+  FILE,
+  fileBitsOf,
+  fileOf,
   HASH,
   isEntryOfHint,
   KEY_LENGTH,
   LENGTH,
   lengthBitsOf,
-  type MutableRef,
+  type MutableFrameRef,
   OFFSET,
   readPlace,
-  SEGMENT,
-  segmentBitsOf,
-  segmentOf,
   writeEntryOfHint,
   writePlace,
 } from './keydir-entry.ts';
@@ -34,7 +34,7 @@ import {
  * lookups never walk over remains.
  */
 
-export type EntryVisitor = (ref: MutableRef, bytes: Uint8Array, start: number, end: number) => void;
+export type EntryVisitor = (ref: FrameRef, bytes: Uint8Array, start: number, end: number) => void;
 
 const POSITION_BITS = 24;
 const POSITION_MASK = 2 ** POSITION_BITS - 1;
@@ -55,7 +55,7 @@ export interface ReplayTally {
   putBytes: number;
   deleteBytes: number;
   /** A frame that was pointed to is no longer. */
-  forget(segmentId: number, byteLength: number): void;
+  forget(file: number, byteLength: number): void;
 }
 
 export class KeydirShard {
@@ -92,13 +92,13 @@ export class KeydirShard {
     }
   }
 
-  read(slot: number, into: MutableRef): void {
+  read(slot: number, into: MutableFrameRef): void {
     readPlace(this.words, this.positionAt(slot), into);
   }
 
   /** Points the entry of a slot to another place. */
-  update(slot: number, ref: RecordRef): void {
-    writePlace(this.words, this.positionAt(slot), ref);
+  update(slot: number, file: number, offset: number, byteLength: number): void {
+    writePlace(this.words, this.positionAt(slot), file, offset, byteLength);
   }
 
   /**
@@ -124,13 +124,21 @@ export class KeydirShard {
   }
 
   /** Adds a key that is not there, after `reserve`. */
-  insert(hash: number, key: Uint8Array, start: number, end: number, ref: RecordRef): void {
+  insert(
+    hash: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    file: number,
+    offset: number,
+    byteLength: number,
+  ): void {
     const at = this.usedWords;
     const keyLength = end - start;
     this.usedWords += entryWords(keyLength);
     this.words[at + HASH] = hash;
     this.words[at + KEY_LENGTH] = keyLength;
-    writePlace(this.words, at, ref);
+    writePlace(this.words, at, file, offset, byteLength);
     const { bytes } = this;
     for (let index = 0, to = (at + ENTRY_WORDS) * 4; index < keyLength; index++) {
       bytes[to + index] = key[start + index] as number;
@@ -185,7 +193,7 @@ export class KeydirShard {
       ] as number;
     }
     this.touched = touched;
-    const segmentWord = file | segmentBitsOf(base);
+    const fileWord = file | fileBitsOf(base);
     const lengthBits = lengthBitsOf(base);
     let { usedWords } = this;
     for (let index = from; index < to; index++) {
@@ -204,7 +212,7 @@ export class KeydirShard {
         }
         slot = (slot + 1) & mask;
       }
-      if (at !== -1) tally.forget(segmentOf(words, at), byteLengthOf(words, at));
+      if (at !== -1) tally.forget(fileOf(words, at), byteLengthOf(words, at));
       if ((keyLengthAndType & 1) === 1) {
         tally.deleteBytes += byteLength;
         if (at !== -1) this.bury(slot);
@@ -217,7 +225,7 @@ export class KeydirShard {
         usedWords = writeEntryOfHint(words, at, view, start);
         this.count++;
       }
-      words[at + SEGMENT] = segmentWord;
+      words[at + FILE] = fileWord;
       words[at + OFFSET] = view.getUint32(start + HINT_OFFSET, true);
       words[at + LENGTH] = byteLength | lengthBits;
     }
@@ -251,7 +259,7 @@ export class KeydirShard {
 
   /** Every live entry; its key is `bytes[start, end)`. Nothing may be changed meanwhile. */
   visit(visit: EntryVisitor): void {
-    const ref: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
+    const ref: MutableFrameRef = { file: 0, offset: 0, byteLength: 0 };
     for (let at = 0; at < this.usedWords; ) {
       const keyLength = this.words[at + KEY_LENGTH] as number;
       if ((keyLength & DEAD) === 0) {

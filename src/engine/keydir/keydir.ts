@@ -5,9 +5,9 @@ import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from '../format/key-h
 import { StoreError } from '../host/errors.ts';
 import type { HintRun } from '../seal/hint-block.ts';
 import type { HintReader } from '../seal/seal-hints.ts';
-import { SegmentFiles } from '../segment/segment-files.ts';
+import { type FrameRef, SegmentFiles } from '../segment/segment-files.ts';
 import type { SegmentScanner } from '../segment/segment-scanner.ts';
-import { entryWords, type MutableRef } from './keydir-entry.ts';
+import { entryWords, type MutableFrameRef } from './keydir-entry.ts';
 import { KeydirReplay } from './keydir-replay.ts';
 import { type EntryVisitor, KeydirShard, type ReplayTally } from './keydir-shard.ts';
 import { SegmentUsage } from './segment-usage.ts';
@@ -20,16 +20,17 @@ const EMPTY_SHARD = new KeydirShard();
 
 /**
  * The in-memory map from key to the place of its newest Put. Exact: it holds the keys themselves,
- * in typed arrays that the garbage collector does not scan. The segment of a place is the number of
- * a file (see `SegmentFiles`).
+ * in typed arrays that the garbage collector does not scan. It calls a place by the
+ * number of its file (see `SegmentFiles`); what was just appended is in the active segment, whose
+ * file has the id of the segment for a number, because no merge ever replaces it.
  */
 export class Keydir {
   readonly usage = new SegmentUsage();
   readonly files = new SegmentFiles();
   seed: HashSeed;
   private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
-  private readonly found: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
-  private readonly replaced: MutableRef = { segmentId: 0, offset: 0, byteLength: 0 };
+  private readonly found: MutableFrameRef = { file: 0, offset: 0, byteLength: 0 };
+  private readonly replaced: MutableFrameRef = { file: 0, offset: 0, byteLength: 0 };
   private count = 0;
   private frameBytes = 0;
   /** What `prepare` found, for the `commit` that follows. */
@@ -38,8 +39,8 @@ export class Keydir {
   private readonly tally: ReplayTally = {
     putBytes: 0,
     deleteBytes: 0,
-    forget: (segmentId, byteLength) => {
-      this.usage.of(segmentId).liveBytes -= byteLength;
+    forget: (file, byteLength) => {
+      this.usage.of(file).liveBytes -= byteLength;
       this.frameBytes -= byteLength;
     },
   };
@@ -79,12 +80,12 @@ export class Keydir {
    * The place of a key's newest Put. The object is filled again by the next call: copy what must
    * outlive it.
    */
-  locate(key: Uint8Array): RecordRef | undefined {
+  locate(key: Uint8Array): FrameRef | undefined {
     return this.locateIn(key, 0, key.length);
   }
 
   /** The same for a key that stands in other bytes. */
-  private locateIn(bytes: Uint8Array, start: number, end: number): MutableRef | undefined {
+  locateIn(bytes: Uint8Array, start: number, end: number): FrameRef | undefined {
     const hash = hashKey(bytes, start, end, this.seed);
     const shard = this.shardOf(hash);
     const slot = shard.find(hash, bytes, start, end);
@@ -93,16 +94,10 @@ export class Keydir {
     return this.found;
   }
 
-  /** As `locate`, by the id of the segment, for a key that stands in other bytes. */
-  placeOf(bytes: Uint8Array, start: number, end: number): RecordRef | undefined {
-    const ref = this.locateIn(bytes, start, end);
-    if (ref !== undefined) ref.segmentId = this.files.segmentIdOf(ref.segmentId);
-    return ref;
-  }
-
-  set(key: Uint8Array, ref: RecordRef): void {
+  /** Points a key to the record that was just appended for it. */
+  set(key: Uint8Array, appended: RecordRef): void {
     this.prepare(key, 0, key.length);
-    this.commit(key, 0, key.length, ref);
+    this.commit(key, 0, key.length, appended);
   }
 
   /**
@@ -152,10 +147,10 @@ export class Keydir {
   }
 
   /** Sets the key that stood at `index` of those reserved. */
-  setReserved(index: number, key: Uint8Array, ref: RecordRef): void {
+  setReserved(index: number, key: Uint8Array, appended: RecordRef): void {
     this.preparedHash = this.reservedHashes[index] as number;
     this.preparedSlot = this.shardOf(this.preparedHash).find(this.preparedHash, key, 0, key.length);
-    this.commit(key, 0, key.length, ref);
+    this.commit(key, 0, key.length, appended);
   }
 
   private outOfMemory(keys: number, cause: unknown): StoreError {
@@ -168,33 +163,37 @@ export class Keydir {
     );
   }
 
-  /** Sets the key that was prepared; nothing else may have been called in between. */
-  commit(bytes: Uint8Array, start: number, end: number, ref: RecordRef): void {
+  /**
+   * Points the key that was prepared to the record that was just appended for it; nothing else may
+   * have been called in between.
+   */
+  commit(bytes: Uint8Array, start: number, end: number, appended: RecordRef): void {
+    const { segmentId: file, offset, byteLength } = appended;
     const shard = this.shardOf(this.preparedHash);
-    const usage = this.usage.of(ref.segmentId);
-    usage.putBytes += ref.byteLength;
-    usage.liveBytes += ref.byteLength;
-    this.frameBytes += ref.byteLength;
+    const usage = this.usage.of(file);
+    usage.putBytes += byteLength;
+    usage.liveBytes += byteLength;
+    this.frameBytes += byteLength;
     if (this.preparedSlot !== -1) {
       shard.read(this.preparedSlot, this.replaced);
       this.forgetFrame(this.replaced);
-      shard.update(this.preparedSlot, ref);
+      shard.update(this.preparedSlot, file, offset, byteLength);
       return;
     }
-    shard.insert(this.preparedHash, bytes, start, end, ref);
+    shard.insert(this.preparedHash, bytes, start, end, file, offset, byteLength);
     this.count++;
   }
 
-  /** Applies the Delete at `ref`. Was the key there? */
-  delete(key: Uint8Array, { segmentId, byteLength }: RecordRef): boolean {
-    this.usage.of(segmentId).deleteBytes += byteLength;
+  /** Applies the Delete that was just appended. Was the key there? */
+  delete(key: Uint8Array, { segmentId: file, byteLength }: RecordRef): boolean {
+    this.usage.of(file).deleteBytes += byteLength;
     return this.deleteAt(key, 0, key.length);
   }
 
   /** Does the keydir point to this place for this key? */
   isLive(bytes: Uint8Array, start: number, end: number, file: number, offset: number): boolean {
     const ref = this.locateIn(bytes, start, end);
-    return ref !== undefined && ref.segmentId === file && ref.offset === offset;
+    return ref !== undefined && ref.file === file && ref.offset === offset;
   }
 
   hasAt(bytes: Uint8Array, start: number, end: number): boolean {
@@ -212,13 +211,10 @@ export class Keydir {
     const slot = shard.find(hash, bytes, keyAt, keyAt + hint.keyLength);
     if (slot === -1) return;
     shard.read(slot, this.replaced);
-    if (!from.has(this.replaced.segmentId)) return;
-    this.usage.of(this.replaced.segmentId).liveBytes -= byteLength;
+    if (!from.has(this.replaced.file)) return;
+    this.usage.of(this.replaced.file).liveBytes -= byteLength;
     this.usage.of(toFile).liveBytes += byteLength;
-    this.found.segmentId = toFile;
-    this.found.offset = offset;
-    this.found.byteLength = byteLength;
-    shard.update(slot, this.found);
+    shard.update(slot, toFile, offset, byteLength);
   }
 
   /** Before the first key: keys are hashed as all openings of this store hash them. */
@@ -266,20 +262,21 @@ export class Keydir {
     for (const shard of this.shards) if (shard !== EMPTY_SHARD) shard.trim();
   }
 
-  /** Replays one record of the log: a Put or a Delete; Raw records are not part of the view. */
+  /**
+   * Replays one record at the end of the log: a Put or a Delete; Raw records are not part of the
+   * view.
+   */
   apply(segmentId: number, frame: SegmentScanner): void {
     if (frame.type === RecordType.Raw) return;
     const start = frame.keyAt;
     const end = start + frame.keyLength;
+    const { offset, byteLength } = frame;
     if (frame.type === RecordType.Delete) {
-      this.usage.of(segmentId).deleteBytes += frame.byteLength;
+      this.usage.of(segmentId).deleteBytes += byteLength;
       this.deleteAt(frame.bytes, start, end);
     } else {
-      this.found.segmentId = segmentId;
-      this.found.offset = frame.offset;
-      this.found.byteLength = frame.byteLength;
       this.prepare(frame.bytes, start, end);
-      this.commit(frame.bytes, start, end, this.found);
+      this.commit(frame.bytes, start, end, { segmentId, offset, byteLength });
     }
   }
 
@@ -297,14 +294,11 @@ export class Keydir {
   }
 
   /**
-   * Visits every entry of one shard (of `SHARDS`), in one go, with the id of its segment. Ref and
-   * bytes are those of the keydir: copy what must stay.
+   * Visits every entry of one shard (of `SHARDS`), in one go. Ref and bytes are those of the
+   * keydir: copy what must stay.
    */
   visitShard(shard: number, visit: EntryVisitor): void {
-    this.shards[shard]?.visit((ref, bytes, start, end) => {
-      ref.segmentId = this.files.segmentIdOf(ref.segmentId);
-      visit(ref, bytes, start, end);
-    });
+    this.shards[shard]?.visit(visit);
   }
 
   /** All keys in byte order. */
@@ -324,8 +318,8 @@ export class Keydir {
     return true;
   }
 
-  private forgetFrame({ segmentId, byteLength }: RecordRef): void {
-    this.usage.of(segmentId).liveBytes -= byteLength;
+  private forgetFrame({ file, byteLength }: FrameRef): void {
+    this.usage.of(file).liveBytes -= byteLength;
     this.frameBytes -= byteLength;
   }
 

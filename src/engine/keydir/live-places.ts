@@ -30,7 +30,9 @@ export class LivePlaces {
       );
     }
     for (let shard = 0; shard < SHARDS; shard++) {
-      keydir.visitShard(shard, ({ segmentId, offset }) => places.set(segmentId, offset));
+      keydir.visitShard(shard, ({ file, offset }) =>
+        places.set(keydir.files.segmentIdOf(file), offset),
+      );
       if (shard % SHARDS_A_TURN === SHARDS_A_TURN - 1) await nextTurn();
     }
     return places;

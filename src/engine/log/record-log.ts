@@ -229,7 +229,7 @@ export class RecordLog {
     const startNs = partStart(operation);
     let failure: unknown;
     try {
-      const frame = this.reader.read(ref, 'get', operation);
+      const frame = this.reader.read(this.reader.files.frameOf(ref), 'get', operation);
       const { frameAt } = this.reader;
       return toRecord(frame.subarray(frameAt, frameAt + ref.byteLength));
     } catch (error) {

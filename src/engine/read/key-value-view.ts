@@ -7,6 +7,7 @@ import { nowNs, type ReadSite } from '../host/probe.ts';
 import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
 import type { Keydir } from '../keydir/keydir.ts';
 import { readRuns, type WantedFrame } from '../segment/read-runs.ts';
+import type { FrameRef } from '../segment/segment-files.ts';
 import type { SegmentReader } from '../segment/segment-reader.ts';
 import { type ExportOptions, exportFile, exportLines } from '../upkeep/export.ts';
 
@@ -94,8 +95,8 @@ export abstract class KeyValueView {
       for (const [index, key] of keyed.entries()) {
         const ref = this.keydir.locate(key);
         if (ref === undefined) continue;
-        const { segmentId, offset, byteLength } = ref;
-        wanted.push({ segmentId, offset, byteLength, index });
+        const { file, offset, byteLength } = ref;
+        wanted.push({ file, offset, byteLength, index });
       }
       const { segmentReader } = this;
       for (const run of readRuns(wanted)) {
@@ -189,11 +190,11 @@ export abstract class KeyValueView {
     const keyed = keyBytes(key);
     this.checkOpen();
     const ref = this.keydir.locate(keyed);
-    return ref === undefined ? undefined : this.segmentReader.placeOf(ref);
+    return ref === undefined ? undefined : this.keydir.files.refOf(ref);
   }
 
-  /** A place of its own, by the number of its file. */
-  private locateCopy(key: Uint8Array): RecordRef | undefined {
+  /** The place of a key in an object of its own. */
+  private locateCopy(key: Uint8Array): FrameRef | undefined {
     const ref = this.keydir.locate(key);
     return ref === undefined ? undefined : { ...ref };
   }

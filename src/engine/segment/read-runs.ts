@@ -1,11 +1,11 @@
-import type { RecordRef } from '../format/frame.ts';
+import type { FrameRef } from './segment-files.ts';
 
 /** Bytes between two frames that are read along, because that costs less than another call. */
 const GAP_BYTES = 4096;
 const LONGEST_RUN_BYTES = 256 * 1024;
 
 /** One frame of several that are wanted; `index` is its place among those asked for. */
-export interface WantedFrame extends RecordRef {
+export interface WantedFrame extends FrameRef {
   readonly index: number;
 }
 
@@ -14,8 +14,7 @@ export interface WantedFrame extends RecordRef {
  * read with one pread.
  */
 export function readRuns(wanted: WantedFrame[]): WantedFrame[][] {
-  const byPlace = (a: WantedFrame, b: WantedFrame) =>
-    a.segmentId - b.segmentId || a.offset - b.offset;
+  const byPlace = (a: WantedFrame, b: WantedFrame) => a.file - b.file || a.offset - b.offset;
   // Keys are often asked for in the order in which they were written.
   if (
     wanted.some((frame, index) => index > 0 && byPlace(wanted[index - 1] as WantedFrame, frame) > 0)
@@ -29,7 +28,7 @@ export function readRuns(wanted: WantedFrame[]): WantedFrame[][] {
       run !== undefined &&
       first !== undefined &&
       last !== undefined &&
-      frame.segmentId === first.segmentId &&
+      frame.file === first.file &&
       frame.offset <= last.offset + last.byteLength + GAP_BYTES &&
       frame.offset + frame.byteLength - first.offset <= LONGEST_RUN_BYTES
     ) {

@@ -1,4 +1,15 @@
 import { MAX_SEGMENT_ID } from '../format/format.ts';
+import type { RecordRef } from '../format/frame.ts';
+
+/**
+ * Where a frame lies, by the number of its file: how the keydir and the reader call the place that
+ * users call by the id of its segment (`RecordRef`). `offset` and `byteLength` in bytes.
+ */
+export interface FrameRef {
+  readonly file: number;
+  readonly offset: number;
+  readonly byteLength: number;
+}
 
 /**
  * Numbers of the files that stand, or stood, under the ids of segments. The file that an opening
@@ -18,6 +29,16 @@ export class SegmentFiles {
 
   segmentIdOf(file: number): number {
     return file <= MAX_SEGMENT_ID ? file : (this.segmentIds.get(file) as number);
+  }
+
+  /** The same place as users call it. */
+  refOf({ file, offset, byteLength }: FrameRef): RecordRef {
+    return { segmentId: this.segmentIdOf(file), offset, byteLength };
+  }
+
+  /** The same place in the file that stands under the id now. */
+  frameOf({ segmentId, offset, byteLength }: RecordRef): FrameRef {
+    return { file: this.fileOf(segmentId), offset, byteLength };
   }
 
   /** A number for a file that is going to stand under the id. */

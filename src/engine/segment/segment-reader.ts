@@ -14,7 +14,7 @@ import { type FileSystem, readFully } from '../host/file-system.ts';
 import type { ReadSite } from '../host/probe.ts';
 import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
 import { DescriptorPool, type OpenCheck } from './descriptor-pool.ts';
-import type { SegmentFiles } from './segment-files.ts';
+import type { FrameRef, SegmentFiles } from './segment-files.ts';
 
 export interface PoolStats {
   readonly pooledDescriptors: number;
@@ -77,7 +77,7 @@ export class SegmentReader {
    * The valid frame at `ref`, from index `frameAt` of the buffer returned; nothing is ever written
    * there again.
    */
-  read(ref: RecordRef, site: ReadSite, operation: number): Buffer {
+  read(ref: FrameRef, site: ReadSite, operation: number): Buffer {
     const { byteLength } = ref;
     const target = this.room(byteLength);
     const at = this.frameAt;
@@ -90,7 +90,7 @@ export class SegmentReader {
    * The value of the Put of `key` at `ref`. Throws `FRAME_MISMATCH` where a valid frame is another
    * record.
    */
-  readValue(ref: RecordRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
+  readValue(ref: FrameRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
     const bytes = this.read(ref, site, operation);
     return this.valueIn(bytes, this.frameView, this.frameAt, ref, key);
   }
@@ -100,13 +100,13 @@ export class SegmentReader {
    * first to the last. `keys` holds the key of each; `visit` is given each value with its index.
    */
   readValues(
-    refs: readonly RecordRef[],
+    refs: readonly FrameRef[],
     keys: readonly Uint8Array[],
     site: ReadSite,
     operation: number,
     visit: (index: number, value: Buffer) => void,
   ): void {
-    const [first, last] = [refs[0] as RecordRef, refs.at(-1) as RecordRef];
+    const [first, last] = [refs[0] as FrameRef, refs.at(-1) as FrameRef];
     const target = Buffer.allocUnsafeSlow(last.offset + last.byteLength - first.offset);
     const view = viewOf(target);
     const count = this.readInto(target, 0, target.length, first, site, operation);
@@ -132,14 +132,14 @@ export class SegmentReader {
     target: Buffer,
     at: number,
     length: number,
-    ref: RecordRef,
+    ref: FrameRef,
     site: ReadSite,
     operation: number,
   ): number {
     const startNs = partStart(operation);
     let count = 0;
     try {
-      const entry = this.pool.borrow(ref.segmentId);
+      const entry = this.pool.borrow(ref.file);
       try {
         count = readFully(this.fileSystem, entry.descriptor, target, at, length, ref.offset);
       } finally {
@@ -154,7 +154,7 @@ export class SegmentReader {
 
   /** As `readValue`, off the event loop and into a buffer of its own. */
   async readValueAsync(
-    ref: RecordRef,
+    ref: FrameRef,
     key: Uint8Array,
     site: ReadSite,
     operation: number,
@@ -164,7 +164,7 @@ export class SegmentReader {
     const startNs = partStart(operation);
     let done = 0;
     try {
-      const entry = this.pool.acquire(ref.segmentId);
+      const entry = this.pool.acquire(ref.file);
       try {
         while (done < ref.byteLength) {
           const rest = ref.byteLength - done;
@@ -203,11 +203,6 @@ export class SegmentReader {
     this.pool.drop(segmentId);
   }
 
-  /** The same place by the id of its segment, which is how it is called outside. */
-  placeOf({ segmentId, offset, byteLength }: RecordRef): RecordRef {
-    return { segmentId: this.files.segmentIdOf(segmentId), offset, byteLength };
-  }
-
   close(): Promise<void> {
     return this.pool.close();
   }
@@ -232,7 +227,7 @@ export class SegmentReader {
   }
 
   private reportRead(
-    { segmentId, offset }: RecordRef,
+    { file, offset }: FrameRef,
     count: number,
     site: ReadSite,
     operation: number,
@@ -242,7 +237,7 @@ export class SegmentReader {
     this.probe?.read(
       operation,
       site,
-      this.files.segmentIdOf(segmentId),
+      this.files.segmentIdOf(file),
       offset,
       count,
       startNs,
@@ -254,13 +249,13 @@ export class SegmentReader {
   /** Reports a pread that failed after `count` bytes, and makes its error. */
   private readFailed(
     error: unknown,
-    ref: RecordRef,
+    ref: FrameRef,
     count: number,
     site: ReadSite,
     operation: number,
     startNs: number,
   ): StoreError {
-    const failure = readError(error, this.placeOf(ref));
+    const failure = readError(error, this.files.refOf(ref));
     this.reportRead(ref, count, site, operation, startNs, failure);
     return failure;
   }
@@ -273,7 +268,7 @@ export class SegmentReader {
     view: DataView,
     at: number,
     count: number,
-    ref: RecordRef,
+    ref: FrameRef,
     site: ReadSite,
     operation: number,
   ): void {
@@ -288,7 +283,7 @@ export class SegmentReader {
       const durationNs = partDuration(operation, startNs);
       probe.crcValidated(operation, site, ok, byteLength, startNs, durationNs);
     }
-    if (!ok) throw this.report(crcMismatch(this.placeOf(ref)));
+    if (!ok) throw this.report(crcMismatch(this.files.refOf(ref)));
     if (!isFrameOf(view, at, byteLength)) throw this.mismatch(ref, whatIsNot(view, at));
   }
 
@@ -297,7 +292,7 @@ export class SegmentReader {
     bytes: Buffer,
     view: DataView,
     at: number,
-    ref: RecordRef,
+    ref: FrameRef,
     key: Uint8Array,
   ): Buffer {
     if (headerType(view, at) !== RecordType.Put) {
@@ -316,8 +311,8 @@ export class SegmentReader {
     );
   }
 
-  private mismatch(ref: RecordRef, what: string): StoreError {
-    const { segmentId, offset } = this.placeOf(ref);
+  private mismatch(ref: FrameRef, what: string): StoreError {
+    const { segmentId, offset } = this.files.refOf(ref);
     return this.report(
       new StoreError('FRAME_MISMATCH', `at ${placeName(segmentId, offset)}: ${what}`, {
         segmentId,

@@ -214,18 +214,18 @@ class Verification {
     const { type, offset, byteLength, keyAt, bytes } = frame;
     if (type === RecordType.Raw) return undefined;
     const keyEnd = keyAt + frame.keyLength;
-    const ref = this.source.keydir.placeOf(bytes, keyAt, keyEnd);
+    const { keydir } = this.source;
+    const live = keydir.locateIn(bytes, keyAt, keyEnd);
     if (type === RecordType.Delete && this.missing.size > 0)
       this.missing.delete(bytes.subarray(keyAt, keyEnd), { segmentId, offset, byteLength });
-    if (ref === undefined) {
+    if (live === undefined) {
       if (type === RecordType.Put && !this.isBehindEnd)
         this.missing.set(bytes.subarray(keyAt, keyEnd), { segmentId, offset, byteLength });
       return undefined;
     }
-    if (ref.segmentId > segmentId || (ref.segmentId === segmentId && ref.offset > offset))
-      return undefined;
-    const isThis =
-      ref.segmentId === segmentId && ref.offset === offset && ref.byteLength === byteLength;
+    const liveId = keydir.files.segmentIdOf(live.file);
+    if (liveId > segmentId || (liveId === segmentId && live.offset > offset)) return undefined;
+    const isThis = liveId === segmentId && live.offset === offset && live.byteLength === byteLength;
     if (isThis && type === RecordType.Put) {
       places.take(segmentId, offset);
       return undefined;
@@ -257,7 +257,8 @@ class Verification {
     if (this.damages.count === 0 && this.unmet.size === 0) return;
     const { keydir } = this.source;
     for (let shard = 0; shard < SHARDS; shard++) {
-      keydir.visitShard(shard, (ref, bytes, start, end) => {
+      keydir.visitShard(shard, (frame, bytes, start, end) => {
+        const ref = keydir.files.refOf(frame);
         const { segmentId, offset, byteLength } = ref;
         const key = () => Buffer.from(bytes.subarray(start, end));
         const holds = () => this.holds(ref, bytes.subarray(start, end));
@@ -291,15 +292,12 @@ class Verification {
   private reportMissing(): void {
     const { keydir } = this.source;
     for (const key of [...this.missing.keys()]) {
-      const ref = this.missing.locate(key);
+      const frame = this.missing.locate(key);
+      if (frame === undefined || keydir.has(key)) continue;
+      const { segmentId, offset, byteLength } = this.missing.files.refOf(frame);
       // A Delete may have lain in a damaged range behind it.
-      if (
-        ref === undefined ||
-        keydir.has(key) ||
-        this.damages.reachBeyond(ref.segmentId, ref.offset)
-      )
-        continue;
-      this.damage(ref.segmentId, ref.offset, ref.byteLength, 'keydir-missing', key);
+      if (this.damages.reachBeyond(segmentId, offset)) continue;
+      this.damage(segmentId, offset, byteLength, 'keydir-missing', key);
     }
   }
 
