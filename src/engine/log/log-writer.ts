@@ -183,6 +183,8 @@ export class LogWriter {
       );
     }
     this.syncs.waitForSealed();
+    const objection = previous.objection();
+    if (objection !== undefined) throw this.latch.closeWith(objection);
     try {
       this.activeSegment = previous.createNext();
     } catch (error) {

@@ -63,8 +63,9 @@ export class RecordLog {
   private held: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
 
-  private constructor(options: OpeningOptions, latch: PoisonLatch, opened: OpenedLog) {
-    const { fileSystem, directory, probe, view } = options;
+  private constructor(options: OpeningOptions, opened: OpenedLog) {
+    const { probe, view, latch } = options;
+    const { fileSystem, directory } = opened;
     const { segmentBytes, descriptorPoolSize } = options.resolved;
     const { mark, lock, storeId, seals, nextTxid, active } = opened;
     this.directory = directory;
@@ -141,6 +142,7 @@ export class RecordLog {
     const opening: OpeningOptions = {
       fileSystem,
       directory: path,
+      latch,
       resolved,
       probe,
       operation: probe?.begin('open') ?? 0,
@@ -148,12 +150,13 @@ export class RecordLog {
       onOpenProgress: options.onOpenProgress,
       onLeaseLost: (error, fatal) => {
         probe?.leaseLost?.(fatal);
-        if (fatal) latch.close('SYNC_FAILED', 'keeping the writer lock', error);
+        if (error instanceof StoreError) latch.closeWith(error);
+        else if (fatal) latch.close('SYNC_FAILED', 'keeping the writer lock', error);
       },
     };
     const startNs = probe === undefined ? 0 : nowNs();
     try {
-      log = new RecordLog(opening, latch, await openForWriting(opening));
+      log = new RecordLog(opening, await openForWriting(opening));
     } catch (error) {
       if (error instanceof StoreError) {
         if (error.segmentId !== undefined) probe?.corrupted?.(error);
