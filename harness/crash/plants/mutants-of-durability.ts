@@ -214,7 +214,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
       {
         file: 'log-sync',
         find: 'this.checkLock(); this.advance(end);',
-        replace: 'this.checkLock(); this.advance(this.options.end());',
+        replace: 'this.checkLock(); this.advance(this.options.tail.end);',
       },
     ],
     checks: ['states'],
@@ -312,7 +312,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     mistake: 'a poisoned writer marks the log as closed in order',
     edits: [
       {
-        file: 'record-log',
+        file: 'open-log',
         find: 'if (this.latch.poisonedBy === undefined) { await this.syncs.sync(); await this.sealer.finish();',
         replace: '{',
       },
@@ -343,8 +343,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-writer',
-        find: 'this.nextTxid++; } flush(); }',
-        replace: 'this.nextTxid++; } }',
+        find: 'tail.nextTxid++; } flush(); }',
+        replace: 'tail.nextTxid++; } }',
       },
     ],
     checks: ['states'],
@@ -364,7 +364,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'this.options.fileSystem.dataSync(this.options.active().appendDescriptor);',
+        find: 'this.options.fileSystem.dataSync(this.options.tail.active.appendDescriptor);',
         replace: '',
       },
     ],

@@ -4,6 +4,7 @@ import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { nowNs, type ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { type LogOptions, resolveLogOptions } from '../recovery/log-options.ts';
 import type { SnapshotReport } from '../recovery/recovery-report.ts';
@@ -110,7 +111,7 @@ export class StoreReader extends KeyValueView {
     const segments = [...this.snapshot.segments.values()].filter(
       ({ segmentId }) => segmentId >= fromSegmentId,
     );
-    return scanSegments(fileSystem, directory, segments, probe);
+    return scanSegments(new StoreFiles(fileSystem, directory), segments, probe);
   }
 
   /**
@@ -156,8 +157,7 @@ export class StoreReader extends KeyValueView {
     const { keydir, segments } = this.snapshot;
     return verify(
       {
-        fileSystem,
-        directory,
+        files: new StoreFiles(fileSystem, directory),
         keydir,
         probe,
         segments: () => [...segments.values()],
