@@ -58,7 +58,7 @@ export interface StoreUnderTestStats {
  */
 export type OpenStoreUnderTest = (
   directory: string,
-  /** For a store that takes tidemark's probes; others ignore them. */
+  /** Probes of tidemark; a store that cannot take them ignores them. */
   options?: { readonly probes?: readonly Probe[] },
 ) => Promise<StoreUnderTest>;
 

@@ -22,7 +22,7 @@ export interface Count {
 const OPERATIONS = 10_000;
 const BATCH = 1000;
 const WAITING = 64;
-/** Of a segment, so that the records fill ten of them. */
+/** The size of a segment, chosen so that the records fill ten. */
 const SEALED_BYTES = (OPERATIONS / 10) * FRAME_BYTES;
 /** Large enough that garbage of the runtime's own is less than a byte an operation. */
 const HEAP_OPERATIONS = 200_000;

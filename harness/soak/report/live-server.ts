@@ -16,7 +16,7 @@ import type { RunIdentity } from './sections/about.ts';
 const LEAST_UPDATE_INTERVAL_MS = 250;
 /** A browser that does not read must not fill this process, which watches another one's memory. */
 const MOST_UNSENT_BYTES = 16 * 1024 * 1024;
-/** For what is on its way to browsers when the soak ends. */
+/** How long the end of a soak waits for what is on its way to browsers. */
 const LAST_WORDS_MS = 2_000;
 const METRICS_TIMEOUT_MS = 5_000;
 
@@ -24,7 +24,10 @@ export interface LiveServerOptions {
   /** 0 lets the system choose. */
   readonly port: number;
   readonly run: RunIdentity;
-  /** Of the store process, `http://127.0.0.1:9464/metrics`: shown under `/metrics` here, too. */
+  /**
+   * The address of the store process's metrics, `http://127.0.0.1:9464/metrics`. They are shown
+   * under `/metrics` here, too.
+   */
   readonly metricsUrl?: string;
 }
 
@@ -72,7 +75,7 @@ export class LiveServer {
     this.run.addEvent(event);
   }
 
-  /** As they stand so far. */
+  /** Takes the gates as they stand so far. */
   setGates(gates: readonly Gate[]): void {
     this.run.setGates(gates);
   }

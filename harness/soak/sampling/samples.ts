@@ -36,7 +36,7 @@ const FIXED_COLUMNS: readonly Column[] = [
   ['phase', ({ inside }) => inside?.phase],
 ];
 
-/** Of the other series, those that have no column yet. */
+/** Columns of the series that have none yet. */
 const FURTHER_COLUMNS: readonly Column[] = SERIES.filter(
   ({ column }) => !FIXED_COLUMNS.some(([name]) => name === column),
 ).map(({ column, columnScale, of }) => [

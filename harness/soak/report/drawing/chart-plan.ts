@@ -34,8 +34,8 @@ const HEAP = new Set([
 ]);
 
 /**
- * In the order of the page. A series goes to the first group that takes it, or else has a chart of
- * its own.
+ * The groups in the order of the page. A series goes to the first group that takes it, or else has
+ * a chart of its own.
  */
 const GROUPS: readonly Group[] = [
   { id: 'throughput', title: 'Operations a second', takes: ({ unit }) => unit === 'ops/s' },
