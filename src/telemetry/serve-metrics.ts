@@ -1,5 +1,5 @@
 import { sendText, serveHttp } from './http-server.ts';
-import type { MetricsRegistry, PrometheusProbe } from './prometheus.ts';
+import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 
 export interface ServeMetricsOptions {
   readonly registry: Pick<MetricsRegistry, 'metrics' | 'contentType'>;

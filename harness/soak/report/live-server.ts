@@ -4,7 +4,7 @@ import {
   type ServedRequest,
   sendText,
   serveHttp,
-} from '../../../src/telemetry/http-server.ts';
+} from '../../../src/telemetry/prometheus.ts';
 import type { Gate } from '../gates/gate.ts';
 import type { RunEvent } from '../run/run-event.ts';
 import type { Sample } from '../sampling/sample.ts';
