@@ -12,7 +12,7 @@ export interface KeyedValues {
   /** How a message calls a version: `version 3`, `line 17 of the input`. */
   nameOf(version: number): string;
   valueOf(keyNumber: number, version: number): Uint8Array;
-  /** Of that value, without making it where that can be avoided. */
+  /** The length of that value. It is not made where that can be avoided. */
   sizeBytesOf(keyNumber: number, version: number): number;
   /** Undefined when `bytes` are that value; otherwise what they seem to be, in words. */
   differenceFrom(keyNumber: number, version: number, bytes: Uint8Array): string | undefined;

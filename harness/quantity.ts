@@ -19,7 +19,7 @@ export type Unit =
 
 const PER_THOUSAND = '/1000 ops';
 
-/** For people: `132 MB`, `12.4 k/s`, `3.1 ms`. */
+/** Formats a value for people: `132 MB`, `12.4 k/s`, `3.1 ms`. */
 export function formatQuantity(value: number, unit: Unit): string {
   if (!Number.isFinite(value)) return '–';
   if (value < 0) return `−${formatQuantity(-value, unit)}`;

@@ -7,7 +7,7 @@ import { mix32, Prng } from './prng.ts';
  */
 export interface SizeClass {
   readonly share: number;
-  /** At least 16, which the header of a value takes. */
+  /** The least length; at least 16, which the header of a value takes. */
   readonly leastBytes: number;
   readonly mostBytes: number;
 }

@@ -16,7 +16,7 @@ export function parseBytes(text: string): number | undefined {
   return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** With three digits and a decimal unit: `1.07 GB`. */
+/** Formats bytes with three digits and a decimal unit: `1.07 GB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${Math.round(bytes)} B`;
   let value = bytes;
@@ -36,7 +36,7 @@ export function formatDuration(ms: number): string {
   return ms < 59_950 ? `${(ms / 1000).toFixed(1)} s` : formatSeconds(ms / 1000);
 }
 
-/** Without parts of a second: `12 s`, `4 min 05 s`, `3 h 12 min`. */
+/** Formats a time without parts of a second: `12 s`, `4 min 05 s`, `3 h 12 min`. */
 export function formatSeconds(exactSeconds: number): string {
   const seconds = Math.round(exactSeconds);
   if (seconds < 60) return `${seconds} s`;

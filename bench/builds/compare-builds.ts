@@ -12,8 +12,8 @@ import { engineUrlOf } from './engine-contender.ts';
 import { measureRows } from './measure-rows.ts';
 
 /**
- * Of a whole comparison: with fourteen processes a side, each of seven rows is shown though a few
- * are disturbed.
+ * The thresholds of a whole comparison. With fourteen processes per side, each of seven rows is
+ * shown although a few are disturbed.
  */
 const TURN_DEFAULTS: Thresholds = { alpha: 0.001, leastEffect: 0.05 };
 /**
@@ -28,7 +28,7 @@ export interface BuildsOptions extends Partial<Thresholds> {
   readonly allowTmpfs?: true;
   readonly launches: number;
   readonly rounds: number;
-  /** Of every group; undefined for short runs where a group can have them. */
+  /** The scale of every group. Undefined lets a group take its short run where it has one. */
   readonly scale?: number;
   readonly groups: readonly GroupName[];
 }

@@ -27,14 +27,14 @@ export interface MergeTotals {
 }
 
 export interface CompactionMeasures extends LoadMeasures {
-  /** In write calls of all kinds, merges, seals and marks among them. */
+  /** Bytes of all write calls; merges, seals and marks are among them. */
   readonly writtenBytes: number;
   /** Bytes of live frames over bytes of all files, about once a second. */
   readonly meanLiveShare: number;
   readonly leastLiveShare: number;
-  /** Under the load. */
+  /** Merges that ran while the load did. */
   readonly merges: MergeTotals;
-  /** Of `compact` after the load, with nothing beside it. */
+  /** Merges of one `compact` after the load, with nothing beside it. */
   readonly alone: MergeTotals;
 }
 

@@ -10,8 +10,7 @@ export interface Latencies {
 }
 
 /**
- * Of a histogram in nanoseconds; what `RecordableHistogram` and `monitorEventLoopDelay` have in
- * common.
+ * Takes a histogram in nanoseconds: what `RecordableHistogram` and `monitorEventLoopDelay` share.
  */
 export function latenciesOf(histogram: {
   readonly count: number;

@@ -13,19 +13,19 @@ const GETS_IN_1000 = 333;
  * A second of a program that serves others: operations come by the clock, whether or not the ones
  * before are done.
  */
-const OPERATIONS_A_SECOND = 12_000;
+const OPERATIONS_PER_SECOND = 12_000;
 /** Not awaited by those who put: they are told of the crash of a process, not of a power cut. */
 const SYNC_INTERVAL_MS = 250;
-/** Between two turns of the event loop while nobody measures. */
-const PUTS_A_TURN = 50;
+/** Puts between two turns of the event loop while nobody measures. */
+const PUTS_PER_TURN = 50;
 
-/** Of one kind of operation. */
+/** The latencies of one kind of operation. */
 export interface OperationLatencies {
   /** The call alone. */
   readonly call: Latencies;
   /**
-   * From when the operation was due to its end: the turns of the event loop that it had to wait for
-   * are in it.
+   * The time from when the operation was due to its end. It includes the turns of the event loop
+   * that the operation waited for.
    */
   readonly wait: Latencies;
 }
@@ -33,9 +33,9 @@ export interface OperationLatencies {
 export interface LoadMeasures {
   readonly put: OperationLatencies;
   readonly get: OperationLatencies;
-  /** By which a timer of a millisecond was late. */
+  /** How late a timer of one millisecond was. */
   readonly loopDelay: Latencies;
-  /** Of the frames that the load put. */
+  /** Bytes of the frames that the load put. */
   readonly appendedBytes: number;
 }
 
@@ -64,8 +64,8 @@ export class OverwriteLoad {
     for (let count = 0; count < this.keyCount * passes; count++) {
       const keyNumber = count < this.keyCount ? count : this.nextKey();
       this.store.put(this.values.keyOf(keyNumber), this.nextValueOf(keyNumber));
-      if (count % PUTS_A_TURN === 0) await turn();
-      if (count % (PUTS_A_TURN * 100) === 0) await this.store.sync();
+      if (count % PUTS_PER_TURN === 0) await turn();
+      if (count % (PUTS_PER_TURN * 100) === 0) await this.store.sync();
     }
     await this.store.sync();
   }
@@ -76,7 +76,7 @@ export class OverwriteLoad {
     const get = { call: newHistogram(), wait: newHistogram() };
     const delay = monitorEventLoopDelay({ resolution: 1 });
     const startMs = performance.now();
-    const total = Math.round(seconds * OPERATIONS_A_SECOND);
+    const total = Math.round(seconds * OPERATIONS_PER_SECOND);
     let appendedBytes = 0;
     let nextSyncMs = startMs + SYNC_INTERVAL_MS;
     let nextSecondMs = startMs;
@@ -84,9 +84,9 @@ export class OverwriteLoad {
     delay.enable();
     for (let done = 0; done < total; ) {
       const nowMs = performance.now();
-      const due = Math.min(total, ((nowMs - startMs) / 1000) * OPERATIONS_A_SECOND);
+      const due = Math.min(total, ((nowMs - startMs) / 1000) * OPERATIONS_PER_SECOND);
       for (; done < due; done++) {
-        const dueMs = startMs + (done / OPERATIONS_A_SECOND) * 1000;
+        const dueMs = startMs + (done / OPERATIONS_PER_SECOND) * 1000;
         const keyNumber = this.nextKey();
         const isGet = this.prng.below(1000) < GETS_IN_1000;
         const key = this.values.keyOf(keyNumber);

@@ -7,9 +7,11 @@ import { formKey, KEY_BYTES, turn } from '../measuring/workload.ts';
 const MEGABYTE = 1e6;
 const LOG_BYTES = 250 * MEGABYTE;
 /** 150 MB a second. */
-const MOST_NS_A_MEGABYTE = 1e9 / 150;
-/** On average, evenly chosen: the newest segment is nearly all alive, the oldest hardly. */
-const PUTS_A_KEY = 2;
+const MOST_NS_PER_MEGABYTE = 1e9 / 150;
+/**
+ * The average; keys are chosen evenly. The newest segment is nearly all alive, the oldest hardly.
+ */
+const PUTS_PER_KEY = 2;
 const SEED = 1;
 
 /** Merging a log of overwrites, with nothing beside it; each run fills a store anew. */
@@ -19,7 +21,7 @@ export function compactGroup({ engine, directory, scale }: GroupContext): Group 
     name: `compact, values of ${name}, each MB of input`,
     unit: 'ns',
     calls: 1,
-    target: { kind: 'value', limit: MOST_NS_A_MEGABYTE },
+    target: { kind: 'value', limit: MOST_NS_PER_MEGABYTE },
     async run() {
       const own = join(directory, String(valueBytes));
       const records = scaled(LOG_BYTES / (28 + KEY_BYTES + valueBytes), scale);
@@ -27,7 +29,7 @@ export function compactGroup({ engine, directory, scale }: GroupContext): Group 
       try {
         const key = Buffer.alloc(KEY_BYTES);
         const value = Buffer.alloc(valueBytes, 7);
-        const keys = Math.round(records / PUTS_A_KEY);
+        const keys = Math.round(records / PUTS_PER_KEY);
         const prng = Prng.seeded(SEED);
         for (let record = 0; record < records; record++) {
           store.put(formKey(key, prng.below(keys)), value);

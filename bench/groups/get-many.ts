@@ -4,7 +4,7 @@ import { fill, formKey, KEY_BYTES, shuffledIndexes } from '../measuring/workload
 
 const KEYS = 100_000;
 const CALLS = 100_000;
-const KEYS_A_CALL = 1000;
+const KEYS_PER_CALL = 1000;
 
 /**
  * A thousand keys at once, that were put one after the other or that lie anywhere, against a get
@@ -15,7 +15,7 @@ export async function getManyGroup({ engine, directory, scale }: GroupContext): 
   const calls = scaled(CALLS, scale);
   const store = await engine.openStore(join(directory, 'store'));
   await fill(store, count);
-  const keys = Array.from({ length: KEYS_A_CALL }, () => Buffer.alloc(KEY_BYTES));
+  const keys = Array.from({ length: KEYS_PER_CALL }, () => Buffer.alloc(KEY_BYTES));
   const orders = [
     {
       id: 'sorted',
@@ -34,7 +34,7 @@ export async function getManyGroup({ engine, directory, scale }: GroupContext): 
         unit: 'ns',
         calls,
         run() {
-          for (let call = 0; call < calls; call += KEYS_A_CALL) {
+          for (let call = 0; call < calls; call += KEYS_PER_CALL) {
             for (const key of keysFrom(call))
               if (store.get(key) === undefined) throw new Error(`${key} is lost`);
           }
@@ -47,7 +47,7 @@ export async function getManyGroup({ engine, directory, scale }: GroupContext): 
         calls,
         floorId: `get-each-${id}`,
         run() {
-          for (let call = 0; call < calls; call += KEYS_A_CALL) {
+          for (let call = 0; call < calls; call += KEYS_PER_CALL) {
             if (store.getMany(keysFrom(call)).includes(undefined)) throw new Error('a key is lost');
           }
         },

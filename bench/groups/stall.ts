@@ -10,7 +10,7 @@ const KEYS = 100_000;
  * Less than a millisecond of puts between two turns of the event loop, so that its delay shows
  * stalls and not this loop.
  */
-const PUTS_A_TURN = 50;
+const PUTS_PER_TURN = 50;
 
 /**
  * The longest that the event loop stood still while a gigabyte was written, with rotations and
@@ -33,7 +33,7 @@ export async function stallGroup({ engine, directory, scale }: GroupContext): Pr
           delay.enable();
           for (let call = 0; call < puts; call++) {
             store.put(formKey(key, call % KEYS), value);
-            if (call % PUTS_A_TURN === 0) await turn();
+            if (call % PUTS_PER_TURN === 0) await turn();
           }
           await store.sync();
           // What is sealed last is part of the run.

@@ -6,17 +6,17 @@ import { formKey, KEY_BYTES, makeValue, type Places, turn } from '../measuring/w
  * About a millisecond of puts between two turns of the event loop, so that its delay shows stalls
  * and not this loop.
  */
-const PUTS_A_TURN = 500;
+const PUTS_PER_TURN = 500;
 /** Only puts as slow as this are looked at more closely. */
 const SLOW_MS = 0.5;
 
 export interface Filled {
   readonly places: Places;
-  /** Of one put, with the two readings of the clock around it. */
+  /** The time of one put, and of the two clock readings around it. */
   readonly insertNs: number;
-  /** Of the puts that waited for no sync: growing the keydir, or the machine. */
+  /** The longest put that waited for no sync. It shows the keydir growing, or the machine. */
   readonly longestPutNs: number;
-  /** Of all puts. */
+  /** The longest of all puts. */
   readonly longestWaitNs: number;
   readonly longestLoopDelayNs: number;
 }
@@ -48,7 +48,7 @@ export async function fillTimed(store: Store, count: number): Promise<Filled> {
       if (!waited) longestPutMs = Math.max(longestPutMs, elapsedMs);
     }
     segment = ref.segmentId;
-    if (index % PUTS_A_TURN === PUTS_A_TURN - 1) {
+    if (index % PUTS_PER_TURN === PUTS_PER_TURN - 1) {
       await turn();
       durable = store.durableEnd.nextTxid;
     }

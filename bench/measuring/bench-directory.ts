@@ -7,7 +7,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** In memory: a benchmark of syncs there would flatter. */
+/** File systems in memory. A benchmark of syncs would flatter there. */
 const IN_MEMORY = ['tmpfs', 'ramfs'];
 
 /**

@@ -71,7 +71,7 @@ export class Contender {
     await exited;
   }
 
-  /** For when another one has failed. */
+  /** Ends the process at once, when another contender has failed. */
   kill(): void {
     this.child.kill('SIGKILL');
   }

@@ -18,7 +18,7 @@ export interface ContestOptions {
   readonly rounds: number;
   /** Runs a round, of which the fastest counts; one if it is left out. */
   readonly runs?: number;
-  /** Without the round that warms up. */
+  /** Leaves out the round that warms up. */
   readonly cold?: boolean;
   /** Told before each launch. */
   readonly onLaunch?: (launch: number) => void;

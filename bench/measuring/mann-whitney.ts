@@ -69,7 +69,7 @@ function exactP(ranks: readonly number[], count: number, observedSum: number): n
   return Math.min(1, (2 * Math.min(atMost, atLeast)) / total);
 }
 
-/** In how many ways `count` of the ranks add up to each sum. */
+/** Counts the ways in which `count` of the ranks add up to each sum. */
 function waysBySum(ranks: readonly number[], count: number): Float64Array {
   const most = ranks.reduce((sum, rank) => sum + rank, 0);
   const ways = Array.from({ length: count + 1 }, () => new Float64Array(most + 1));

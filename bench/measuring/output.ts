@@ -8,7 +8,7 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** On the standard error, so that the standard output can be a table or JSON alone. */
+/** Writes to standard error, so that standard output holds a table or JSON alone. */
 export function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }

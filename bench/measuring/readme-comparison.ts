@@ -4,7 +4,7 @@ const BEGIN = '<!-- bench peers -->';
 const END = '<!-- end -->';
 
 /**
- * By the name of the row in docs/performance.md: what it is called in README.md, and what its work
+ * Maps the name of a row in docs/performance.md to its name in README.md and to what its work
  * survives.
  */
 const ROWS: ReadonlyMap<string, readonly [work: string, survives: string]> = new Map([

@@ -58,7 +58,7 @@ export function valuesOf({ launches }: Row): number[] {
   return launches.flat();
 }
 
-/** Of the medians of the launches, so that each process counts once. */
+/** The median of the medians of the launches, so that each process counts once. */
 export function typicalOf(row: Row): number {
   return median(row.launches.map((rounds) => median([...rounds])));
 }

@@ -45,7 +45,7 @@ export function formatValue(value: number, unit: Unit): string {
   return unit === 'ns' ? formatNs(value) : formatBytes(value);
 }
 
-/** Of a ratio: 1.05 is +5.0 %. */
+/** Formats a ratio as a change: 1.05 is +5.0 %. */
 export function formatChange(ratio: number): string {
   const change = (ratio - 1) * 100;
   return `${change < 0 ? '' : '+'}${change.toFixed(1)} %`;
@@ -61,7 +61,7 @@ function formatCountValue(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(4).replace(/0+$/, '');
 }
 
-/** For a terminal. */
+/** Lays a table out for a terminal. */
 export function textOf({ head, lines }: Table): string {
   const widths = head.map((title, column) =>
     Math.max(title.length, ...lines.map((line) => (line[column] ?? '').length)),

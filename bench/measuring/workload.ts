@@ -2,7 +2,7 @@ import type { Store } from '../../src/engine/index.ts';
 
 export const KEY_BYTES = 16;
 export const VALUE_BYTES = 100;
-/** Of one Put with such a key and value. */
+/** The size of one Put with such a key and value. */
 export const FRAME_BYTES = 28 + KEY_BYTES + VALUE_BYTES;
 export const USER_BYTES = KEY_BYTES + VALUE_BYTES;
 

@@ -16,7 +16,7 @@ interface ClassicLevelPackage {
   };
 }
 
-const PAIRS_A_CALL = 1000;
+const PAIRS_PER_CALL = 1000;
 
 export async function classicLevelPeer(packages: string): Promise<Peer> {
   const { module, version } = await loadPeer<ClassicLevelPackage>(packages, 'classic-level');
@@ -42,9 +42,9 @@ export async function classicLevelPeer(packages: string): Promise<Peer> {
         async scan() {
           const iterator = database.iterator();
           let count = 0;
-          for (let pairs = await iterator.nextv(PAIRS_A_CALL); pairs.length > 0; ) {
+          for (let pairs = await iterator.nextv(PAIRS_PER_CALL); pairs.length > 0; ) {
             count += pairs.length;
-            pairs = await iterator.nextv(PAIRS_A_CALL);
+            pairs = await iterator.nextv(PAIRS_PER_CALL);
           }
           await iterator.close();
           return count;

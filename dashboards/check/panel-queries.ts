@@ -18,8 +18,8 @@ export interface PanelResult {
 }
 
 /**
- * In place of Grafana: a scrape a second, and everything chosen. The baseline lies within the
- * check.
+ * What Grafana would fill in: one scrape per second, and everything chosen. The baseline lies
+ * within the check.
  */
 const VARIABLES: Readonly<Record<string, string>> = {
   job: '.+',

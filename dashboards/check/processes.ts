@@ -11,8 +11,8 @@ export function isInstalled(program: string): boolean {
 }
 
 /**
- * Of loopback, and free now. Below the range from which the system gives ports to clients: one of
- * those could be taken by a scrape of somebody else before it is listened on.
+ * Finds a port of loopback that is free now. It lies below the range from which the system gives
+ * ports to clients: somebody else's scrape could take one of those before it is listened on.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 20; attempt++) {
@@ -75,7 +75,7 @@ export class Processes {
     await ended;
   }
 
-  /** For the last moment of this process, which waits for nothing. */
+  /** Ends all processes in the last moment of this one, which waits for nothing. */
   endAllNow(): void {
     for (const child of this.running) child.kill('SIGKILL');
   }

@@ -3,7 +3,7 @@ import { ALERT_RULES } from '../rules/alert-rules.ts';
 import { RECORDING_RULES } from '../rules/recording-rules.ts';
 import { DASHBOARDS } from './generated-files.ts';
 
-/** From Prometheus itself, node_exporter, and what every client library exports of its process. */
+/** Metrics of Prometheus itself, of node_exporter, and those that every client library exports. */
 const NOT_OURS = new Set([
   'ALERTS',
   'up',

@@ -51,7 +51,7 @@ export interface PanelSpec {
   readonly red?: number;
   /** Red below `red`, not above it. */
   readonly redBelow?: boolean;
-  /** Of 24 columns. */
+  /** The width, in columns of 24. */
   readonly span?: number;
   readonly stacked?: boolean;
   readonly max?: number;
@@ -62,8 +62,8 @@ export interface PanelSpec {
   /** Series drawn as a grey dashed line: what a run is compared with. */
   readonly baseline?: RegExp;
   /**
-   * Of a table whose labels say everything: the label to sort by. Without it, by the value, highest
-   * first.
+   * The label to sort by, in a table whose labels say everything. A table without it is sorted by
+   * value, highest first.
    */
   readonly sortedBy?: string;
   /** A store that is well has nothing to show here; the check provokes it with faults. */
@@ -172,7 +172,7 @@ function timeseries({ red, stacked = false, baseline }: PanelSpec): TimeseriesBu
 }
 
 /**
- * One row a store. Several queries are joined by their labels: the column of each is named by its
+ * One row per store. Several queries are joined by their labels: the column of each is named by its
  * legend.
  */
 function table({ queries, sortedBy }: PanelSpec): TableBuilder {

@@ -3,7 +3,7 @@
  * they cannot differ.
  */
 export const THRESHOLDS = {
-  /** Of the 99th percentile of syncs over five minutes. */
+  /** The limit of the 99th percentile of syncs over five minutes. */
   syncP99Seconds: 0.25,
   /** Since the last sync, while something is not yet durable. */
   durableLagSeconds: 300,

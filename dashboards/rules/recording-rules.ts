@@ -22,8 +22,8 @@ const AVAILABLE =
   'node_filesystem_avail_bytes{fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|autofs|nsfs", mountpoint!~"/boot.*"}';
 
 /**
- * Of the file system of a store's host that has the least; the store does not say on which one it
- * lies.
+ * Takes the file system that has the least on a store's host. The store does not say on which one
+ * it lies.
  */
 const leastOnHost = (expr: string) =>
   promql`

@@ -25,7 +25,7 @@ interface Row {
   readonly value: Buffer;
 }
 
-const ROWS_A_PAGE = 256;
+const ROWS_PER_PAGE = 256;
 
 export default async function open(directory: string): Promise<StoreUnderTest> {
   const { default: Sqlite } = await installedPackage<BetterSqlite3Package>('better-sqlite3');
@@ -50,11 +50,11 @@ export default async function open(directory: string): Promise<StoreUnderTest> {
     sync: () => database.pragma('wal_checkpoint(FULL)'),
     // In pages, because a connection that is in the middle of one statement refuses every other.
     *entries() {
-      for (let page = first.all(ROWS_A_PAGE); ; ) {
+      for (let page = first.all(ROWS_PER_PAGE); ; ) {
         for (const { key, value } of page) yield [key, value];
         const last = page.at(-1);
-        if (last === undefined || page.length < ROWS_A_PAGE) return;
-        page = next.all(last.key, ROWS_A_PAGE);
+        if (last === undefined || page.length < ROWS_PER_PAGE) return;
+        page = next.all(last.key, ROWS_PER_PAGE);
       }
     },
     compact: () => database.exec('VACUUM'),

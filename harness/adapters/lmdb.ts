@@ -16,7 +16,7 @@ interface Database {
   close(): Promise<void>;
 }
 
-/** Of LMDB as that package builds it. */
+/** The longest key of LMDB as that package builds it. */
 const MAX_KEY_BYTES = 1978;
 
 export default async function open(directory: string): Promise<StoreUnderTest> {

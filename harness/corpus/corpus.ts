@@ -21,12 +21,12 @@ export const FIXTURES: readonly Fixture[] = [
 export const MANIFEST_FILE = 'manifest.json';
 
 export interface Manifest {
-  /** By name, which is also the folder: `datawal/valid_log`. */
+  /** The fixtures by name, which is also their folder: `datawal/valid_log`. */
   readonly fixtures: Readonly<Record<string, ManifestEntry>>;
 }
 
 export interface ManifestEntry {
-  /** Of the format in which the fixture was written, whatever its damaged bytes say. */
+  /** The version in which the fixture was written, whatever its damaged bytes say. */
   readonly wireVersion: number;
   readonly made: string;
   readonly expected: Expected;

@@ -20,7 +20,7 @@ export type FaultEffect =
 
 export interface Fault {
   readonly kind: string;
-  /** Of the calls of that kind, from 1. */
+  /** Which call of that kind fails, counted from 1. */
   readonly nth: number;
   readonly effect: FaultEffect;
   /** All later calls of that kind fail too. */
@@ -71,7 +71,7 @@ export class FaultInjector {
     this.failedSyncs.clear();
   }
 
-  /** From here on nothing is broken any more. */
+  /** Ends the fault: every later call works. */
   calmDown(): void {
     this.calm = true;
   }

@@ -71,7 +71,7 @@ export class MemoryFileSystem implements FileSystem {
     this.files.set(resolve(path), file);
   }
 
-  /** As `writeFile`, without a copy: the bytes must not change any more. */
+  /** Does what `writeFile` does, without a copy: the bytes must not change any more. */
   shareFile(path: string, bytes: Buffer): void {
     const file = this.newFile(path);
     file.share(bytes);

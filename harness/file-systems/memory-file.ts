@@ -40,7 +40,7 @@ export class MemoryFile {
     this.isShared = false;
   }
 
-  /** As `replace`, without a copy: the bytes must not change any more. */
+  /** Does what `replace` does, without a copy: the bytes must not change any more. */
   share(bytes: Buffer, sizeBytes = bytes.length): void {
     this.bytes = bytes;
     this.sizeBytes = sizeBytes;

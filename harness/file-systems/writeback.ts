@@ -7,7 +7,7 @@
 export class Writeback {
   /** Inodes with bytes that no sync has covered. */
   private readonly dirty = new Set<number>();
-  /** Of each inode, the event of the trace before which a sync has covered everything. */
+  /** Maps an inode to the event of the trace before which a sync has covered everything. */
   private readonly coveredUntil = new Map<number, number>();
   private readonly failures = new Map<number, { count: number; isHeard: boolean }>();
   private readonly opened = new Map<number, { readonly inode: number; failuresHeard: number }>();

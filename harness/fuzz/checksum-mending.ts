@@ -22,7 +22,7 @@ import { SEAL_HEADER_BYTES } from '../../src/engine/seal/seal-file.ts';
  * input otherwise. Whoever can write a directory can compute a CRC.
  */
 
-/** Of every frame that fits where a magic stands. */
+/** Mends the checksum of every frame that fits where a magic stands. */
 export function mendFrames(bytes: Buffer): Buffer {
   const magic = Buffer.from(MAGIC_BYTES);
   const view = viewOf(bytes);
@@ -38,7 +38,7 @@ export function mendFrames(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** Of both slots of a mark or lock file, as long as their bodies say. */
+/** Mends both slots of a mark or lock file, as long as their bodies say. */
 export function mendSlots(bytes: Buffer): Buffer {
   for (let index = 0; index < SLOT_COUNT; index++) {
     const block = bytes.subarray(index * SLOT_BYTES, (index + 1) * SLOT_BYTES);
@@ -50,8 +50,8 @@ export function mendSlots(bytes: Buffer): Buffer {
 }
 
 /**
- * Of a seal: its hints', their length, its header's, and with `segment` the digests and the length
- * of that, so that the seal speaks for it.
+ * Mends a seal: the checksum of its hints, their length, and the checksum of its header. With
+ * `segment` it also mends that one's digests and length, so that the seal speaks for it.
  */
 export function mendSeal(bytes: Buffer, segment: Uint8Array | undefined): Buffer {
   if (bytes.length < SEAL_HEADER_BYTES) return bytes;

@@ -6,9 +6,9 @@ import { seedStores } from './seed-stores.ts';
 import { makeInput } from './targets.ts';
 
 const BATCH_INPUTS = 250;
-/** Of a batch, which takes less than a second. */
+/** How long a batch may be silent; it takes less than a second. */
 const BATCH_SILENCE_MS = 60_000;
-/** Of one input. */
+/** How long one input may be silent. */
 const INPUT_SILENCE_MS = 30_000;
 /** Who has found so many different things has enough to do. */
 const MOST_FINDINGS = 20;

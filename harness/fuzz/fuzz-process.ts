@@ -6,7 +6,7 @@ const LAST_WORDS_CHARACTERS = 2000;
 
 /** The process hung, ran out of memory, or was ended by what it checked. */
 export class FuzzProcessLost extends Error {
-  /** Of the input that it was told to be at, where it told. */
+  /** The number of the input at which the process said it was, where it said so. */
   readonly index: number | undefined;
 
   constructor(message: string, index: number | undefined) {

@@ -7,7 +7,7 @@ import type { Sample } from './sampling/sample.ts';
 export interface ObserverOptions {
   readonly configuration: SoakConfiguration;
   readonly sampleIntervalMs: number;
-  /** Of the run, that no gate judges. */
+  /** The share of the run that no gate judges. */
   readonly warmupShare: number;
   readonly progress: Progress;
   /** Called when adapter and input are known to be usable: where the run takes place. */

@@ -84,7 +84,7 @@ class PlainLines implements Progress {
   end(): void {}
 }
 
-/** Of the last few samples, so that a pause shows and a single slow second does not. */
+/** The rate over the last few samples, so that a pause shows and a single slow second does not. */
 class Rate {
   private static readonly WINDOW = 5;
   private readonly recent: { readonly elapsedS: number; readonly bytes: number }[] = [];

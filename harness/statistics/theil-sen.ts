@@ -2,7 +2,7 @@ import { median } from 'simple-statistics';
 
 export interface Line {
   readonly slope: number;
-  /** Of y where x is 0. */
+  /** The y of the line where x is 0. */
   readonly intercept: number;
 }
 

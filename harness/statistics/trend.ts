@@ -68,9 +68,9 @@ export function estimateTrend(points: readonly Point[], seed: number): Trend | u
  * differently.
  */
 export interface Growth {
-  /** Of the Theil-Sen line, from the first x to the last. */
+  /** The change of the Theil-Sen line, from the first x to the last. */
   readonly ofLine: Estimate;
-  /** Of the median of the last third over that of the first. */
+  /** The change of the median, from the first third to the last. */
   readonly ofThirds: Estimate;
 }
 
@@ -101,7 +101,7 @@ export function estimateGrowth(points: readonly Point[], seed: number): Growth |
   };
 }
 
-/** At least one value. */
+/** Estimates the median of at least one value. */
 export function estimateMedian(values: readonly number[], seed: number): Estimate {
   const prng = Prng.seeded(seed);
   const interval = percentileInterval(DRAWS, CONFIDENCE, () => resampledMedian(values, prng));
@@ -127,15 +127,16 @@ export function estimateChange(
   return { value: median([...after]) / median([...before]) - 1, ...interval };
 }
 
-/** Of each side. */
+/** Batches per side. */
 const BATCHES = 6;
 /** Two-sided 99 % of Student's t with 2 * BATCHES - 2 degrees of freedom. */
 const T_OF_BATCHES = 3.169;
 
 /**
- * As `estimateChange`, of two runs one after the other: a machine that is now slow and now fast,
- * for many samples at a time, widens the interval, because it shows between the medians of a few
- * long batches. At least BATCHES positive values on each side; the wider of both intervals.
+ * Estimates the change between two runs, one after the other, in the way of `estimateChange`. A
+ * machine that is slow for many samples and then fast widens the interval, because it shows between
+ * the medians of a few long batches. Each side needs at least BATCHES positive values; the wider of
+ * both intervals counts.
  */
 export function estimateChangeOfRuns(
   before: readonly number[],

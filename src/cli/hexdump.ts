@@ -10,7 +10,7 @@ import { base64 } from './record-lines.ts';
 
 /** Shown of a key or a payload. */
 const SHOWN_BYTES = 48;
-const HEX_BYTES_A_LINE = 16;
+const HEX_BYTES_PER_LINE = 16;
 
 export function define(command: Command): void {
   addJson(addDirectory(command))
@@ -50,13 +50,13 @@ function* render({ fields, verdict }: FrameInspection): Generator<string> {
 
 function* hexLines({ bytes }: InspectedField): Generator<string> {
   const shown = bytes.subarray(0, SHOWN_BYTES);
-  for (let at = 0; at < shown.length; at += HEX_BYTES_A_LINE) {
-    const line = shown.subarray(at, at + HEX_BYTES_A_LINE);
+  for (let at = 0; at < shown.length; at += HEX_BYTES_PER_LINE) {
+    const line = shown.subarray(at, at + HEX_BYTES_PER_LINE);
     const hex = Array.from(line, (byte) => byte.toString(16).padStart(2, '0')).join(' ');
     const text = Array.from(line, (byte) =>
       byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.',
     ).join('');
-    yield `${' '.repeat(12)}${hex.padEnd(HEX_BYTES_A_LINE * 3)} ${text}`;
+    yield `${' '.repeat(12)}${hex.padEnd(HEX_BYTES_PER_LINE * 3)} ${text}`;
   }
   if (bytes.length > shown.length)
     yield `${' '.repeat(12)}... ${bytes.length - shown.length} bytes more`;

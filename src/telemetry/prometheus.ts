@@ -3,6 +3,14 @@ import { METRIC_FAMILIES, type MetricFamily } from './metric-table.ts';
 import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 import { type Sample, StoreMetrics } from './store-metrics.ts';
 
+export {
+  type HttpLimits,
+  type HttpServer,
+  type HttpServerOptions,
+  type ServedRequest,
+  sendText,
+  serveHttp,
+} from './http-server.ts';
 export { METRIC_FAMILIES, type MetricFamily } from './metric-table.ts';
 export type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 export { type MetricsServer, type ServeMetricsOptions, serveMetrics } from './serve-metrics.ts';

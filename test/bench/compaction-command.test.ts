@@ -8,7 +8,7 @@ import { compactionTable } from '../../bench/compaction/table.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const SECONDS = 1;
-const OPERATIONS_A_SECOND = 12_000;
+const OPERATIONS_PER_SECOND = 12_000;
 
 test('both sides do the same work, and only what merging writes differs', async () => {
   const directory = temporaryDirectory();
@@ -25,7 +25,7 @@ test('both sides do the same work, and only what merging writes differs', async 
   const [merging] = sides.merging as [CompactionMeasures];
   expect(merging.appendedBytes).toBe(without.appendedBytes);
   for (const { put, get } of [without, merging]) {
-    expect(put.call.count + get.call.count).toBe(SECONDS * OPERATIONS_A_SECOND);
+    expect(put.call.count + get.call.count).toBe(SECONDS * OPERATIONS_PER_SECOND);
     expect([put.wait.count, get.wait.count]).toEqual([put.call.count, get.call.count]);
   }
   expect(without.merges.count).toBe(0);

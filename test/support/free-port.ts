@@ -7,8 +7,8 @@ import { createServer } from 'node:net';
  */
 const LOWEST = 20_000;
 const PORTS = 12_000;
-const PORTS_A_PROCESS = 16;
-let next = process.pid * PORTS_A_PROCESS;
+const PORTS_PER_PROCESS = 16;
+let next = process.pid * PORTS_PER_PROCESS;
 
 /** A port of loopback on which nobody listens. */
 export async function freePort(): Promise<number> {

@@ -5,7 +5,7 @@ import { inspectFrame } from '../../../src/engine/index.ts';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
 import { STORE_DIRECTORY } from '../states/crash-workload.ts';
 
-const BYTES_A_LINE = 16;
+const BYTES_PER_LINE = 16;
 /** Shown on either side of damage. */
 const AROUND_BYTES = 64;
 /** Of a long segment those at its beginning and at its end are listed. */
@@ -59,14 +59,18 @@ function describeSegment(bytes: Buffer, name: string): string[] {
 /** As `hexdump -C` writes it, with a mark at the line that holds `marked`. */
 export function hexLines(bytes: Buffer, from: number, to: number, marked: number): string[] {
   const lines: string[] = [];
-  for (let at = from - (from % BYTES_A_LINE); at < Math.min(to, bytes.length); at += BYTES_A_LINE) {
-    const row = bytes.subarray(at, at + BYTES_A_LINE);
+  for (
+    let at = from - (from % BYTES_PER_LINE);
+    at < Math.min(to, bytes.length);
+    at += BYTES_PER_LINE
+  ) {
+    const row = bytes.subarray(at, at + BYTES_PER_LINE);
     const hex = [...row].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
     const text = [...row]
       .map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.'))
       .join('');
-    const mark = marked >= at && marked < at + BYTES_A_LINE ? '>' : ' ';
-    lines.push(`  ${mark} ${String(at).padStart(6)}  ${hex.padEnd(BYTES_A_LINE * 3)} ${text}`);
+    const mark = marked >= at && marked < at + BYTES_PER_LINE ? '>' : ' ';
+    lines.push(`  ${mark} ${String(at).padStart(6)}  ${hex.padEnd(BYTES_PER_LINE * 3)} ${text}`);
   }
   return lines;
 }

@@ -215,7 +215,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
       {
         file: 'log-sync',
         find: 'this.checkHeld(synced); this.advance(end);',
-        replace: 'this.checkHeld(synced); this.advance(this.options.end());',
+        replace: 'this.checkHeld(synced); this.advance(this.options.tail.end);',
       },
     ],
     checks: ['states'],
@@ -313,7 +313,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     mistake: 'a poisoned writer marks the log as closed in order',
     edits: [
       {
-        file: 'record-log',
+        file: 'open-log',
         find: 'if (this.latch.poisonedBy === undefined) { await this.syncs.sync(); await this.sealer.finish();',
         replace: '{',
       },
@@ -324,7 +324,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'log-sync',
-        find: 'latch.check(); this.checkHeld([this.options.active()]); const',
+        find: 'latch.check(); this.checkHeld([this.options.tail.active]); const',
         replace: 'const',
       },
     ],
@@ -348,8 +348,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-writer',
-        find: 'this.nextTxid++; } flush(); }',
-        replace: 'this.nextTxid++; } }',
+        find: 'tail.nextTxid++; } flush(); }',
+        replace: 'tail.nextTxid++; } }',
       },
     ],
     checks: ['states'],

@@ -48,7 +48,7 @@ export async function corpusSubject(name: string): Promise<RotSubject> {
   };
 }
 
-const PUTS_A_SEGMENT = 4;
+const PUTS_PER_SEGMENT = 4;
 const SEGMENTS = 3;
 
 export interface MadeStore {
@@ -84,7 +84,7 @@ export async function madeStore(salt: string): Promise<MadeStore> {
       store.rotate();
       note();
     }
-    for (let index = 0; index < PUTS_A_SEGMENT; index++) {
+    for (let index = 0; index < PUTS_PER_SEGMENT; index++) {
       writeOne(store, written++, salt);
       note();
     }

@@ -8,7 +8,8 @@ export type GateKind =
   /** How much the end of the run is above its beginning, as a share of it. */
   | 'growth'
   /**
-   * A slope a thousand operations, with an interval: fails when the interval lies above the budget.
+   * The slope per thousand operations, with an interval: fails when the interval lies above the
+   * budget.
    */
   | 'leak'
   /** Counted by the driver itself while the store was at rest. */
@@ -32,13 +33,13 @@ export interface Gate {
   readonly passed: boolean;
   /** `skipped`: this store or platform shows no such number. */
   readonly verdict: 'passed' | 'failed' | 'inconclusive' | 'skipped';
-  /** Of the value, where it is an estimate. */
+  /** The interval of the value, where it is an estimate. */
   readonly interval?: {
     readonly lower: number;
     readonly upper: number;
     readonly confidence: number;
   };
-  /** For a person, in human units. */
+  /** The words for a person, in human units. */
   readonly detail: string;
   /**
    * Passed, although one estimate alone lies beyond the limit: the other, which must agree, does

@@ -28,7 +28,7 @@ export interface Measurements {
 export interface Limits {
   readonly thresholds: readonly Threshold[];
   readonly maxRssBytes: number | undefined;
-  /** Of the intervals. */
+  /** The seed of the intervals. */
   readonly seed: number;
 }
 

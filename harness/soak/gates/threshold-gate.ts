@@ -7,8 +7,8 @@ import { holds, toGate, undecided } from './threshold-verdict.ts';
 import { judgeTrend } from './trend-gate.ts';
 
 /**
- * Of samples after the warm-up. `everMeasured`: whether the series has a number anywhere, the
- * warm-up included. The seed makes intervals repeatable.
+ * Judges the samples after the warm-up. `everMeasured` says whether the series has a number
+ * anywhere, the warm-up included. The seed makes intervals repeatable.
  */
 export function judgeThreshold(
   threshold: Threshold,

@@ -9,8 +9,8 @@ export interface Threshold {
   readonly statistic: Statistic;
   readonly comparison: Gate['comparison'];
   /**
-   * Of numbers, units and, with the statistic `value`, other series of the same sample. Undefined
-   * when one is missing.
+   * Computes the limit from numbers, units and, with the statistic `value`, other series of the
+   * same sample. Undefined when one is missing.
    */
   readonly limit: (numberOf: (series: Series) => number | undefined) => number | undefined;
   /** The limit, as a share, that is tolerated beyond it. */

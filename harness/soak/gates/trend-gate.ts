@@ -13,7 +13,7 @@ import type { MeasuredPoint } from './judged-sample.ts';
 import type { Threshold } from './threshold.ts';
 import { toGate, undecided, withMargin } from './threshold-verdict.ts';
 
-/** Of estimates: with fewer points an interval means nothing. */
+/** An estimate of fewer points has an interval that means nothing. */
 const LEAST_POINTS = 12;
 
 /** Slope or growth of what was sampled after the warm-up. The seed makes intervals repeatable. */

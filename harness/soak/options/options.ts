@@ -23,7 +23,7 @@ export interface SoakOptions {
   readonly maxRssBytes: number | undefined;
   /** Absolute: where an earlier run has left its report. */
   readonly baselineDirectory: string | undefined;
-  /** Of a time, as a share, below which a difference is none. */
+  /** The share of a time below which a difference counts as none. */
   readonly leastEffect: number;
   /** Absolute. */
   readonly historyPath: string | undefined;
@@ -205,7 +205,7 @@ function repeatCommand(flags: CommandFlags, seed: number): string {
   return ['npm run soak --', ...given].join(' ');
 }
 
-/** For a POSIX shell. */
+/** Quotes a word for a POSIX shell. */
 function quoted(word: string): string {
   return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -24,7 +24,7 @@ export interface Profile {
   readonly thresholds: readonly Threshold[];
 }
 
-/** As the file has it, once its schema has filled in what is left out. */
+/** The file's content, once its schema has filled in what is left out. */
 interface ProfileFile {
   readonly name?: string;
   readonly goal: { readonly bytes?: number | string; readonly seconds?: number };

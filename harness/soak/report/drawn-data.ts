@@ -14,8 +14,8 @@ import {
 import type { SampleTable } from './drawing/sample-table.ts';
 
 /**
- * As many as a wide screen has pixels for a chart; also what keeps the page of a long run below a
- * megabyte.
+ * A wide screen has as many pixels for a chart. The number also keeps the page of a long run below
+ * one megabyte.
  */
 const BUCKETS = 600;
 const MOST_SPANS = 1_000;

@@ -77,7 +77,7 @@ export class LiveRun {
     }
   }
 
-  /** For a browser that comes now. */
+  /** Makes the page for a browser that comes now. */
   page(): Page {
     if (this.finished !== undefined) return this.finished;
     const metrics = this.hasMetrics ? [{ href: '/metrics', text: '/metrics' }] : [];

@@ -15,13 +15,13 @@ const [SCRIPT, STYLE] = (() => {
 const ICON_COLOURS = { pass: '0f7a41', fail: 'b91c2b', warn: '8f5200', calm: '475766' } as const;
 
 export interface Page {
-  /** Of the window: the verdict first, because it is what a tab has room for. */
+  /** The title of the window. The verdict comes first, because a tab has room for no more. */
   readonly title: string;
   readonly tone: keyof typeof ICON_COLOURS;
   /** Which store, under what. */
   readonly subject: string;
   readonly links: readonly { readonly href: string; readonly text: string }[];
-  /** In order; those without a title say what they are themselves. */
+  /** The sections in order. One without a title says itself what it is. */
   readonly sections: readonly PageSection[];
   readonly data: PageData;
 }
@@ -29,7 +29,7 @@ export interface Page {
 export interface PageSection {
   readonly id: string;
   readonly title?: string;
-  /** Between the title and the content; not replaced with it. */
+  /** What stands between the title and the content. It stays when the content is replaced. */
   readonly tools?: Html;
   readonly content: Html;
 }

@@ -15,7 +15,7 @@ import { SUMMARY_SCHEMA, type Summary } from './summary.ts';
 export interface Baseline {
   readonly directory: string;
   readonly summary: Summary;
-  /** By the name of a column; empty cells are left out. */
+  /** The rows by name of the column; empty cells are left out. */
   readonly rows: readonly Readonly<Record<string, number>>[];
 }
 
@@ -99,7 +99,7 @@ export function compareWithBaseline(
   };
 }
 
-/** On either side: the interval of a few samples is as narrow as chance has it. */
+/** The least number on either side. The interval of a few samples is as narrow as chance has it. */
 const LEAST_SAMPLES = 30;
 
 interface Comparability {

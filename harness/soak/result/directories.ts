@@ -19,7 +19,7 @@ const SUMMARY_FILE = 'summary.json';
 const SAMPLES_FILE = 'samples.csv';
 const METRICS_FILE = 'metrics.prom';
 const ACKNOWLEDGEMENT_FILE = '.acknowledged';
-/** Of an earlier run, they would be taken for those of this one. */
+/** Files of an earlier run would be taken for those of this one. */
 const REPORT_FILES = [
   SUMMARY_FILE,
   METRICS_FILE,
@@ -172,8 +172,8 @@ export class RunDirectories {
 }
 
 /**
- * With its parents. Not by `recursive`, which never returns where a directory that is there says
- * ENOENT to what it is to hold, as /proc does.
+ * Makes a directory and its parents. `recursive` is not used: it never returns where an existing
+ * directory says ENOENT to what it is to hold, as /proc does.
  */
 function makeDirectory(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;

@@ -1,8 +1,8 @@
 import type { Survived } from '../run/replay.ts';
 import type { RunEvent } from '../run/run-event.ts';
 
-/** Of each kind; more would not be told apart on any chart. */
-const MOST_OF_A_KIND = 1_000;
+/** The most events of each kind. More could not be told apart on any chart. */
+const MOST_PER_KIND = 1_000;
 
 /** What happened, and when. */
 export class EventLog {
@@ -31,7 +31,7 @@ export class EventLog {
   add(event: RunEvent): void {
     const count = (this.counts.get(event.kind) ?? 0) + 1;
     this.counts.set(event.kind, count);
-    if (count > MOST_OF_A_KIND) {
+    if (count > MOST_PER_KIND) {
       this.droppedCount++;
       return;
     }

@@ -4,7 +4,7 @@ import { isCrash } from './verdict.ts';
 
 export interface Invariant {
   readonly name: InvariantName;
-  /** In words, as it should be: `a key that was put is there`. */
+  /** What should hold, in words: `a key that was put is there`. */
   readonly meaning: string;
   readonly holds: boolean;
   /** What was seen instead; empty when it holds. */

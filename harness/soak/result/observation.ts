@@ -9,23 +9,23 @@ import type { EventLog } from './event-log.ts';
 
 /** Everything that was seen of one run. */
 export interface Observation {
-  /** Of the last process. */
+  /** The id of the last process. */
   readonly pid: number;
   readonly keyCount: number;
   readonly rowCount?: number;
   readonly samples: readonly Sample[];
   readonly checkpoints: readonly CountedCheckpoint[];
   readonly events: EventLog;
-  /** Of all processes, as far as they could tell. */
+  /** The latencies of all processes, as far as they could tell. */
   readonly latency: readonly OperationLatency[];
-  /** Until then no gate judges. */
+  /** The end of the warm-up: no gate judges before it. */
   readonly warmupEndsAtS: number;
-  /** By the kernel's account where there is one, else the highest sample. */
+  /** The kernel's account where there is one, else the highest sample. */
   readonly peakRssBytes: number | undefined;
   readonly durationMs: number;
   /** Undefined when the process ended without a word. */
   readonly outcome: RunOutcome | undefined;
-  /** As far as they are known. */
+  /** The totals, as far as they are known. */
   readonly totals: RunTotals | undefined;
   /** When it was asked for. */
   readonly telemetry?: TelemetryReport;

@@ -40,7 +40,7 @@ export interface Summary {
   readonly invariants: readonly Invariant[];
   /** What must hold of its resources; one that does not ends with exit 99. */
   readonly gates: readonly Gate[];
-  /** Of a comparison with an earlier run (`--baseline`); null without. */
+  /** The comparison with an earlier run (`--baseline`); null without one. */
   readonly baseline: Comparison | null;
   readonly outcome: RunOutcome | null;
   readonly totals: RunTotals | null;
@@ -48,22 +48,25 @@ export interface Summary {
   readonly userBytesPerSecond: number | null;
   readonly peakRssBytes: number | null;
   readonly descriptors: {
-    /** With the store closed, before the first write and after the last. */
+    /** Counts with the store closed, before the first write and after the last. */
     readonly closedBefore: number | null;
     readonly closedAfter: number | null;
-    /** Over all samples; the store open or not. */
+    /** The least and the most over all samples, the store open or not. */
     readonly least: number | null;
     readonly most: number | null;
   };
   /**
-   * In order of time. A long run keeps the first of each kind up to a limit; `eventsDropped` counts
-   * the others.
+   * The events in order of time. A long run keeps the first of each kind up to a limit;
+   * `eventsDropped` counts the others.
    */
   readonly events: readonly RunEvent[];
   readonly eventsDropped: number;
-  /** Of the whole run, every operation timed; those that never happened are left out. */
+  /**
+   * The latencies of the whole run, every operation timed. Operations that never happened are left
+   * out.
+   */
   readonly latency: readonly OperationLatency[];
-  /** In words, when not all that were done could be told of; null when they were. */
+  /** Says in words which operations are missing from `latency`; null when none are. */
   readonly latencyCoverage: string | null;
   /** Which column of samples.csv shows which series, in which unit. */
   readonly series: readonly SeriesDescription[];

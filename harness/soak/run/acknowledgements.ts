@@ -5,7 +5,7 @@ import type { RunTotals } from './ledger.ts';
 export interface Acknowledged {
   /** All that have returned; the next one may or may not have happened. */
   readonly operations: number;
-  /** Of those, all that a sync has covered. */
+  /** How many of those a sync has covered. */
   readonly syncedOperations: number;
   /** What cannot be found again by repeating the operations. */
   readonly counts: Pick<RunTotals, 'syncs' | 'compacts' | 'reopens' | 'keysChecked' | 'rotates'>;

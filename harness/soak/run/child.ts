@@ -42,7 +42,7 @@ const DELAY_RESOLUTION_MS = 10;
 const eventLoopDelay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
 let prepared: Prepared | undefined;
 let run: SoakRun | undefined;
-/** Of a store that is being reopened, what it said last is still true. */
+/** What the store said last. It is still true while the store is being reopened. */
 let lastStats: StoreUnderTestStats | undefined;
 let continueRun: (isDone: boolean) => void = () => {};
 /** There while the observer is counting descriptors. */
@@ -244,10 +244,10 @@ async function sample(
   };
 }
 
-/** Of the time that passes, for full collections. */
+/** The share of time that full collections may take. */
 const COLLECTION_SHARE = 0.02;
 /** A short run on a busy machine collects so often all the same: fewer points show no leak. */
-const COLLECTIONS_A_RUN = 32;
+const COLLECTIONS_PER_RUN = 32;
 let nextCollectionMs = 0;
 let nextCollectionShare = 0;
 
@@ -264,7 +264,7 @@ function collectSometimes(share: number, oftener: number): boolean {
   globalThis.gc();
   const { user, system } = process.cpuUsage(before);
   nextCollectionMs = nowMs + (user + system) / 1000 / COLLECTION_SHARE;
-  nextCollectionShare = share + 1 / (oftener * COLLECTIONS_A_RUN);
+  nextCollectionShare = share + 1 / (oftener * COLLECTIONS_PER_RUN);
   return true;
 }
 

@@ -10,7 +10,7 @@ export interface SoakConfiguration {
   readonly seed: number;
   /** A name or an absolute path. */
   readonly adapter: string;
-  /** Of synthetic data. */
+  /** The number of keys of synthetic data. */
   readonly keyCount: number;
   /** Real data instead of synthetic. */
   readonly input?: { readonly path: string; readonly keyField?: string };
@@ -20,7 +20,7 @@ export interface SoakConfiguration {
     /** Keys and values of puts. */
     readonly bytes?: number;
     readonly seconds?: number;
-    /** Over the input. */
+    /** How often the input is read through. */
     readonly passes?: number;
   };
   readonly workload: WorkloadConfiguration;
@@ -33,9 +33,9 @@ export interface SoakConfiguration {
 export interface WorkloadConfiguration {
   readonly mix: OperationMix;
   readonly distribution: KeyDistribution;
-  /** Of synthetic data. */
+  /** The sizes of synthetic values. */
   readonly sizes: readonly SizeClass[];
-  /** As fast as it goes when it is not there. */
+  /** The rate that is kept. Without it the run goes as fast as it can. */
   readonly operationsPerSecond?: number;
   /** 0 is never (but before every close, and at the end). */
   readonly syncEveryOperations: number;
@@ -49,7 +49,7 @@ export interface WorkloadConfiguration {
 }
 
 export interface ChaosConfiguration {
-  /** Of the store process, spread over the run. */
+  /** How often the store process is killed, spread over the run. */
   readonly kills: number;
   /**
    * What the death of a process must not undo: every put that has returned, or only what a sync has

@@ -1,18 +1,18 @@
 import type { LatencyOperation, OperationLatency } from './operation-latency.ts';
 
-/** To a doubling: a percentile is right to 2.2 %. */
-const BUCKETS_A_DOUBLING = 32;
+/** Buckets per doubling of the duration: a percentile is right to 2.2 %. */
+const BUCKETS_PER_DOUBLING = 32;
 /** Those of a doubling that are shown as one. */
 const SHOWN_TOGETHER = 8;
 /** Ten minutes: longer than any operation that is not a hang. */
 const LONGEST_NS = 600e9;
-const BUCKETS = Math.ceil(Math.log2(LONGEST_NS) * BUCKETS_A_DOUBLING) + 1;
+const BUCKETS = Math.ceil(Math.log2(LONGEST_NS) * BUCKETS_PER_DOUBLING) + 1;
 
 /** Plain numbers, to be sent. */
 export interface TakenDurations {
   readonly sumNs: number;
   readonly maxNs: number;
-  /** Of the buckets that hold something: index and count in turn. */
+  /** The buckets that hold something: index and count in turn. */
   readonly counts: readonly number[];
 }
 
@@ -28,7 +28,7 @@ export class DurationCounts {
 
   record(durationNs: number): void {
     const ns = Math.min(LONGEST_NS, Math.max(1, durationNs));
-    const index = Math.floor(Math.log2(ns) * BUCKETS_A_DOUBLING);
+    const index = Math.floor(Math.log2(ns) * BUCKETS_PER_DOUBLING);
     this.counts[index] = (this.counts[index] as number) + 1;
     this.count++;
     this.sumNs += ns;
@@ -82,7 +82,7 @@ export class DurationCounts {
       rank -= count;
       return rank <= 0;
     });
-    return Math.min(this.maxNs, 2 ** ((index + 1) / BUCKETS_A_DOUBLING));
+    return Math.min(this.maxNs, 2 ** ((index + 1) / BUCKETS_PER_DOUBLING));
   }
 
   private shownBuckets(): OperationLatency['buckets'] {
@@ -92,7 +92,10 @@ export class DurationCounts {
         .subarray(from, from + SHOWN_TOGETHER)
         .reduce((sum, one) => sum + one, 0);
       if (count > 0)
-        buckets.push({ upToUs: 2 ** ((from + SHOWN_TOGETHER) / BUCKETS_A_DOUBLING) / 1000, count });
+        buckets.push({
+          upToUs: 2 ** ((from + SHOWN_TOGETHER) / BUCKETS_PER_DOUBLING) / 1000,
+          count,
+        });
     }
     return buckets;
   }

@@ -4,7 +4,7 @@ import type { LatencyOperation, OperationLatency } from './operation-latency.ts'
 
 const LATENCY_OPERATIONS: readonly LatencyOperation[] = ['put', 'get', 'delete', 'sync'];
 
-/** Of one interval, in microseconds. */
+/** The latencies of one interval, in microseconds. */
 export interface IntervalLatency {
   readonly p50Us: number;
   readonly p99Us: number;
@@ -78,8 +78,8 @@ export class LatencyRecorder {
 }
 
 /**
- * Of the whole run, whichever process it was: a killed one takes with it what it timed since its
- * last sample.
+ * The latencies of the whole run, over all its processes. A killed process takes with it what it
+ * timed since its last sample.
  */
 export class RunLatency {
   private readonly counts = new Map(LATENCY_OPERATIONS.map((name) => [name, new DurationCounts()]));

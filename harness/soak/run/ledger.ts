@@ -38,7 +38,7 @@ export class Ledger {
     keysChecked: 0,
   };
   readonly values: KeyedValues;
-  /** Of each live key, key and value. */
+  /** The bytes of key and value, per live key. */
   private readonly sizes: Uint32Array;
   private liveByteCount = 0;
 

@@ -18,9 +18,9 @@ export type PlantName = (typeof PLANT_NAMES)[number];
 /** Far enough in that everything is warm, early enough for a short run. */
 const FIRST_PUT = 5_000;
 const FIRST_DELETE = 250;
-/** From there on each operation takes a little longer than the one before. */
+/** The operation from which on each takes a little longer than the one before. */
 const DRIFT_FROM_OPERATION = 100_000;
-const DRIFT_US_A_MILLION = 60;
+const DRIFT_US_PER_MILLION = 60;
 
 /** What has happened over all openings in this process. */
 class Doings {
@@ -77,7 +77,7 @@ function spoilOperation(doings: Doings, plant: PlantName): void {
     doings.leaked = { next: doings.leaked, a: doings.operations, b: 1, c: 2, d: 3 };
   }
   if (plant === 'latency-drift' && doings.operations > DRIFT_FROM_OPERATION) {
-    busyWait(((doings.operations - DRIFT_FROM_OPERATION) * DRIFT_US_A_MILLION) / 1e9);
+    busyWait(((doings.operations - DRIFT_FROM_OPERATION) * DRIFT_US_PER_MILLION) / 1e9);
   }
 }
 

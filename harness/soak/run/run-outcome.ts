@@ -29,7 +29,7 @@ export class InvariantBroken extends Error {
   }
 }
 
-/** Of what a run threw that is the store's fault. */
+/** The outcome of a run that threw something that is the store's fault. */
 export function outcomeOf(error: unknown, doing: string): RunOutcome {
   if (error instanceof InvariantBroken) {
     const { count, violations } = error;

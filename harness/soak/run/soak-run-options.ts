@@ -16,7 +16,7 @@ export interface SoakRunOptions {
   readonly shape: WorkloadConfiguration;
   readonly goalBytes?: number;
   readonly goalSeconds?: number;
-  /** Of a run whose last process was killed. */
+  /** The operations that a killed process left undecided. */
   readonly undecided?: Undecided;
   /**
    * Called when the store is at rest; the run goes on when it resolves. False asks for another one

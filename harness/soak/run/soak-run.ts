@@ -23,7 +23,7 @@ const TURN_EVERY_OPERATIONS = 50;
 /** A paced run looks at the clock more often. */
 const PACED_TURNS_A_SECOND = 100;
 /** A short run reopens so often all the same. */
-const REOPENS_A_RUN = 4;
+const REOPENS_PER_RUN = 4;
 /** Violations that are listed; beyond, they are counted. */
 const LISTED_VIOLATIONS = 20;
 
@@ -40,7 +40,7 @@ export class SoakRun {
   private readonly turnEvery: number;
   private store: StoreUnderTest | undefined;
   private currentPhase: Phase = 'opening';
-  /** For the message when it fails. */
+  /** What the run is doing, for the message when it fails. */
   private doing = 'opening the store';
   private stopRequested = false;
   private deadlineMs = Number.POSITIVE_INFINITY;
@@ -224,7 +224,7 @@ export class SoakRun {
     const intervalBytes =
       shape.reopenEveryBytes === 0
         ? Number.POSITIVE_INFINITY
-        : Math.min(Math.max(shape.reopenEveryBytes, ledger.liveBytes), goalBytes / REOPENS_A_RUN);
+        : Math.min(Math.max(shape.reopenEveryBytes, ledger.liveBytes), goalBytes / REOPENS_PER_RUN);
     this.nextReopenBytes = bytesWritten + intervalBytes;
   }
 

@@ -21,7 +21,7 @@ export interface TelemetryConfiguration {
   readonly metricsPort?: number;
   /** Export spans over OTLP/HTTP to this URL. */
   readonly otlpUrl?: string;
-  /** Of operations, from 0 to 1. */
+  /** The share of operations that are traced, from 0 to 1. */
   readonly traceRatio: number;
 }
 
@@ -29,7 +29,7 @@ export interface TelemetryReport {
   /** The last scrape before the store was closed, in the text format. */
   readonly metricsText: string;
   readonly preads: number;
-  /** With `--otlp`. */
+  /** The spans; there with `--otlp`. */
   readonly spans?: {
     readonly counts: SpanCounts;
     readonly exported: number;
@@ -88,7 +88,9 @@ export class StoreTelemetry {
     return this.exporter?.failed ?? 0;
   }
 
-  /** With the metrics of the process beside those of the store. Throws when the port is in use. */
+  /**
+   * Serves the metrics of the process beside those of the store. Throws when the port is in use.
+   */
   async serve(port: number): Promise<void> {
     const process = new Registry();
     collectDefaultMetrics({ register: process });

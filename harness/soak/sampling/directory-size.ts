@@ -2,8 +2,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Of all files under a directory, while somebody else adds and removes some. Undefined when it is
- * not there.
+ * The size of all files under a directory, while somebody else adds and removes some. Undefined
+ * when the directory is not there.
  */
 export function directorySizeBytes(path: string): number | undefined {
   let names: string[];

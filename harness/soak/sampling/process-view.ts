@@ -7,17 +7,17 @@ import pidusage from 'pidusage';
  */
 export interface ProcessView {
   readonly rssBytes?: number;
-  /** Of one core; 200 is two cores busy. */
+  /** The percentage of one core; 200 means that two cores are busy. */
   readonly cpuPercent?: number;
   readonly descriptors?: DescriptorCount;
-  /** Of all files of the store. */
+  /** The size of all files of the store. */
   readonly directoryBytes?: number;
 }
 
 export interface DescriptorCount {
   /** Files and pipes; sockets are the telemetry's, and come and go with its peers. */
   readonly open: number;
-  /** Of those, files that have no name any more. */
+  /** How many of those are files that have no name any more. */
   readonly deleted: number;
 }
 

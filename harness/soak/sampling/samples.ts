@@ -36,7 +36,7 @@ const FIXED_COLUMNS: readonly Column[] = [
   ['phase', ({ inside }) => inside?.phase],
 ];
 
-/** Of the other series, those that have no column yet. */
+/** Columns of the series that have none yet. */
 const FURTHER_COLUMNS: readonly Column[] = SERIES.filter(
   ({ column }) => !FIXED_COLUMNS.some(([name]) => name === column),
 ).map(({ column, columnScale, of }) => [
@@ -53,7 +53,7 @@ const COLUMNS: readonly Column[] = [
   ['life', ({ life }) => life],
 ];
 
-/** `samples.csv`: one line a sample; a cell is empty where nothing was measured. */
+/** `samples.csv`: one line per sample; a cell is empty where nothing was measured. */
 export class SampleFile {
   private readonly path: string;
   private last: Sample | undefined;

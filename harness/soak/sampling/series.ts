@@ -4,7 +4,7 @@ import type { Sample } from './sample.ts';
 
 export interface SeriesDescription {
   readonly name: string;
-  /** Of samples.csv. A value there times `columnScale` is the series in `unit`. */
+  /** The column in samples.csv. A value there times `columnScale` is the series in `unit`. */
   readonly column: string;
   readonly columnScale: number;
   readonly unit: Unit;
@@ -16,7 +16,7 @@ export interface Series {
   readonly name: string;
   readonly unit: Unit;
   readonly title: string;
-  /** Of samples.csv, and what a value there is multiplied with. */
+  /** The column in samples.csv, and the factor of a value there. */
   readonly column: string;
   readonly columnScale: number;
   /** Undefined where nothing was measured. `before` is the sample before, of the same process. */
@@ -31,7 +31,10 @@ export interface Series {
 const KB = 1024;
 const MB = 1e6;
 
-/** Under load, processes that leak nothing rose by up to 25 MB and 1 MB in their first seconds. */
+/**
+ * Processes that leak nothing rose by up to 25 MB (RSS) and 1 MB (heap) in their first seconds
+ * under load.
+ */
 const BREATH_OF_RSS = 32 * MB;
 const BREATH_OF_HEAP = 2 * MB;
 

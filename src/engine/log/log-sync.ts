@@ -8,13 +8,8 @@ import type { DurableMarkWriter } from '../lock/durable-mark.ts';
 import { leaseLost, type WriterLock } from '../lock/writer-lock.ts';
 import type { SegmentWriter } from '../segment/segment-writer.ts';
 import { GroupCommit } from './group-commit.ts';
-
-/** A place in the log, and the txid that the record there has or will have. */
-export interface LogPosition {
-  readonly segmentId: number;
-  readonly offset: number;
-  readonly nextTxid: number;
-}
+import type { LogPosition, LogTail } from './log-tail.ts';
+import type { SegmentSealer } from './segment-sealer.ts';
 
 interface SealedSegment {
   readonly writer: SegmentWriter;
@@ -30,16 +25,13 @@ export interface LogSyncOptions {
   readonly lock: WriterLock;
   readonly latch: PoisonLatch;
   readonly probe: ProbeSet | undefined;
-  /** The log's present end. */
-  readonly end: () => LogPosition;
-  /** The segment being appended to. */
-  readonly active: () => SegmentWriter;
-  readonly start: LogPosition;
+  /** As an opening has found it, and made it durable. */
+  readonly tail: LogTail;
   /**
-   * Told of a segment once it, its name, the name of the next one and the mark behind it are
+   * Is given a segment once it, its name, the name of the next one and the mark behind it are
    * durable.
    */
-  readonly onSealed: (segmentId: number, sizeBytes: number) => void;
+  readonly sealer: SegmentSealer;
 }
 
 /**
@@ -63,13 +55,25 @@ export class LogSync {
 
   constructor(options: LogSyncOptions) {
     this.options = options;
-    this.position = options.start;
+    this.position = options.tail.end;
     this.commits = new GroupCommit((waiters) => this.commit(waiters));
   }
 
   /** Everything before this position is on stable storage. */
   get durable(): LogPosition {
     return this.position;
+  }
+
+  get unsyncedRecords(): number {
+    return this.options.tail.nextTxid - this.position.nextTxid;
+  }
+
+  get unsyncedBytes(): number {
+    const { segmentId, offset } = this.position;
+    return this.options.tail.segments.reduce((sum, segment) => {
+      if (segment.segmentId < segmentId) return sum;
+      return sum + segment.sizeBytes - (segment.segmentId === segmentId ? offset : 0);
+    }, 0);
   }
 
   get waiterCount(): number {
@@ -119,9 +123,9 @@ export class LogSync {
   /** Blocks until everything appended so far is durable. */
   syncNow(): void {
     this.block('unsynced-records', () => {
-      const end = this.options.end();
+      const end = this.options.tail.end;
       const sealing = this.sealed.length > 0;
-      const active = this.options.active();
+      const active = this.options.tail.active;
       const sealed = this.syncSealed();
       this.options.fileSystem.dataSync(active.appendDescriptor);
       this.checkHeld([...sealed, active]);
@@ -154,8 +158,8 @@ export class LogSync {
     await this.commits.join();
     const { mark, latch } = this.options;
     latch.check();
-    this.checkHeld([this.options.active()]);
-    const { segmentId, offset, nextTxid } = this.options.end();
+    this.checkHeld([this.options.tail.active]);
+    const { segmentId, offset, nextTxid } = this.options.tail.end;
     try {
       mark.write(segmentId, offset, nextTxid, true);
       await mark.syncAsync();
@@ -181,9 +185,9 @@ export class LogSync {
   private async commit(waiters: number): Promise<void> {
     const { fileSystem, directory, latch, mark, probe } = this.options;
     latch.check();
-    const end = this.options.end();
+    const end = this.options.tail.end;
     const sealed = [...this.sealed];
-    const active = this.options.active();
+    const active = this.options.tail.active;
     if (sealed.length === 0 && samePosition(end, this.position)) {
       this.checkHeld([active]);
       return;
@@ -292,7 +296,7 @@ export class LogSync {
     this.sealed = this.sealed.filter(({ writer, durable }) => {
       if (!durable || this.inFlight.has(writer)) return true;
       writer.close();
-      if (marked) this.options.onSealed(writer.segmentId, writer.sizeBytes);
+      if (marked) this.options.sealer.add(writer);
       return false;
     });
   }

@@ -6,6 +6,7 @@ import { HeldDirectory } from '../host/held-directory.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { nowNs, type ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { LOCK_FILE } from '../lock/writer-lock.ts';
 import { type LogOptions, resolveLogOptions } from '../recovery/log-options.ts';
@@ -121,7 +122,7 @@ export class StoreReader extends KeyValueView {
     const segments = [...this.snapshot.segments.values()].filter(
       ({ segmentId }) => segmentId >= fromSegmentId,
     );
-    return scanSegments(fileSystem, directory, segments, probe);
+    return scanSegments(new StoreFiles(fileSystem, directory), segments, probe);
   }
 
   /**
@@ -167,8 +168,7 @@ export class StoreReader extends KeyValueView {
     const { keydir, segments } = this.snapshot;
     return verify(
       {
-        fileSystem,
-        directory,
+        files: new StoreFiles(fileSystem, directory),
         keydir,
         probe,
         segments: () => [...segments.values()],

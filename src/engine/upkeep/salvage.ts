@@ -8,7 +8,7 @@ import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { buildStore } from '../host/store-directory.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
-import { RecordLog } from '../log/record-log.ts';
+import { OpenLog } from '../log/open-log.ts';
 import type { Seal } from '../seal/seal-file.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import { SealWitness } from '../seal/seal-witness.ts';
@@ -68,7 +68,7 @@ async function salvageInto(
   directory: string,
 ): Promise<SalvageReport> {
   const sidecars = readSidecars(fileSystem, source);
-  const log = await RecordLog.open(directory, { fileSystem });
+  const log = await OpenLog.open(directory, { fileSystem });
   const lost = new LostRanges();
   let recordsKept = 0;
   try {
@@ -149,7 +149,7 @@ function salvageSegment(
   source: string,
   segment: SalvagedSegment,
   mark: DurableMark | undefined,
-  log: RecordLog,
+  log: OpenLog,
   lost: LostRanges,
 ): number {
   const { segmentId, sizeBytes, isMissing, seal } = segment;
@@ -180,7 +180,7 @@ function copyFrames(
   fileSystem: FileSystem,
   directory: string,
   { segmentId, sizeBytes }: LogSegment,
-  log: RecordLog,
+  log: OpenLog,
   lost: RangesOfSegment,
   witness: SealWitness | undefined,
 ): number {
@@ -219,9 +219,9 @@ function copyFrames(
   }
 }
 
-function copyFrame(frame: SegmentScanner, log: RecordLog): void {
+function copyFrame(frame: SegmentScanner, log: OpenLog): void {
   const payloadAt = frame.keyAt + frame.keyLength;
-  log.appendRecord(
+  log.writer.append(
     frame.type,
     frame.bytes.subarray(frame.keyAt, payloadAt),
     frame.bytes.subarray(payloadAt, frame.frameAt + frame.byteLength - CRC_BYTES),

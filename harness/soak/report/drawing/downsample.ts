@@ -12,8 +12,8 @@ export interface DrawnColumns {
 }
 
 /**
- * At most two moments a bucket of time, in each of them the least and the most of every column, in
- * the order in which they came: a spike of one sample stays as high as it was, wherever it falls.
+ * Keeps at most two moments per bucket of time: the least and the most of every column, in the
+ * order in which they came. A spike of one sample stays as high as it was, wherever it falls.
  */
 export function downsample({ elapsedS, values }: Columns, buckets: number): DrawnColumns {
   const drawn: DrawnColumns = { elapsedS: [], values: values.map(() => []) };

@@ -45,7 +45,7 @@ export type EventsByKind = Readonly<Record<EventKind, readonly Span[]>>;
 
 /** What comes over the event stream. */
 export interface LiveUpdate {
-  /** Of the window. */
+  /** The title of the window. */
   readonly title: string;
   /** HTML by the id of the element that it goes into. */
   readonly fragments: Readonly<Record<string, string>>;
@@ -59,6 +59,6 @@ export interface LiveUpdate {
 
 export interface Moment {
   readonly elapsedS: number;
-  /** By chart and series. */
+  /** The values by chart and series. */
   readonly values: readonly (readonly (number | null)[])[];
 }

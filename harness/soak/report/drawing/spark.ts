@@ -11,7 +11,7 @@ const LIMIT_IN_SIGHT = 2.5;
 export interface Spark {
   readonly elapsedS: Float64Array;
   readonly values: Float64Array;
-  /** In the unit of the values; undefined when the gate compares something else. */
+  /** The limit in the unit of the values; undefined when the gate compares something else. */
   readonly limit: number | undefined;
   readonly warmupEndsAtS: number;
   readonly alternative: string;

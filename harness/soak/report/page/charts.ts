@@ -34,7 +34,7 @@ export class Charts {
     }
   }
 
-  /** With the colours that hold now. */
+  /** Draws again, with the colours that hold now. */
   redraw(): void {
     for (const chart of this.drawn.values()) chart.redraw(false);
   }

@@ -18,7 +18,7 @@ export interface MarkerSource {
   isShown(kind: EventKind): boolean;
 }
 
-/** Behind the curves: the warm-up, and what happened to the store. */
+/** Draws the warm-up and what happened to the store, behind the curves. */
 export function drawMarkers(chart: uPlot, source: MarkerSource): void {
   const { ctx, bbox } = chart;
   ctx.save();

@@ -35,12 +35,14 @@ ${lastWords(summary)}</div>`;
 
 export interface Progress {
   readonly elapsedS: number;
-  /** Of the goal, from 0 to 1; undefined when the run has no end of its own. */
+  /**
+   * The share of the goal that is done, from 0 to 1; undefined when the run has no end of its own.
+   */
   readonly share: number | undefined;
   readonly failedGates: readonly string[];
 }
 
-/** In place of the verdict while the soak runs. */
+/** Stands in place of the verdict while the soak runs. */
 export function progressSection({ elapsedS, share, failedGates }: Progress): Html {
   const isWell = failedGates.length === 0;
   const soFar = isWell
