@@ -76,6 +76,10 @@ export const METRIC_FAMILIES: readonly MetricFamily[] = [
   gauge('keydir_bytes', 'Memory of the keydir, outside the V8 heap.'),
   gauge('open_fds', 'Files the store holds open.'),
   gauge('poisoned', '1 once a write or a sync has failed, until the store is reopened.'),
+  gauge(
+    'kernel_lock',
+    '1 where a kernel lock keeps other writers out, 0 where only the lease does.',
+  ),
   gauge('segments', 'Segments, by state.', 'state'),
   gauge('segment_bytes', 'Bytes of segments: of live frames, and of all others.', 'kind'),
   gauge('unsynced_bytes', 'Bytes appended that a power cut could take.'),

@@ -436,6 +436,8 @@ export class StoreMetrics implements Probe {
         return [plain(now.openDescriptors)];
       case 'poisoned':
         return [plain(now.poisoned ? 1 : 0)];
+      case 'kernel_lock':
+        return now.kernelLock === undefined ? undefined : [plain(now.kernelLock ? 1 : 0)];
       case 'segments':
         return [
           labelled({ state: 'active' }, 1),

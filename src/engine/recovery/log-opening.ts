@@ -33,6 +33,9 @@ import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
  */
 export const TXID_JUMP = 2 ** 20;
 
+const KERNEL_LOCKS_ARE_OFF =
+  'kernel locks are off (the native addon or the file system has none): only the lease keeps other writers out, and a writer that is stopped for ten seconds loses it';
+
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
@@ -147,6 +150,7 @@ async function openLocked(
   const durableMark = reportMark(previous?.mark, lock.witnessed);
   const notes = markNotes(damagedSlots, durableMark);
   const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
+  if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
   notes.push(...found.notes);
   const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
   const leftovers = findLeftovers(
