@@ -5,7 +5,7 @@ import { OPENING_SLICE_BYTES, Turns } from '../../../src/engine/host/turns.ts';
 import { openLog, openStore, type Store, StoreError } from '../../../src/engine/index.ts';
 import { Keydir } from '../../../src/engine/keydir/keydir.ts';
 import { MARK_FILE } from '../../../src/engine/lock/durable-mark.ts';
-import { RecordLog } from '../../../src/engine/log/record-log.ts';
+import { OpenLog } from '../../../src/engine/log/open-log.ts';
 import { Compactor } from '../../../src/engine/merge/compactor.ts';
 import {
   parseSealName,
@@ -407,7 +407,7 @@ async function endEarly(): Promise<void> {
 
 async function keepUsage(): Promise<void> {
   const keydir = new Keydir();
-  const log = await RecordLog.open(DIRECTORY, { fileSystem: await mergeable() }, keydir);
+  const log = await OpenLog.open(DIRECTORY, { fileSystem: await mergeable() }, keydir);
   const compactor = new Compactor(log, keydir, undefined);
   await compactor.compact({ deadRatio: 0.2 });
   const [counted, found] = [countedUsage(log, keydir), recountUsage(log, keydir)].map((usage) =>

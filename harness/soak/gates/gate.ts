@@ -8,7 +8,8 @@ export type GateKind =
   /** How much the end of the run is above its beginning, as a share of it. */
   | 'growth'
   /**
-   * A slope a thousand operations, with an interval: fails when the interval lies above the budget.
+   * The slope per thousand operations, with an interval: fails when the interval lies above the
+   * budget.
    */
   | 'leak'
   /** Counted by the driver itself while the store was at rest. */

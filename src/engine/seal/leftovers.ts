@@ -18,7 +18,7 @@ import type { SealSet } from './seal-set.ts';
 
 /**
  * What an earlier process has begun and did not live to finish: seals, and merges (their steps are
- * told in merge-publication.ts); and what the log is once these are undone or finished. Finding it
+ * told in publish-merge.ts); and what the log is once these are undone or finished. Finding it
  * changes nothing on disk.
  */
 export interface Leftovers {

@@ -8,7 +8,7 @@ import { NodeFileSystem } from '../host/node-file-system.ts';
 import { buildStore } from '../host/store-directory.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
-import { RecordLog } from '../log/record-log.ts';
+import { OpenLog } from '../log/open-log.ts';
 import type { Seal } from '../seal/seal-file.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import { SealWitness } from '../seal/seal-witness.ts';
@@ -72,7 +72,7 @@ async function salvageInto(
 ): Promise<SalvageReport> {
   const turns = new Turns(BYTES_A_TURN);
   const sidecars = await readSidecars(fileSystem, source, turns);
-  const log = await RecordLog.open(directory, { fileSystem });
+  const log = await OpenLog.open(directory, { fileSystem });
   const lost = new LostRanges();
   let recordsKept = 0;
   try {
@@ -158,7 +158,7 @@ async function salvageSegment(
   source: string,
   segment: SalvagedSegment,
   mark: DurableMark | undefined,
-  log: RecordLog,
+  log: OpenLog,
   lost: LostRanges,
   turns: Turns,
 ): Promise<number> {
@@ -192,7 +192,7 @@ async function copyFrames(
   fileSystem: FileSystem,
   directory: string,
   { segmentId, sizeBytes }: LogSegment,
-  log: RecordLog,
+  log: OpenLog,
   lost: RangesOfSegment,
   witness: SealWitness | undefined,
   turns: Turns,
@@ -233,9 +233,9 @@ async function copyFrames(
   }
 }
 
-function copyFrame(frame: SegmentScanner, log: RecordLog): void {
+function copyFrame(frame: SegmentScanner, log: OpenLog): void {
   const payloadAt = frame.keyAt + frame.keyLength;
-  log.appendRecord(
+  log.writer.append(
     frame.type,
     frame.bytes.subarray(frame.keyAt, payloadAt),
     frame.bytes.subarray(payloadAt, frame.frameAt + frame.byteLength - CRC_BYTES),

@@ -1,10 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32c } from '../format/crc32c.ts';
 import { segmentPath } from '../format/segment-name.ts';
-import { type DescriptorCounting, useDescriptor } from '../host/counted-descriptor.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
-import { type FileStat, openIfPresent, readFully } from '../host/file-system.ts';
+import { type FileStat, readFully } from '../host/file-system.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import {
   decodeSealHeader,
@@ -31,8 +31,8 @@ export interface SegmentFault {
 /** Says what is wrong with a valid record, beside its bytes. */
 export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
 
-export interface SegmentVerificationOptions extends DescriptorCounting {
-  readonly directory: string;
+export interface SegmentVerificationOptions {
+  readonly files: StoreFiles;
   readonly probe: ProbeSet | undefined;
   readonly operation: number;
   readonly pace: Pace;
@@ -76,11 +76,12 @@ export class SegmentVerification {
   }
 
   async run(): Promise<void> {
-    const { fileSystem, directory, checkOpened } = this.options;
+    const { files, checkOpened } = this.options;
+    const { fileSystem, directory } = files;
     const seal = await this.readSealInTurns();
     if (seal === 'damaged') this.fault(0, 0, 'damaged-seal');
     else this.seal = seal;
-    await this.withFile(segmentPath(directory, this.segmentId), async (descriptor) => {
+    await files.useIfPresent(segmentPath(directory, this.segmentId), async (descriptor) => {
       this.descriptor = descriptor;
       const stat = fileSystem.statDescriptor(descriptor);
       checkOpened(this.segmentId, stat);
@@ -105,9 +106,9 @@ export class SegmentVerification {
 
   private async scan(endOffset: number): Promise<void> {
     for (let startOffset = 0; startOffset < endOffset; ) {
-      const { fileSystem, probe, operation } = this.options;
+      const { files, probe, operation } = this.options;
       const frame = new SegmentScanner({
-        fileSystem,
+        fileSystem: files.fileSystem,
         probe,
         operation,
         site: 'verify',
@@ -163,7 +164,8 @@ export class SegmentVerification {
     what: VerifyFault,
     endOffset: number,
   ): Promise<number> {
-    const { fileSystem, pace } = this.options;
+    const { files, pace } = this.options;
+    const { fileSystem } = files;
     const file = { fileSystem, descriptor: this.descriptor, sizeBytes: endOffset };
     const claimEnd = frame.offset + frame.claimedBytes;
     // A damaged value may hold what looks like frames: the damaged record's own length is the
@@ -196,7 +198,7 @@ export class SegmentVerification {
   }
 
   private checkSeal(seal: Seal, fileBytes: number): void {
-    const { fileSystem } = this.options;
+    const { fileSystem } = this.options.files;
     const { byteLength, digest, endsDigest, recordCount, firstTxid, lastTxid } = seal;
     if (fileBytes < byteLength) {
       this.fault(fileBytes, byteLength - fileBytes, 'segment-too-short');
@@ -222,8 +224,9 @@ export class SegmentVerification {
 
   /** As `readSeal`, and not in one go. */
   private async readSealInTurns(): Promise<Seal | 'damaged' | undefined> {
-    const { fileSystem, directory, pace } = this.options;
-    return this.withFile(sealPath(directory, this.segmentId), async (descriptor) => {
+    const { files, pace } = this.options;
+    const { fileSystem, directory } = files;
+    return files.useIfPresent(sealPath(directory, this.segmentId), async (descriptor) => {
       const { sizeBytes } = fileSystem.statDescriptor(descriptor);
       const header = Buffer.alloc(SEAL_HEADER_BYTES);
       const headerBytes = readFully(fileSystem, descriptor, header, 0, header.length, 0);
@@ -241,15 +244,6 @@ export class SegmentVerification {
       }
       return crc === seal.hintsCrc ? seal : 'damaged';
     });
-  }
-
-  /** Undefined when there is no such file. */
-  private async withFile<T>(
-    path: string,
-    use: (descriptor: number) => Promise<T>,
-  ): Promise<T | undefined> {
-    const descriptor = openIfPresent(this.options.fileSystem, path);
-    return descriptor === undefined ? undefined : useDescriptor(this.options, descriptor, use);
   }
 }
 
