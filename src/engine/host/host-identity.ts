@@ -13,9 +13,9 @@ export interface ProcessIdentity {
   readonly processStart: string | null;
   readonly bootId: string | null;
   /**
-   * The thread that runs this: its number in the pid namespace, and when it started. A worker thread
-   * may end, and leave what it held, while its process goes on. Absent in records of earlier
-   * versions.
+   * The thread that runs this: its number in the pid namespace, and when it started. A worker
+   * thread may end, and leave what it held, while its process goes on. Absent in records of
+   * earlier versions.
    */
   readonly thread?: { readonly id: number; readonly start: string } | null;
   /** Inode of the pid namespace: the same pid means different processes in different ones. */

@@ -50,7 +50,7 @@ function isThread(value: unknown): boolean {
 export interface LeaseEvidence {
   /**
    * Undefined when nobody holds one. `stale` when it was not refreshed for the stale interval, or
-   * when its time is that far in the future: whoever refreshes it has a clock that agrees with ours.
+   * when its time is that far in the future: the clock of whoever refreshes it agrees with ours.
    */
   readonly lease: { readonly inode: number; readonly stale: boolean } | undefined;
   readonly record: OwnerRecord | undefined;
