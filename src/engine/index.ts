@@ -38,7 +38,7 @@ export {
   type RefusedKind,
 } from './host/probe.ts';
 export type { LogStats } from './log/log-stats.ts';
-export type { LogPosition } from './log/log-sync.ts';
+export type { LogPosition } from './log/log-tail.ts';
 export type { RecordLog } from './log/record-log.ts';
 export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './merge/compactor.ts';
 export type { FollowOptions } from './read/follow.ts';

@@ -2,10 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { closeQuietly, type FileSystem, readFully } from '../host/file-system.ts';
+import { type FileSystem, readFully } from '../host/file-system.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
 import {
   endsDigestOf,
@@ -35,15 +36,13 @@ const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
 const LONGEST_SEALED_BYTES = 2 ** 32;
 
 export interface SealerOptions {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
+  readonly files: StoreFiles;
   readonly storeId: Buffer;
   readonly latch: PoisonLatch;
   readonly probe: ProbeSet | undefined;
   /** Those that were found valid when the log was opened, and are still there. */
   readonly seals: SealSet;
   readonly lowestId: number;
-  readonly onWritten: () => void;
 }
 
 /**
@@ -62,8 +61,9 @@ export class SegmentSealer {
   private running: Promise<void> | undefined;
   /** Told when a segment needs to wait no longer. */
   private waiters: (() => void)[] = [];
+  /** Told of the next seal that is written: true, or false when none will be any more. */
+  private watchers: ((isWritten: boolean) => void)[] = [];
   private stopped = false;
-  private descriptors = 0;
 
   /** `sealed` are the sealed segments that an opening has found. */
   constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
@@ -81,11 +81,6 @@ export class SegmentSealer {
     return this.leftovers.length + this.queue.length;
   }
 
-  /** Files held open. */
-  get descriptorCount(): number {
-    return this.descriptors;
-  }
-
   /**
    * The seal of a segment; one that another program has appended to has a seal of what it was
    * before.
@@ -101,13 +96,22 @@ export class SegmentSealer {
     this.seals.set(seal.segmentId, seal);
   }
 
+  /**
+   * Settles with true when the next seal file has been written, and with false when the log is
+   * closed.
+   */
+  nextWritten(): Promise<boolean> {
+    if (this.stopped) return Promise.resolve(false);
+    return new Promise((resolve) => this.watchers.push(resolve));
+  }
+
   start(): void {
     if (this.pendingCount > 0) this.running ??= this.run();
   }
 
   /** The segment is durable, and so is the name of the next one. */
-  add(segment: LogSegment): void {
-    this.queue.push(segment);
+  add({ segmentId, sizeBytes }: LogSegment): void {
+    this.queue.push({ segmentId, sizeBytes });
     this.start();
   }
 
@@ -144,6 +148,7 @@ export class SegmentSealer {
    */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.tellWatchers(false);
     await this.running;
   }
 
@@ -167,6 +172,10 @@ export class SegmentSealer {
 
   private tellWaiters(): void {
     for (const tell of this.waiters.splice(0)) tell();
+  }
+
+  private tellWatchers(isWritten: boolean): void {
+    for (const tell of this.watchers.splice(0)) tell(isWritten);
   }
 
   private get isEnded(): boolean {
@@ -205,12 +214,13 @@ export class SegmentSealer {
    * closed.
    */
   private async seal(segment: LogSegment, operation: number): Promise<number | undefined> {
-    const { fileSystem, directory, latch } = this.options;
+    const { files, latch } = this.options;
+    const { fileSystem, directory } = files;
     const temporary = sealPath(directory, segment.segmentId, SEAL_TEMPORARY_SUFFIX);
     if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
-    const source = this.open(segmentPath(directory, segment.segmentId), 'read');
+    const source = files.open(segmentPath(directory, segment.segmentId), 'read');
     try {
-      const target = this.open(temporary, 'create');
+      const target = files.open(temporary, 'create');
       let seal: Seal | undefined;
       try {
         seal = await this.write(segment, source, target, operation);
@@ -219,7 +229,7 @@ export class SegmentSealer {
         seal = undefined;
         throw error;
       } finally {
-        this.close(target);
+        files.close(target);
         if (seal === undefined || this.isEnded) fileSystem.remove(temporary);
       }
       if (seal === undefined || this.isEnded) return undefined;
@@ -232,10 +242,10 @@ export class SegmentSealer {
         throw latch.close('SYNC_FAILED', 'the sync of a seal file', error);
       }
       this.seals.set(segment.segmentId, seal);
-      this.options.onWritten();
+      this.tellWatchers(true);
       return SEAL_HEADER_BYTES + seal.hintsBytes;
     } finally {
-      this.close(source);
+      files.close(source);
     }
   }
 
@@ -245,7 +255,8 @@ export class SegmentSealer {
     target: number,
     operation: number,
   ): Promise<Seal | undefined> {
-    const { fileSystem, storeId } = this.options;
+    const { storeId } = this.options;
+    const { fileSystem } = this.options.files;
     const builder = new SealBuilder(fileSystem, target, storeId, segmentId, sizeBytes);
     const frame = new SegmentScanner({
       fileSystem,
@@ -279,17 +290,6 @@ export class SegmentSealer {
       predecessorIdentity: this.seals.get(firstId - 1)?.identity ?? NO_IDENTITY,
       endsDigest: endsDigestOf(fileSystem, source, sizeBytes),
     });
-  }
-
-  private open(path: string, mode: 'read' | 'create'): number {
-    const descriptor = this.options.fileSystem.open(path, mode);
-    this.descriptors++;
-    return descriptor;
-  }
-
-  private close(descriptor: number): void {
-    closeQuietly(this.options.fileSystem, descriptor);
-    this.descriptors--;
   }
 }
 

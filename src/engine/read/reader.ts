@@ -1,10 +1,14 @@
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import { GuardedFileSystem } from '../host/guarded-file-system.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { nowNs, type ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
+import { LOCK_FILE } from '../lock/writer-lock.ts';
 import { type LogOptions, resolveLogOptions } from '../recovery/log-options.ts';
 import type { SnapshotReport } from '../recovery/recovery-report.ts';
 import { SegmentReader } from '../segment/segment-reader.ts';
@@ -15,6 +19,7 @@ import type { VerifyReport } from '../upkeep/verify-report.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { KeyValueView } from './key-value-view.ts';
 import {
+  asStoreError,
   checkIdentity,
   type Snapshot,
   type SnapshotSegment,
@@ -67,7 +72,8 @@ export class StoreReader extends KeyValueView {
   /**
    * Throws `NOT_FOUND`, `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`,
    * `BACKUP_UNFINISHED`, or `SNAPSHOT_GONE` when segments were merged faster than they could be
-   * read.
+   * read. Links are followed once, here; when the directory is moved or replaced, later reads of
+   * files that are not open yet throw `STORE_MOVED`.
    */
   static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
     const { descriptorPoolSize } = resolveLogOptions(options);
@@ -76,12 +82,18 @@ export class StoreReader extends KeyValueView {
       throw new TypeError(`keys must be true or false, not ${typeof keys}`);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
-    const directory = resolve(path);
+    const asked = resolve(path);
     const full = options.open === 'full';
-    const setup = { fileSystem, directory, probe, descriptorPoolSize, full, keys };
     let opened: StoreReader | undefined;
-    probe?.attach({ name: options.name ?? basename(directory), gauges: () => opened?.gauges() });
+    probe?.attach({ name: options.name ?? basename(asked), gauges: () => opened?.gauges() });
     try {
+      const setup = {
+        ...heldForReading(fileSystem, asked),
+        probe,
+        descriptorPoolSize,
+        full,
+        keys,
+      };
       opened = new StoreReader(setup, await readSnapshot(setup, options.onOpenProgress));
       return opened;
     } catch (error) {
@@ -110,7 +122,7 @@ export class StoreReader extends KeyValueView {
     const segments = [...this.snapshot.segments.values()].filter(
       ({ segmentId }) => segmentId >= fromSegmentId,
     );
-    return scanSegments(fileSystem, directory, segments, probe);
+    return scanSegments(new StoreFiles(fileSystem, directory), segments, probe);
   }
 
   /**
@@ -156,8 +168,7 @@ export class StoreReader extends KeyValueView {
     const { keydir, segments } = this.snapshot;
     return verify(
       {
-        fileSystem,
-        directory,
+        files: new StoreFiles(fileSystem, directory),
         keydir,
         probe,
         segments: () => [...segments.values()],
@@ -291,4 +302,19 @@ function readerOf(
         fileSystem.statDescriptor(descriptor),
       ),
   );
+}
+
+/** The directory that the path leads to now, and a file system that reads from no other. */
+function heldForReading(
+  fileSystem: FileSystem,
+  asked: string,
+): { fileSystem: FileSystem; directory: string } {
+  try {
+    const directory = fileSystem.realPath(asked);
+    const held = new HeldDirectory(fileSystem, join(directory, LOCK_FILE), undefined);
+    const guard = { beforeWrite: () => {}, onMoved: () => {} };
+    return { fileSystem: new GuardedFileSystem(fileSystem, held, guard), directory };
+  } catch (error) {
+    throw asStoreError(error, asked);
+  }
 }

@@ -2,9 +2,9 @@ import { CRC_BYTES, HEADER_BYTES } from '../format/format.ts';
 import type { LogRecord, RecordRef } from '../format/frame.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import type { LogSegment } from './segment-list.ts';
 import { damagedFrame, SegmentScanner, scanChunk } from './segment-scanner.ts';
 
@@ -30,8 +30,6 @@ export interface RunningScan {
 export interface ScanWatcher {
   began(scan: RunningScan): void;
   ended(scan: RunningScan): void;
-  /** 1 for each file that is opened, and -1 when it is closed. */
-  count(change: 1 | -1): void;
 }
 
 /**
@@ -39,8 +37,7 @@ export interface ScanWatcher {
  * invalid frame. One generator for all of it: handing every record through another is not free.
  */
 export function* scanSegments(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   segments: readonly LogSegment[],
   probe: ProbeSet | undefined,
   watcher?: ScanWatcher,
@@ -57,11 +54,11 @@ export function* scanSegments(
     for (const { segmentId, sizeBytes } of segments) {
       scan.next++;
       if (sizeBytes === 0) continue;
-      const descriptor = scan.opened.get(segmentId) ?? openToScan(fileSystem, directory, segmentId);
-      if (!scan.opened.delete(segmentId)) watcher?.count(1);
+      const descriptor = scan.opened.get(segmentId) ?? openToScan(files, segmentId);
+      scan.opened.delete(segmentId);
       try {
         const frame = new SegmentScanner({
-          fileSystem,
+          fileSystem: files.fileSystem,
           probe,
           operation,
           site: 'scan',
@@ -76,27 +73,23 @@ export function* scanSegments(
           yield copier.copy(segmentId, frame);
         }
       } finally {
-        closeQuietly(fileSystem, descriptor);
-        watcher?.count(-1);
+        files.close(descriptor);
       }
     }
   } catch (error) {
     if (error instanceof StoreError) failure = error;
     throw error;
   } finally {
-    for (const descriptor of scan.opened.values()) {
-      closeQuietly(fileSystem, descriptor);
-      watcher?.count(-1);
-    }
+    for (const descriptor of scan.opened.values()) files.close(descriptor);
     watcher?.ended(scan);
     probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
   }
 }
 
-export function openToScan(fileSystem: FileSystem, directory: string, segmentId: number): number {
-  const path = segmentPath(directory, segmentId);
+export function openToScan(files: StoreFiles, segmentId: number): number {
+  const path = segmentPath(files.directory, segmentId);
   try {
-    return fileSystem.open(path, 'read');
+    return files.open(path, 'read');
   } catch (error) {
     throw new StoreError('READ_FAILED', `cannot open ${path}`, { cause: error, path, segmentId });
   }

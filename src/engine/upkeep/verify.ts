@@ -4,9 +4,10 @@ import { decodeFrame, type RecordRef } from '../format/frame.ts';
 import { SHARDS } from '../format/key-hash.ts';
 import { placeName, segmentPath } from '../format/segment-name.ts';
 import { isAborted, StoreError, wrapSystemError } from '../host/errors.ts';
-import { type FileStat, type FileSystem, readSmallRange } from '../host/file-system.ts';
+import { type FileStat, readSmallRange } from '../host/file-system.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { Keydir } from '../keydir/keydir.ts';
 import { LivePlaces } from '../keydir/live-places.ts';
 import { followsPredecessor } from '../seal/seal-check.ts';
@@ -19,16 +20,15 @@ import { type SegmentFault, SegmentVerification } from './verify-segment.ts';
 
 /** What is to be verified: the writer's log or a reader's snapshot. */
 export interface VerifySource {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
+  readonly files: StoreFiles;
   readonly probe: ProbeSet | undefined;
   readonly keydir: Keydir;
   /** As they are now, ascending; a snapshot never changes. */
   readonly segments: () => readonly LogSegment[];
   /** Throws when the file of a segment is not the one that is meant. */
   readonly checkOpened?: (segmentId: number, stat: FileStat) => void;
+  /** Throws `STORE_CLOSED` after `close`. */
   readonly checkOpen: () => void;
-  readonly onDescriptors?: (change: 1 | -1) => void;
 }
 
 /** Segments whose live places are held at a time: about 20 MiB for so many bytes. */
@@ -70,7 +70,7 @@ export async function verify(
       outcome = 'aborted';
       throw error;
     }
-    failure = wrapSystemError(error, 'verify', source.directory);
+    failure = wrapSystemError(error, 'verify', source.files.directory);
     throw failure;
   } finally {
     const { records, damages } = verification;
@@ -154,16 +154,14 @@ class Verification {
   }
 
   private async scan(segment: LogSegment, places: LivePlaces): Promise<SegmentVerification> {
-    const { fileSystem, directory, probe, onDescriptors, checkOpened } = this.source;
+    const { files, probe, checkOpened } = this.source;
     const { segmentId } = segment;
     const verification = new SegmentVerification(
       {
-        fileSystem,
-        directory,
+        files,
         probe,
         operation: this.operation,
         pace: this.pace,
-        onDescriptors: onDescriptors ?? (() => {}),
         checkOpened: checkOpened ?? (() => {}),
         checkRecord: (frame) => this.checkRecord(segmentId, frame, places),
       },
@@ -272,7 +270,7 @@ class Verification {
 
   /** Does a Put of the key stand there now? A merge may have moved it since. */
   private holds({ segmentId, offset, byteLength }: RecordRef, key: Uint8Array): boolean {
-    const { fileSystem, directory } = this.source;
+    const { fileSystem, directory } = this.source.files;
     let bytes: Buffer;
     try {
       bytes = readSmallRange(fileSystem, segmentPath(directory, segmentId), offset, byteLength);
@@ -318,14 +316,14 @@ class Verification {
 
   /** What says that the segment or its seal was replaced. */
   private stamp(segmentId: number): string {
-    const { fileSystem, directory } = this.source;
+    const { fileSystem, directory } = this.source.files;
     return [segmentPath(directory, segmentId), sealPath(directory, segmentId)]
       .map((path) => fileSystem.stat(path)?.inode)
       .join();
   }
 
   private isMerging(): boolean {
-    const { fileSystem, directory } = this.source;
+    const { fileSystem, directory } = this.source.files;
     return fileSystem.list(directory).some((name) => name.endsWith(MERGE_SUFFIX));
   }
 
