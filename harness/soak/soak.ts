@@ -140,7 +140,9 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
   return verdict.exitCode === ExitCode.pass ? ExitCode.inconclusive : verdict.exitCode;
 }
 
-/** A run that did not come to its end is judged by what it saw; nobody expects it to have done all. */
+/**
+ * A run that did not come to its end is judged by what it saw; nobody expects it to have done all.
+ */
 function floorsOf(
   { outcome, totals, keyCount, canCompact, kills }: Observation,
   configuration: SoakOptions['configuration'],

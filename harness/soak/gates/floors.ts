@@ -19,8 +19,8 @@ const SYNCS = 3;
 const REOPENS = 3;
 
 /**
- * The least work that a verdict stands on. A run below one of them is inconclusive, whatever it saw:
- * a store that was hardly used has proved nothing.
+ * The least work that a verdict stands on. A run below one of them is inconclusive, whatever it
+ * saw: a store that was hardly used has proved nothing.
  */
 export function judgeFloors(done: WorkDone): Gate[] {
   const { totals, keyCount, kills, canCompact, configuration } = done;

@@ -24,7 +24,9 @@ const TURN_EVERY_OPERATIONS = 50;
 const PACED_TURNS_A_SECOND = 100;
 /** A short run reopens so often all the same. */
 const REOPENS_PER_RUN = 4;
-/** A store that is slow is synced and reopened all the same, where the workload syncs and reopens. */
+/**
+ * A store that is slow is synced and reopened all the same, where the workload syncs and reopens.
+ */
 const SYNC_WITHIN_MS = 3_000;
 const REOPEN_WITHIN_MS = 30_000;
 /** Violations that are listed; beyond, they are counted. */
