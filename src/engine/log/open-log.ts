@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { StoreError } from '../host/errors.ts';
+import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs, type ProbeGauges, type RefusedKind } from '../host/probe.ts';
@@ -32,6 +33,8 @@ import { SegmentSealer } from './segment-sealer.ts';
  */
 export class OpenLog {
   readonly files: StoreFiles;
+  /** The file system of `files`, which knows whether the directory is still ours. */
+  readonly guarded: GuardedFileSystem;
   readonly segmentBytes: number;
   readonly storeId: Buffer;
   readonly recoveryReport: RecoveryReport;
@@ -56,6 +59,7 @@ export class OpenLog {
     const { mark, lock, storeId, seals, nextTxid, active } = opened;
     const files = new StoreFiles(fileSystem, directory);
     this.files = files;
+    this.guarded = fileSystem;
     this.segmentBytes = segmentBytes;
     this.storeId = storeId;
     this.recoveryReport = opened.report;

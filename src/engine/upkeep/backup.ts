@@ -4,10 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
 import { nowNs } from '../host/probe.ts';
-import { prepareDirectory } from '../host/store-directory.ts';
+import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
 import { Turns } from '../host/turns.ts';
 import {
+  BACKUP_MARKER,
   BACKUP_TEMPORARY_SUFFIX,
   placeBackupMarker,
   removeBackupMarker,
@@ -55,9 +57,10 @@ export async function backup(source: OpenLog, targetDirectory: string): Promise<
   const target = resolve(targetDirectory);
   const operation = probe?.begin('backup') ?? 0;
   const startNs = nowNs();
-  const run = new Backup(source, target);
+  let run: Backup | undefined;
   let failure: StoreError | undefined;
   try {
+    run = new Backup(source, resolveTarget(source.files.fileSystem, target));
     const end = await run.run();
     const { linkedBytes, copiedBytes } = run;
     const ways = [...run.ways.values()];
@@ -69,7 +72,8 @@ export async function backup(source: OpenLog, targetDirectory: string): Promise<
     throw failure;
   } finally {
     const durationNs = nowNs() - startNs;
-    probe?.backedUp?.(operation, run.linkedBytes, run.copiedBytes, startNs, durationNs, failure);
+    const { linkedBytes = 0, copiedBytes = 0 } = run ?? {};
+    probe?.backedUp?.(operation, linkedBytes, copiedBytes, startNs, durationNs, failure);
   }
 }
 
@@ -107,10 +111,24 @@ class Backup {
   async run(): Promise<LogPosition> {
     const { fileSystem, source, target } = this;
     source.checkOpen();
-    let end = await syncedEnd(source);
+    const end = await syncedEnd(source);
     checkBackupTarget(source, target, end);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
+    // As long as the marker is there the target is this one, and nobody else's.
+    const marker = join(target, BACKUP_MARKER);
+    const held = new HeldDirectory(fileSystem, marker, fileSystem.stat(marker));
+    const release = source.guarded.holdAlso(held);
+    try {
+      return await this.copy(end);
+    } finally {
+      release();
+    }
+  }
+
+  private async copy(from: LogPosition): Promise<LogPosition> {
+    const { fileSystem, source, target } = this;
+    let end = from;
     this.removeTemporaries();
     for (let attempt = 1; ; attempt++) {
       const listed = this.listSource(end);

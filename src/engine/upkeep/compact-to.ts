@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import { RecordType } from '../format/format.ts';
 import { isAborted, type StoreError, wrapSystemError } from '../host/errors.ts';
 import { nowNs } from '../host/probe.ts';
-import { buildStore } from '../host/store-directory.ts';
 import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
 import { OpenLog } from '../log/open-log.ts';
+import { buildStore } from './build-store.ts';
 
 /** Copied between two turns of the event loop. */
 const BYTES_A_TURN = 1024 * 1024;
