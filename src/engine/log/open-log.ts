@@ -2,8 +2,10 @@ import { basename, resolve } from 'node:path';
 import { StoreError } from '../host/errors.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
-import { nowNs, type ProbeGauges, type RefusedKind } from '../host/probe.ts';
+import { observed } from '../host/observation.ts';
+import type { ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
+import type { RefusedKind } from '../host/store-event.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import type { DurableMarkWriter } from '../lock/durable-mark.ts';
 import type { WriterLock } from '../lock/writer-lock.ts';
@@ -89,7 +91,7 @@ export class OpenLog {
     const resolved = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
-    const latch = new PoisonLatch((error) => probe?.poisoned?.(error));
+    const latch = new PoisonLatch((error) => probe?.event?.({ kind: 'poisoned', error }));
     const path = resolve(directory);
     let log: OpenLog | undefined;
     probe?.attach({ name: options.name ?? basename(path), gauges: () => log?.gauges(view) });
@@ -102,7 +104,7 @@ export class OpenLog {
       view,
       onOpenProgress: options.onOpenProgress,
       onLeaseLost: (error, fatal) => {
-        probe?.leaseLost?.(fatal);
+        probe?.event?.({ kind: 'leaseLost', fatal });
         if (fatal) latch.close('SYNC_FAILED', 'keeping the writer lock', error);
       },
     };
@@ -250,7 +252,7 @@ export class OpenLog {
     this.checkOpen();
     const { refusal } = this.latch;
     if (refusal === undefined) return;
-    if (operation !== undefined) this.probe?.refused?.(operation, refusal);
+    if (operation !== undefined) this.probe?.event?.({ kind: 'refused', operationKind: operation, error: refusal });
     throw refusal;
   }
 }
