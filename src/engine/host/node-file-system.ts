@@ -29,6 +29,10 @@ export class NodeFileSystem implements FileSystem {
     return stats === undefined ? undefined : toFileStat(stats);
   }
 
+  realPath(path: string): string {
+    return fs.realpathSync.native(path);
+  }
+
   statDescriptor(descriptor: number): FileStat {
     return toFileStat(fs.fstatSync(descriptor));
   }

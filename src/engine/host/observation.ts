@@ -35,8 +35,7 @@ export class Observation<Kind extends keyof OperationResults> {
     const { probe, kind, operation, result, startNs } = this;
     if (probe?.event === undefined) return;
     // Gets are timed only where a probe asked for it.
-    const durationNs =
-      kind === 'getMany' ? partDuration(operation, startNs) : nowNs() - startNs;
+    const durationNs = kind === 'getMany' ? partDuration(operation, startNs) : nowNs() - startNs;
     const error = this.error as StoreError | undefined;
     probe.event({ kind, operation, startNs, durationNs, error, ...result } as OperationEvent);
   }

@@ -34,8 +34,7 @@ export class ProbeSet {
     this.readListeners = listenersOf(probes, 'read');
     this.crcListeners = listenersOf(probes, 'crcValidated');
     const listeners = listenersOf(probes, 'event');
-    this.event =
-      listeners.length === 0 ? undefined : (event) => this.tell(listeners, event);
+    this.event = listeners.length === 0 ? undefined : (event) => this.tell(listeners, event);
   }
 
   /** Undefined for no probe at all, which is what makes an unobserved store free. */
@@ -109,7 +108,16 @@ export class ProbeSet {
   ): void {
     for (const probe of this.readListeners) {
       try {
-        const told: unknown = probe.read(operation, site, segmentId, offset, sizeBytes, startNs, durationNs, error);
+        const told: unknown = probe.read(
+          operation,
+          site,
+          segmentId,
+          offset,
+          sizeBytes,
+          startNs,
+          durationNs,
+          error,
+        );
         if (told !== undefined) this.heed(told);
       } catch {
         this.errors++;
@@ -127,7 +135,14 @@ export class ProbeSet {
   ): void {
     for (const probe of this.crcListeners) {
       try {
-        const told: unknown = probe.crcValidated(operation, site, ok, sizeBytes, startNs, durationNs);
+        const told: unknown = probe.crcValidated(
+          operation,
+          site,
+          ok,
+          sizeBytes,
+          startNs,
+          durationNs,
+        );
         if (told !== undefined) this.heed(told);
       } catch {
         this.errors++;

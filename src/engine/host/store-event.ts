@@ -128,7 +128,7 @@ export type StoreOccurrence =
     }
   /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */
   | { readonly kind: 'leaseLost'; readonly fatal: boolean }
-  /** The writer refuses all writes from here on, because of this error. Once per opening at most. */
+  /** The writer refuses all writes from now on, because of this error. Once per opening at most. */
   | { readonly kind: 'poisoned'; readonly error: StoreError };
 
 /** Everything that a store tells its probes, but for the five events of gets and puts. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { readSlots, type Slot, SlotWriter } from '../format/slot-file.ts';
 import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, LEASE_STALE_MS, type Lease } from '../host/file-system.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
 import { currentProcess, startOfProcess } from '../host/host-identity.ts';
 import {
   decideLease,
@@ -31,7 +32,10 @@ export interface AcquireOptions {
    * opening must still see that no foreign writer came.
    */
   readonly readMarkNonce: () => Buffer | undefined;
-  /** The lease was lost. Fatal to the writer only when no kernel lock is held. */
+  /**
+   * The lease was lost. Fatal to the writer only when no kernel lock is held, or when the directory
+   * or `.lock` is another one: then the error is `STORE_MOVED`.
+   */
   readonly onLeaseLost: (error: Error, fatal: boolean) => void;
 }
 
@@ -40,10 +44,13 @@ export class WriterLock {
    * Does a slot of `.lock` carry the nonce of the mark? If not, a foreign writer was here since.
    */
   readonly witnessed: boolean;
+  /** Is the kernel lock ours? Without it only the lease keeps others out. */
+  readonly kernelLock: boolean;
+  /** What this lock is on. */
+  readonly held: HeldDirectory;
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
   private readonly slots: SlotWriter;
-  private readonly kernelLock: boolean;
   private lease: Lease | undefined;
   private record: OwnerRecord | undefined;
   private isMarked = false;
@@ -51,11 +58,13 @@ export class WriterLock {
 
   private constructor(
     fileSystem: FileSystem,
+    held: HeldDirectory,
     descriptor: number,
     slots: SlotWriter,
     kernelLock: boolean,
     witnessed: boolean,
   ) {
+    this.held = held;
     this.fileSystem = fileSystem;
     this.descriptor = descriptor;
     this.slots = slots;
@@ -84,6 +93,9 @@ export class WriterLock {
       const witness = records.all.findLast(({ record }) => record.nonce === markNonce);
 
       const sentinel = fileSystem.statDescriptor(descriptor);
+      const held = new HeldDirectory(fileSystem, path, sentinel);
+      // Whoever replaced the file since it was opened may have locked the new one.
+      if (held.fileObjection() !== undefined) throw lockedError(directory, undefined);
       const leaseSeen = seeLease(fileSystem, path);
       const decision = decideLease({
         lease: leaseSeen,
@@ -111,7 +123,14 @@ export class WriterLock {
         witness?.slot,
         records.newest?.slot.sequence ?? 0,
       );
-      const lock = new WriterLock(fileSystem, descriptor, slots, kernelLock, witness !== undefined);
+      const lock = new WriterLock(
+        fileSystem,
+        held,
+        descriptor,
+        slots,
+        kernelLock,
+        witness !== undefined,
+      );
       // With the kernel lock in hand a lease that is not somebody's on another host gets its record
       // first: dying in between then leaves a lease whose dead holder can be proved. Without it
       // another process may be doing the same right now, and writing over its record could make it
@@ -124,8 +143,10 @@ export class WriterLock {
           : undefined;
       try {
         lease = await takeLease(options, path, holder, (error) => {
-          lock.isLost = !kernelLock;
-          options.onLeaseLost(error, lock.isLost);
+          // With the kernel lock it tells of somebody else's files, or of nothing that matters.
+          const objection = held.objection();
+          lock.isLost = !kernelLock || objection !== undefined;
+          options.onLeaseLost(objection ?? error, lock.isLost);
         });
       } finally {
         removeBroken?.();
@@ -187,6 +208,11 @@ export class WriterLock {
       closeQuietly(this.fileSystem, this.descriptor);
     }
   }
+}
+
+/** Why a writer without the kernel lock ends: somebody else may hold the lease by now. */
+export function leaseLost(): Error {
+  return new Error(`its lease was not refreshed for ${LEASE_STALE_MS / 1000} s`);
 }
 
 function leasePath(path: string): string {

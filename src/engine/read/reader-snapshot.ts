@@ -181,7 +181,8 @@ export function checkIdentity(segment: SnapshotSegment, now: FileStat | undefine
   );
 }
 
-function asStoreError(error: unknown, directory: string): StoreError {
+/** What is missing is the store. */
+export function asStoreError(error: unknown, directory: string): StoreError {
   return errnoOf(error) === 'ENOENT'
     ? noStore(directory, error)
     : wrapSystemError(error, 'read the store', directory);

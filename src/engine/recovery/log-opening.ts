@@ -3,17 +3,19 @@ import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { GuardedFileSystem } from '../host/guarded-file-system.ts';
+import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { prepareDirectory, syncParent } from '../host/store-directory.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
-import { WriterLock } from '../lock/writer-lock.ts';
+import { leaseLost, WriterLock } from '../lock/writer-lock.ts';
 import { clearLeftovers, findLeftovers } from '../seal/leftovers.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import type { SegmentFiles } from '../segment/segment-files.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
-import { SegmentWriter } from '../segment/segment-writer.ts';
+import { lockSegment, SegmentWriter } from '../segment/segment-writer.ts';
 import { highestTxid } from '../segment/tail-evidence.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
 import { type LogReplay, type LogScan, scanLog } from './recovery.ts';
@@ -35,6 +37,10 @@ export const TXID_JUMP = 2 ** 20;
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
 export interface OpenedLog {
+  /** To be used for everything in the directory from now on: it knows whether it is still ours. */
+  readonly fileSystem: FileSystem;
+  /** Absolute, without links: what they led to when the log was opened. */
+  readonly directory: string;
   readonly lock: WriterLock;
   readonly mark: DurableMarkWriter;
   readonly storeId: Buffer;
@@ -63,6 +69,7 @@ export interface OpeningOptions {
   readonly fileSystem: FileSystem;
   /** Absolute. */
   readonly directory: string;
+  readonly latch: PoisonLatch;
   readonly resolved: ReturnType<typeof resolveLogOptions>;
   readonly probe: ProbeSet | undefined;
   /** The number of this opening, for the probe. */
@@ -73,8 +80,9 @@ export interface OpeningOptions {
 }
 
 export async function openForWriting(options: OpeningOptions): Promise<OpenedLog> {
-  const { fileSystem, directory } = options;
-  prepareDirectory(fileSystem, directory);
+  const { fileSystem, latch } = options;
+  prepareDirectory(fileSystem, options.directory);
+  const directory = resolveLinks(fileSystem, options.directory);
   refuseUnfinishedBackup(fileSystem, directory);
   const nonce = randomBytes(NONCE_BYTES);
   let previous: MarkOnDisk | undefined;
@@ -90,10 +98,40 @@ export async function openForWriting(options: OpeningOptions): Promise<OpenedLog
     onLeaseLost: options.onLeaseLost,
   });
   try {
-    return await openLocked(options, lock, nonce, previous, damagedSlots);
+    refuseSegmentOfAnother(fileSystem, directory);
+    const guarded = new GuardedFileSystem(fileSystem, lock.held, {
+      beforeWrite: () => {
+        if (!lock.stillHeld())
+          throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
+      },
+      onMoved: (objection) => latch.closeWith(objection),
+    });
+    const own = { ...options, fileSystem: guarded, directory };
+    return await openLocked(own, lock, nonce, previous, damagedSlots);
   } catch (error) {
     await lock.release();
     throw wrapSystemError(error, 'open the log', directory);
+  }
+}
+
+function resolveLinks(fileSystem: FileSystem, directory: string): string {
+  try {
+    return fileSystem.realPath(directory);
+  } catch (error) {
+    throw wrapSystemError(error, 'open the log', directory);
+  }
+}
+
+/** See `lockSegment`. Before anything is repaired: a writer may be at work behind our backs. */
+function refuseSegmentOfAnother(fileSystem: FileSystem, directory: string): void {
+  const last = listSegments(fileSystem, directory).at(-1);
+  if (last === undefined) return;
+  const path = segmentPath(directory, last.segmentId);
+  const descriptor = fileSystem.open(path, 'write');
+  try {
+    lockSegment(fileSystem, directory, path, descriptor);
+  } finally {
+    closeQuietly(fileSystem, descriptor);
   }
 }
 
@@ -176,6 +214,8 @@ async function openLocked(
     const durationNs = nowNs() - startNs;
     const outcome = created ? 'created' : clean ? 'clean' : 'recovered';
     return {
+      fileSystem,
+      directory,
       lock,
       mark,
       storeId,
