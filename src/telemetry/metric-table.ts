@@ -189,6 +189,12 @@ export const METRICS: readonly Metric[] = [
     [],
     ({ poisoned }) => (poisoned ? 1 : 0),
   ),
+  gauge(
+    'kernel_lock',
+    '1 where a kernel lock keeps other writers out, 0 where only the lease does.',
+    [],
+    ({ kernelLock }) => (kernelLock === undefined ? [] : Number(kernelLock)),
+  ),
   gauge('segments', 'Segments, by state.', ['state'], ({ sealedSegments }) =>
     byLabel('state', { active: 1, sealed: sealedSegments }),
   ),

@@ -70,6 +70,7 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     expect(of('keys')).toBe(store.size);
     expect(of('open_fds')).toBe(store.stats().openDescriptors);
     expect(of('poisoned')).toBe(0);
+    expect(of('kernel_lock')).toBe(1);
     expect(of('segment_bytes', ',kind="live"')).toBe(store.stats().liveBytes);
     // The first of every 17 is timed, and stands for those before it.
     expect(of('get_duration_seconds_count')).toBe(35);

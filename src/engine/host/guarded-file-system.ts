@@ -37,7 +37,7 @@ export class GuardedFileSystem implements FileSystem {
 
   open(path: string, mode: OpenMode): number {
     if (!path.startsWith(this.prefix)) return this.inner.open(path, mode);
-    if (mode !== 'read') this.checkHeld();
+    if (mode !== 'read') this.checkNames(path);
     const descriptor = this.inner.open(path, mode);
     if (mode === 'read') this.checkRead(descriptor);
     return descriptor;

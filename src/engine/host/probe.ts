@@ -94,6 +94,8 @@ export interface ProbeGauges {
   readonly poolMisses: number;
   readonly poolEvictions: number;
   readonly poisoned: boolean;
+  /** As in `LogStats`; undefined for a reader, which takes no lock. */
+  readonly kernelLock: boolean | undefined;
   readonly sealedSegments: number;
   readonly segmentBytes: number;
   /** Bytes of the frames that the keydir points to. */

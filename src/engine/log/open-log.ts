@@ -188,6 +188,7 @@ export class OpenLog {
       unsyncedBytes: syncs.unsyncedBytes,
       syncWaiters: syncs.waiterCount,
       lastSyncedAtMs: syncs.lastSyncedAtMs,
+      kernelLock: this.lock.kernelLock,
       probeErrors: probe?.errors ?? 0,
     };
   }

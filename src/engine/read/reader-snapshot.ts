@@ -5,6 +5,7 @@ import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileStat, FileSystem } from '../host/file-system.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { Keydir } from '../keydir/keydir.ts';
 import { NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
 import { lockCarriesNonce } from '../lock/writer-lock.ts';
@@ -87,11 +88,12 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   // The mark and the seals first: they must not prove more than the listing shows.
   const { newest, damagedSlots } = readMark(fileSystem, directory);
   const mark = newest?.mark;
-  const sealFiles = SealSet.read(fileSystem, directory, mark?.storeId);
+  const turns = new Turns(OPENING_SLICE_BYTES);
+  const sealFiles = await SealSet.read(fileSystem, directory, mark?.storeId, turns);
   const keydir = new Keydir();
   keydir.identify(mark?.storeId ?? sealFiles.storeId ?? randomBytes(NONCE_BYTES));
   const listed = listIdentities(fileSystem, directory);
-  const { segments, seals } = findLeftovers(fileSystem, directory, sealFiles, listed);
+  const { segments, seals } = await findLeftovers(fileSystem, directory, sealFiles, listed, turns);
   const witnessed =
     mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce);
   const scan = await scanLog({
@@ -107,6 +109,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     probe,
     operation,
     view: keys ? keydir : undefined,
+    turns,
     onProgress,
   });
   const kept = new Map(scan.segments.map(({ segmentId, sizeBytes }) => [segmentId, sizeBytes]));

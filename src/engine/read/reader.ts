@@ -243,6 +243,7 @@ export class StoreReader extends KeyValueView {
       ...this.reader.poolStats,
       openDescriptors: this.reader.poolStats.pooledDescriptors,
       poisoned: false,
+      kernelLock: undefined,
       sealedSegments: segments.length - 1,
       segmentBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       unsyncedBytes: 0,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { FIRST_SEGMENT_ID, HEADER_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
@@ -8,6 +8,7 @@ import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { prepareDirectory, syncParent } from '../host/store-directory.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
 import { leaseLost, WriterLock } from '../lock/writer-lock.ts';
@@ -32,6 +33,9 @@ import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
  * clean.
  */
 export const TXID_JUMP = 2 ** 20;
+
+const KERNEL_LOCKS_ARE_OFF =
+  'kernel locks are off (the native addon or the file system has none): only the lease keeps other writers out, and a writer that is stopped for ten seconds loses it';
 
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
@@ -146,14 +150,17 @@ async function openLocked(
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
   const notes = markNotes(damagedSlots, durableMark);
-  const found = SealSet.read(fileSystem, directory, previous?.mark.storeId);
+  if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
+  const turns = new Turns(OPENING_SLICE_BYTES);
+  const found = await SealSet.read(fileSystem, directory, previous?.mark.storeId, turns);
   notes.push(...found.notes);
   const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
-  const leftovers = findLeftovers(
+  const leftovers = await findLeftovers(
     fileSystem,
     directory,
     found,
     listSegments(fileSystem, directory),
+    turns,
   );
   const { seals } = leftovers;
   view?.identify(storeId);
@@ -170,14 +177,15 @@ async function openLocked(
     probe,
     operation,
     view,
+    turns,
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
-  const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
-  notes.push(...clearLeftovers(fileSystem, directory, leftovers));
-  const discarded = cutDiscarded(fileSystem, directory, scan, notes);
-  const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan);
+  const discardedTxid = await highestDiscardedTxid(fileSystem, directory, scan, turns);
+  notes.push(...(await clearLeftovers(fileSystem, directory, leftovers, turns)));
+  const discarded = await cutDiscarded(fileSystem, directory, scan, notes, turns);
+  const bytesRewritten = clean ? 0 : await rewriteFrom(fileSystem, directory, scan, turns);
   const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
 
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
@@ -200,11 +208,12 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    const { removed, seals: sealsLeft } = removeLeadingEmpty(
+    const { removed, seals: sealsLeft } = await removeLeadingEmpty(
       fileSystem,
       directory,
       segments,
       seals,
+      turns,
     );
     if (removed.length > 0) {
       notes.push(
@@ -258,15 +267,23 @@ function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boo
 }
 
 /** What is cut off may hold records with txids that were given away. */
-function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: LogScan): number {
+async function highestDiscardedTxid(
+  fileSystem: FileSystem,
+  directory: string,
+  scan: LogScan,
+  turns: Turns,
+): Promise<number> {
   let highest = 0;
-  for (const { segmentId, offset, byteLength } of scan.discarded) {
+  for (const [index, { segmentId, offset, byteLength, damage }] of scan.discarded.entries()) {
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
       const sizeBytes = offset + byteLength;
+      // The others lie behind the damage that is told of all of them.
+      const isZeros = index === 0 && damage === 'unfinished-start';
+      const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
       highest = Math.max(
         highest,
-        highestTxid({ fileSystem, descriptor, sizeBytes }, offset, sizeBytes),
+        await highestTxid({ fileSystem, descriptor, sizeBytes }, offset, end, turns),
       );
     } finally {
       closeQuietly(fileSystem, descriptor);

@@ -1,6 +1,7 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import { sealPath } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
@@ -13,13 +14,16 @@ import type { QuarantinedRange } from './recovery-report.ts';
  * killed at any step: until the damaged segment is cut, the damage stays visible to the next
  * opening, which then does the same again.
  */
-export function cutDiscarded(
+export async function cutDiscarded(
   fileSystem: FileSystem,
   directory: string,
   scan: LogScan,
   notes: string[],
-): QuarantinedRange[] {
-  const saved = scan.discarded.map((range) => quarantine(fileSystem, directory, range, notes));
+  turns: Turns,
+): Promise<QuarantinedRange[]> {
+  const saved: QuarantinedRange[] = [];
+  for (const range of scan.discarded)
+    saved.push(await quarantine(fileSystem, directory, range, notes, turns));
   // Highest id first, the damaged segment last, each synced before the next.
   for (const { segmentId, offset } of [...scan.discarded].reverse()) {
     withSegment(fileSystem, directory, segmentId, (descriptor) => {
@@ -41,14 +45,20 @@ const REWRITE_CHUNK_BYTES = 1024 * 1024;
  * a failed sync the page cache may show good bytes that the disk never got, and calls them clean;
  * only writing makes them dirty again. Returns how many bytes were rewritten.
  */
-export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: LogScan): number {
+export async function rewriteFrom(
+  fileSystem: FileSystem,
+  directory: string,
+  scan: LogScan,
+  turns: Turns,
+): Promise<number> {
   let rewritten = 0;
   const from = scan.durable;
   const largest = scan.segments.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 0);
   const chunk = Buffer.allocUnsafeSlow(Math.min(REWRITE_CHUNK_BYTES, largest));
   for (const { segmentId, sizeBytes } of scan.segments) {
     if (segmentId < from.segmentId) continue;
-    withSegment(fileSystem, directory, segmentId, (descriptor) => {
+    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'write');
+    try {
       for (let at = segmentId === from.segmentId ? from.offset : 0; at < sizeBytes; ) {
         const count = readFully(
           fileSystem,
@@ -63,11 +73,15 @@ export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: Log
         writeFully(fileSystem, descriptor, chunk, 0, count, at);
         at += count;
         rewritten += count;
+        await turns.after(count);
       }
       // A cut that an earlier opening made, and whose sync failed, is made again.
       fileSystem.truncate(descriptor, sizeBytes);
       fileSystem.dataSync(descriptor);
-    });
+    } finally {
+      closeQuietly(fileSystem, descriptor);
+    }
+    await turns.after(FILE_WORK_BYTES);
   }
   return rewritten;
 }
@@ -78,25 +92,28 @@ export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: Log
  * that say that they should be there go first: their own, and that of the first one left, which is
  * written again for its new place.
  */
-export function removeLeadingEmpty(
+export async function removeLeadingEmpty(
   fileSystem: FileSystem,
   directory: string,
   segments: readonly LogSegment[],
   seals: SealSet,
-): { removed: number[]; seals: SealSet } {
+  turns: Turns,
+): Promise<{ removed: number[]; seals: SealSet }> {
   const firstWithBytes = segments.findIndex(({ sizeBytes }) => sizeBytes > 0);
   const removed = segments.slice(0, Math.max(firstWithBytes, 0)).map(({ segmentId }) => segmentId);
   if (removed.length === 0) return { removed, seals };
+  const lowestLeft = segments[removed.length]?.segmentId ?? Number.POSITIVE_INFINITY;
   const stale = segments
     .slice(0, firstWithBytes + 1)
     .flatMap(({ segmentId }) => seals.of(segmentId) ?? [])
-    .filter(({ firstId, segmentId }) => firstId > FIRST_SEGMENT_ID || removed.includes(segmentId))
+    .filter(({ firstId, segmentId }) => firstId > FIRST_SEGMENT_ID || segmentId < lowestLeft)
     .map(({ segmentId }) => segmentId);
   for (const segmentId of stale) fileSystem.remove(sealPath(directory, segmentId));
   if (stale.length > 0) fileSystem.directorySync(directory);
   for (const segmentId of removed) {
     fileSystem.remove(segmentPath(directory, segmentId));
     fileSystem.directorySync(directory);
+    await turns.after(FILE_WORK_BYTES);
   }
   return { removed, seals: seals.without(stale) };
 }

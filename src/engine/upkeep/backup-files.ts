@@ -6,7 +6,7 @@ import { BACKUP_TEMPORARY_SUFFIX } from '../lock/backup-marker.ts';
 import type { OpenLog } from '../log/open-log.ts';
 
 /** Copied between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
+export const BYTES_A_TURN = 1024 * 1024;
 
 /** Where a file cannot have one more name. */
 const CANNOT_LINK: ReadonlySet<string> = new Set([

@@ -7,6 +7,7 @@ import { closeQuietly, type FileStat, type FileSystem } from '../host/file-syste
 import { observed } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory } from '../host/store-directory.ts';
+import { Turns } from '../host/turns.ts';
 import {
   BACKUP_TEMPORARY_SUFFIX,
   placeBackupMarker,
@@ -23,7 +24,7 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
-import { copyFile, isCopy, linkFile } from './backup-files.ts';
+import { BYTES_A_TURN, copyFile, isCopy, linkFile } from './backup-files.ts';
 import { checkBackupTarget } from './backup-target.ts';
 
 /**
@@ -88,11 +89,13 @@ class Backup {
   private readonly source: OpenLog;
   private readonly fileSystem: FileSystem;
   private readonly target: string;
+  private readonly turns: Turns;
 
   constructor(source: OpenLog, target: string) {
     this.source = source;
     this.fileSystem = source.files.fileSystem;
     this.target = target;
+    this.turns = new Turns(BYTES_A_TURN, () => source.checkOpen());
   }
 
   async run(): Promise<LogPosition> {
@@ -203,7 +206,7 @@ class Backup {
   private async placeSegment({ segmentId, stat }: ListedSegment): Promise<void> {
     const { fileSystem, source, target } = this;
     const seal = readSealHeader(fileSystem, source.files.directory, segmentId);
-    if (this.hasSegment(segmentId, stat, seal)) {
+    if (await this.hasSegment(segmentId, stat, seal)) {
       this.reuse(segmentId);
     } else {
       // Not beside a segment that it does not belong to, not even for a moment.
@@ -228,14 +231,18 @@ class Backup {
   }
 
   /** Did an earlier backup put this very segment there? */
-  private hasSegment(segmentId: number, stat: FileStat, seal: Seal | undefined): boolean {
+  private async hasSegment(
+    segmentId: number,
+    stat: FileStat,
+    seal: Seal | undefined,
+  ): Promise<boolean> {
     const { fileSystem, target } = this;
     const there = fileSystem.stat(segmentPath(target, segmentId));
     if (there?.kind !== 'file' || there.sizeBytes !== stat.sizeBytes) return false;
     if (there.inode === stat.inode && there.device === stat.device) return true;
     const sealThere = readSealHeader(fileSystem, target, segmentId);
     if (seal === undefined || sealThere === undefined || !isSameSeal(seal, sealThere)) return false;
-    return sealContradiction(fileSystem, target, there.sizeBytes, seal, false) === undefined;
+    return !(await this.contradicts(there.sizeBytes, seal));
   }
 
   /**
@@ -248,9 +255,7 @@ class Backup {
     seal: Seal | undefined,
   ): Promise<void> {
     const { fileSystem, source, target } = this;
-    const belongs =
-      seal?.byteLength === sizeBytes &&
-      sealContradiction(fileSystem, target, sizeBytes, seal, false) === undefined;
+    const belongs = seal?.byteLength === sizeBytes && !(await this.contradicts(sizeBytes, seal));
     if (!belongs) {
       this.removeSeal(segmentId);
       return;
@@ -272,6 +277,12 @@ class Backup {
       await copyFile(this.source, from, to, before.sizeBytes);
   }
 
+  private async contradicts(sizeBytes: number, seal: Seal): Promise<boolean> {
+    const { fileSystem, target, turns } = this;
+    const fault = await sealContradiction(fileSystem, target, sizeBytes, seal, false, turns);
+    return fault !== undefined;
+  }
+
   private removeSeal(segmentId: number): void {
     const path = sealPath(this.target, segmentId);
     if (this.fileSystem.stat(path) !== undefined) this.fileSystem.remove(path);
@@ -291,7 +302,7 @@ class Backup {
     if (seal === undefined || seal.byteLength !== sizeBytes || seal.digest.equals(digest)) return;
     // A seal of what a merge has just put there is of other bytes: the segment will be looked at
     // again.
-    if (sealContradiction(this.fileSystem, target, sizeBytes, seal, false) !== undefined) return;
+    if (await this.contradicts(sizeBytes, seal)) return;
     throw new StoreError(
       'STORE_CORRUPT',
       `${segmentName(segmentId)} is not what was sealed; verify the store`,

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RecordType } from '../format/format.ts';
 import { observed, unlessAborted } from '../host/observation.ts';
 import { buildStore } from '../host/store-directory.ts';
 import type { OperationResults } from '../host/store-event.ts';
+import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
 import { OpenLog } from '../log/open-log.ts';
 
 /** Copied between two turns of the event loop. */
@@ -50,13 +50,12 @@ async function copyPairs(
   const log = await OpenLog.open(directory, { fileSystem, segmentBytes });
   let copiedBytes = 0;
   try {
-    let turnEnd = BYTES_A_TURN;
+    const turns = new Turns(BYTES_A_TURN, () => signal?.throwIfAborted());
+    signal?.throwIfAborted();
     for (const [key, value] of pairs) {
-      signal?.throwIfAborted();
-      copiedBytes += log.writer.append(RecordType.Put, key, value).byteLength;
-      if (copiedBytes < turnEnd) continue;
-      turnEnd = copiedBytes + BYTES_A_TURN;
-      await nextTurn();
+      const { byteLength } = log.writer.append(RecordType.Put, key, value);
+      copiedBytes += byteLength;
+      if (turns.isDue(Math.max(byteLength, PAIR_WORK_BYTES))) await turns.next();
     }
   } finally {
     await log.close();

@@ -5,6 +5,7 @@ import { errnoOf, StoreError } from '../host/errors.ts';
 import { type FileStat, readFully } from '../host/file-system.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
+import type { Turns } from '../host/turns.ts';
 import {
   decodeSealHeader,
   endsDigestOf,
@@ -171,13 +172,13 @@ export class SegmentVerification {
     // better guess.
     if (what === 'crc-mismatch') {
       if (claimEnd === endOffset) return endOffset;
-      const next = searchReadable(file, claimEnd, claimEnd + 1, this.lastTxid);
+      const next = await searchReadable(file, claimEnd, claimEnd + 1, this.lastTxid, pace.turns);
       if (next === claimEnd) return claimEnd;
     }
     let from = what === 'unreadable' ? frame.offset + UNREADABLE_BYTES : frame.offset + 1;
     while (from < endOffset) {
       const to = Math.min(from + SEARCH_BYTES, endOffset);
-      const next = searchReadable(file, from, to, this.lastTxid);
+      const next = await searchReadable(file, from, to, this.lastTxid, pace.turns);
       if (typeof next === 'number') return next;
       if (next === 'unreadable') from += UNREADABLE_BYTES;
       else {
@@ -248,14 +249,15 @@ export class SegmentVerification {
 
 type SearchedFile = Parameters<typeof findFrame>[0];
 
-function searchReadable(
+async function searchReadable(
   file: SearchedFile,
   from: number,
   to: number,
   aboveTxid: number,
-): number | 'none' | 'unreadable' {
+  turns: Turns,
+): Promise<number | 'none' | 'unreadable'> {
   try {
-    return findFrame(file, from, to, aboveTxid).found?.offset ?? 'none';
+    return (await findFrame(file, from, to, aboveTxid, turns)).found?.offset ?? 'none';
   } catch (error) {
     if (errnoOf(error) === 'EIO') return 'unreadable';
     throw error;
