@@ -16,7 +16,7 @@ export function byLabel(label: string, values: Readonly<Record<string, number>>)
   return Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
 }
 
-/** A counter whose labels are open, an error code perhaps; touched only when something rare happens. */
+/** A counter whose labels are open, such as an error code; touched only when something fails. */
 export class LabelledCounter {
   private readonly names: readonly string[];
   private readonly values = new Map<
