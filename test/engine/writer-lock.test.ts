@@ -336,7 +336,7 @@ describe('without kernel locks', () => {
     const losses: boolean[] = [];
     const store = await openStore(directory, {
       fileSystem: withoutKernelLocks(),
-      probe: { leaseLost: (fatal) => losses.push(fatal) },
+      probe: { event: (event) => void (event.kind === 'leaseLost' && losses.push(event.fatal)) },
     });
     store.put('before', 'x');
     rmdirSync(join(directory, LEASE));
@@ -551,7 +551,7 @@ describe('with kernel locks', () => {
     onTestFinished(() => void vi.useRealTimers());
     const losses: boolean[] = [];
     const store = await openStore(directory, {
-      probe: { leaseLost: (fatal) => losses.push(fatal) },
+      probe: { event: (event) => void (event.kind === 'leaseLost' && losses.push(event.fatal)) },
     });
     rmdirSync(join(directory, LEASE));
     vi.advanceTimersByTime(LEASE_STALE_MS);
