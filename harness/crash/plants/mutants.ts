@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
+import { IDENTITY_MUTANTS } from './mutants-of-identity.ts';
 import { MERGE_MUTANTS } from './mutants-of-merge.ts';
 import { READING_MUTANTS } from './mutants-of-reading.ts';
 import { RECOVERY_MUTANTS } from './mutants-of-recovery.ts';
@@ -12,4 +13,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...READING_MUTANTS,
   ...SEAL_MUTANTS,
   ...MERGE_MUTANTS,
+  ...IDENTITY_MUTANTS,
 ];
