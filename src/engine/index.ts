@@ -30,18 +30,34 @@ export type { OperationMessage } from './host/operation-channels.ts';
 export { printableText } from './host/printable-text.ts';
 export {
   NOT_TIMED,
-  type OperationKind,
   operationKey,
   type Probe,
   type ProbeGauges,
   type ProbeSource,
   type ReadSite,
-  type RefusedKind,
 } from './host/probe.ts';
+export type {
+  OperationEvent,
+  OperationKind,
+  OperationResults,
+  RefusedKind,
+  StoreEvent,
+  StoreOccurrence,
+} from './host/store-event.ts';
 export type { LogStats } from './log/log-stats.ts';
 export type { LogPosition } from './log/log-tail.ts';
 export type { RecordLog } from './log/record-log.ts';
 export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './merge/compactor.ts';
+export {
+  type EncodedOperation,
+  type EncodedReader,
+  type EncodedStore,
+  type EncodedTypes,
+  type Encoding,
+  type EncodingName,
+  type EncodingOptions,
+  encoded,
+} from './read/encoded.ts';
 export type { FollowOptions } from './read/follow.ts';
 export type { ReaderOptions, StoreReader } from './read/reader.ts';
 export type { LogOptions } from './recovery/log-options.ts';

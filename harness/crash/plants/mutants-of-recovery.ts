@@ -318,8 +318,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'recovery',
-        find: 'nowNs() - startNs); } finally { closeQuietly(fileSystem, descriptor); }',
-        replace: 'nowNs() - startNs); } finally { }',
+        find: 'nowNs() - startNs, }); } finally { closeQuietly(fileSystem, descriptor); }',
+        replace: 'nowNs() - startNs, }); } finally { }',
       },
     ],
     checks: ['states'],

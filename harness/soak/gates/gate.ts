@@ -13,7 +13,9 @@ export type GateKind =
    */
   | 'leak'
   /** Counted by the driver itself while the store was at rest. */
-  | 'descriptors';
+  | 'descriptors'
+  /** How much was done at least. Below it the run says too little: inconclusive. */
+  | 'floor';
 
 export interface Gate {
   /** Unique in a run: `rss_bytes: max <= 300 * MB`. */

@@ -3,12 +3,13 @@ import { readSlots, type Slot, SlotWriter } from '../format/slot-file.ts';
 import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, LEASE_STALE_MS, type Lease } from '../host/file-system.ts';
 import { HeldDirectory } from '../host/held-directory.ts';
-import { currentProcess, startOfProcess } from '../host/host-identity.ts';
+import { currentProcess, startOfProcess, startOfThread } from '../host/host-identity.ts';
 import {
   decideLease,
   holderNamedBy,
   isOwnerRecord,
   type LeaseEvidence,
+  type NamedHolder,
   type OwnerRecord,
 } from './lock-decision.ts';
 
@@ -83,9 +84,8 @@ export class WriterLock {
       const records = readRecords(fileSystem, path);
       const newest = records.newest?.record;
       const self = currentProcess(fileSystem);
-      const startOfRecordedPid =
-        newest === undefined ? null : startOfProcess(fileSystem, newest.pid);
-      const holder = holderNamedBy(newest, self, startOfRecordedPid);
+      const starts = startsNow(fileSystem, newest);
+      const holder = holderNamedBy(newest, self, starts);
       if (kernelLockResult === 'busy') throw lockedError(directory, holder);
       const kernelLock = kernelLockResult === 'locked';
       const markNonce = options.readMarkNonce()?.toString('hex');
@@ -103,7 +103,7 @@ export class WriterLock {
         self,
         sentinel,
         kernelLockHeld: kernelLock,
-        startOfRecordedPid,
+        ...starts,
       });
       const { device, inode } = sentinel;
       const nonce = options.nonce.toString('hex');
@@ -189,7 +189,10 @@ export class WriterLock {
    * durable.
    */
   stillHeld(): boolean {
-    return this.kernelLock || (this.lease !== undefined && this.lease.ageMs() <= LEASE_STALE_MS);
+    if (this.kernelLock) return true;
+    // Whoever has taken it meanwhile may have given it back: once lost, it is not ours again.
+    if (this.lease === undefined || this.lease.ageMs() > LEASE_STALE_MS) this.isLost = true;
+    return !this.isLost;
   }
 
   /** A mark with our nonce is on disk: no other slot has to be spared any more. */
@@ -222,7 +225,19 @@ function leasePath(path: string): string {
 function seeLease(fileSystem: FileSystem, path: string): LeaseEvidence['lease'] {
   const stat = fileSystem.stat(leasePath(path));
   if (stat === undefined) return undefined;
-  return { inode: stat.inode, stale: stat.modifiedMs < Date.now() - LEASE_STALE_MS };
+  return { inode: stat.inode, stale: Math.abs(Date.now() - stat.modifiedMs) > LEASE_STALE_MS };
+}
+
+function startsNow(
+  fileSystem: FileSystem,
+  record: OwnerRecord | undefined,
+): Pick<LeaseEvidence, 'startOfRecordedPid' | 'startOfRecordedThread'> {
+  if (record === undefined) return { startOfRecordedPid: null, startOfRecordedThread: null };
+  const { pid, thread } = record;
+  return {
+    startOfRecordedPid: startOfProcess(fileSystem, pid),
+    startOfRecordedThread: thread ? startOfThread(fileSystem, pid, thread.id) : undefined,
+  };
 }
 
 /** Does a slot of `.lock` carry this nonce? For a reader, which takes no lock. */
@@ -275,28 +290,43 @@ function readRecords(
   return { all, newest: all[0] };
 }
 
+const LEASE_ATTEMPTS = 5;
+
 async function takeLease(
   options: AcquireOptions,
   path: string,
-  record: OwnerRecord | undefined,
+  holder: NamedHolder | undefined,
   onLost: (error: Error) => void,
 ): Promise<Lease> {
-  try {
-    return await options.fileSystem.holdLease(path, onLost);
-  } catch (error) {
-    if (errnoOf(error) === 'ELOCKED') throw lockedError(options.directory, record);
-    throw error;
+  const { fileSystem, directory } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fileSystem.holdLease(path, onLost);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'ELOCKED') throw lockedError(directory, holder);
+      // Somebody who opens at the same moment took it aside while it was being made.
+      if (errno !== 'ENOENT' || fileSystem.stat(path) === undefined) throw error;
+      if (attempt === LEASE_ATTEMPTS) throw lockedError(directory, holder);
+    }
   }
 }
 
-function lockedError(directory: string, record: OwnerRecord | undefined): StoreError {
-  const holder =
-    record === undefined
-      ? 'another process'
-      : `process ${record.pid}${record.pid === process.pid ? ' (this one)' : ''} on ${record.host}`;
+function lockedError(directory: string, holder: NamedHolder | undefined): StoreError {
   return new StoreError(
     'STORE_LOCKED',
-    `${directory} is open for writing in ${holder}; close it there, or read without the lock through openReader`,
-    { path: directory, ...(record === undefined ? {} : { holderPid: record.pid }) },
+    `${directory} is open for writing in ${describeHolder(holder)}; close it there, or read without the lock through openReader`,
+    { path: directory, ...(holder === undefined ? {} : { holderPid: holder.record.pid }) },
   );
+}
+
+function describeHolder(holder: NamedHolder | undefined): string {
+  if (holder === undefined) return 'another process';
+  const { record, isInThisNamespace, isThisProcess } = holder;
+  const which = isThisProcess
+    ? ' (this one)'
+    : isInThisNamespace
+      ? ''
+      : ', as its own host or container numbers it,';
+  return `process ${record.pid}${which} on ${record.host}`;
 }

@@ -19,5 +19,10 @@ export interface LogStats extends PoolStats {
   readonly syncWaiters: number;
   /** Wall-clock milliseconds; undefined before the first sync. */
   readonly lastSyncedAtMs: number | undefined;
+  /**
+   * Does a kernel lock keep other writers out? False where the native addon or the file system has
+   * none: then only the lease does, which a writer that is stopped for ten seconds loses.
+   */
+  readonly kernelLock: boolean;
   readonly probeErrors: number;
 }

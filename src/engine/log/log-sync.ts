@@ -1,6 +1,7 @@
 import { SLOT_COUNT } from '../format/slot-file.ts';
 import { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import { observed } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
@@ -183,7 +184,7 @@ export class LogSync {
   }
 
   private async commit(waiters: number): Promise<void> {
-    const { fileSystem, directory, latch, mark, probe } = this.options;
+    const { latch, probe } = this.options;
     latch.check();
     const end = this.options.tail.end;
     const sealed = [...this.sealed];
@@ -193,11 +194,21 @@ export class LogSync {
       return;
     }
     const directoryChanges = this.directoryChanges;
-    const unsyncedBytes =
+    const syncedBytes =
       end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
-    const operation = probe?.begin('sync') ?? 0;
-    const startNs = probe?.synced === undefined ? 0 : nowNs();
-    let failure: StoreError | undefined;
+    const work = () => this.syncTo(end, sealed, active, directoryChanges);
+    await observed(probe, 'sync', { waiters, syncedBytes }, work);
+  }
+
+  /** Makes the log durable up to `end`, where the active segment was when these were the sealed. */
+  private async syncTo(
+    end: LogPosition,
+    sealed: readonly SealedSegment[],
+    active: SegmentWriter,
+    directoryChanges: number,
+  ): Promise<void> {
+    const { fileSystem, directory, latch, mark } = this.options;
+    let done = false;
     this.inFlight = new Set([...sealed.map(({ writer }) => writer), active]);
     const synced = [active];
     try {
@@ -223,13 +234,12 @@ export class LogSync {
       this.advance(end);
       if (sealed.length > 0) await mark.syncAsync();
       latch.check();
+      done = true;
     } catch (error) {
-      failure = error instanceof StoreError ? error : latch.close('SYNC_FAILED', 'the sync', error);
-      throw failure;
+      throw error instanceof StoreError ? error : latch.close('SYNC_FAILED', 'the sync', error);
     } finally {
       this.inFlight = new Set();
-      this.closeDurable(failure === undefined);
-      probe?.synced?.(operation, waiters, unsyncedBytes, startNs, nowNs() - startNs, failure);
+      this.closeDurable(done);
     }
   }
 
@@ -251,7 +261,7 @@ export class LogSync {
   /** Runs a sync on the caller's time, which is a stall that somebody will want to see. */
   private block(reason: 'rotation' | 'unsynced-records', sync: () => void): void {
     const { probe, latch } = this.options;
-    const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
+    const startNs = probe?.event === undefined ? 0 : nowNs();
     let done = false;
     try {
       sync();
@@ -261,7 +271,7 @@ export class LogSync {
     } finally {
       this.closeDurable(done);
     }
-    probe?.writeStalled?.(reason, startNs, nowNs() - startNs);
+    probe?.event?.({ kind: 'writeStalled', reason, startNs, durationNs: nowNs() - startNs });
   }
 
   /** Returns the segments that were not durable before. */

@@ -1,6 +1,7 @@
 import { MAX_SEGMENT_ID, RecordType } from '../format/format.ts';
 import { frameBytes, type RecordRef } from '../format/frame.ts';
 import { StoreError } from '../host/errors.ts';
+import { Observation } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
@@ -65,7 +66,7 @@ export class LogWriter {
       failure = error as StoreError;
       throw error;
     } finally {
-      probe.appended?.(operation, kind, byteLength, userBytes, startNs, nowNs() - startNs, failure);
+      probe.appended(operation, kind, byteLength, userBytes, startNs, nowNs() - startNs, failure);
     }
   }
 
@@ -79,40 +80,26 @@ export class LogWriter {
       this.appendStaged(appends, written, 0);
       return;
     }
-    const operation = probe.begin('batch');
-    const startNs = nowNs();
-    let puts = 0;
-    let deletes = 0;
-    let bytes = 0;
-    let userBytes = 0;
-    let failure: unknown;
+    const batch = new Observation(probe, 'batch', {
+      puts: 0,
+      deletes: 0,
+      frameBytes: 0,
+      userBytes: 0,
+    });
+    const { operation, result } = batch;
+    const counted = (append: Append, ref: RecordRef) => {
+      if (append.type === RecordType.Delete) result.deletes++;
+      else result.puts++;
+      result.frameBytes += ref.byteLength;
+      result.userBytes += append.key.length + append.payload.length;
+      written(append, ref);
+    };
     try {
-      this.appendStaged(
-        appends,
-        (append, ref) => {
-          if (append.type === RecordType.Delete) deletes++;
-          else puts++;
-          bytes += ref.byteLength;
-          userBytes += append.key.length + append.payload.length;
-          written(append, ref);
-        },
-        operation,
-      );
+      this.appendStaged(appends, counted, operation);
     } catch (error) {
-      failure = error;
-      throw error;
+      throw batch.failed(error);
     } finally {
-      const error = failure as StoreError | undefined;
-      probe.batched?.(
-        operation,
-        puts,
-        deletes,
-        bytes,
-        userBytes,
-        startNs,
-        nowNs() - startNs,
-        error,
-      );
+      batch.end();
     }
   }
 
@@ -143,7 +130,11 @@ export class LogWriter {
     const { segmentId, sizeBytes } = previous;
     tail.sealed = [...tail.sealed, { segmentId, sizeBytes }];
     this.syncs.seal(previous, tail.end);
-    this.probe?.rotated?.(segmentId, tail.active.segmentId);
+    this.probe?.event?.({
+      kind: 'rotated',
+      sealedSegmentId: segmentId,
+      newSegmentId: tail.active.segmentId,
+    });
   }
 
   private appendOne(
@@ -162,7 +153,7 @@ export class LogWriter {
       throw this.latch.close('WRITE_FAILED', 'the append', error);
     }
     tail.nextTxid++;
-    this.probe?.wrote?.(operation, segmentId, offset, byteLength);
+    this.probe?.event?.({ kind: 'wrote', operation, segmentId, offset, sizeBytes: byteLength });
     return { segmentId, offset, byteLength };
   }
 
@@ -176,13 +167,19 @@ export class LogWriter {
     const flush = () => {
       if (staged.length === 0) return;
       const { active } = tail;
-      const { segmentId, sizeBytes } = active;
+      const { segmentId, sizeBytes: before } = active;
       try {
         active.flush();
       } catch (error) {
         throw this.latch.close('WRITE_FAILED', 'the append of a batch', error);
       }
-      this.probe?.wrote?.(operation, segmentId, sizeBytes, active.sizeBytes - sizeBytes);
+      this.probe?.event?.({
+        kind: 'wrote',
+        operation,
+        segmentId,
+        offset: before,
+        sizeBytes: active.sizeBytes - before,
+      });
       for (const { append, ref } of staged) written(append, ref);
       staged = [];
     };

@@ -1,9 +1,12 @@
 import { basename, resolve } from 'node:path';
 import { StoreError } from '../host/errors.ts';
+import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { observed } from '../host/observation.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
-import { nowNs, type ProbeGauges, type RefusedKind } from '../host/probe.ts';
+import type { ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
+import type { OperationResults, RefusedKind } from '../host/store-event.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import type { DurableMarkWriter } from '../lock/durable-mark.ts';
 import type { WriterLock } from '../lock/writer-lock.ts';
@@ -32,6 +35,8 @@ import { SegmentSealer } from './segment-sealer.ts';
  */
 export class OpenLog {
   readonly files: StoreFiles;
+  /** The file system of `files`, which knows whether the directory is still ours. */
+  readonly guarded: GuardedFileSystem;
   readonly segmentBytes: number;
   readonly storeId: Buffer;
   readonly recoveryReport: RecoveryReport;
@@ -56,6 +61,7 @@ export class OpenLog {
     const { mark, lock, storeId, seals, nextTxid, active } = opened;
     const files = new StoreFiles(fileSystem, directory);
     this.files = files;
+    this.guarded = fileSystem;
     this.segmentBytes = segmentBytes;
     this.storeId = storeId;
     this.recoveryReport = opened.report;
@@ -90,47 +96,43 @@ export class OpenLog {
     const resolved = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
-    const latch = new PoisonLatch((error) => probe?.poisoned?.(error));
+    const latch = new PoisonLatch((error) => probe?.event?.({ kind: 'poisoned', error }));
     const path = resolve(directory);
     let log: OpenLog | undefined;
     probe?.attach({ name: options.name ?? basename(path), gauges: () => log?.gauges(view) });
-    const opening: OpeningOptions = {
+    const given: Omit<OpeningOptions, 'operation'> = {
       fileSystem,
       directory: path,
       latch,
       resolved,
       probe,
-      operation: probe?.begin('open') ?? 0,
       view,
       onOpenProgress: options.onOpenProgress,
       onLeaseLost: (error, fatal) => {
-        probe?.leaseLost?.(fatal);
+        probe?.event?.({ kind: 'leaseLost', fatal });
         if (error instanceof StoreError) latch.closeWith(error);
         else if (fatal) latch.close('SYNC_FAILED', 'keeping the writer lock', error);
       },
     };
-    const startNs = probe === undefined ? 0 : nowNs();
-    try {
+    const result: OperationResults['open'] = { outcome: 'failed', truncatedBytes: 0 };
+    const opened = async (operation: number) => {
+      const opening = { ...given, operation };
       log = new OpenLog(opening, await openForWriting(opening));
+      const { outcome, discarded } = log.recoveryReport;
+      result.outcome = outcome;
+      result.truncatedBytes = discarded.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      return log;
+    };
+    try {
+      return await observed(probe, 'open', result, opened, (error) => {
+        const failure = error as StoreError;
+        if (failure.segmentId !== undefined) probe?.event?.({ kind: 'corrupted', error: failure });
+        return failure;
+      });
     } catch (error) {
-      if (error instanceof StoreError) {
-        if (error.segmentId !== undefined) probe?.corrupted?.(error);
-        probe?.opened?.(opening.operation, 'failed', 0, startNs, nowNs() - startNs, error);
-      }
       probe?.detach();
       throw error;
     }
-    const { outcome, discarded } = log.recoveryReport;
-    const truncatedBytes = discarded.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    probe?.opened?.(
-      opening.operation,
-      outcome,
-      truncatedBytes,
-      startNs,
-      nowNs() - startNs,
-      undefined,
-    );
-    return log;
   }
 
   /** The failure that ended writing, or undefined. */
@@ -190,6 +192,7 @@ export class OpenLog {
       unsyncedBytes: syncs.unsyncedBytes,
       syncWaiters: syncs.waiterCount,
       lastSyncedAtMs: syncs.lastSyncedAtMs,
+      kernelLock: this.lock.kernelLock,
       probeErrors: probe?.errors ?? 0,
     };
   }
@@ -253,7 +256,8 @@ export class OpenLog {
     this.checkOpen();
     const { refusal } = this.latch;
     if (refusal === undefined) return;
-    if (operation !== undefined) this.probe?.refused?.(operation, refusal);
+    if (operation !== undefined)
+      this.probe?.event?.({ kind: 'refused', operationKind: operation, error: refusal });
     throw refusal;
   }
 }

@@ -3,8 +3,8 @@ import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import { type FileSystem, readFully } from '../host/file-system.ts';
+import { observed } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
-import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
@@ -185,28 +185,21 @@ export class SegmentSealer {
   private async sealReported(segment: LogSegment): Promise<void> {
     if (segment.sizeBytes > LONGEST_SEALED_BYTES) return;
     const { probe } = this.options;
-    const operation = probe?.begin('seal') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    let sealBytes = 0;
-    let failure: StoreError | undefined;
-    try {
-      sealBytes = (await this.seal(segment, operation)) ?? 0;
-    } catch (error) {
-      failure =
-        error instanceof StoreError
-          ? error
-          : new StoreError(
-              'IO_FAILED',
-              `the seal of segment ${segment.segmentId} was not written`,
-              {
-                cause: error,
-                segmentId: segment.segmentId,
-              },
-            );
-      if (failure.code === 'CRC_MISMATCH' || failure.code === 'FRAME_MISMATCH')
-        probe?.corrupted?.(failure);
-    }
-    probe?.sealed?.(operation, segment.segmentId, sealBytes, startNs, nowNs() - startNs, failure);
+    const { segmentId } = segment;
+    const result = { segmentId, sealBytes: 0 };
+    const work = async (operation: number) => {
+      result.sealBytes = (await this.seal(segment, operation)) ?? 0;
+    };
+    const sealed = observed(probe, 'seal', result, work, (error) => {
+      const what = `the seal of segment ${segmentId} was not written`;
+      if (!(error instanceof StoreError))
+        return new StoreError('IO_FAILED', what, { cause: error, segmentId });
+      if (error.code === 'CRC_MISMATCH' || error.code === 'FRAME_MISMATCH')
+        probe?.event?.({ kind: 'corrupted', error });
+      return error;
+    });
+    // Nothing depends on it, and the probe was told.
+    await sealed.catch(() => {});
   }
 
   /**

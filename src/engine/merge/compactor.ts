@@ -1,5 +1,6 @@
-import { isAborted, type StoreError, wrapSystemError } from '../host/errors.ts';
+import { observed, unlessAborted } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
+import type { OperationResults } from '../host/store-event.ts';
 import type { Keydir } from '../keydir/keydir.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { type MergeResult, mergeRun } from './merge.ts';
@@ -84,9 +85,10 @@ export class Compactor {
   async relieve(): Promise<void> {
     if (this.auto === undefined || this.autoPass === undefined || !this.isOutrun(this.auto)) return;
     const { probe } = this.log;
-    const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
+    const startNs = probe?.event === undefined ? 0 : nowNs();
     await this.autoPass.catch(() => {});
-    probe?.writeStalled?.('compaction', startNs, nowNs() - startNs);
+    const reason = 'compaction';
+    probe?.event?.({ kind: 'writeStalled', reason, startNs, durationNs: nowNs() - startNs });
   }
 
   private isOutrun({ minBytes }: Required<AutoCompactionOptions>): boolean {
@@ -160,27 +162,19 @@ export class Compactor {
     signal: AbortSignal | undefined,
   ): Promise<MergeResult> {
     const { probe, files } = this.log;
-    const operation = probe?.begin('compact') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
-    let result = { inputBytes: 0, outputBytes: 0 };
-    let failure: StoreError | undefined;
-    try {
-      result = await mergeRun(this.log, this.keydir, run, operation, () => this.check(signal));
-      outcome = 'ok';
-      return result;
-    } catch (error) {
-      if (isAborted(error, signal)) {
-        outcome = 'aborted';
-        throw error;
-      }
-      failure = wrapSystemError(error, 'compact', files.directory);
-      throw failure;
-    } finally {
-      const { inputBytes, outputBytes } = result;
-      const durationNs = nowNs() - startNs;
-      probe?.compacted?.(operation, outcome, inputBytes, outputBytes, startNs, durationNs, failure);
-    }
+    const result: OperationResults['compact'] = {
+      outcome: 'failed',
+      inputBytes: 0,
+      outputBytes: 0,
+    };
+    const work = async (operation: number) => {
+      const check = () => this.check(signal);
+      const merged = await mergeRun(this.log, this.keydir, run, operation, check);
+      Object.assign(result, merged, { outcome: 'ok' });
+      return merged;
+    };
+    const toFailure = unlessAborted(signal, 'compact', files.directory);
+    return observed(probe, 'compact', result, work, toFailure);
   }
 
   private candidates(): MergeCandidate[] {

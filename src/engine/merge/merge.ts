@@ -240,7 +240,7 @@ class Merge {
 
   private damaged(segmentId: number, frame: SegmentScanner): StoreError {
     const error = damagedFrame(segmentId, frame);
-    this.log.probe?.corrupted?.(error);
+    this.log.probe?.event?.({ kind: 'corrupted', error });
     return error;
   }
 

@@ -4,8 +4,10 @@ import type { FileSystem } from '../host/file-system.ts';
 import { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { HeldDirectory } from '../host/held-directory.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
-import { nowNs, type ProbeGauges } from '../host/probe.ts';
+import { observed } from '../host/observation.ts';
+import type { ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
+import type { OperationResults } from '../host/store-event.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { LOCK_FILE } from '../lock/writer-lock.ts';
@@ -211,20 +213,24 @@ export class StoreReader extends KeyValueView {
    */
   private async append(): Promise<boolean> {
     const { directory, probe } = this.setup;
-    const operation = probe?.begin('scan') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    const tail = new SnapshotTail(this.setup, this.snapshot, operation, () => this.checkOpen());
-    let failure: StoreError | undefined;
+    const result = { records: 0 };
+    const work = async (operation: number) => {
+      const tail = new SnapshotTail(this.setup, this.snapshot, operation, () => this.checkOpen());
+      try {
+        return await tail.append();
+      } finally {
+        result.records = tail.records;
+      }
+    };
     try {
-      return await tail.append();
+      return await observed(probe, 'scan', result, work, (error) =>
+        wrapSystemError(error, 'read the store', directory),
+      );
     } catch (error) {
-      failure = wrapSystemError(error, 'read the store', directory);
       // Something was replaced while it was read: the whole of it will tell whether anything is
       // wrong.
-      if (failure.code !== 'STORE_CLOSED') return false;
-      throw failure;
-    } finally {
-      probe?.scanned?.(operation, tail.records, startNs, nowNs() - startNs, failure);
+      if ((error as StoreError).code !== 'STORE_CLOSED') return false;
+      throw error;
     }
   }
 
@@ -237,6 +243,7 @@ export class StoreReader extends KeyValueView {
       ...this.reader.poolStats,
       openDescriptors: this.reader.poolStats.pooledDescriptors,
       poisoned: false,
+      kernelLock: undefined,
       sealedSegments: segments.length - 1,
       segmentBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       unsyncedBytes: 0,
@@ -272,18 +279,16 @@ async function readSnapshot(
   onProgress: LogOptions['onOpenProgress'],
 ): Promise<Snapshot> {
   const { probe, fileSystem, directory } = setup;
-  const operation = probe?.begin('open') ?? 0;
-  const startNs = probe === undefined ? 0 : nowNs();
-  try {
+  const result: OperationResults['open'] = { outcome: 'failed', truncatedBytes: 0 };
+  const work = async (operation: number) => {
     refuseUnfinishedBackup(fileSystem, directory);
     const snapshot = await takeSnapshot({ ...setup, operation, onProgress });
-    probe?.opened?.(operation, 'snapshot', 0, startNs, nowNs() - startNs, undefined);
+    result.outcome = 'snapshot';
     return snapshot;
-  } catch (error) {
-    const failure = wrapSystemError(error, 'read the store', directory);
-    probe?.opened?.(operation, 'failed', 0, startNs, nowNs() - startNs, failure);
-    throw failure;
-  }
+  };
+  return observed(probe, 'open', result, work, (error) =>
+    wrapSystemError(error, 'read the store', directory),
+  );
 }
 
 function readerOf(

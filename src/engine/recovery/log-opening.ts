@@ -34,12 +34,15 @@ import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
  */
 export const TXID_JUMP = 2 ** 20;
 
+const KERNEL_LOCKS_ARE_OFF =
+  'kernel locks are off (the native addon or the file system has none): only the lease keeps other writers out, and a writer that is stopped for ten seconds loses it';
+
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
 export interface OpenedLog {
   /** To be used for everything in the directory from now on: it knows whether it is still ours. */
-  readonly fileSystem: FileSystem;
+  readonly fileSystem: GuardedFileSystem;
   /** Absolute, without links: what they led to when the log was opened. */
   readonly directory: string;
   readonly lock: WriterLock;
@@ -137,7 +140,7 @@ function refuseSegmentOfAnother(fileSystem: FileSystem, directory: string): void
 }
 
 async function openLocked(
-  options: OpeningOptions,
+  options: OpeningOptions & Pick<OpenedLog, 'fileSystem'>,
   lock: WriterLock,
   nonce: Buffer,
   previous: MarkOnDisk | undefined,
@@ -147,6 +150,7 @@ async function openLocked(
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
   const notes = markNotes(damagedSlots, durableMark);
+  if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
   const turns = new Turns(OPENING_SLICE_BYTES);
   const found = await SealSet.read(fileSystem, directory, previous?.mark.storeId, turns);
   notes.push(...found.notes);

@@ -273,7 +273,7 @@ class LogScanner {
 
   private async scanSegment({ segmentId, sizeBytes }: LogSegment): Promise<void> {
     const { fileSystem, directory, probe, operation } = this.options;
-    const startNs = probe?.segmentScanned === undefined ? 0 : nowNs();
+    const startNs = probe?.event === undefined ? 0 : nowNs();
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
       const file: SegmentFile = { fileSystem, descriptor, sizeBytes };
@@ -296,7 +296,14 @@ class LogScanner {
         await this.afterWork(frame.offset - from, this.scannedBytes + frame.offset);
       }
       this.scannedBytes += sizeBytes;
-      probe?.segmentScanned?.(operation, segmentId, sizeBytes, startNs, nowNs() - startNs);
+      probe?.event?.({
+        kind: 'segmentScanned',
+        operation,
+        segmentId,
+        sizeBytes,
+        startNs,
+        durationNs: nowNs() - startNs,
+      });
     } finally {
       closeQuietly(fileSystem, descriptor);
     }

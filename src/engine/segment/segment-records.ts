@@ -2,7 +2,7 @@ import { CRC_BYTES, HEADER_BYTES } from '../format/format.ts';
 import type { LogRecord, RecordRef } from '../format/frame.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { nowNs } from '../host/probe.ts';
+import { Observation } from '../host/observation.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import type { LogSegment } from './segment-list.ts';
@@ -43,12 +43,10 @@ export function* scanSegments(
   watcher?: ScanWatcher,
 ): Generator<ScannedRecord> {
   const scan: RunningScan = { segments, next: 0, opened: new Map() };
-  const operation = probe?.begin('scan') ?? 0;
-  const startNs = probe === undefined ? 0 : nowNs();
+  const observation = new Observation(probe, 'scan', { records: 0 });
+  const { operation, result } = observation;
   const chunk = scanChunk(segments);
   const copier = new RecordCopier();
-  let records = 0;
-  let failure: StoreError | undefined;
   watcher?.began(scan);
   try {
     for (const { segmentId, sizeBytes } of segments) {
@@ -69,7 +67,7 @@ export function* scanSegments(
         });
         for (let state = frame.next(); state !== 'end'; state = frame.next()) {
           if (state === 'damaged') throw damagedFrame(segmentId, frame);
-          records++;
+          result.records++;
           yield copier.copy(segmentId, frame);
         }
       } finally {
@@ -77,12 +75,11 @@ export function* scanSegments(
       }
     }
   } catch (error) {
-    if (error instanceof StoreError) failure = error;
-    throw error;
+    throw observation.failed(error);
   } finally {
     for (const descriptor of scan.opened.values()) files.close(descriptor);
     watcher?.ended(scan);
-    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
+    observation.end();
   }
 }
 

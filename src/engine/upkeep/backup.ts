@@ -4,10 +4,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
+import { observed } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
-import { prepareDirectory } from '../host/store-directory.ts';
+import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
 import { Turns } from '../host/turns.ts';
 import {
+  BACKUP_MARKER,
   BACKUP_TEMPORARY_SUFFIX,
   placeBackupMarker,
   removeBackupMarker,
@@ -51,26 +54,20 @@ export interface BackupReport {
 const ATTEMPTS = 10;
 
 export async function backup(source: OpenLog, targetDirectory: string): Promise<BackupReport> {
-  const { probe } = source;
   const target = resolve(targetDirectory);
-  const operation = probe?.begin('backup') ?? 0;
   const startNs = nowNs();
   const run = new Backup(source, target);
-  let failure: StoreError | undefined;
-  try {
+  const work = async () => {
     const end = await run.run();
-    const { linkedBytes, copiedBytes } = run;
+    const { linkedBytes, copiedBytes } = run.result;
     const ways = [...run.ways.values()];
     const count = (way: string) => ways.filter((other) => other === way).length;
     const [linked, copied, reused] = [count('linked'), count('copied'), count('reused')];
     return { end, linked, copied, reused, linkedBytes, copiedBytes, durationNs: nowNs() - startNs };
-  } catch (error) {
-    failure = wrapSystemError(error, 'back up', target);
-    throw failure;
-  } finally {
-    const durationNs = nowNs() - startNs;
-    probe?.backedUp?.(operation, run.linkedBytes, run.copiedBytes, startNs, durationNs, failure);
-  }
+  };
+  return observed(source.probe, 'backup', run.result, work, (error) =>
+    wrapSystemError(error, 'back up', target),
+  );
 }
 
 /**
@@ -90,11 +87,11 @@ interface ListedSegment {
 
 class Backup {
   readonly ways = new Map<number, 'linked' | 'copied' | 'reused'>();
-  linkedBytes = 0;
-  copiedBytes = 0;
+  readonly result = { linkedBytes: 0, copiedBytes: 0 };
   private readonly source: OpenLog;
   private readonly fileSystem: FileSystem;
-  private readonly target: string;
+  /** Links are followed when it begins. */
+  private target: string;
   private readonly turns: Turns;
 
   constructor(source: OpenLog, target: string) {
@@ -105,12 +102,28 @@ class Backup {
   }
 
   async run(): Promise<LogPosition> {
-    const { fileSystem, source, target } = this;
+    const { fileSystem, source } = this;
     source.checkOpen();
-    let end = await syncedEnd(source);
+    const target = resolveTarget(fileSystem, this.target);
+    this.target = target;
+    const end = await syncedEnd(source);
     checkBackupTarget(source, target, end);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
+    // As long as the marker is there the target is this one, and nobody else's.
+    const marker = join(target, BACKUP_MARKER);
+    const held = new HeldDirectory(fileSystem, marker, fileSystem.stat(marker));
+    const release = source.guarded.holdAlso(held);
+    try {
+      return await this.copy(end);
+    } finally {
+      release();
+    }
+  }
+
+  private async copy(from: LogPosition): Promise<LogPosition> {
+    const { fileSystem, source, target } = this;
+    let end = from;
     this.removeTemporaries();
     for (let attempt = 1; ; attempt++) {
       const listed = this.listSource(end);
@@ -225,7 +238,7 @@ class Backup {
         )
       ) {
         this.ways.set(segmentId, 'linked');
-        this.linkedBytes += stat.sizeBytes;
+        this.result.linkedBytes += stat.sizeBytes;
       } else await this.copySegment(segmentId, stat.sizeBytes, seal);
     }
     await this.placeSeal(segmentId, stat.sizeBytes, seal);
@@ -304,7 +317,7 @@ class Backup {
       sizeBytes,
     );
     this.ways.set(segmentId, 'copied');
-    this.copiedBytes += sizeBytes;
+    this.result.copiedBytes += sizeBytes;
     if (seal === undefined || seal.byteLength !== sizeBytes || seal.digest.equals(digest)) return;
     // A seal of what a merge has just put there is of other bytes: the segment will be looked at
     // again.

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { RecordType } from '../format/format.ts';
-import { isAborted, type StoreError, wrapSystemError } from '../host/errors.ts';
-import { nowNs } from '../host/probe.ts';
-import { buildStore } from '../host/store-directory.ts';
+import { observed, unlessAborted } from '../host/observation.ts';
+import type { OperationResults } from '../host/store-event.ts';
 import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
 import { OpenLog } from '../log/open-log.ts';
+import { buildStore } from './build-store.ts';
 
 /** Copied between two turns of the event loop. */
 const BYTES_A_TURN = 1024 * 1024;
@@ -21,35 +21,22 @@ export async function compactTo(
 ): Promise<void> {
   const { probe, files, tail } = source;
   const target = resolve(outDirectory);
-  const operation = probe?.begin('compact') ?? 0;
-  const startNs = probe === undefined ? 0 : nowNs();
-  let copiedBytes = 0;
-  let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
-  let failure: StoreError | undefined;
-  try {
-    copiedBytes = await buildStore(files.fileSystem, target, (directory) =>
-      copyPairs(source, pairsFor(operation), directory, signal),
-    );
-    outcome = 'ok';
-  } catch (error) {
-    if (isAborted(error, signal)) {
-      outcome = 'aborted';
-      throw error;
+  const result: OperationResults['compact'] = {
+    outcome: 'failed',
+    inputBytes: 0,
+    outputBytes: 0,
+  };
+  const work = async (operation: number) => {
+    try {
+      result.outputBytes = await buildStore(files.fileSystem, target, (directory) =>
+        copyPairs(source, pairsFor(operation), directory, signal),
+      );
+      result.outcome = 'ok';
+    } finally {
+      result.inputBytes = tail.totalBytes;
     }
-    failure = wrapSystemError(error, 'compact', target);
-    throw failure;
-  } finally {
-    const durationNs = nowNs() - startNs;
-    probe?.compacted?.(
-      operation,
-      outcome,
-      tail.totalBytes,
-      copiedBytes,
-      startNs,
-      durationNs,
-      failure,
-    );
-  }
+  };
+  await observed(probe, 'compact', result, work, unlessAborted(signal, 'compact', target));
 }
 
 async function copyPairs(

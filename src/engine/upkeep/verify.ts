@@ -3,10 +3,12 @@ import { RecordType } from '../format/format.ts';
 import { decodeFrame, type RecordRef } from '../format/frame.ts';
 import { SHARDS } from '../format/key-hash.ts';
 import { placeName, segmentPath } from '../format/segment-name.ts';
-import { isAborted, StoreError, wrapSystemError } from '../host/errors.ts';
+import { StoreError } from '../host/errors.ts';
 import { type FileStat, readSmallRange } from '../host/file-system.ts';
+import { observed, unlessAborted } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { OperationResults } from '../host/store-event.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import { Keydir } from '../keydir/keydir.ts';
 import { LivePlaces } from '../keydir/live-places.ts';
@@ -55,38 +57,27 @@ export async function verify(
   const segments = source.segments();
   const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const pace = new Pace(options, totalBytes, source.checkOpen);
-  const { probe } = source;
-  const operation = probe?.begin('verify') ?? 0;
-  const verification = new Verification(source, pace, operation);
-  const startNs = nowNs();
-  let outcome: 'ok' | 'damaged' | 'aborted' | 'failed' = 'failed';
-  let failure: StoreError | undefined;
-  try {
-    const report = await verification.run(segments);
-    outcome = report.damageCount === 0 ? 'ok' : 'damaged';
-    return { ...report, durationNs: nowNs() - startNs };
-  } catch (error) {
-    if (isAborted(error, options.signal)) {
-      outcome = 'aborted';
-      throw error;
+  const result: OperationResults['verify'] = {
+    outcome: 'failed',
+    records: 0,
+    scannedBytes: 0,
+    damagedRanges: 0,
+  };
+  const work = async (operation: number) => {
+    const startNs = nowNs();
+    const verification = new Verification(source, pace, operation);
+    try {
+      const report = await verification.run(segments);
+      result.outcome = report.damageCount === 0 ? 'ok' : 'damaged';
+      return { ...report, durationNs: nowNs() - startNs };
+    } finally {
+      result.records = verification.records;
+      result.scannedBytes = pace.scannedBytes;
+      result.damagedRanges = verification.damages.count;
     }
-    failure = wrapSystemError(error, 'verify', source.files.directory);
-    throw failure;
-  } finally {
-    const { records, damages } = verification;
-    const { scannedBytes } = pace;
-    const durationNs = nowNs() - startNs;
-    probe?.verified?.(
-      operation,
-      outcome,
-      records,
-      scannedBytes,
-      damages.count,
-      startNs,
-      durationNs,
-      failure,
-    );
-  }
+  };
+  const toFailure = unlessAborted(options.signal, 'verify', source.files.directory);
+  return observed(source.probe, 'verify', result, work, toFailure);
 }
 
 class Verification {
@@ -309,9 +300,8 @@ class Verification {
     this.damages.add(segmentId, offset, byteLength, what, liveKey);
     const code = what === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
     const message = `${what} at ${placeName(segmentId, offset)}, found by a scrub`;
-    this.source.probe?.corrupted?.(
-      new StoreError(code, message, { segmentId, offset, reason: what }),
-    );
+    const error = new StoreError(code, message, { segmentId, offset, reason: what });
+    this.source.probe?.event?.({ kind: 'corrupted', error });
   }
 
   /** What says that the segment or its seal was replaced. */

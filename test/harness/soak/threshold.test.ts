@@ -25,7 +25,7 @@ function samplesOf(numbers: readonly Numbers[]): Sample[] {
       phase: 'writing' as const,
       totals: {
         ...{ operations: index * 1000, puts: 0, deletes: 0, reads: 0, syncs: 0, rotates: 0 },
-        ...{ compacts: 0, reopens: 0, bytesWritten: 0, keysChecked: 0 },
+        ...{ compacts: 0, reopens: 0, byTime: 0, bytesWritten: 0, keysChecked: 0 },
       },
       liveKeys: 0,
       liveBytes: 0,
