@@ -15,19 +15,16 @@ async function storeIn(directory: string): Promise<string> {
 }
 
 describe.runIf(existsSync('/dev/full'))('output that cannot be written', () => {
-  test.each(['stats', 'scan', 'check', 'dump --json', 'export', 'get --key key'])(
-    'tidemark %s says so, and does not succeed',
-    async (words) => {
-      const store = await storeIn(join(temporaryDirectory(), 'store'));
-      const [command, ...options] = words.split(' ');
-      const file = command === 'export' ? '-' : '';
-      const { status, stderr } = await shell(
-        `$tidemark ${command} ${store} ${file} ${options.join(' ')} > /dev/full`,
-      );
-      expect(status).toBe(1);
-      expect(stderr).toMatch(/^(?:tidemark: |\{).*ENOSPC/);
-    },
-  );
+  test.each(['stats', 'export'])('tidemark %s says so, and does not succeed', async (words) => {
+    const store = await storeIn(join(temporaryDirectory(), 'store'));
+    const [command, ...options] = words.split(' ');
+    const file = command === 'export' ? '-' : '';
+    const { status, stderr } = await shell(
+      `$tidemark ${command} ${store} ${file} ${options.join(' ')} > /dev/full`,
+    );
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^(?:tidemark: |\{).*ENOSPC/);
+  });
 
   test.each([
     ['$tidemark --help', 1],
