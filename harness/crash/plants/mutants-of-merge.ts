@@ -87,8 +87,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'merge-publication',
-        find: 'await syncDirectory(host); await swap();',
-        replace: 'await swap();',
+        find: 'await syncDirectory(host); host.holdings.endMerge(idsOf(merge)); await swap();',
+        replace: 'host.holdings.endMerge(idsOf(merge)); await swap();',
       },
     ],
     checks: ['states'],
@@ -99,8 +99,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'merge-publication',
-        find: 'await syncDirectory(host); await swap();',
-        replace: 'await swap();',
+        find: 'await syncDirectory(host); host.holdings.endMerge(idsOf(merge)); await swap();',
+        replace: 'host.holdings.endMerge(idsOf(merge)); await swap();',
       },
       {
         file: 'merge-publication',

@@ -3,8 +3,10 @@ import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
+import type { LogHoldings } from '../lock/log-holdings.ts';
 import { emptyAbsorbed } from '../seal/leftovers.ts';
 import {
+  isMerged,
   MERGE_COPY_SUFFIX,
   MERGE_SUFFIX,
   MERGE_TEMPORARY_SUFFIX,
@@ -24,7 +26,8 @@ import type { SegmentSealer } from './segment-sealer.ts';
  *
  * 1. (the caller) The output and its seal, `b.merge`, lie on disk under temporary names.
  * 2. The log is durable to its end, and both slots of the mark say so: that a record was left out
- *    because of a newer one must not rest on anything that a power cut could take.
+ *    because of a newer one must not rest on anything that a power cut could take. They also say
+ *    what the log holds with the output in its place: from here to step 5 either may be found.
  * 3. `b.merge` gets its name. From here on an opening knows of the merge: while segment b is what
  *    `b.seal` says it undoes it, and once segment b is what `b.merge` says it finishes it.
  * 4. The output is renamed over segment b. There is no way back.
@@ -43,6 +46,8 @@ export interface MergeHost {
   readonly directory: string;
   readonly latch: PoisonLatch;
   readonly syncs: LogSync;
+  /** The mark says, before the output is published, that it may be found in its place. */
+  readonly holdings: LogHoldings;
   readonly reader: SegmentReader;
   readonly sealer: SegmentSealer;
   /** Ends the merge by throwing, while it can be ended. */
@@ -67,6 +72,24 @@ export interface PreparedMerge {
 }
 
 export async function publishMerge(host: MergeHost, merge: PreparedMerge): Promise<void> {
+  const { seal } = merge;
+  host.holdings.beginMerge(idsOf(merge), {
+    segmentId: seal.segmentId,
+    sizeBytes: seal.byteLength,
+    mergedDigest: isMerged(seal) ? seal.digest : undefined,
+  });
+  try {
+    await publishAnnounced(host, merge);
+  } finally {
+    host.holdings.cancelMerge();
+  }
+}
+
+function idsOf({ run }: PreparedMerge): number[] {
+  return run.map(({ segmentId }) => segmentId);
+}
+
+async function publishAnnounced(host: MergeHost, merge: PreparedMerge): Promise<void> {
   const { fileSystem, directory, syncs, check } = host;
   const { segmentId } = merge.seal;
   await syncs.settle();
@@ -109,10 +132,8 @@ async function unpinAll({ reader }: MergeHost, files: readonly number[]): Promis
   await Promise.all(files.map((file) => reader.unpin(file)));
 }
 
-async function switchOver(
-  host: MergeHost,
-  { run, seal, file, swap }: PreparedMerge,
-): Promise<void> {
+async function switchOver(host: MergeHost, merge: PreparedMerge): Promise<void> {
+  const { run, seal, file, swap } = merge;
   const { fileSystem, directory, reader, sealer, latch } = host;
   reader.files.replace(seal.segmentId, file);
   sealer.replace(seal);
@@ -123,6 +144,7 @@ async function switchOver(
     })),
   );
   await syncDirectory(host);
+  host.holdings.endMerge(idsOf(merge));
   await swap();
   latch.check();
   fileSystem.rename(

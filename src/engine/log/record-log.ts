@@ -66,7 +66,7 @@ export class RecordLog {
   private constructor(options: OpeningOptions, latch: PoisonLatch, opened: OpenedLog) {
     const { fileSystem, directory, probe, view } = options;
     const { segmentBytes, descriptorPoolSize } = options.resolved;
-    const { mark, lock, storeId, seals, nextTxid, active } = opened;
+    const { mark, holdings, merged, lock, storeId, seals, nextTxid, active } = opened;
     this.directory = directory;
     this.recoveryReport = opened.report;
     this.fileSystem = fileSystem;
@@ -81,6 +81,7 @@ export class RecordLog {
       fileSystem,
       directory,
       mark,
+      holdings,
       lock,
       latch,
       probe,
@@ -110,6 +111,7 @@ export class RecordLog {
         latch,
         probe,
         seals,
+        merged,
         lowestId,
         onWritten: () => this.onSealWritten(),
       },
@@ -277,7 +279,8 @@ export class RecordLog {
       if (this.poisonedBy === undefined) await this.sync();
       return this.durableEnd;
     };
-    return { ...this.scrubSource(), storeId: this.opened.storeId, sync };
+    const { storeId, holdings } = this.opened;
+    return { ...this.scrubSource(), storeId, holdings, sync };
   }
 
   /**
@@ -292,6 +295,7 @@ export class RecordLog {
         directory,
         latch,
         syncs,
+        holdings: this.opened.holdings,
         reader,
         sealer,
         check,

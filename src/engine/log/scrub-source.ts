@@ -1,5 +1,6 @@
 import type { DescriptorCounting } from '../host/counted-descriptor.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { LogHoldings } from '../lock/log-holdings.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import type { LogPosition } from './log-sync.ts';
 
@@ -16,6 +17,8 @@ export interface ScrubSource extends DescriptorCounting {
 /** The same for a backup. */
 export interface BackupSource extends ScrubSource {
   readonly storeId: Buffer;
+  /** What a mark says of the sealed segments. */
+  readonly holdings: LogHoldings;
   /**
    * Makes durable what was appended before the call, unless the writer is poisoned, and says how
    * far the log is.

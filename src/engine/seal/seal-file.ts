@@ -4,7 +4,14 @@ import { crc32c } from '../format/crc32c.ts';
 import { MAX_SEGMENT_ID } from '../format/format.ts';
 import { readUint32, writeUint32 } from '../format/frame.ts';
 import { parseSegmentName, segmentName } from '../format/segment-name.ts';
-import { type FileSystem, readFully, readSmallRange, withFile } from '../host/file-system.ts';
+import {
+  closeQuietly,
+  type FileSystem,
+  readFully,
+  readSmallRange,
+  withFile,
+  writeFully,
+} from '../host/file-system.ts';
 
 /**
  * The seal file of a segment: what it was when it was made final, and where the newest records of
@@ -187,6 +194,32 @@ export function readSealHeader(
   const path = sealPath(directory, segmentId, suffix);
   const seal = decodeSealHeader(readSmallRange(fileSystem, path, 0, SEAL_HEADER_BYTES));
   return seal?.segmentId === segmentId ? seal : undefined;
+}
+
+/** Writes another header in front of a seal's hints: the file is the old one, or the new one. */
+export function rewriteSealHeader(fileSystem: FileSystem, directory: string, seal: Seal): void {
+  const path = sealPath(directory, seal.segmentId);
+  const temporary = sealPath(directory, seal.segmentId, SEAL_TEMPORARY_SUFFIX);
+  if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
+  withFile(fileSystem, path, (source) => {
+    const target = fileSystem.open(temporary, 'create');
+    try {
+      writeFully(fileSystem, target, encodeSealHeader(seal), 0, SEAL_HEADER_BYTES, 0);
+      let at = SEAL_HEADER_BYTES;
+      eachChunk(fileSystem, source, at, at + seal.hintsBytes, (chunk) => {
+        writeFully(fileSystem, target, chunk, 0, chunk.length, at);
+        at += chunk.length;
+      });
+      fileSystem.dataSync(target);
+    } catch (error) {
+      fileSystem.remove(temporary);
+      throw error;
+    } finally {
+      closeQuietly(fileSystem, target);
+    }
+    fileSystem.rename(temporary, path);
+    fileSystem.directorySync(directory);
+  });
 }
 
 /** SHA-256 of the first bytes of a file; undefined when there are fewer. */
