@@ -1,6 +1,6 @@
 /**
  * What a store that never lies would hold: for each key number the version put last, and whether it
- * is live. Five bytes a key, however much is written.
+ * is live. Five bytes per key, however much is written.
  */
 export class Oracle {
   private readonly versions: Uint32Array;

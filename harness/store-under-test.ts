@@ -28,7 +28,7 @@ export interface StoreUnderTest {
    * compacts.
    */
   compact?(): MaybePromise<unknown>;
-  /** What only the inside knows; called once a sample, so it should be cheap. */
+  /** What only the inside knows; called once per sample, so it should be cheap. */
   stats?(): MaybePromise<StoreUnderTestStats>;
   /** Afterwards the directory can be opened again, in this process. */
   close(): MaybePromise<unknown>;

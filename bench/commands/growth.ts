@@ -114,7 +114,7 @@ export function growthTable({ sizes }: GrowthResult): Table {
       line('get', timed('get')),
       line('times its floor', overFloor('get')),
       line('open', timed('open')),
-      line('open, a record of the log', (size) => {
+      line('open, per record of the log', (size) => {
         // Every round has put its keys once more.
         const puts = ((rowOf(size, 'put').launches[0] as number[]).length + 1) * CALLS;
         return formatValue(typicalOf(rowOf(size, 'open')) / (size.keys + puts), 'ns');

@@ -51,11 +51,12 @@ export async function setUp(
   const counting = countCalls(engine);
   const merged = { count: 0, inputBytes: 0, durationNs: 0 };
   const probe: engine.Probe = {
-    compacted(_operation, _outcome, inputBytes, _outputBytes, _startNs, durationNs, error) {
-      if (error !== undefined) throw error;
+    event(event) {
+      if (event.kind !== 'compact') return;
+      if (event.error !== undefined) throw event.error;
       merged.count++;
-      merged.inputBytes += inputBytes;
-      merged.durationNs += durationNs;
+      merged.inputBytes += event.inputBytes;
+      merged.durationNs += event.durationNs;
     },
   };
   const store = await engine.openStore(directory, {

@@ -60,7 +60,7 @@ async function countOperations(engine: Engine, directory: string): Promise<Count
   const put = await each(OPERATIONS, (index) => store.put(formKey(key, index), makeValue(index)));
   add('put-writes', 'write calls a put', put.writes / OPERATIONS);
   add('put-syncs', 'fdatasyncs a put', put.dataSyncs / OPERATIONS);
-  add('put-preads', 'preads a put', put.preads / OPERATIONS);
+  add('put-preads', 'preads per put', put.preads / OPERATIONS);
   add(
     'put-amplification',
     'bytes written a user byte, 16 + 100',
@@ -68,10 +68,10 @@ async function countOperations(engine: Engine, directory: string): Promise<Count
   );
 
   const get = await each(OPERATIONS, (index) => store.get(formKey(key, index)));
-  add('get-preads', 'preads a get', get.preads / OPERATIONS);
+  add('get-preads', 'preads per get', get.preads / OPERATIONS);
   add(
     'get-pread-bytes',
-    `bytes read a get, a frame of ${FRAME_BYTES}`,
+    `bytes read per get, a frame of ${FRAME_BYTES}`,
     get.preadBytes / OPERATIONS,
   );
   add(
@@ -80,7 +80,7 @@ async function countOperations(engine: Engine, directory: string): Promise<Count
     get.descriptors,
   );
   const miss = await each(OPERATIONS, (index) => store.get(formKey(key, OPERATIONS + index)));
-  add('miss-preads', 'preads a get of an absent key', miss.preads / OPERATIONS);
+  add('miss-preads', 'preads per get of an absent key', miss.preads / OPERATIONS);
   const looked = await each(OPERATIONS, (index) => store.has(formKey(key, index)));
   add('has-preads', 'preads a has', looked.preads / OPERATIONS);
 
@@ -153,7 +153,7 @@ async function countSealed(engine: Engine, directory: string): Promise<Count[]> 
   return [
     {
       id: 'open-sealed-pread-bytes',
-      name: 'bytes read by an opening with seal files, a record',
+      name: 'bytes read by an opening with seal files, per record',
       value: preadBytes / OPERATIONS,
     },
   ];

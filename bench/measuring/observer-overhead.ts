@@ -14,7 +14,7 @@ const OBSERVED_EVERY_MS = 1000;
 const BARE_EVERY_MS = 3_600_000;
 
 export interface ObserverOverhead {
-  /** User bytes a second of each run, and the samples of the observed ones. */
+  /** User bytes per second of each run, and the samples of the observed ones. */
   readonly pairs: readonly Pair[];
   /** The share of the throughput that the observer takes. */
   readonly lost: Estimate;

@@ -172,7 +172,7 @@ function timeseries({ red, stacked = false, baseline }: PanelSpec): TimeseriesBu
 }
 
 /**
- * One row a store. Several queries are joined by their labels: the column of each is named by its
+ * One row per store. Several queries are joined by their labels: the column of each is named by its
  * legend.
  */
 function table({ queries, sortedBy }: PanelSpec): TableBuilder {

@@ -22,7 +22,7 @@ const open: OpenStoreUnderTest = async (directory, { probes = [] } = {}) => {
     descriptorPoolSize: READ_DESCRIPTORS,
     name: 'soak',
     compaction: { auto: {} },
-    probe: [...probes, { rotated: () => rotations++ }],
+    probe: [...probes, { event: ({ kind }) => void (kind === 'rotated' && rotations++) }],
   });
   return {
     get: (key) => store.get(key),

@@ -4,6 +4,8 @@ import { encodeFrame, frameBytes } from '../../src/engine/format/frame.ts';
 import { segmentName } from '../../src/engine/format/segment-name.ts';
 import { SLOT_BYTES } from '../../src/engine/format/slot-file.ts';
 import { PoisonLatch } from '../../src/engine/host/poison-latch.ts';
+import { StoreFiles } from '../../src/engine/host/store-files.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../../src/engine/host/turns.ts';
 import { type BytesLike, openLog, type RecordLog, RecordType } from '../../src/engine/index.ts';
 import { MARK_FILE } from '../../src/engine/lock/durable-mark.ts';
 import { LOCK_FILE } from '../../src/engine/lock/writer-lock.ts';
@@ -77,14 +79,12 @@ export class LogImage {
     const segments = listSegments(fileSystem, '/log').slice(0, -1);
     const sealer = new SegmentSealer(
       {
-        fileSystem,
-        directory: '/log',
+        files: new StoreFiles(fileSystem, '/log'),
         storeId,
         latch: new PoisonLatch(() => {}),
         probe: undefined,
-        seals: SealSet.read(fileSystem, '/log', storeId),
+        seals: await SealSet.read(fileSystem, '/log', storeId, new Turns(OPENING_SLICE_BYTES)),
         lowestId: segments[0]?.segmentId ?? FIRST_SEGMENT_ID,
-        onWritten: () => {},
       },
       segments,
     );

@@ -55,6 +55,11 @@ export class MemoryFileSystem implements FileSystem {
     return copy;
   }
 
+  /** Whoever holds kernel locks loses them, as a process that dies does. */
+  releaseKernelLocks(): void {
+    for (const file of this.files.values()) file.lockedBy = undefined;
+  }
+
   readFile(path: string): Buffer {
     return this.fileAt(path).contents();
   }
@@ -104,6 +109,12 @@ export class MemoryFileSystem implements FileSystem {
     const error = this.absent(at, 'stat');
     if (error.code === 'ENOENT') return undefined;
     throw error;
+  }
+
+  /** There are no links here. */
+  realPath(path: string): string {
+    if (this.stat(path) === undefined) throw this.absent(resolve(path), 'realpath');
+    return resolve(path);
   }
 
   statDescriptor(descriptor: number): FileStat {

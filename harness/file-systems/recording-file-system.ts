@@ -108,6 +108,10 @@ export class RecordingFileSystem<Note = never> implements FileSystem {
     return this.living.stat(path);
   }
 
+  realPath(path: string): string {
+    return this.living.realPath(path);
+  }
+
   statDescriptor(descriptor: number): FileStat {
     return this.living.statDescriptor(descriptor);
   }

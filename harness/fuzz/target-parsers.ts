@@ -1,4 +1,5 @@
 import { decodeFrame } from '../../src/engine/format/frame.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../../src/engine/host/turns.ts';
 import { inspectFrame } from '../../src/engine/index.ts';
 import { MARK_FILE, readMark } from '../../src/engine/lock/durable-mark.ts';
 import { LOCK_FILE, lockCarriesNonce } from '../../src/engine/lock/writer-lock.ts';
@@ -77,13 +78,13 @@ export const sealsTarget: FuzzTarget = {
   name: 'seals',
   weight: 20,
   make: (prng, seeds) => mutatedFile(prng, seeds, /\.seal$/),
-  check(input) {
+  async check(input) {
     const bytes = onlyPart(input);
     const header = decodeSealHeader(bytes.subarray(0, 188));
     if (header !== undefined && !encodeSealHeader(header).equals(bytes.subarray(0, 188)))
       throw new PromiseBroken('a seal header does not encode to what it was decoded from');
     const fileSystem = inMemory('00000001.seal', bytes);
-    const seal = readSeal(fileSystem, DIRECTORY, 1);
+    const seal = await readSeal(fileSystem, DIRECTORY, 1, new Turns(OPENING_SLICE_BYTES));
     if (!(seal instanceof Object)) return;
     const descriptor = fileSystem.open(`${DIRECTORY}/00000001.seal`, 'read');
     const reader = () => new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));

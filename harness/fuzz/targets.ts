@@ -2,6 +2,7 @@ import type { FixtureFiles } from '../corpus/fixture.ts';
 import { Prng } from '../prng.ts';
 import type { FuzzInput, FuzzTarget } from './fuzz-target.ts';
 import { commandTarget } from './target-command.ts';
+import { httpTarget } from './target-http.ts';
 import { importTarget } from './target-import.ts';
 import { metricsTarget } from './target-metrics.ts';
 import { openingsTarget, salvageTarget } from './target-openings.ts';
@@ -15,6 +16,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   salvageTarget,
   importTarget,
   metricsTarget,
+  httpTarget,
   commandTarget,
 ];
 

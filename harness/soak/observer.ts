@@ -42,7 +42,12 @@ export class Observer {
   private readonly stallWatch = new StallWatch();
   private life: Life;
   private survivedNow: Omit<Survived, 'adoptions'> | undefined;
-  private killedAtMs: number | undefined;
+  private killedAt: { readonly monotonicMs: number; readonly clockMs: number } | undefined;
+  /** A kill that is due in a moment: there is never more than one. */
+  private pendingKill: NodeJS.Timeout | undefined;
+  /** The store stands in the present process, so that killing it says something. */
+  private isStanding = false;
+  private killsMade = 0;
   private sampling: Promise<void> = Promise.resolve();
   private startedAtMs = 0;
   private warmupEndsAtS: number | undefined;
@@ -56,6 +61,7 @@ export class Observer {
   private interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;
   private aborted = false;
   private killed = false;
+  private canCompact = false;
 
   constructor(options: ObserverOptions) {
     this.options = options;
@@ -83,11 +89,13 @@ export class Observer {
     this.life.send(this.runMessage(undefined));
     await this.sampleUntilEnd();
     let processEnd = await this.life.ended;
-    while (this.killedAtMs !== undefined && this.outcome === undefined && !this.killed) {
+    while (this.killedAt !== undefined && this.outcome === undefined && !this.killed) {
       await this.liveOn();
       processEnd = await this.life.ended;
     }
     if (this.refusal !== undefined && this.life.number === 0) throw this.refusal;
+    clearTimeout(this.pendingKill);
+    const failedKill = this.events.end(performance.now());
     const { keyCount, rowCount } = prepared;
     return {
       pid: this.life.pid,
@@ -107,6 +115,9 @@ export class Observer {
       ...(this.interruptedBy === undefined ? {} : { interruptedBy: this.interruptedBy }),
       aborted: this.aborted,
       killed: this.killed,
+      kills: { asked: this.plan.kills, made: this.killsMade },
+      ...(failedKill === undefined ? {} : { failedKill }),
+      canCompact: this.canCompact,
     };
   }
 
@@ -149,20 +160,26 @@ export class Observer {
     };
     this.survivedNow = last;
     const endedInOrder = this.interruptedBy !== undefined;
+    const { monotonicMs, clockMs } = this.killedAt as NonNullable<Observer['killedAt']>;
+    this.killedAt = undefined;
+    const { operations, syncedOperations, syncedAtMs } = last.acknowledged;
+    this.events.expectRecovery({
+      killedAtMs: monotonicMs,
+      elapsedS: (monotonicMs - this.startedAtMs) / 1000,
+      told: {
+        number: this.killsMade,
+        asked: this.plan.kills,
+        acknowledgedOperations: operations,
+        syncedOperations,
+        sinceSyncMs: syncedAtMs === 0 ? null : Math.max(0, clockMs - syncedAtMs),
+        survives: last.survives,
+      },
+    });
+    this.isStanding = false;
     this.life = this.begin(this.life.number + 1);
-    if ((await this.life.prepare(this.options.configuration)) === undefined) {
-      this.killedAtMs = undefined;
-      return;
-    }
+    if ((await this.life.prepare(this.options.configuration)) === undefined) return;
     this.life.send(this.runMessage({ settled: this.settled, last, elapsedS: this.elapsedS() }));
     if (endedInOrder) this.life.send({ type: 'stop' });
-    const killedAtMs = this.killedAtMs as number;
-    this.killedAtMs = undefined;
-    this.events.expectRecovery({
-      killedAtMs,
-      elapsedS: (killedAtMs - this.startedAtMs) / 1000,
-      last,
-    });
     await this.sampleUntilEnd();
   }
 
@@ -195,6 +212,7 @@ export class Observer {
           this.settled.push({ ...this.survivedNow, adoptions: message.adoptions });
         }
         this.events.recovered(performance.now());
+        this.isStanding = true;
         break;
       case 'event':
         this.events.add({ ...message.event, elapsedS: this.elapsedS() });
@@ -208,6 +226,7 @@ export class Observer {
       case 'ended':
         this.outcome = message.outcome;
         this.totals = message.totals;
+        this.canCompact = message.canCompact;
         this.latency.add(message.durations);
         void this.sampleAndRelease();
     }
@@ -279,13 +298,22 @@ export class Observer {
       elapsedS / (this.goal.seconds ?? Number.POSITIVE_INFINITY),
     );
     if (share >= this.options.warmupShare) this.warmupEndsAtS ??= elapsedS;
+    if (inside.phase === 'writing' && this.life.number === 0) this.isStanding = true;
+    // A process that is still loading, or recovering, has promised nothing yet.
+    if (this.pendingKill !== undefined || !this.isStanding) return;
     const afterMs = this.plan.nextKillAfterMs(share, this.options.sampleIntervalMs);
-    if (afterMs !== undefined) setTimeout(() => this.killOnPurpose(), afterMs);
+    if (afterMs === undefined) return;
+    const { life } = this;
+    this.pendingKill = setTimeout(() => {
+      this.pendingKill = undefined;
+      if (life === this.life) this.killOnPurpose();
+    }, afterMs);
   }
 
   private killOnPurpose(): void {
     if (this.outcome !== undefined || this.interruptedBy !== undefined || this.aborted) return;
-    this.killedAtMs = performance.now();
+    this.killedAt = { monotonicMs: performance.now(), clockMs: Date.now() };
+    this.killsMade++;
     this.life.kill();
   }
 

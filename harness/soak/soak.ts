@@ -2,6 +2,8 @@ import { basename } from 'node:path';
 import { ExitCode } from '../exit-code.ts';
 import { formatCount } from '../units.ts';
 import { AbortWatch } from './gates/abort-watch.ts';
+import { judgeFloors } from './gates/floors.ts';
+import type { Gate } from './gates/gate.ts';
 import { judgeGates } from './gates/gates.ts';
 import { LiveView, withMetricsToServe } from './live-view.ts';
 import { Observer } from './observer.ts';
@@ -93,7 +95,10 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
   const { directories, host, startedAt, observation } = seen;
   const { configuration, thresholds, maxRssBytes } = options;
   const { seed } = configuration;
-  const judged = judgeGates(observation, { thresholds, maxRssBytes, seed });
+  const judged = [
+    ...judgeGates(observation, { thresholds, maxRssBytes, seed }),
+    ...floorsOf(observation, configuration),
+  ];
   const gates = judged.map((gate) =>
     gate.name === seen.watch.failed?.name ? seen.watch.failed : gate,
   );
@@ -133,6 +138,17 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
   if (directories.reportFailure === undefined) return verdict.exitCode;
   process.stderr.write(`soak: the report is not complete: ${directories.reportFailure}\n`);
   return verdict.exitCode === ExitCode.pass ? ExitCode.inconclusive : verdict.exitCode;
+}
+
+/**
+ * A run that did not come to its end is judged by what it saw; nobody expects it to have done all.
+ */
+function floorsOf(
+  { outcome, totals, keyCount, canCompact, kills }: Observation,
+  configuration: SoakOptions['configuration'],
+): Gate[] {
+  if (outcome?.kind !== 'completed' || totals === undefined) return [];
+  return judgeFloors({ configuration, totals, keyCount, canCompact, kills });
 }
 
 function describeBeginning(

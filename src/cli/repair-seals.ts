@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Probe, StoreError } from '../engine/index.ts';
+import type { Probe } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
 import { viewDirectory } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
@@ -46,14 +46,9 @@ async function repairSeals(directory: string): Promise<Repair[]> {
   const sealed = new Map(before.map(({ segmentId, hasSeal }) => [segmentId, hasSeal]));
   const repairs = new Map<number, Repair>();
   const probe: Probe = {
-    sealed: (
-      _operation,
-      segmentId,
-      _sealBytes,
-      _startNs,
-      _durationNs,
-      error: StoreError | undefined,
-    ) => {
+    event: (event) => {
+      if (event.kind !== 'seal') return;
+      const { segmentId, error } = event;
       const was = sealed.get(segmentId) ? 'damaged' : 'missing';
       repairs.set(segmentId, { segmentId, was, failure: error?.message });
     },

@@ -29,16 +29,22 @@ export { NodeFileSystem } from './host/node-file-system.ts';
 export type { OperationMessage } from './host/operation-channels.ts';
 export {
   NOT_TIMED,
-  type OperationKind,
   operationKey,
   type Probe,
   type ProbeGauges,
   type ProbeSource,
   type ReadSite,
-  type RefusedKind,
 } from './host/probe.ts';
+export type {
+  OperationEvent,
+  OperationKind,
+  OperationResults,
+  RefusedKind,
+  StoreEvent,
+  StoreOccurrence,
+} from './host/store-event.ts';
 export type { LogStats } from './log/log-stats.ts';
-export type { LogPosition } from './log/log-sync.ts';
+export type { LogPosition } from './log/log-tail.ts';
 export type { RecordLog } from './log/record-log.ts';
 export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './merge/compactor.ts';
 export type { FollowOptions } from './read/follow.ts';

@@ -13,9 +13,9 @@ import {
 } from './host/operation-channels.ts';
 import { Keydir } from './keydir/keydir.ts';
 import type { LogStats } from './log/log-stats.ts';
-import type { LogPosition } from './log/log-sync.ts';
+import type { LogPosition } from './log/log-tail.ts';
 import type { Append } from './log/log-writer.ts';
-import { RecordLog } from './log/record-log.ts';
+import { OpenLog } from './log/open-log.ts';
 import {
   type AutoCompactionOptions,
   type CompactionReport,
@@ -65,11 +65,11 @@ const NO_BYTES = new Uint8Array(0);
  * process, `sync` and `putDurable` a power cut. Open one with `openStore`.
  */
 export class Store extends KeyValueView {
-  private readonly log: RecordLog;
+  private readonly log: OpenLog;
   private readonly compactor: Compactor;
 
-  private constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
-    super(keydir, log.reader, log.probe, log.directory);
+  private constructor(log: OpenLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
+    super(keydir, log.reader, log.probe, log.files.directory);
     this.log = log;
     this.compactor = new Compactor(log, keydir, auto);
   }
@@ -83,7 +83,7 @@ export class Store extends KeyValueView {
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
     const auto = checkAuto(options.compaction);
     const keydir = new Keydir();
-    return new Store(await RecordLog.open(directory, options, keydir), keydir, auto);
+    return new Store(await OpenLog.open(directory, options, keydir), keydir, auto);
   }
 
   /** What opening found and did. */
@@ -93,17 +93,18 @@ export class Store extends KeyValueView {
 
   /** Where the next record goes. */
   get end(): LogPosition {
-    return this.log.end;
+    return this.log.tail.end;
   }
 
   /** Everything before this position is known to survive a power cut. */
   get durableEnd(): LogPosition {
-    return this.log.durableEnd;
+    return this.log.syncs.durable;
   }
 
   /** Every record of the log up to its present end, Raw ones included. */
   scan(): Generator<ScannedRecord> {
-    return this.log.scan();
+    this.checkOpen();
+    return this.log.scans.scan(this.log.tail.segments);
   }
 
   /** The failure that ended writing, or undefined. Reads go on; reopen to write again. */
@@ -123,7 +124,7 @@ export class Store extends KeyValueView {
     const loaded = payloadBytes(value);
     this.log.checkWritable('put');
     this.keydir.prepare(keyed, 0, keyed.length);
-    const ref = this.log.appendRecord(RecordType.Put, keyed, loaded);
+    const ref = this.log.writer.append(RecordType.Put, keyed, loaded);
     this.keydir.commit(keyed, 0, keyed.length, ref);
     return ref;
   }
@@ -140,7 +141,8 @@ export class Store extends KeyValueView {
 
   private deleteNow(key: BytesLike): boolean {
     const keyed = keyBytes(key);
-    const ref = this.log.appendRecord(RecordType.Delete, keyed, NO_BYTES);
+    this.log.checkWritable('delete');
+    const ref = this.log.writer.append(RecordType.Delete, keyed, NO_BYTES);
     return this.keydir.delete(keyed, ref);
   }
 
@@ -160,7 +162,7 @@ export class Store extends KeyValueView {
     this.log.checkWritable('batch');
     this.keydir.reserve(appends.map(({ key }) => key));
     let index = 0;
-    this.log.appendAll(appends, ({ type, key }, ref) => {
+    this.log.writer.appendAll(appends, ({ type, key }, ref) => {
       if (type === RecordType.Put) this.keydir.setReserved(index, key, ref);
       else this.keydir.delete(key, ref);
       index++;
@@ -242,7 +244,7 @@ export class Store extends KeyValueView {
   async importJsonl(path: string): Promise<number> {
     this.checkOpen();
     return importJsonl(
-      this.log.fileSystem,
+      this.log.files.fileSystem,
       path,
       (operations) => this.batch(operations),
       () => this.sync(),
@@ -256,9 +258,11 @@ export class Store extends KeyValueView {
    * looking (`STORE_CLOSED`, `IO_FAILED`), or with the reason of `signal`.
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
-    return this.compactor.alone(() =>
-      verify({ ...this.log.scrubSource(), keydir: this.keydir }, options),
-    );
+    const { log, keydir } = this;
+    const { files, probe } = log;
+    const segments = () => log.tail.segments;
+    const checkOpen = () => log.checkOpen();
+    return log.exclusively(() => verify({ files, keydir, probe, segments, checkOpen }, options));
   }
 
   /**
@@ -275,7 +279,7 @@ export class Store extends KeyValueView {
   backup(directory: string): Promise<BackupReport> {
     // One after the other: two into the same target would not notice each other, and a merge would
     // take away what is copied.
-    return this.compactor.alone(() => backup(this.log.backupSource(), directory));
+    return this.log.exclusively(() => backup(this.log, directory));
   }
 
   /** Counts and bytes of this moment, without touching the disk. */
@@ -296,7 +300,7 @@ export class Store extends KeyValueView {
   }
 
   protected override get fileSystem(): FileSystem {
-    return this.log.fileSystem;
+    return this.log.files.fileSystem;
   }
 
   protected override checkOpen(): void {

@@ -20,7 +20,9 @@ import {
   type ProbeSource,
   type ReadSite,
   type StoreError,
+  type StoreEvent,
 } from '../engine/index.ts';
+import { attributesOf, isEndOfOperation } from './span-attributes.ts';
 import { SpanBudget } from './span-budget.ts';
 import {
   SPAN_KINDS,
@@ -181,17 +183,6 @@ class OtelProbe implements SpanCounting {
     this.end(operation, startNs + durationNs, error, { 'tidemark.hit': hit });
   }
 
-  gotMany(
-    operation: number,
-    hits: number,
-    _misses: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, { 'db.response.returned_rows': hits });
-  }
-
   appended(
     operation: number,
     _kind: 'put' | 'delete' | 'append',
@@ -201,137 +192,22 @@ class OtelProbe implements SpanCounting {
     durationNs: number,
     error: StoreError | undefined,
   ): void {
-    this.endWrite(operation, startNs + durationNs, error, { 'tidemark.frame_bytes': frameBytes });
+    this.linkToSync(operation);
+    this.end(operation, startNs + durationNs, error, { 'tidemark.frame_bytes': frameBytes });
   }
 
-  batched(
-    operation: number,
-    puts: number,
-    deletes: number,
-    frameBytes: number,
-    _userBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.endWrite(operation, startNs + durationNs, error, {
-      'db.operation.batch.size': puts + deletes,
-      'tidemark.frame_bytes': frameBytes,
-    });
-  }
-
-  synced(
-    operation: number,
-    waiters: number,
-    sizeBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, {
-      'tidemark.waiters': waiters,
-      'tidemark.synced_bytes': sizeBytes,
-    });
-  }
-
-  scanned(
-    operation: number,
-    records: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, { 'db.response.returned_rows': records });
-  }
-
-  compacted(
-    operation: number,
-    outcome: string,
-    inputBytes: number,
-    outputBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, {
-      'tidemark.outcome': outcome,
-      'tidemark.input_bytes': inputBytes,
-      'tidemark.output_bytes': outputBytes,
-    });
-  }
-
-  sealed(
-    operation: number,
-    segmentId: number,
-    sealBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, {
-      'tidemark.segment': segmentId,
-      'tidemark.seal_bytes': sealBytes,
-    });
-  }
-
-  verified(
-    operation: number,
-    outcome: string,
-    records: number,
-    scannedBytes: number,
-    damagedRanges: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, {
-      'tidemark.outcome': outcome,
-      'tidemark.records': records,
-      'tidemark.scanned_bytes': scannedBytes,
-      'tidemark.damaged_ranges': damagedRanges,
-    });
-  }
-
-  backedUp(
-    operation: number,
-    linkedBytes: number,
-    copiedBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, {
-      'tidemark.linked_bytes': linkedBytes,
-      'tidemark.copied_bytes': copiedBytes,
-    });
-  }
-
-  opened(
-    operation: number,
-    outcome: string,
-    truncatedBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void {
-    this.end(operation, startNs + durationNs, error, {
-      'tidemark.outcome': outcome,
-      'tidemark.truncated_bytes': truncatedBytes,
-    });
-  }
-
-  segmentScanned(
-    operation: number,
-    segmentId: number,
-    sizeBytes: number,
-    startNs: number,
-    durationNs: number,
-  ): void {
-    const span = this.startPart('segment', operation, startNs);
-    if (span === undefined) return;
-    span.setAttribute('tidemark.segment', segmentId);
-    span.setAttribute('tidemark.bytes', sizeBytes);
-    span.end(hrTime(startNs + durationNs));
+  event(event: StoreEvent): void {
+    if (event.kind === 'segmentScanned') {
+      const span = this.startPart('segment', event.operation, event.startNs);
+      if (span === undefined) return;
+      span.setAttribute('tidemark.segment', event.segmentId);
+      span.setAttribute('tidemark.bytes', event.sizeBytes);
+      span.end(hrTime(event.startNs + event.durationNs));
+    } else if (isEndOfOperation(event)) {
+      const { kind, operation, startNs, durationNs, error } = event;
+      if (kind === 'batch') this.linkToSync(operation);
+      this.end(operation, startNs + durationNs, error, attributesOf(event));
+    }
   }
 
   read(
@@ -445,18 +321,12 @@ class OtelProbe implements SpanCounting {
     return span;
   }
 
-  private endWrite(
-    operation: number,
-    endNs: number,
-    error: StoreError | undefined,
-    attributes: Attributes,
-  ): void {
+  /** The next sync makes this write durable, and is linked to it. */
+  private linkToSync(operation: number): void {
     const running = this.find(operationKey(operation));
-    if (running !== undefined && running !== 'budget') {
-      if (this.unsynced.length === MAX_LINKS) this.unsynced.shift();
-      this.unsynced.push({ context: running.span.spanContext() });
-    }
-    this.end(operation, endNs, error, attributes);
+    if (running === undefined || running === 'budget') return;
+    if (this.unsynced.length === MAX_LINKS) this.unsynced.shift();
+    this.unsynced.push({ context: running.span.spanContext() });
   }
 
   private end(

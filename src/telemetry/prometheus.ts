@@ -1,8 +1,17 @@
 import { BOUNDS_NS, DurationHistogram } from './duration-histogram.ts';
-import { METRIC_FAMILIES, type MetricFamily } from './metric-table.ts';
+import { METRICS, type Metric } from './metric-table.ts';
 import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
-import { type Sample, StoreMetrics } from './store-metrics.ts';
+import type { Sample } from './samples.ts';
+import { StoreMetrics } from './store-metrics.ts';
 
+export {
+  type HttpLimits,
+  type HttpServer,
+  type HttpServerOptions,
+  type ServedRequest,
+  sendText,
+  serveHttp,
+} from './http-server.ts';
 export { METRIC_FAMILIES, type MetricFamily } from './metric-table.ts';
 export type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 export { type MetricsServer, type ServeMetricsOptions, serveMetrics } from './serve-metrics.ts';
@@ -66,15 +75,13 @@ function join(registry: MetricsRegistry, metrics: StoreMetrics, name: string): v
   if (stores === undefined) {
     stores = new Set();
     const members = stores;
-    const taken = METRIC_FAMILIES.find(
-      (family) => registry.getSingleMetric(family.name) !== undefined,
-    );
+    const taken = METRICS.find(({ name }) => registry.getSingleMetric(name) !== undefined);
     if (taken !== undefined) {
       throw new Error(
         `the registry already holds a metric ${taken.name} that is not tidemark's; use another registry`,
       );
     }
-    for (const family of METRIC_FAMILIES) registry.registerMetric(registryMetric(family, members));
+    for (const metric of METRICS) registry.registerMetric(registryMetric(metric, members));
     attached.set(registry, stores);
   }
   if ([...stores].some((other) => other.storeName === name)) {
@@ -86,15 +93,14 @@ function join(registry: MetricsRegistry, metrics: StoreMetrics, name: string): v
 function leave(registry: MetricsRegistry, metrics: StoreMetrics): void {
   const stores = attached.get(registry);
   if (stores === undefined || !stores.delete(metrics) || stores.size > 0) return;
-  for (const { name } of METRIC_FAMILIES) registry.removeSingleMetric(name);
+  for (const { name } of METRICS) registry.removeSingleMetric(name);
   attached.delete(registry);
 }
 
 function registryMetric(
-  { name, help, kind }: MetricFamily,
+  { name, help, kind, samplesOf }: Metric,
   stores: ReadonlySet<StoreMetrics>,
 ): RegistryMetric {
-  const short = name.replace(/^tidemark_/, '');
   return {
     name,
     help,
@@ -105,9 +111,9 @@ function registryMetric(
       type: kind,
       aggregator: 'sum',
       values: [...stores].flatMap((metrics) =>
-        metrics
-          .samplesOf(short)
-          .flatMap((sample) => registryValues(name, metrics.storeName ?? '', sample)),
+        samplesOf(metrics).flatMap((sample) =>
+          registryValues(name, metrics.storeName ?? '', sample),
+        ),
       ),
     }),
   };

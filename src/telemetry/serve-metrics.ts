@@ -1,5 +1,4 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { sendText, serveHttp } from './http-server.ts';
 import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 
 export interface ServeMetricsOptions {
@@ -10,77 +9,54 @@ export interface ServeMetricsOptions {
   readonly host?: string;
   /** 0 lets the system choose. */
   readonly port: number;
-  /** Serve on an address that other machines reach. The metrics then are for anyone who does. */
+  /**
+   * Serve on an address that other machines reach, and under any name. The metrics then are for
+   * anyone who does. Without it requests whose `Host` is not localhost, 127.0.0.1 or [::1] get 421.
+   */
   readonly allowRemote?: boolean;
 }
 
 export interface MetricsServer {
   readonly url: string;
   readonly port: number;
-  /** Ends every connection, and stops listening. */
+  /** Ends every connection, and stops listening. May be called again. */
   close(): Promise<void>;
 }
 
-const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
-
 /**
  * Serves `/metrics`, and `/healthz`: 200, or 503 once a store is poisoned. Rejects when the port is
- * in use, and throws for an address that is not loopback unless `allowRemote` says so.
+ * in use, and throws for an address that is not loopback unless `allowRemote` says so. Whatever is
+ * asked gets an answer: slow, half-open and too many connections are ended.
  */
 export async function serveMetrics(options: ServeMetricsOptions): Promise<MetricsServer> {
-  const { registry, probes = [], host = '127.0.0.1', port, allowRemote = false } = options;
-  if (!LOOPBACK.has(host) && !allowRemote) {
-    throw new RangeError(
-      `${host} is not a loopback address; give allowRemote: true to serve metrics to other machines`,
-    );
+  const { registry, probes = [], host, port, allowRemote } = options;
+  let scrape: Promise<string> | undefined;
+  const server = await serveHttp({
+    host,
+    port,
+    allowRemote,
+    answer: async ({ path }, response) => {
+      if (path === '/metrics') {
+        // One for all who ask meanwhile, so that many requests are not many times the work.
+        scrape ??= collect(registry).finally(() => {
+          scrape = undefined;
+        });
+        sendText(response, 200, await scrape, registry.contentType);
+      } else if (path === '/healthz') {
+        const poisoned = probes.some((probe) => probe.poisonedNow === true);
+        if (poisoned) sendText(response, 503, 'poisoned: writing stopped after a failure\n');
+        else sendText(response, 200, 'ok\n');
+      } else sendText(response, 404, 'there is /metrics and /healthz\n');
+    },
+  });
+  return server;
+}
+
+async function collect(registry: ServeMetricsOptions['registry']): Promise<string> {
+  try {
+    return await registry.metrics();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the metrics could not be collected: ${why}`, { cause: error });
   }
-  const server = createServer(async (request, response) => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-    const answer = (status: number, type: string, body: string) => {
-      response.writeHead(status, { 'content-type': type, 'x-content-type-options': 'nosniff' });
-      response.end(request.method === 'HEAD' ? undefined : body);
-    };
-    const text = 'text/plain; charset=utf-8';
-    if (request.method !== 'GET' && request.method !== 'HEAD') answer(405, text, 'only GET\n');
-    else if (path === '/metrics') {
-      try {
-        answer(200, registry.contentType, await registry.metrics());
-      } catch (error) {
-        answer(
-          500,
-          text,
-          `the metrics could not be collected: ${error instanceof Error ? error.message : error}\n`,
-        );
-      }
-    } else if (path === '/healthz') {
-      const poisoned = probes.some((probe) => probe.poisonedNow === true);
-      answer(
-        poisoned ? 503 : 200,
-        text,
-        poisoned ? 'poisoned: writing stopped after a failure\n' : 'ok\n',
-      );
-    } else answer(404, text, 'there is /metrics and /healthz\n');
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`port ${port} on ${host} is in use`, { cause: error })
-          : error,
-      );
-    });
-    server.listen(port, host, resolve);
-  });
-  // Serving metrics is no reason for a process to stay.
-  server.unref();
-  const address = server.address() as AddressInfo;
-  return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
-    port: address.port,
-    close: () =>
-      new Promise((resolve, reject) => {
-        server.closeAllConnections();
-        server.close((error) => (error === undefined ? resolve() : reject(error)));
-      }),
-  };
 }

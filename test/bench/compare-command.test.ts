@@ -30,7 +30,7 @@ function result(changes: { get?: number; preads?: number; [field: string]: unkno
       { ...row, id: 'read', launches: launches(1000) },
       { ...row, id: 'get', floorId: 'read', launches: launches(get) },
     ],
-    counts: [{ id: 'preads', name: 'preads a get', value: preads }],
+    counts: [{ id: 'preads', name: 'preads per get', value: preads }],
     ...fields,
   };
 }

@@ -275,8 +275,10 @@ describe('a backup', () => {
   test('tells the probe how much it linked and copied, and gives back its descriptors', async () => {
     const told: unknown[] = [];
     const probe: Probe = {
-      backedUp: (_operation, linkedBytes, copiedBytes, _start, _duration, error) =>
-        told.push([linkedBytes > 0, copiedBytes > 0, error?.code]),
+      event: (event) => {
+        if (event.kind === 'backup')
+          told.push([event.linkedBytes > 0, event.copiedBytes > 0, event.error?.code]);
+      },
     };
     await using store = await open(disk, { segmentBytes: SEGMENT_BYTES, probe });
     for (let round = 0; round < 6; round++) fill(store, round);

@@ -6,7 +6,7 @@ test('a rebuild that is aborted rejects with the reason, leaves nothing behind, 
   const disk = new MemoryFileSystem();
   const outcomes: string[] = [];
   await using store = await open(disk, {
-    probe: { compacted: (_, outcome) => outcomes.push(outcome) },
+    probe: { event: (event) => void (event.kind === 'compact' && outcomes.push(event.outcome)) },
   });
   for (let index = 0; index < 40; index++)
     store.put(`key-${index}`, Buffer.alloc(64 * 1024, index));

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../../src/engine/host/turns.ts';
 import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
 import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
 import { scanLog } from '../../src/engine/recovery/recovery.ts';
@@ -344,12 +345,14 @@ describe('fault 7: opening reads whole segments into memory', () => {
     ] as const) {
       const fileSystem = await diedLarge(valueBytes);
       const buffers = new Set<number>();
+      const turns = new Turns(OPENING_SLICE_BYTES);
       await scanLog({
         fileSystem,
         directory: DIRECTORY,
         segments: listSegments(fileSystem, DIRECTORY),
         mark: undefined,
-        seals: SealSet.read(fileSystem, DIRECTORY, undefined),
+        seals: await SealSet.read(fileSystem, DIRECTORY, undefined, turns),
+        turns,
         full: true,
         witnessed: false,
         mode: 'prefix',

@@ -137,7 +137,7 @@ describe('a replay', () => {
     expect(left.sortedKeys()).toEqual([other.key]);
   });
 
-  test('leaves at most 64 bytes a key, whatever it had expected', () => {
+  test('leaves at most 64 bytes per key, whatever it had expected', () => {
     const puts = manyRecords(50_000, 50_000);
     const bytesAKey = (keydir: Keydir) => keydir.sizeBytes / keydir.size;
     const whole = replayed(puts);

@@ -22,11 +22,19 @@ const DOMAIN = {
   host: [SELF.host, 'elsewhere'],
   processStart: ['4000', null],
   startOfRecordedPid: ['4000', '9000', null, undefined],
+  /** Of the recorded thread, now; `none`: there is none in the record. */
+  thread: ['none', 'same', 'gone'],
   leaseInode: [null, LEASE_INODE, LEASE_INODE + 1],
   recordKernelLock: [true, false],
   kernelLockHeld: [true, false],
   device: [SENTINEL.device, 8],
   inode: [SENTINEL.inode, 71],
+} as const;
+
+const THREAD_STARTS = {
+  none: undefined,
+  same: '4100',
+  gone: null,
 } as const;
 
 type Case = { readonly [Input in keyof typeof DOMAIN]: (typeof DOMAIN)[Input][number] };
@@ -57,6 +65,7 @@ function evidenceOf(input: Case): LeaseEvidence {
           host: input.host,
           device: input.device,
           inode: input.inode,
+          ...(input.thread === 'none' ? {} : { thread: { id: 201, start: '4100' } }),
           kernelLock: input.recordKernelLock,
           leaseInode: input.leaseInode,
           nonce: '00',
@@ -67,6 +76,7 @@ function evidenceOf(input: Case): LeaseEvidence {
     sentinel: SENTINEL,
     kernelLockHeld: input.kernelLockHeld,
     startOfRecordedPid: input.startOfRecordedPid,
+    startOfRecordedThread: THREAD_STARTS[input.thread],
   };
 }
 
@@ -104,11 +114,14 @@ function section8(input: Case): 'free' | 'dead' | 'held' {
       : input.startOfRecordedPid === null
         ? 'none'
         : 'another';
+  // A worker thread that has ended left what it held, though its process lives.
+  const itsThreadIsGone = input.thread === 'gone';
   // A record that names another lease is not that of this one's holder.
   const itsProcessIsGone =
-    isGone[now] && (input.leaseInode === null || input.leaseInode === LEASE_INODE);
-  // "this boot and pid namespace, and either ... or ..."
-  const deadHere = thisBoot && thisNamespace && (itsKernelLockIsOurs || itsProcessIsGone);
+    (isGone[now] || itsThreadIsGone) &&
+    (input.leaseInode === null || input.leaseInode === LEASE_INODE);
+  // One kernel, one file: its lock proves the holder dead in any pid namespace.
+  const deadHere = thisBoot && (itsKernelLockIsOurs || (thisNamespace && itsProcessIsGone));
   // "or this host and another boot"
   const deadSinceReboot = anotherBoot && input.host === SELF.host;
   return copied || deadHere || deadSinceReboot ? 'dead' : 'held';
@@ -132,7 +145,9 @@ describe('lease decision', () => {
   test('a live holder is never taken for dead, whatever else is unknown', () => {
     for (const input of cases()) {
       const itLives =
-        input.processStart !== null && input.processStart === input.startOfRecordedPid;
+        input.processStart !== null &&
+        input.processStart === input.startOfRecordedPid &&
+        input.thread !== 'gone';
       const itIsHere = input.bootId === SELF.bootId && input.pidNamespace === SELF.pidNamespace;
       const itsLockIsItsOwn = !(input.recordKernelLock && input.kernelLockHeld);
       const itIsNoCopy = input.device === SENTINEL.device && input.inode === SENTINEL.inode;

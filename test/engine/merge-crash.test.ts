@@ -10,7 +10,7 @@ import type { TraceEvent } from '../../harness/file-systems/trace.ts';
 import { Prng } from '../../harness/prng.ts';
 import type { FileSystem, Store } from '../../src/engine/index.ts';
 import { Keydir } from '../../src/engine/keydir/keydir.ts';
-import { RecordLog } from '../../src/engine/log/record-log.ts';
+import { OpenLog } from '../../src/engine/log/open-log.ts';
 import { mergeRun } from '../../src/engine/merge/merge.ts';
 import type { MergeCandidate } from '../../src/engine/merge/merge-choice.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
@@ -79,10 +79,12 @@ describe('a compaction killed at any step', () => {
 });
 
 /** Runs of sealed segments that a merge may take: neither end is empty. */
-function runsOf(log: RecordLog, keydir: Keydir): MergeCandidate[][] {
-  const candidates = log
-    .sealedSegments()
-    .map((one) => ({ ...one, usage: keydir.usage.of(log.reader.files.fileOf(one.segmentId)) }));
+function runsOf(log: OpenLog, keydir: Keydir): MergeCandidate[][] {
+  const candidates = log.tail.sealed.map((one) => ({
+    ...one,
+    seal: log.sealer.sealOf(one),
+    usage: keydir.usage.of(log.reader.files.fileOf(one.segmentId)),
+  }));
   const isEnd = ({ sizeBytes, seal }: MergeCandidate) => sizeBytes > 0 && seal !== undefined;
   return candidates.flatMap((first, from) =>
     candidates.slice(from).flatMap((last, index) => {
@@ -121,7 +123,7 @@ describe('no deleted key comes back', () => {
         const expected = pairsOf(written);
         await written.close();
         const keydir = new Keydir();
-        const log = await RecordLog.open(DIRECTORY, { fileSystem }, keydir);
+        const log = await OpenLog.open(DIRECTORY, { fileSystem }, keydir);
         const from = trace.length;
         for (const pick of order) {
           const runs = runsOf(log, keydir);

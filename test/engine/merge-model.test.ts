@@ -5,7 +5,7 @@ import { countedUsage, recountUsage } from '../../harness/crash/promises/usage-r
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import type { BatchOperation, ScannedRecord, Store } from '../../src/engine/index.ts';
 import type { Keydir } from '../../src/engine/keydir/keydir.ts';
-import type { RecordLog } from '../../src/engine/log/record-log.ts';
+import type { OpenLog } from '../../src/engine/log/open-log.ts';
 import { open } from './store-in-memory.ts';
 
 /** Random steps on a store that is compacted all the time, beside a `Map`. */
@@ -186,7 +186,7 @@ class Compacted {
   }
 
   private checkUsage(): void {
-    const log = Reflect.get(this.store, 'log') as RecordLog;
+    const log = Reflect.get(this.store, 'log') as OpenLog;
     const keydir = Reflect.get(this.store, 'keydir') as Keydir;
     expect(countedUsage(log, keydir)).toEqual(recountUsage(log, keydir));
   }

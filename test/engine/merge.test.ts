@@ -116,8 +116,10 @@ describe('a merge', () => {
     async (end) => {
       const outcomes: unknown[] = [];
       const { store, met } = await storeThatMeets({
-        compacted: (_operation, outcome, _inputBytes, outputBytes, _startNs, _durationNs, error) =>
-          outcomes.push([outcome, outputBytes, error]),
+        event: (event) => {
+          if (event.kind === 'compact')
+            outcomes.push([event.outcome, event.outputBytes, event.error]);
+        },
       });
       const ending = new AbortController();
       // A reason that looks like an error of the system is the caller's all the same.

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type Call, intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { systemError } from '../../harness/file-systems/system-error.ts';
-import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
+import { openStore, type Probe, type Store, type StoreError } from '../../src/engine/index.ts';
 import { readMark } from '../../src/engine/lock/durable-mark.ts';
 import { failureOf, rejectionOf } from '../support/rejection.ts';
 
@@ -32,7 +32,9 @@ class FaultyStore {
       if (call.method.endsWith('Async')) return Promise.reject(error);
       throw error;
     });
-    const probe = { poisoned: (error: StoreError) => faulty.reported.push(error) };
+    const probe: Probe = {
+      event: (event) => void (event.kind === 'poisoned' && faulty.reported.push(event.error)),
+    };
     faulty.store = await openStore(DIRECTORY, { fileSystem, probe });
     faulty.store.put('before', 'the fault');
     await faulty.store.sync();

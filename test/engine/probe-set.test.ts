@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { NOT_TIMED, operationKey, type Probe } from '../../src/engine/host/probe.ts';
 import { ProbeSet, partDuration, partStart } from '../../src/engine/host/probe-set.ts';
+import type { StoreEvent } from '../../src/engine/host/store-event.ts';
+
+const ROTATED: StoreEvent = { kind: 'rotated', sealedSegmentId: 1, newSegmentId: 2 };
 
 /** A set whose next operation has this number. */
 function setAt(next: number, ...probes: Probe[]): ProbeSet {
@@ -43,24 +46,27 @@ describe('probe set', () => {
       got: () => fail('got'),
       read: () => fail('read'),
       crcValidated: () => fail('crcValidated'),
-      rotated: () => fail('rotated'),
+      appended: () => fail('appended'),
+      event: () => fail('event'),
     };
     const listening = {
       began: () => told.push('began') > 0,
       got: () => void told.push('got'),
       read: () => void told.push('read'),
       crcValidated: () => void told.push('crcValidated'),
-      rotated: () => void told.push('rotated'),
+      appended: () => void told.push('appended'),
+      event: ({ kind }: StoreEvent) => void told.push(kind),
     };
     const set = setAt(2, throwing, listening);
     const operation = set.begin('get');
-    set.read?.(operation, 'get', 1, 0, 30, 0, 1, undefined);
-    set.crcValidated?.(operation, 'get', true, 30, 0, 1);
-    set.got?.(operation, true, 0, 1, undefined);
-    set.rotated?.(1, 2);
-    expect(told).toEqual(['began', 'read', 'crcValidated', 'got', 'rotated']);
+    set.read(operation, 'get', 1, 0, 30, 0, 1, undefined);
+    set.crcValidated(operation, 'get', true, 30, 0, 1);
+    set.got(operation, true, 0, 1, undefined);
+    set.appended(operation, 'put', 30, 2, 0, 1, undefined);
+    set.event?.(ROTATED);
+    expect(told).toEqual(['began', 'read', 'crcValidated', 'got', 'appended', 'rotated']);
     expect(partStart(operation)).toBeGreaterThan(0);
-    expect(set.errors).toBe(5);
+    expect(set.errors).toBe(6);
   });
 
   test('a method is called with its probe as `this`, and with what the engine said', () => {
@@ -69,18 +75,46 @@ describe('probe set', () => {
       read(...said: unknown[]): void {
         this.kept.push(said);
       }
-      synced(...said: unknown[]): void {
+      event(...said: unknown[]): void {
         this.kept.push(said);
       }
     }
     const probe = new Keeping();
     const set = setAt(2, probe);
-    set.read?.(2, 'scan', 3, 4, 5, 6, 7, undefined);
-    set.synced?.(2, 3, 4, 5, 6, undefined);
+    set.read(2, 'scan', 3, 4, 5, 6, 7, undefined);
+    set.event?.(ROTATED);
     expect(probe.kept.map((said) => (said as unknown[]).slice(0, 5))).toEqual([
       [2, 'scan', 3, 4, 5],
-      [2, 3, 4, 5, 6],
+      [ROTATED],
     ]);
+  });
+
+  test('a method that is an async function and rejects is counted as if it had thrown', async () => {
+    const rejecting = async (): Promise<never> => fail('later');
+    const probe = {
+      detach: rejecting,
+      began: rejecting,
+      got: rejecting,
+      read: rejecting,
+      crcValidated: rejecting,
+      appended: rejecting,
+      event: rejecting,
+    };
+    const set = setAt(2, probe as unknown as Probe);
+    const operation = set.begin('get');
+    expect(partStart(operation)).toBe(0);
+    set.read(operation, 'get', 1, 0, 30, 0, 1, undefined);
+    set.crcValidated(operation, 'get', true, 30, 0, 1);
+    set.got(operation, true, 0, 1, undefined);
+    set.appended(operation, 'put', 30, 2, 0, 1, undefined);
+    set.event?.(ROTATED);
+    set.detach();
+    await new Promise(setImmediate);
+    expect(set.errors).toBe(7);
+  });
+
+  test('no event is made for probes that do not listen to any', () => {
+    expect(setAt(2, { got: () => {} }).event).toBeUndefined();
   });
 });
 

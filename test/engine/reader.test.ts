@@ -48,6 +48,7 @@ function forgetWriter(): void {
     if (disk.stat(path)?.kind === 'file') disk.remove(path);
     else if (disk.stat(path) !== undefined) disk.removeDirectory(path);
   }
+  disk.releaseKernelLocks();
 }
 
 const pairsOf = (view: { entries(): Iterable<[Uint8Array, Uint8Array]> }) =>

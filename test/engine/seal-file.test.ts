@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { crc32c } from '../../src/engine/format/crc32c.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../../src/engine/host/turns.ts';
 import {
   decodeSealHeader,
   encodeSealHeader,
@@ -14,6 +15,7 @@ import {
 import { HintReader } from '../../src/engine/seal/seal-hints.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
+const TURNS = new Turns(OPENING_SLICE_BYTES);
 const uint = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 });
 const bytes = (length: number) =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Buffer.from(array));
@@ -81,7 +83,7 @@ describe('a seal file', () => {
         fc.array(fc.string({ maxLength: 8 }), { minLength: 1, maxLength: 60 }),
         async (keys) => {
           const fileSystem = await sealed(keys);
-          const one = readSeal(fileSystem, DIRECTORY, 1) as Seal;
+          const one = (await readSeal(fileSystem, DIRECTORY, 1, TURNS)) as Seal;
           const descriptor = fileSystem.open(sealPath(DIRECTORY, 1), 'read');
           const hint = new HintReader(fileSystem, descriptor, one, HintReader.chunkFor([one]));
           const byKey = new KeyedLines();
@@ -131,7 +133,7 @@ describe('a seal file', () => {
           bytes.subarray(SEAL_HEADER_BYTES),
         ]);
       });
-      const one = readSeal(fileSystem, DIRECTORY, 1) as Seal;
+      const one = (await readSeal(fileSystem, DIRECTORY, 1, TURNS)) as Seal;
       const descriptor = fileSystem.open(sealPath(DIRECTORY, 1), 'read');
       const reader = () => new HintReader(fileSystem, descriptor, one, HintReader.chunkFor([one]));
       expect(() => reader().next(), what).toThrow('changed while it was read');
@@ -149,13 +151,13 @@ describe('a seal file', () => {
       fileSystem.mutate(sealPath(DIRECTORY, 1), (all) =>
         Buffer.concat([all, Buffer.alloc(1)]).subarray(0, cut),
       );
-      expect(readSeal(fileSystem, DIRECTORY, 1)).toBe('damaged');
+      expect(await readSeal(fileSystem, DIRECTORY, 1, TURNS)).toBe('damaged');
       const store = await open(fileSystem);
       expect([...store.keys()].map(String).sort()).toEqual(['b', 'c']);
       expect(store.recoveryReport.notes).toContain('00000001.seal was damaged and ignored');
       await store.close();
       // The next opening finds a new one.
-      expect(readSeal(fileSystem, DIRECTORY, 1)).toBeInstanceOf(Object);
+      expect(await readSeal(fileSystem, DIRECTORY, 1, TURNS)).toBeInstanceOf(Object);
     }
   });
 

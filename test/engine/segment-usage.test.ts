@@ -6,7 +6,7 @@ import { RecordType } from '../../src/engine/format/format.ts';
 import type { FileSystem } from '../../src/engine/index.ts';
 import { Keydir } from '../../src/engine/keydir/keydir.ts';
 import type { FileUsage } from '../../src/engine/keydir/segment-usage.ts';
-import { RecordLog } from '../../src/engine/log/record-log.ts';
+import { OpenLog } from '../../src/engine/log/open-log.ts';
 import { Compactor } from '../../src/engine/merge/compactor.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
@@ -25,11 +25,7 @@ function withBytes(usage: Record<number, FileUsage>): Record<string, FileUsage> 
 
 async function openCounted(fileSystem: FileSystem, mode: 'seals' | 'full') {
   const keydir = new Keydir();
-  const log = await RecordLog.open(
-    DIRECTORY,
-    { fileSystem, segmentBytes: 300, open: mode },
-    keydir,
-  );
+  const log = await OpenLog.open(DIRECTORY, { fileSystem, segmentBytes: 300, open: mode }, keydir);
   return { keydir, log };
 }
 
@@ -45,7 +41,7 @@ describe('the usage of segments', () => {
           store.batch(operations);
           await store.close();
           const { keydir, log } = await openCounted(fileSystem, 'seals');
-          log.appendRecord(RecordType.Raw, 'a', 'belongs to nobody');
+          log.writer.append(RecordType.Raw, Buffer.from('a'), Buffer.from('belongs to nobody'));
           expect(countedUsage(log, keydir)).toEqual(recountUsage(log, keydir));
           await new Compactor(log, keydir, undefined).compact({ deadRatio });
           const counted = countedUsage(log, keydir);

@@ -266,20 +266,14 @@ describe('a scrub', () => {
       read: (_operation, site, _segmentId, _offset, sizeBytes) => {
         if (site === 'verify') bytes += sizeBytes;
       },
-      corrupted: (error) => events.push(error.code),
-      verified: (
-        _operation,
-        outcome,
-        records,
-        scannedBytes,
-        damagedRanges,
-        _start,
-        _duration,
-        error,
-      ) =>
+      event: (event) => {
+        if (event.kind === 'corrupted') events.push(event.error.code);
+        if (event.kind !== 'verify') return;
+        const { outcome, records, scannedBytes, damagedRanges, error } = event;
         events.push(
           `${outcome} ${records > 0} ${scannedBytes <= bytes} ${damagedRanges} ${error?.code}`,
-        ),
+        );
+      },
     };
     await using store = await openSmall(probe);
     fill(store);
@@ -301,7 +295,9 @@ describe('a scrub', () => {
     async (what) => {
       const ended: unknown[] = [];
       const probe: Probe = {
-        verified: (...[, outcome, , , , , , error]) => ended.push(outcome, error),
+        event: (event) => {
+          if (event.kind === 'verify') ended.push(event.outcome, event.error);
+        },
       };
       const store = await openSmall(probe);
       fill(store, 2);

@@ -1,5 +1,19 @@
-import { cpSync, mkdirSync, rmdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { systemError } from '../../harness/file-systems/system-error.ts';
@@ -37,6 +51,13 @@ async function holderIn(directory: string, options = {}): Promise<StoreProcess> 
   const holder = await StoreProcess.start();
   await holder.open(directory, options);
   return holder;
+}
+
+function everyFile(directory: string): Record<string, string> {
+  const files = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(
+    files.map(({ name }) => [name, readFileSync(join(directory, name), 'latin1')]),
+  );
 }
 
 async function put(store: Store, key: string): Promise<void> {
@@ -315,7 +336,7 @@ describe('without kernel locks', () => {
     const losses: boolean[] = [];
     const store = await openStore(directory, {
       fileSystem: withoutKernelLocks(),
-      probe: { leaseLost: (fatal) => losses.push(fatal) },
+      probe: { event: (event) => void (event.kind === 'leaseLost' && losses.push(event.fatal)) },
     });
     store.put('before', 'x');
     rmdirSync(join(directory, LEASE));
@@ -407,6 +428,122 @@ describe('without kernel locks', () => {
   });
 });
 
+describe('without kernel locks, too', () => {
+  const withAge = (ageMs: () => number) =>
+    withoutKernelLocks((lease) => ({ ageMs, release: () => lease.release() }));
+
+  test.each([
+    ['put', (store: Store) => void store.put('late', 'x')],
+    ['delete', (store: Store) => void store.delete('key')],
+    ['batch', (store: Store) => store.batch([{ type: 'put', key: 'late', value: 'x' }])],
+    ['a large put', (store: Store) => void store.put('late', Buffer.alloc(100_000))],
+    ['rotate', (store: Store) => store.rotate()],
+  ])('%s writes nothing once the lease may be another one', async (_, write) => {
+    const directory = temporaryDirectory();
+    let ageMs = 0;
+    const store = await openStore(directory, { fileSystem: withAge(() => ageMs) });
+    await store.putDurable('key', 'value');
+    const before = everyFile(directory);
+    ageMs = LEASE_STALE_MS + 1;
+    expect(() => write(store)).toThrow(expect.objectContaining({ code: 'WRITE_FAILED' }));
+    ageMs = 0;
+    expect(() => write(store)).toThrow(expect.objectContaining({ code: 'WRITER_POISONED' }));
+    expect(everyFile(directory)).toEqual(before);
+    expect(String(store.get('key'))).toBe('value');
+    await store.close();
+    expect(everyFile(directory)).toEqual(before);
+  });
+
+  test('report, stats and a note say so', async () => {
+    const directory = temporaryDirectory();
+    const store = await openStore(directory, { fileSystem: withoutKernelLocks() });
+    expect(store.stats().kernelLock).toBe(false);
+    expect(store.recoveryReport.notes.join()).toContain('kernel locks are off');
+    await store.close();
+    const locked = await openStore(directory);
+    expect(locked.stats().kernelLock).toBe(true);
+    expect(locked.recoveryReport.notes).toEqual([]);
+    await locked.close();
+  });
+
+  test('whoever stumbles over another opening is told that the store is locked', async () => {
+    const stumbling = (times: number) => {
+      let left = times;
+      return intercept(new NodeFileSystem(), ({ method, proceed }) => {
+        if (method === 'tryLock') return 'unsupported';
+        if (method === 'holdLease' && left-- > 0) return Promise.reject(systemError('ENOENT'));
+        return proceed();
+      });
+    };
+    await put(await openStore(temporaryDirectory(), { fileSystem: stumbling(1) }), 'key');
+    const fileSystem = stumbling(Number.POSITIVE_INFINITY);
+    expect(await rejectionOf(openStore(temporaryDirectory(), { fileSystem }))).toMatchObject({
+      code: 'STORE_LOCKED',
+    });
+  });
+
+  test('of several that find a dead holder at once at most one gets the store, and the others are told so', async () => {
+    const racers = await Promise.all([StoreProcess.start(), StoreProcess.start()]);
+    for (let round = 0; round < 10; round++) {
+      const directory = temporaryDirectory();
+      const store = await openStore(directory, { fileSystem: withoutKernelLocks() });
+      await store.putDurable('key', 'value');
+      await store.close();
+      // As a holder leaves it that dies.
+      mkdirSync(join(directory, LEASE));
+      ageLease(directory);
+      const opening = racers.map((racer) => racer.open(directory, { kernelLocks: false }));
+      const results = await Promise.allSettled(opening);
+      const refused = results.flatMap((result) =>
+        result.status === 'rejected' ? [result.reason.code] : [],
+      );
+      expect(refused.filter((code) => code !== 'STORE_LOCKED')).toEqual([]);
+      expect(refused.length).toBeGreaterThanOrEqual(1);
+      for (const racer of racers) await racer.call('close').catch(() => {});
+    }
+  });
+
+  test('a worker thread that was ended does not keep its own process out', async (context) => {
+    if (!existsSync('/proc/thread-self')) context.skip('threads cannot be told apart here');
+    const directory = temporaryDirectory();
+    const engine = new URL('../../dist/src/engine/index.js', import.meta.url);
+    const worker = new Worker(
+      `import(${JSON.stringify(engine.href)}).then(async ({ NodeFileSystem, openStore }) => {
+        const fileSystem = new NodeFileSystem();
+        fileSystem.tryLock = () => 'unsupported';
+        const store = await openStore(${JSON.stringify(directory)}, { fileSystem });
+        await store.putDurable('key', 'of the worker');
+        const { parentPort } = require('node:worker_threads');
+        // Goes on until it is ended.
+        parentPort.on('message', () => {});
+        parentPort.postMessage('open');
+      })`,
+      { eval: true },
+    );
+    await once(worker, 'message');
+    const fileSystem = withoutKernelLocks();
+    expect(await rejectionOf(openStore(directory, { fileSystem }))).toMatchObject({
+      code: 'STORE_LOCKED',
+      holderPid: process.pid,
+    });
+    await worker.terminate();
+    const store = await openStore(directory, { fileSystem });
+    expect(String(store.get('key'))).toBe('of the worker');
+    await store.close();
+  });
+
+  test.each([-1, 1])('a lease of another time, %s days off, does not block', async (days) => {
+    const directory = temporaryDirectory();
+    const holder = await holderIn(directory, { kernelLocks: false });
+    await holder.kill();
+    const then = new Date(Date.now() + days * 86_400_000);
+    utimesSync(join(directory, LEASE), then, then);
+    // Nobody knows whose it is.
+    rmSync(join(directory, '.lock'));
+    await put(await openStore(directory, { fileSystem: withoutKernelLocks() }), 'next');
+  });
+});
+
 describe('with kernel locks', () => {
   test('a lost lease is reported, and writing goes on', async () => {
     const directory = temporaryDirectory();
@@ -414,13 +551,35 @@ describe('with kernel locks', () => {
     onTestFinished(() => void vi.useRealTimers());
     const losses: boolean[] = [];
     const store = await openStore(directory, {
-      probe: { leaseLost: (fatal) => losses.push(fatal) },
+      probe: { event: (event) => void (event.kind === 'leaseLost' && losses.push(event.fatal)) },
     });
     rmdirSync(join(directory, LEASE));
     vi.advanceTimersByTime(LEASE_STALE_MS);
     await until(() => losses.length > 0);
     expect(losses).toEqual([false]);
     await put(store, 'after');
+  });
+
+  test('a store that was moved keeps its hands off the lease of the one that took its place', async () => {
+    const root = temporaryDirectory();
+    const [data, old] = [join(root, 'data'), join(root, 'old')];
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const store = await openStore(data);
+    await store.putDurable('key', 'value');
+    renameSync(data, old);
+    const other = await openStore(data);
+    await other.putDurable('other', 'value');
+    const { ino, mtimeMs } = statSync(join(data, LEASE));
+    expect(ino).not.toBe(statSync(join(old, LEASE)).ino);
+    // Time for the first to refresh its lease, which it does not find.
+    vi.advanceTimersByTime(LEASE_STALE_MS);
+    await until(() => statSync(join(data, LEASE)).mtimeMs !== mtimeMs);
+    await until(() => store.poisoned !== undefined);
+    expect(store.poisoned).toMatchObject({ code: 'STORE_MOVED' });
+    await store.close();
+    expect(statSync(join(data, LEASE)).ino).toBe(ino);
+    await put(other, 'more');
   });
 
   test('an opening that fails after it took a lease gives the lease back', async () => {

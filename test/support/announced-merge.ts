@@ -5,7 +5,7 @@ import type { FileSystem } from '../../src/engine/index.ts';
 import { MARK_FILE, readMark } from '../../src/engine/lock/durable-mark.ts';
 import { encodeMarkedHoldings, LogHoldings } from '../../src/engine/lock/log-holdings.ts';
 import { heldSegment } from '../../src/engine/recovery/directory-evidence.ts';
-import { isMerged, type Seal } from '../../src/engine/seal/seal-file.ts';
+import { isMerged, readSealHeader, type Seal } from '../../src/engine/seal/seal-file.ts';
 import { SealSet } from '../../src/engine/seal/seal-set.ts';
 import { listSegments } from '../../src/engine/segment/segment-list.ts';
 
@@ -26,10 +26,11 @@ export function announceMerge(
 ): void {
   const { newest } = readMark(fileSystem, directory);
   if (newest?.mark.holdings === undefined) return;
-  const seals = SealSet.read(fileSystem, directory, newest.mark.storeId);
-  const held = listSegments(fileSystem, directory).map((segment) =>
-    heldSegment(segment, seals, new Map()),
+  const segments = listSegments(fileSystem, directory);
+  const seals = SealSet.of(
+    segments.flatMap(({ segmentId }) => readSealHeader(fileSystem, directory, segmentId) ?? []),
   );
+  const held = segments.map((segment) => heldSegment(segment, seals, new Map()));
   const holdings = new LogHoldings(held);
   holdings.beginMerge(ids, {
     segmentId: output.segmentId,

@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { processState } from './process-state.ts';
@@ -12,6 +13,16 @@ export interface OpenInProcessOptions {
   readonly stopBefore?: string;
 }
 
+/** What a process in a pid namespace of its own is started through; it needs root. */
+const UNSHARE = ['--pid', '--fork', '--mount-proc', '--kill-child'];
+
+/** Why there can be no pid namespaces here; undefined where there can. */
+export const noPidNamespaces: string | undefined = (() => {
+  const { status, error, stderr } = spawnSync('unshare', [...UNSHARE, 'true']);
+  if (status === 0) return undefined;
+  return `no pid namespace of its own: ${error?.message ?? String(stderr).trim()}`;
+})();
+
 /** What a call in the other process threw. */
 export class RemoteError extends Error {
   declare readonly code: string | undefined;
@@ -21,6 +32,8 @@ export class RemoteError extends Error {
 /** A store in another process, which dies with the test at the latest. */
 export class StoreProcess {
   private readonly child: ChildProcess;
+  /** Of the process that has the store: another one where a namespace was made for it. */
+  private innerPid: number | undefined;
 
   private constructor(child: ChildProcess) {
     this.child = child;
@@ -28,14 +41,28 @@ export class StoreProcess {
 
   static async start(): Promise<StoreProcess> {
     const child = fork(PROGRAM, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    const started = new StoreProcess(child);
-    onTestFinished(() => started.kill());
-    await started.reply();
+    return new StoreProcess(child).started();
+  }
+
+  /** The same as the first process of a new pid namespace, as in a container. */
+  static async startInNamespace(): Promise<StoreProcess> {
+    const child = spawn('unshare', [...UNSHARE, process.execPath, PROGRAM], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const started = await new StoreProcess(child).started();
+    const children = `/proc/${child.pid}/task/${child.pid}/children`;
+    started.innerPid = Number(readFileSync(children, 'latin1').trim());
     return started;
   }
 
+  private async started(): Promise<this> {
+    onTestFinished(() => this.kill());
+    await this.reply();
+    return this;
+  }
+
   get pid(): number {
-    return this.child.pid as number;
+    return this.innerPid ?? (this.child.pid as number);
   }
 
   /** How many changes of the file system the opening took. */
@@ -53,7 +80,7 @@ export class StoreProcess {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
+    process.kill(this.pid, signal);
   }
 
   /** Resolves when the process is stopped, as `ps` would show it. */
@@ -68,7 +95,7 @@ export class StoreProcess {
   async kill(): Promise<void> {
     if (this.hasEnded) return;
     const exited = once(this.child, 'exit');
-    this.child.kill('SIGKILL');
+    this.signal('SIGKILL');
     await exited;
   }
 

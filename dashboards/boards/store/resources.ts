@@ -13,7 +13,7 @@ export const RESOURCES_ROW: RowSpec = {
       queries: [{ expr: `tidemark_keydir_bytes{${STORE}}`, legend: NAME }],
     }),
     timeseries({
-      title: 'Keydir bytes a key',
+      title: 'Keydir bytes per key',
       description: 'About 35 bytes and the key; more with few keys, or just after it has grown.',
       unit: 'bytes',
       queries: [

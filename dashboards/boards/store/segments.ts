@@ -119,7 +119,7 @@ export const SEGMENTS_ROW: RowSpec = {
     timeseries({
       title: 'Bytes appended',
       description:
-        'Frames, and what of them is keys and values. The rest is the format: 28 bytes a record.',
+        'Frames, and what of them is keys and values. The rest is the format: 28 bytes per record.',
       unit: 'Bps',
       queries: [
         { expr: rate('tidemark_appended_bytes_total'), legend: `frames ${NAME}` },

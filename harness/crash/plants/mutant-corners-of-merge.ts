@@ -1,10 +1,11 @@
 import { RecordType } from '../../../src/engine/format/format.ts';
 import { segmentPath } from '../../../src/engine/format/segment-name.ts';
 import { SLOT_BYTES } from '../../../src/engine/format/slot-file.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../../../src/engine/host/turns.ts';
 import { openLog, openStore, type Store, StoreError } from '../../../src/engine/index.ts';
 import { Keydir } from '../../../src/engine/keydir/keydir.ts';
 import { MARK_FILE } from '../../../src/engine/lock/durable-mark.ts';
-import { RecordLog } from '../../../src/engine/log/record-log.ts';
+import { OpenLog } from '../../../src/engine/log/open-log.ts';
 import { Compactor } from '../../../src/engine/merge/compactor.ts';
 import {
   parseSealName,
@@ -220,7 +221,7 @@ async function endAnywhere(
     const found = pairsOf(store);
     if (found !== expected)
       throw new InvariantBroken('I12', `${when} '${found}' stands for '${expected}'`);
-    checkTidy(fileSystem, when, files);
+    await checkTidy(fileSystem, when, files);
     if (isEnd) return;
   }
 }
@@ -256,11 +257,12 @@ async function finishDurably(): Promise<void> {
 }
 
 /** Temporary files, and seals and bytes of segments that another seal covers. */
-function checkTidy(fileSystem: MemoryFileSystem, when: string, files: string): void {
+async function checkTidy(fileSystem: MemoryFileSystem, when: string, files: string): Promise<void> {
   const [temporary] = /\S+(?:\.tmp|\.merge|\.merge-tmp)(?= )/.exec(files) ?? [];
   if (temporary !== undefined) throw new InvariantBroken('I12', `${when} ${temporary} is left`);
   for (const name of files.split('\n').map((line) => line.split(' ')[0] as string)) {
-    const seal = readSeal(fileSystem, DIRECTORY, parseSealName(name, SEAL_SUFFIX) ?? 0);
+    const segmentId = parseSealName(name, SEAL_SUFFIX) ?? 0;
+    const seal = await readSeal(fileSystem, DIRECTORY, segmentId, new Turns(OPENING_SLICE_BYTES));
     if (!(seal instanceof Object)) continue;
     for (let id = seal.firstId; id < seal.segmentId; id++) {
       if (
@@ -405,7 +407,7 @@ async function endEarly(): Promise<void> {
 
 async function keepUsage(): Promise<void> {
   const keydir = new Keydir();
-  const log = await RecordLog.open(DIRECTORY, { fileSystem: await mergeable() }, keydir);
+  const log = await OpenLog.open(DIRECTORY, { fileSystem: await mergeable() }, keydir);
   const compactor = new Compactor(log, keydir, undefined);
   await compactor.compact({ deadRatio: 0.2 });
   const [counted, found] = [countedUsage(log, keydir), recountUsage(log, keydir)].map((usage) =>

@@ -201,8 +201,9 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'active]); try {',
-        replace: 'active]); try { mark.write(end.segmentId, end.offset, end.nextTxid, false);',
+        find: 'const synced = [active]; try {',
+        replace:
+          'const synced = [active]; try { mark.write(end.segmentId, end.offset, end.nextTxid, false);',
       },
     ],
     checks: ['states'],
@@ -213,8 +214,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'this.checkLock(); this.advance(end);',
-        replace: 'this.checkLock(); this.advance(this.options.end());',
+        find: 'this.checkHeld(synced); this.advance(end);',
+        replace: 'this.checkHeld(synced); this.advance(this.options.tail.end);',
       },
     ],
     checks: ['states'],
@@ -312,7 +313,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     mistake: 'a poisoned writer marks the log as closed in order',
     edits: [
       {
-        file: 'record-log',
+        file: 'open-log',
         find: 'if (this.latch.poisonedBy === undefined) { await this.syncs.sync(); await this.sealer.finish();',
         replace: '{',
       },
@@ -321,7 +322,11 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
         find: 'async finish() { await this.commits.join();',
         replace: 'async finish() {',
       },
-      { file: 'log-sync', find: 'latch.check(); this.checkLock(); const', replace: 'const' },
+      {
+        file: 'log-sync',
+        find: 'latch.check(); this.checkHeld([this.options.tail.active]); const',
+        replace: 'const',
+      },
     ],
     checks: ['states'],
   },
@@ -343,8 +348,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-writer',
-        find: 'this.nextTxid++; } flush(); }',
-        replace: 'this.nextTxid++; } }',
+        find: 'tail.nextTxid++; } flush(); }',
+        replace: 'tail.nextTxid++; } }',
       },
     ],
     checks: ['states'],
@@ -364,7 +369,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'this.options.fileSystem.dataSync(this.options.active().appendDescriptor);',
+        find: 'this.options.fileSystem.dataSync(active.appendDescriptor);',
         replace: '',
       },
     ],

@@ -30,7 +30,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'merge-log-not-settled',
     mistake: 'a record is left out because of a newer one that no sync has covered',
-    edits: [{ file: 'merge-publication', find: 'await syncs.settle();', replace: '' }],
+    edits: [{ file: 'publish-merge', find: 'await log.syncs.settle();', replace: '' }],
     checks: ['corners'],
   },
   {
@@ -56,8 +56,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'the output is renamed into place before the name of its seal is durable',
     edits: [
       {
-        file: 'merge-publication',
-        find: 'await syncDirectory(host); check(); const files',
+        file: 'publish-merge',
+        find: 'await syncDirectory(log); check(); const files',
         replace: 'check(); const files',
       },
     ],
@@ -68,15 +68,15 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'the output is renamed into place first, and its seal then',
     edits: [
       {
-        file: 'merge-publication',
-        find: 'fileSystem.rename(sealPath(directory, segmentId, MERGE_TEMPORARY_SUFFIX), sealPath(directory, segmentId, MERGE_SUFFIX)); await syncDirectory(host); check();',
+        file: 'publish-merge',
+        find: 'fileSystem.rename(sealPath(directory, segmentId, MERGE_TEMPORARY_SUFFIX), sealPath(directory, segmentId, MERGE_SUFFIX)); await syncDirectory(log); check();',
         replace: 'check();',
       },
       {
-        file: 'merge-publication',
-        find: 'try { await switchOver(host, merge); }',
+        file: 'publish-merge',
+        find: 'try { await switchOver(log, keydir, merge); }',
         replace:
-          'fileSystem.rename(sealPath(directory, segmentId, MERGE_TEMPORARY_SUFFIX), sealPath(directory, segmentId, MERGE_SUFFIX)); try { await switchOver(host, merge); }',
+          'fileSystem.rename(sealPath(directory, segmentId, MERGE_TEMPORARY_SUFFIX), sealPath(directory, segmentId, MERGE_SUFFIX)); try { await switchOver(log, keydir, merge); }',
       },
     ],
     checks: ['corners'],
@@ -86,9 +86,9 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'the seal of the output gets its last name before the output is durable in its place',
     edits: [
       {
-        file: 'merge-publication',
-        find: 'await syncDirectory(host); host.holdings.endMerge(idsOf(merge)); await swap();',
-        replace: 'host.holdings.endMerge(idsOf(merge)); await swap();',
+        file: 'publish-merge',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
       },
     ],
     checks: ['states'],
@@ -98,13 +98,13 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'the absorbed segments are emptied before the output is durable in its place',
     edits: [
       {
-        file: 'merge-publication',
-        find: 'await syncDirectory(host); host.holdings.endMerge(idsOf(merge)); await swap();',
-        replace: 'host.holdings.endMerge(idsOf(merge)); await swap();',
+        file: 'publish-merge',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
       },
       {
-        file: 'merge-publication',
-        find: 'await syncDirectory(host); latch.check(); for',
+        file: 'publish-merge',
+        find: 'await syncDirectory(log); latch.check(); for',
         replace: 'latch.check(); for',
       },
     ],
@@ -113,7 +113,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'merge-does-not-swap',
     mistake: 'the keydir still points to the old files when they are closed',
-    edits: [{ file: 'merge-publication', find: 'await swap();', replace: '' }],
+    edits: [{ file: 'publish-merge', find: 'await moveKeys(log, keydir, merge);', replace: '' }],
     checks: ['corners'],
   },
   {
@@ -121,14 +121,15 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'the keydir points to the output before it stands in its place',
     edits: [
       {
-        file: 'merge-publication',
-        find: 'await swap(); latch.check();',
+        file: 'publish-merge',
+        find: 'await moveKeys(log, keydir, merge); latch.check();',
         replace: 'latch.check();',
       },
       {
-        file: 'merge-publication',
-        find: 'await syncDirectory(host); check(); const files',
-        replace: 'await merge.swap(); await syncDirectory(host); check(); const files',
+        file: 'publish-merge',
+        find: 'await syncDirectory(log); check(); const files',
+        replace:
+          'await moveKeys(log, keydir, merge); await syncDirectory(log); check(); const files',
       },
     ],
     checks: ['corners'],
@@ -142,7 +143,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'merge-does-not-pin',
     mistake: 'a get during the swap opens the new file where it wants the old one',
-    edits: [{ file: 'merge-publication', find: 'host.reader.pin(file);', replace: 'void file;' }],
+    edits: [{ file: 'publish-merge', find: 'reader.pin(file);', replace: 'void file;' }],
     checks: ['corners'],
   },
   {
@@ -150,9 +151,9 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'descriptors stay on files that a merge has deleted',
     edits: [
       {
-        file: 'merge-publication',
-        find: 'host.reader.drop(id); await unpinAll(host, held);',
-        replace: 'host.reader.drop(id);',
+        file: 'publish-merge',
+        find: 'reader.drop(id); await unpinAll(log, held);',
+        replace: 'reader.drop(id);',
       },
     ],
     checks: ['corners'],
@@ -162,8 +163,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'a scan that goes on across a merge reads the new files as if they were the old ones',
     edits: [
       {
-        file: 'merge-publication',
-        find: 'host.scans.openAhead(merge.run.map(({ segmentId: id }) => id));',
+        file: 'publish-merge',
+        find: 'log.scans.openAhead(merge.run.map(({ segmentId: id }) => id));',
         replace: '',
       },
     ],
@@ -280,8 +281,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
       'a merge that fails once its output is in place only throws, and is undone where it no longer can be',
     edits: [
       {
-        file: 'merge-publication',
-        find: "throw host.latch.close('WRITE_FAILED', 'the merge', error);",
+        file: 'publish-merge',
+        find: "throw log.latch.close('WRITE_FAILED', 'the merge', error);",
         replace: 'throw error;',
       },
     ],
@@ -305,7 +306,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
       'a sync of the directory that failed for a merge does not poison, although it may have been for a segment',
     edits: [
       {
-        file: 'merge-publication',
+        file: 'publish-merge',
         find: "throw latch.close('SYNC_FAILED', 'the sync of a merge', error);",
         replace: 'throw error;',
       },

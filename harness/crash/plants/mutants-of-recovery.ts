@@ -134,9 +134,9 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'log-opening',
-        find: 'const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals);',
+        find: 'const { removed, seals: sealsLeft } = await removeLeadingEmpty(fileSystem, directory, segments, seals, turns);',
         replace:
-          'const { removed, seals: sealsLeft } = removeLeadingEmpty(fileSystem, directory, segments, seals); fileSystem.directorySync(directory); mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);',
+          'const { removed, seals: sealsLeft } = await removeLeadingEmpty(fileSystem, directory, segments, seals, turns); fileSystem.directorySync(directory); mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);',
       },
     ],
     checks: ['states'],
@@ -231,8 +231,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'recovery',
-        find: 'if (markOffset === undefined || frame.offset >= markOffset) return false;',
-        replace: 'return false;',
+        find: "return markOffset === undefined || frame.offset >= markOffset ? 'end' : 'ends-before-mark';",
+        replace: "return 'end';",
       },
     ],
     checks: ['corners', 'corpus'],
@@ -318,8 +318,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'recovery',
-        find: 'nowNs() - startNs); } finally { closeQuietly(fileSystem, descriptor); }',
-        replace: 'nowNs() - startNs); } finally { }',
+        find: 'nowNs() - startNs, }); } finally { closeQuietly(fileSystem, descriptor); }',
+        replace: 'nowNs() - startNs, }); } finally { }',
       },
     ],
     checks: ['states'],

@@ -20,12 +20,12 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
         file: 'log-sync',
         find: 'this.sealed.push({ writer, end, durable: false });',
         replace:
-          'this.sealed.push({ writer, end, durable: false }); this.options.onSealed(writer.segmentId, writer.sizeBytes);',
+          'this.sealed.push({ writer, end, durable: false }); this.options.sealer.add(writer);',
       },
       {
         file: 'log-sync',
-        find: 'if (marked) this.options.onSealed',
-        replace: 'if (false) this.options.onSealed',
+        find: 'if (marked) this.options.sealer.add',
+        replace: 'if (false) this.options.sealer.add',
       },
     ],
     checks: ['corners'],

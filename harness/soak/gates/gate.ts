@@ -8,11 +8,14 @@ export type GateKind =
   /** How much the end of the run is above its beginning, as a share of it. */
   | 'growth'
   /**
-   * A slope a thousand operations, with an interval: fails when the interval lies above the budget.
+   * The slope per thousand operations, with an interval: fails when the interval lies above the
+   * budget.
    */
   | 'leak'
   /** Counted by the driver itself while the store was at rest. */
-  | 'descriptors';
+  | 'descriptors'
+  /** How much was done at least. Below it the run says too little: inconclusive. */
+  | 'floor';
 
 export interface Gate {
   /** Unique in a run: `rss_bytes: max <= 300 * MB`. */

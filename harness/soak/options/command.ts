@@ -57,7 +57,11 @@ export function describeCommand(): Command {
       positive,
     )
     .option('--seed <n>', 'repeat the run that printed this seed (default: random)', seedNumber)
-    .option('--keys <n>', 'distinct keys of made-up data (default: 20000)', keyNumber)
+    .option(
+      '--keys <n>',
+      'distinct keys of made-up data (default: 20000, fewer for a short --bytes)',
+      keyNumber,
+    )
     .option(
       '--adapter <name|path>',
       'store to test: tidemark, or a module such as ./my-store.mjs',

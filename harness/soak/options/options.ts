@@ -100,7 +100,7 @@ function toOptions(flags: CommandFlags): SoakOptions {
     configuration: {
       seed,
       adapter: isPath ? resolve(flags.adapter) : flags.adapter,
-      keyCount: flags.keys ?? profile.keyCount,
+      keyCount: flags.keys ?? keyCountFor(flags, profile),
       ...(input === undefined
         ? {}
         : { input: { path: resolve(input), ...(keyField === undefined ? {} : { keyField }) } }),
@@ -131,6 +131,16 @@ function toOptions(flags: CommandFlags): SoakOptions {
     servePort: flags.serve === true ? DEFAULT_SERVE_PORT : flags.serve,
     command: repeatCommand(flags, seed),
   };
+}
+
+/** On average: keys of a short run are so few that each is written several times. */
+const BYTES_PER_KEY = 8192;
+const FEWEST_KEYS = 100;
+
+/** A short goal of one's own has fewer keys than the profile, so that each of them is used. */
+function keyCountFor({ bytes }: CommandFlags, profile: Profile): number {
+  if (bytes === undefined) return profile.keyCount;
+  return Math.min(profile.keyCount, Math.max(FEWEST_KEYS, Math.floor(bytes / BYTES_PER_KEY)));
 }
 
 const DEFAULT_PROFILE = 'smoke';

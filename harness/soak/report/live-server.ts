@@ -1,5 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
+import {
+  type HttpServer,
+  type ServedRequest,
+  sendText,
+  serveHttp,
+} from '../../../src/telemetry/prometheus.ts';
 import type { Gate } from '../gates/gate.ts';
 import type { RunEvent } from '../run/run-event.ts';
 import type { Sample } from '../sampling/sample.ts';
@@ -18,8 +23,6 @@ const METRICS_TIMEOUT_MS = 5_000;
 export interface LiveServerOptions {
   /** 0 lets the system choose. */
   readonly port: number;
-  /** Default: loopback. The page is for anyone who reaches the address. */
-  readonly host?: string;
   readonly run: RunIdentity;
   /**
    * The address of the store process's metrics, `http://127.0.0.1:9464/metrics`. They are shown
@@ -29,45 +32,38 @@ export interface LiveServerOptions {
 }
 
 /**
- * The report of a soak while it runs: `/` is the page, which keeps itself up to date through
- * server-sent events from `/updates`; `/metrics` is the store process's own. Rejects when the port
- * cannot be had.
+ * The report of a soak while it runs, on loopback: `/` is the page, which keeps itself up to date
+ * through server-sent events from `/updates`; `/metrics` is the store process's own. Rejects when
+ * the port cannot be had.
  */
 export async function serveLive(options: LiveServerOptions): Promise<LiveServer> {
-  const { port, host = '127.0.0.1' } = options;
   const live = new LiveServer(options);
-  await live.listen(port, host);
+  await live.listen(options.port);
   return live;
 }
 
 export class LiveServer {
   private readonly run: LiveRun;
   private readonly metricsUrl: string | undefined;
-  private readonly server: Server;
+  private server: HttpServer | undefined;
   private readonly browsers = new Set<ServerResponse>();
-  private address = '';
   private updatedAtMs = 0;
 
   /** Use `serveLive`. */
   constructor({ run, metricsUrl }: LiveServerOptions) {
     this.run = new LiveRun(run, metricsUrl !== undefined);
     this.metricsUrl = metricsUrl;
-    this.server = createServer((request, response) => void this.answer(request, response));
   }
 
   get url(): string {
-    return this.address;
+    return `${this.server?.url}/`;
   }
 
-  async listen(port: number, host: string): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(port, host, resolve);
+  async listen(port: number): Promise<void> {
+    this.server = await serveHttp({
+      port,
+      answer: (request, response) => this.answer(request, response),
     });
-    const address = this.server.address() as AddressInfo;
-    this.address = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}/`;
-    // Showing the soak is no reason for it to stay.
-    this.server.unref();
   }
 
   addSample(sample: Sample): void {
@@ -96,11 +92,7 @@ export class LiveServer {
   /** Open pages keep what they show. */
   async close(): Promise<void> {
     for (const browser of this.browsers) browser.end();
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    const impatience = setTimeout(() => this.server.closeAllConnections(), LAST_WORDS_MS);
-    this.server.closeIdleConnections();
-    await closed;
-    clearTimeout(impatience);
+    await this.server?.close(LAST_WORDS_MS);
   }
 
   private update(): void {
@@ -116,20 +108,24 @@ export class LiveServer {
     }
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return send(response, 405, 'text/plain', 'only GET\n');
-    if (pathname === '/') return send(response, 200, 'text/html', pageDocument(this.run.page()));
-    if (pathname === this.run.updatesPath) return this.connect(response);
-    if (pathname === '/metrics') return this.answerMetrics(response);
-    send(response, 404, 'text/plain', 'there is / and /metrics\n');
+  private async answer({ path, isHead }: ServedRequest, response: ServerResponse): Promise<void> {
+    if (path === '/') sendText(response, 200, pageDocument(this.run.page()), 'text/html');
+    else if (path === this.run.updatesPath) this.connect(response, isHead);
+    else if (path === '/metrics') await this.answerMetrics(response);
+    else sendText(response, 404, 'there is / and /metrics\n');
   }
 
-  private connect(response: ServerResponse): void {
+  private connect(response: ServerResponse, isHead: boolean): void {
+    response.shouldKeepAlive = false;
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    if (isHead) {
+      response.end();
+      return;
+    }
+    // Between two samples there is nothing to say, for as long as the soak likes.
+    response.socket?.setTimeout(0);
     // What the others have not heard yet is in the full update: it must not come to this one twice.
     this.update();
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(eventOf(this.run.fullUpdate()));
     this.browsers.add(response);
     response.on('close', () => this.browsers.delete(response));
@@ -137,34 +133,22 @@ export class LiveServer {
 
   private async answerMetrics(response: ServerResponse): Promise<void> {
     if (this.metricsUrl === undefined) {
-      return send(response, 404, 'text/plain', 'the soak was started without --metrics-port\n');
+      sendText(response, 404, 'the soak was started without --metrics-port\n');
+      return;
     }
     try {
       const metrics = await fetch(this.metricsUrl, {
         signal: AbortSignal.timeout(METRICS_TIMEOUT_MS),
       });
       const type = metrics.headers.get('content-type') ?? 'text/plain';
-      send(response, metrics.status, type, await metrics.text());
+      sendText(response, metrics.status, await metrics.text(), type);
     } catch (error) {
-      send(
-        response,
-        502,
-        'text/plain',
-        `the store process does not answer: ${(error as Error).message}\n`,
-      );
+      const why = (error as Error).message;
+      sendText(response, 502, `the store process does not answer: ${why}\n`);
     }
   }
 }
 
 function eventOf(update: unknown): string {
   return `data: ${JSON.stringify(update)}\n\n`;
-}
-
-function send(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, {
-    'content-type': type.includes('charset') ? type : `${type}; charset=utf-8`,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-  });
-  response.end(body);
 }

@@ -131,10 +131,17 @@ function comparability(base: Summary, head: Head): Comparability {
     warnings.push(`another Node (${base.versions.node})`);
   // A clock decides where such runs end, or a kill what they had done by then.
   const endsByCount = goal.seconds === undefined && chaos === undefined;
+  const byTime = (base.totals?.byTime ?? 0) + (head.totals?.byTime ?? 0);
+  if (byTime > 0)
+    warnings.push('the clock decided some syncs or reopenings: counts are not compared');
   return {
     warnings,
     countsAreComparable:
-      sameWork && base.seed === head.seed && endsByCount && head.outcome?.kind === 'completed',
+      sameWork &&
+      base.seed === head.seed &&
+      endsByCount &&
+      byTime === 0 &&
+      head.outcome?.kind === 'completed',
     timesAreComparable: sameMachine && sameWork,
   };
 }

@@ -1,17 +1,21 @@
-import type { Survived } from '../run/replay.ts';
-import type { RunEvent } from '../run/run-event.ts';
+import type { KillTold, RunEvent } from '../run/run-event.ts';
 
 /** The most events of each kind. More could not be told apart on any chart. */
 const MOST_PER_KIND = 1_000;
+
+interface PendingKill {
+  /** By `performance.now()`. */
+  readonly killedAtMs: number;
+  readonly elapsedS: number;
+  readonly told: Omit<KillTold, 'recovered'>;
+}
 
 /** What happened, and when. */
 export class EventLog {
   private readonly kept: RunEvent[] = [];
   private readonly counts = new Map<RunEvent['kind'], number>();
   private droppedCount = 0;
-  private kill:
-    | { killedAtMs: number; elapsedS: number; last: Omit<Survived, 'adoptions'> }
-    | undefined;
+  private kill: PendingKill | undefined;
 
   private readonly happened: (event: RunEvent) => void;
 
@@ -39,16 +43,27 @@ export class EventLog {
     this.happened(event);
   }
 
-  /** A kill counts when the next process stands. */
-  expectRecovery(kill: NonNullable<EventLog['kill']>): void {
+  /** A process was killed; the next one has yet to open the store. */
+  expectRecovery(kill: PendingKill): void {
     this.kill = kill;
   }
 
   recovered(nowMs: number): void {
-    if (this.kill === undefined) return;
-    const { killedAtMs, elapsedS, last } = this.kill;
+    this.endKill(nowMs, true);
+  }
+
+  /** The run is over. A kill that no process has recovered from is told as well. */
+  end(nowMs: number): KillTold | undefined {
+    return this.endKill(nowMs, false);
+  }
+
+  private endKill(nowMs: number, recovered: boolean): KillTold | undefined {
+    if (this.kill === undefined) return undefined;
+    const { killedAtMs, elapsedS, told } = this.kill;
     this.kill = undefined;
-    const { operations } = last.acknowledged;
-    this.add({ kind: 'kill', elapsedS, durationMs: nowMs - killedAtMs, operations });
+    const kill = { ...told, recovered };
+    const durationMs = nowMs - killedAtMs;
+    this.add({ kind: 'kill', elapsedS, durationMs, operations: told.acknowledgedOperations, kill });
+    return kill;
   }
 }

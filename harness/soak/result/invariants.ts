@@ -1,4 +1,5 @@
 import type { Violation, ViolationKind } from '../../store-check.ts';
+import { isNoRoom } from '../run/run-outcome.ts';
 import type { Observation } from './observation.ts';
 import { isCrash } from './verdict.ts';
 
@@ -32,7 +33,7 @@ export function describeInvariants(observation: Observation): Invariant[] {
   const { outcome, telemetry } = observation;
   const violations = outcome?.kind === 'violated' ? outcome.violations : [];
   const failure =
-    outcome?.kind === 'failed' && outcome.errno !== 'ENOSPC' && outcome.errno !== 'EDQUOT'
+    outcome?.kind === 'failed' && !isNoRoom(outcome)
       ? [`${outcome.doing}: ${outcome.message}`]
       : [];
   return [

@@ -3,7 +3,7 @@ import type { Gate } from '../gates/gate.ts';
 import type { Invariant } from './invariants.ts';
 import type { Summary } from './summary.ts';
 
-/** `junit.xml`: one case an invariant and a gate, as every CI reads it. */
+/** `junit.xml`: one case per invariant and per gate, as every CI reads it. */
 export function junitOf(summary: Summary): string {
   const seconds = (summary.durationMs / 1000).toFixed(3);
   const baseline = (summary.baseline?.rows ?? []).map(

@@ -1,6 +1,7 @@
 import type { CountedCheckpoint } from '../gates/gates.ts';
 import type { RunTotals } from '../run/ledger.ts';
 import type { OperationLatency } from '../run/operation-latency.ts';
+import type { KillTold } from '../run/run-event.ts';
 import type { RunOutcome } from '../run/run-outcome.ts';
 import type { ProcessEnd } from '../run/store-process.ts';
 import type { TelemetryReport } from '../run/store-telemetry.ts';
@@ -35,4 +36,10 @@ export interface Observation {
   readonly aborted: boolean;
   /** The observer killed it: it hung, or was interrupted a second time. */
   readonly killed: boolean;
+  /** Planned kills of the store process. */
+  readonly kills: { readonly asked: number; readonly made: number };
+  /** The kill from which the store did not recover. */
+  readonly failedKill?: KillTold;
+  /** The store has a `compact()`. */
+  readonly canCompact: boolean;
 }

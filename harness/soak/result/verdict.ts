@@ -1,5 +1,8 @@
 import { ExitCode } from '../../exit-code.ts';
+import { formatCount, formatDuration } from '../../units.ts';
 import type { Gate } from '../gates/gate.ts';
+import type { KillTold } from '../run/run-event.ts';
+import { isNoRoom } from '../run/run-outcome.ts';
 import type { Observation } from './observation.ts';
 
 export interface Verdict {
@@ -9,8 +12,6 @@ export interface Verdict {
   readonly reason: string;
 }
 
-/** The disk is full, which is nobody's fault that a soak could judge. */
-const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** A process does these to itself. */
 const CRASHES: ReadonlySet<string> = new Set([
   'SIGSEGV',
@@ -23,7 +24,7 @@ const CRASHES: ReadonlySet<string> = new Set([
 
 type Ending = Pick<
   Observation,
-  'telemetry' | 'outcome' | 'processEnd' | 'interruptedBy' | 'killed' | 'aborted'
+  'telemetry' | 'outcome' | 'processEnd' | 'interruptedBy' | 'killed' | 'aborted' | 'failedKill'
 >;
 
 /** What a verdict needs to know of a gate. */
@@ -38,19 +39,20 @@ export function judge(
   gates: readonly JudgedGate[],
   regressions: readonly string[] = [],
 ): Verdict {
-  const { outcome } = ending;
+  const { outcome, failedKill } = ending;
   if (outcome === undefined) return judgeDeath(ending);
+  const after = failedKill === undefined ? '' : `; ${describeKill(failedKill)}`;
   switch (outcome.kind) {
     case 'violated': {
       const [first] = outcome.violations;
       const more = outcome.count > 1 ? `, and ${outcome.count - 1} more` : '';
-      return broken(`${first?.kind}: key ${first?.key} ${first?.detail} (${outcome.doing}${more})`);
+      return broken(
+        `${first?.kind}: key ${first?.key} ${first?.detail} (${outcome.doing}${more})${after}`,
+      );
     }
     case 'failed': {
-      const reason = `the store failed (${outcome.doing}): ${outcome.message}`;
-      return NO_ROOM.has(outcome.errno ?? '')
-        ? inconclusive(`no room on the disk: ${reason}`)
-        : broken(reason);
+      const reason = `the store failed (${outcome.doing}): ${outcome.message}${after}`;
+      return isNoRoom(outcome) ? inconclusive(`no room on the disk: ${reason}`) : broken(reason);
     }
     case 'stopped':
       if (ending.aborted && ending.interruptedBy === undefined) return judgeThresholds(gates, []);
@@ -64,6 +66,20 @@ export function judge(
       }
       return judgeThresholds(gates, regressions);
   }
+}
+
+/** Which kill it was, what had been promised by then, and by which contract. */
+export function describeKill(kill: KillTold): string {
+  const { number, asked, acknowledgedOperations, syncedOperations, sinceSyncMs, survives } = kill;
+  const sync =
+    sinceSyncMs === null
+      ? 'no sync had ended'
+      : `the last sync had ended ${formatDuration(sinceSyncMs)} before, and covered ${formatCount(syncedOperations)}`;
+  const contract =
+    survives === 'put'
+      ? 'every put that has returned survives a kill'
+      : 'what a finished sync covers survives a kill';
+  return `this was kill ${number} of ${asked}: ${formatCount(acknowledgedOperations)} operations had returned; ${sync}; by the contract, ${contract}`;
 }
 
 /** A signal that a process brings upon itself. */

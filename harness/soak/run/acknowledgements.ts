@@ -8,16 +8,22 @@ export interface Acknowledged {
   /** How many of those a sync has covered. */
   readonly syncedOperations: number;
   /** What cannot be found again by repeating the operations. */
-  readonly counts: Pick<RunTotals, 'syncs' | 'compacts' | 'reopens' | 'keysChecked' | 'rotates'>;
+  readonly counts: Pick<
+    RunTotals,
+    'syncs' | 'compacts' | 'reopens' | 'keysChecked' | 'rotates' | 'byTime'
+  >;
+  /** When the last sync ended, by the system's clock; 0 when there was none. */
+  readonly syncedAtMs: number;
 }
 
 export const NOTHING_ACKNOWLEDGED: Acknowledged = {
   operations: 0,
   syncedOperations: 0,
-  counts: { syncs: 0, compacts: 0, reopens: 0, keysChecked: 0, rotates: 0 },
+  counts: { syncs: 0, compacts: 0, reopens: 0, keysChecked: 0, rotates: 0, byTime: 0 },
+  syncedAtMs: 0,
 };
 
-const FIELDS = 7;
+const FIELDS = 9;
 
 /**
  * A few numbers that outlive the process that writes them: one small write a change, which a kill
@@ -35,8 +41,8 @@ export class AcknowledgementFile {
     this.descriptor = openSync(path, 'r+');
   }
 
-  write({ operations, syncedOperations, counts }: Acknowledged): void {
-    const { syncs, compacts, reopens, keysChecked, rotates } = counts;
+  write({ operations, syncedOperations, counts, syncedAtMs }: Acknowledged): void {
+    const { syncs, compacts, reopens, keysChecked, rotates, byTime } = counts;
     this.numbers.set([
       operations,
       syncedOperations,
@@ -45,6 +51,8 @@ export class AcknowledgementFile {
       reopens,
       keysChecked,
       rotates,
+      byTime,
+      syncedAtMs,
     ]);
     writeSync(this.descriptor, this.bytes, 0, this.bytes.length, 0);
   }
@@ -67,10 +75,13 @@ export function readAcknowledged(path: string): Acknowledged | undefined {
     reopens = 0,
     keysChecked = 0,
     rotates = 0,
+    byTime = 0,
+    syncedAtMs = 0,
   ] = Array.from({ length: FIELDS }, (_, index) => bytes.readDoubleLE(index * 8));
   return {
     operations,
     syncedOperations,
-    counts: { syncs, compacts, reopens, keysChecked, rotates },
+    counts: { syncs, compacts, reopens, keysChecked, rotates, byTime },
+    syncedAtMs,
   };
 }

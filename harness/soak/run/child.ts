@@ -185,7 +185,14 @@ async function runSoak(
   const outcome = await run.run();
   if (telemetry !== undefined) await send({ type: 'telemetry', report: await telemetry.finish() });
   const { totals } = material.ledger;
-  await askAndWait({ type: 'ended', outcome, totals, durations: run.latency.takeDurations() });
+  const { canCompact } = run;
+  await askAndWait({
+    type: 'ended',
+    outcome,
+    totals,
+    canCompact,
+    durations: run.latency.takeDurations(),
+  });
   // An adapter may have left timers or sockets behind.
   process.exit();
 }

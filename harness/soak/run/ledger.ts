@@ -13,6 +13,8 @@ export interface RunTotals {
   rotates: number;
   compacts: number;
   reopens: number;
+  /** Syncs and reopens that came because time had passed, and not because of what was written. */
+  byTime: number;
   /** Keys and values of the puts. */
   bytesWritten: number;
   /**
@@ -34,6 +36,7 @@ export class Ledger {
     rotates: 0,
     compacts: 0,
     reopens: 0,
+    byTime: 0,
     bytesWritten: 0,
     keysChecked: 0,
   };

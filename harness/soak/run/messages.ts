@@ -64,6 +64,7 @@ export type FromStoreProcess =
       readonly type: 'ended';
       readonly outcome: RunOutcome;
       readonly totals: RunTotals;
+      readonly canCompact: boolean;
       readonly durations: OperationDurations;
     }
   /** After the store was closed, when telemetry was asked for. */

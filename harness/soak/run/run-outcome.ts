@@ -18,6 +18,13 @@ export type RunOutcome =
       readonly errno?: string;
     };
 
+/** The disk is full, which is nobody's fault that a soak could judge. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
+export function isNoRoom({ errno }: Extract<RunOutcome, { kind: 'failed' }>): boolean {
+  return NO_ROOM.has(errno ?? '');
+}
+
 export class InvariantBroken extends Error {
   readonly count: number;
   readonly violations: readonly Violation[];

@@ -14,7 +14,7 @@ import type { LatencyOperation } from './operation-latency.ts';
 import type { Phase } from './phase.ts';
 import type { Undecided } from './replay.ts';
 import { restUntilCounted } from './rest.ts';
-import { InvariantBroken, outcomeOf, type RunOutcome } from './run-outcome.ts';
+import { InvariantBroken, isNoRoom, outcomeOf, type RunOutcome } from './run-outcome.ts';
 import type { SoakRunOptions } from './soak-run-options.ts';
 import { WorkloadClock } from './workload-clock.ts';
 
@@ -24,6 +24,11 @@ const TURN_EVERY_OPERATIONS = 50;
 const PACED_TURNS_A_SECOND = 100;
 /** A short run reopens so often all the same. */
 const REOPENS_PER_RUN = 4;
+/**
+ * A store that is slow is synced and reopened all the same, where the workload syncs and reopens.
+ */
+const SYNC_WITHIN_MS = 3_000;
+const REOPEN_WITHIN_MS = 30_000;
 /** Violations that are listed; beyond, they are counted. */
 const LISTED_VIOLATIONS = 20;
 
@@ -45,8 +50,13 @@ export class SoakRun {
   private stopRequested = false;
   private deadlineMs = Number.POSITIVE_INFINITY;
   private nextReopenBytes = 0;
+  private nextReopenMs = Number.POSITIVE_INFINITY;
+  private nextSyncMs = Number.POSITIVE_INFINITY;
   private rotatesBefore = 0;
   private syncedOperations = 0;
+  private syncedAtMs = 0;
+  /** The operation that the store refused: it may have happened or not. */
+  private refused: Operation | undefined;
 
   constructor(options: SoakRunOptions) {
     const { values, ledger, shape } = options;
@@ -60,6 +70,9 @@ export class SoakRun {
       Math.min(TURN_EVERY_OPERATIONS, Math.floor(rate / PACED_TURNS_A_SECOND)),
     );
   }
+
+  /** The store has a `compact()`. */
+  canCompact = false;
 
   get phase(): Phase {
     return this.currentPhase;
@@ -99,7 +112,10 @@ export class SoakRun {
       const { doing } = this;
       await this.giveUp();
       if (error instanceof AdapterError || error instanceof InputError) throw error;
-      return outcomeOf(error, doing);
+      const outcome = outcomeOf(error, doing);
+      return outcome.kind === 'failed' && isNoRoom(outcome)
+        ? await this.judgeAfterNoRoom(outcome)
+        : outcome;
     } finally {
       this.currentPhase = 'closed';
     }
@@ -125,6 +141,7 @@ export class SoakRun {
     const { totals } = this;
     this.deadlineMs = performance.now() + goalSeconds * 1000;
     this.planReopen();
+    this.planSync();
     this.currentPhase = 'writing';
     this.clock.begin();
     const turn = this.clock.pacer(this.options.shape.operationsPerSecond, () => totals.operations);
@@ -136,9 +153,17 @@ export class SoakRun {
         await this.sync();
       if (totals.operations % this.turnEvery > 0) continue;
       await turn();
-      if (this.stopRequested || performance.now() >= this.deadlineMs) break;
+      const nowMs = performance.now();
+      if (this.stopRequested || nowMs >= this.deadlineMs) break;
       if (totals.bytesWritten >= goalBytes) break;
-      if (totals.bytesWritten < this.nextReopenBytes) continue;
+      if (nowMs >= this.nextSyncMs) {
+        totals.byTime++;
+        await this.sync();
+      }
+      if (totals.bytesWritten < this.nextReopenBytes) {
+        if (nowMs < this.nextReopenMs) continue;
+        totals.byTime++;
+      }
       await this.reopenInTurn();
       this.planReopen();
       this.currentPhase = 'writing';
@@ -178,6 +203,7 @@ export class SoakRun {
       }
     } catch (error) {
       this.doing = `${kind} of ${printableKey(key)}`;
+      this.refused = operation;
       if (kind === 'put' && error instanceof RangeError) {
         const what = `${printableKey(key)} with ${values.nameOf(operation.version)}`;
         throw new InputError(`the store does not take ${what}: ${error.message}`);
@@ -203,21 +229,32 @@ export class SoakRun {
     await this.timed('sync', (store) => store.sync());
     this.totals.syncs++;
     this.syncedOperations = this.totals.operations;
+    this.syncedAtMs = Date.now();
+    this.planSync();
     this.acknowledge();
+  }
+
+  private planSync(): void {
+    if (this.options.shape.syncEveryOperations > 0)
+      this.nextSyncMs = performance.now() + SYNC_WITHIN_MS;
   }
 
   private acknowledge(): void {
     const { acknowledge } = this.options;
     if (acknowledge === undefined) return;
-    const { operations, syncs, compacts, reopens, keysChecked, rotates } = this.totals;
+    const { operations, syncs, compacts, reopens, keysChecked, rotates, byTime } = this.totals;
     acknowledge({
       operations,
       syncedOperations: this.syncedOperations,
-      counts: { syncs, compacts, reopens, keysChecked, rotates },
+      counts: { syncs, compacts, reopens, keysChecked, rotates, byTime },
+      syncedAtMs: this.syncedAtMs,
     });
   }
 
-  /** A pure function of what was written, so that a seed repeats the reopens too. */
+  /**
+   * A function of what was written, so that a seed repeats the reopens too; the time decides only
+   * where the store is slow.
+   */
   private planReopen(): void {
     const { goalBytes = Number.POSITIVE_INFINITY, ledger, shape } = this.options;
     const { bytesWritten } = this.totals;
@@ -226,6 +263,10 @@ export class SoakRun {
         ? Number.POSITIVE_INFINITY
         : Math.min(Math.max(shape.reopenEveryBytes, ledger.liveBytes), goalBytes / REOPENS_PER_RUN);
     this.nextReopenBytes = bytesWritten + intervalBytes;
+    if (shape.reopenEveryBytes === 0) return;
+    const { goalSeconds = Number.POSITIVE_INFINITY } = this.options;
+    const withinMs = Math.min(REOPEN_WITHIN_MS, (goalSeconds * 1000) / REOPENS_PER_RUN);
+    this.nextReopenMs = performance.now() + withinMs;
   }
 
   private async compact(): Promise<void> {
@@ -280,6 +321,7 @@ export class SoakRun {
   private async open(): Promise<void> {
     this.doing = 'open';
     this.store = await this.options.open(this.options.directory);
+    this.canCompact = this.store.compact !== undefined;
   }
 
   private async close(): Promise<void> {
@@ -293,6 +335,36 @@ export class SoakRun {
     this.doing = 'close';
     await store.close();
     await restUntilCounted('closed', this.options.checkpoint, () => this.stats());
+  }
+
+  /**
+   * A full disk is nobody's fault, but what the store had acknowledged must still be there: it is
+   * opened again and compared, and only then is the run inconclusive.
+   */
+  private async judgeAfterNoRoom(
+    before: Extract<RunOutcome, { kind: 'failed' }>,
+  ): Promise<RunOutcome> {
+    const { values, ledger } = this.options;
+    try {
+      await this.open();
+      const store = this.store as StoreUnderTest;
+      const { refused } = this;
+      if (refused !== undefined && refused.kind !== 'read') {
+        const { keyNumber } = refused;
+        const found = await store.get(values.keyOf(keyNumber));
+        // The refused operation may have happened: then the oracle learns of it now.
+        if (this.check.judge(keyNumber, found) !== undefined) ledger.enter(refused);
+      }
+      await this.compare((check) => check.everyKey(store), 'checking every key after a full disk');
+      return before;
+    } catch (error) {
+      const outcome = outcomeOf(error, this.doing);
+      return outcome.kind === 'violated' || (outcome.kind === 'failed' && !isNoRoom(outcome))
+        ? outcome
+        : before;
+    } finally {
+      await this.giveUp();
+    }
   }
 
   /**

@@ -53,7 +53,7 @@ const COLUMNS: readonly Column[] = [
   ['life', ({ life }) => life],
 ];
 
-/** `samples.csv`: one line a sample; a cell is empty where nothing was measured. */
+/** `samples.csv`: one line per sample; a cell is empty where nothing was measured. */
 export class SampleFile {
   private readonly path: string;
   private last: Sample | undefined;

@@ -175,17 +175,23 @@ export function decodeFrame(bytes: Uint8Array, offset = 0, end = bytes.length): 
   if (!crcHolds(view, offset, byteLength)) {
     return { ok: false, fault: 'crc-mismatch', claimedBytes: byteLength };
   }
+  return { ok: true, byteLength, record: recordIn(bytes, view, offset, byteLength) };
+}
+
+/** The record of the valid frame at `offset`; `view` is of the same bytes. */
+export function recordIn(
+  bytes: Uint8Array,
+  view: DataView,
+  offset: number,
+  byteLength: number,
+): LogRecord {
   const keyAt = offset + HEADER_BYTES;
   const payloadAt = keyAt + headerKeyLength(view, offset);
   return {
-    ok: true,
-    byteLength,
-    record: {
-      type: headerType(view, offset),
-      txid: headerTxid(view, offset),
-      key: bytes.subarray(keyAt, payloadAt),
-      payload: bytes.subarray(payloadAt, offset + byteLength - CRC_BYTES),
-    },
+    type: headerType(view, offset),
+    txid: headerTxid(view, offset),
+    key: bytes.subarray(keyAt, payloadAt),
+    payload: bytes.subarray(payloadAt, offset + byteLength - CRC_BYTES),
   };
 }
 

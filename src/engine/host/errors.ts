@@ -16,6 +16,11 @@ export type StoreErrorCode =
   | 'TORN_TAIL'
   /** A write or a sync failed earlier; reopen to continue writing. */
   | 'WRITER_POISONED'
+  /**
+   * The path no longer leads to the directory, or the `.lock`, that this store was opened with: one
+   * of them was moved, removed or replaced. Nothing was written into what stands there now.
+   */
+  | 'STORE_MOVED'
   /** This write failed; whether it survives is unknown until the store is reopened. */
   | 'WRITE_FAILED'
   /** This sync failed; what it should have made durable may or may not be. */

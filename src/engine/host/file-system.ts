@@ -10,6 +10,8 @@ export interface FileSystem {
   list(directory: string): string[];
   /** What stands at a path (links followed), or undefined when nothing does. */
   stat(path: string): FileStat | undefined;
+  /** The absolute path without links of what stands at a path; ENOENT when nothing does. */
+  realPath(path: string): string;
   /** What is open under a descriptor, whatever its name leads to by now. */
   statDescriptor(descriptor: number): FileStat;
   /** Bytes that may still be written to the file system of this path. */

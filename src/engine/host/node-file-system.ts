@@ -29,6 +29,10 @@ export class NodeFileSystem implements FileSystem {
     return stats === undefined ? undefined : toFileStat(stats);
   }
 
+  realPath(path: string): string {
+    return fs.realpathSync.native(path);
+  }
+
   statDescriptor(descriptor: number): FileStat {
     return toFileStat(fs.fstatSync(descriptor));
   }
@@ -172,36 +176,58 @@ export class NodeFileSystem implements FileSystem {
 
   async holdLease(path: string, onCompromised: (error: Error) => void): Promise<Lease> {
     let refreshedAt = performance.now();
+    const ageMs = () => performance.now() - refreshedAt;
+    let own: fs.Stats | undefined;
+    // By its name alone a lease cannot be known: the directory may be another one by now.
+    const isOwn = (stats: fs.Stats | undefined) =>
+      own !== undefined && stats?.ino === own.ino && stats.dev === own.dev;
+    const lookAt = (target: fs.PathLike) => fs.statSync(target, { throwIfNoEntry: false });
+    const gone = () => Object.assign(new Error('the lease is another one now'), { code: 'ENOENT' });
     // The refresh is a `utimes` of the lease directory. Its time is taken before the call, so that
     // the age is never understated.
     const observedFs: typeof fs = {
       ...fs,
       mkdir: ((target: fs.PathLike, callback: fs.NoParamCallback) => {
-        fs.mkdir(target, { mode: 0o700 }, callback);
+        fs.mkdir(target, { mode: 0o700 }, (error) => {
+          if (error === null) own = lookAt(target);
+          callback(error);
+        });
       }) as typeof fs.mkdir,
       utimes: ((target: fs.PathLike, atime: Date, mtime: Date, callback: fs.NoParamCallback) => {
         const startedAt = performance.now();
+        if (!isOwn(lookAt(target))) return void setImmediate(callback, gone());
+        // Once it was stale somebody else may have had it meanwhile: its age goes on growing.
+        const wasStale = ageMs() > LEASE_STALE_MS;
         fs.utimes(target, atime, mtime, (error) => {
-          if (error === null) refreshedAt = startedAt;
+          if (error === null && !wasStale) refreshedAt = startedAt;
           callback(error);
         });
       }) as typeof fs.utimes,
+      rmdir: ((target: fs.PathLike, callback: fs.NoParamCallback) => {
+        if (own !== undefined && !isOwn(lookAt(target))) setImmediate(callback, gone());
+        else fs.rmdir(target, callback);
+      }) as typeof fs.rmdir,
+      rmdirSync: (target: fs.PathLike) => {
+        if (isOwn(lookAt(target))) fs.rmdirSync(target);
+      },
     };
-    const release = await lockfile.lock(path, {
+    // Its name among the leases of this process: another store may stand at the path by the time
+    // that this one is given back.
+    const release = await lockfile.lock(`${path}#${randomBytes(6).toString('hex')}`, {
+      lockfilePath: `${path}.lock`,
       realpath: false,
       stale: LEASE_STALE_MS,
       update: LEASE_STALE_MS / 4,
       onCompromised,
       fs: observedFs,
     });
-    return {
-      ageMs: () => performance.now() - refreshedAt,
-      release,
-    };
+    return { ageMs, release };
   }
 
   breakLease(path: string, inode: number): () => void {
     const lease = `${path}.lock`;
+    // Who takes it aside for a moment makes the one who has just made it stumble.
+    if (fs.statSync(lease, { throwIfNoEntry: false })?.ino !== inode) return () => {};
     const aside = `${lease}.broken-${randomBytes(6).toString('hex')}`;
     try {
       fs.renameSync(lease, aside);

@@ -40,11 +40,18 @@ export class PoisonLatch {
    * Closes the latch and returns the error for the operation that failed, whose outcome is unknown.
    */
   close(code: StoreErrorCode, action: string, cause: unknown): StoreError {
+    // What has closed it says more than any step that failed because of it.
+    if (cause !== undefined && cause === this.first) return this.first;
     const error = new StoreError(
       code,
       `${action} failed: ${cause instanceof Error ? cause.message : String(cause)}; whether it took effect is unknown until the store is reopened`,
       { cause, indeterminate: true },
     );
+    return this.closeWith(error);
+  }
+
+  /** The same with an error that says by itself what happened. */
+  closeWith(error: StoreError): StoreError {
     if (this.first === undefined) {
       this.first = error;
       this.onPoisoned(error);

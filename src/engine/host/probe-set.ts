@@ -1,60 +1,27 @@
 import type { StoreError } from './errors.ts';
-import {
-  NOT_TIMED,
-  nowNs,
-  type OperationKind,
-  type Probe,
-  type ProbeSource,
-  type ReadSite,
-} from './probe.ts';
+import { NOT_TIMED, nowNs, type Probe, type ProbeSource, type ReadSite } from './probe.ts';
+import type { OperationKind, StoreEvent } from './store-event.ts';
 
-/** What a get consists of. */
-type GetMethod = 'began' | 'got' | 'read' | 'crcValidated';
-type ProbeMethod = Exclude<keyof Probe, 'attach' | 'detach' | GetMethod>;
-type Listener<Method extends GetMethod> = Probe & Required<Pick<Probe, Method>>;
-type Report = (
-  a: unknown,
-  b: unknown,
-  c: unknown,
-  d: unknown,
-  e: unknown,
-  f: unknown,
-  g: unknown,
-  h: unknown,
-) => void;
+type ProbeMethod = Exclude<keyof Probe, 'attach' | 'detach'>;
+type Listener<Method extends ProbeMethod> = Probe & Required<Pick<Probe, Method>>;
 
 /** Set in the number of an operation whose parts are timed. */
 const TIMED = 1;
 
 /**
- * The probes of one store as one that cannot throw. What a get is reported with is written out,
- * method by method: through a closure that all share, V8 sees every kind of call at one place and
- * inlines none. The other methods exist only when some probe has them.
+ * The probes of one store as one that cannot throw. What a get or a put is reported with is written
+ * out, method by method: through a closure that all share, V8 sees every kind of call at one place
+ * and inlines none.
  */
 export class ProbeSet {
   errors = 0;
-  declare readonly gotMany?: NonNullable<Probe['gotMany']>;
-  declare readonly appended?: NonNullable<Probe['appended']>;
-  declare readonly batched?: NonNullable<Probe['batched']>;
-  declare readonly synced?: NonNullable<Probe['synced']>;
-  declare readonly scanned?: NonNullable<Probe['scanned']>;
-  declare readonly compacted?: NonNullable<Probe['compacted']>;
-  declare readonly opened?: NonNullable<Probe['opened']>;
-  declare readonly segmentScanned?: NonNullable<Probe['segmentScanned']>;
-  declare readonly wrote?: NonNullable<Probe['wrote']>;
-  declare readonly writeStalled?: NonNullable<Probe['writeStalled']>;
-  declare readonly sealed?: NonNullable<Probe['sealed']>;
-  declare readonly verified?: NonNullable<Probe['verified']>;
-  declare readonly backedUp?: NonNullable<Probe['backedUp']>;
-  declare readonly rotated?: NonNullable<Probe['rotated']>;
-  declare readonly corrupted?: NonNullable<Probe['corrupted']>;
-  declare readonly refused?: NonNullable<Probe['refused']>;
-  declare readonly leaseLost?: NonNullable<Probe['leaseLost']>;
-  declare readonly poisoned?: NonNullable<Probe['poisoned']>;
+  /** Undefined where no probe listens: then no event need be made. */
+  readonly event: ((event: StoreEvent) => void) | undefined;
 
   private readonly probes: readonly Probe[];
   private readonly beginners: readonly Listener<'began'>[];
   private readonly getListeners: readonly Listener<'got'>[];
+  private readonly appendListeners: readonly Listener<'appended'>[];
   private readonly readListeners: readonly Listener<'read'>[];
   private readonly crcListeners: readonly Listener<'crcValidated'>[];
   private operations = 0;
@@ -63,9 +30,11 @@ export class ProbeSet {
     this.probes = probes;
     this.beginners = listenersOf(probes, 'began');
     this.getListeners = listenersOf(probes, 'got');
+    this.appendListeners = listenersOf(probes, 'appended');
     this.readListeners = listenersOf(probes, 'read');
     this.crcListeners = listenersOf(probes, 'crcValidated');
-    for (const method of METHODS) this.guard(method);
+    const listeners = listenersOf(probes, 'event');
+    this.event = listeners.length === 0 ? undefined : (event) => this.tell(listeners, event);
   }
 
   /** Undefined for no probe at all, which is what makes an unobserved store free. */
@@ -84,14 +53,14 @@ export class ProbeSet {
       try {
         probe.attach?.({ ...source, probes: this.probes });
       } catch (error) {
-        for (const before of this.probes.slice(0, index)) this.call(() => before.detach?.());
+        for (const before of this.probes.slice(0, index)) this.detachOne(before);
         throw error;
       }
     }
   }
 
   detach(): void {
-    for (const probe of this.probes) this.call(() => probe.detach?.());
+    for (const probe of this.probes) this.detachOne(probe);
   }
 
   /** The number of a new operation. */
@@ -100,7 +69,9 @@ export class ProbeSet {
     let operation = this.operations;
     for (const probe of this.beginners) {
       try {
-        if (probe.began(this.operations, kind)) operation = this.operations + TIMED;
+        const asked: unknown = probe.began(this.operations, kind);
+        if (typeof asked === 'object') this.heed(asked);
+        else if (asked) operation = this.operations + TIMED;
       } catch {
         this.errors++;
       }
@@ -117,7 +88,8 @@ export class ProbeSet {
   ): void {
     for (const probe of this.getListeners) {
       try {
-        probe.got(operation, hit, startNs, durationNs, error);
+        const told: unknown = probe.got(operation, hit, startNs, durationNs, error);
+        if (told !== undefined) this.heed(told);
       } catch {
         this.errors++;
       }
@@ -136,7 +108,17 @@ export class ProbeSet {
   ): void {
     for (const probe of this.readListeners) {
       try {
-        probe.read(operation, site, segmentId, offset, sizeBytes, startNs, durationNs, error);
+        const told: unknown = probe.read(
+          operation,
+          site,
+          segmentId,
+          offset,
+          sizeBytes,
+          startNs,
+          durationNs,
+          error,
+        );
+        if (told !== undefined) this.heed(told);
       } catch {
         this.errors++;
       }
@@ -153,53 +135,77 @@ export class ProbeSet {
   ): void {
     for (const probe of this.crcListeners) {
       try {
-        probe.crcValidated(operation, site, ok, sizeBytes, startNs, durationNs);
+        const told: unknown = probe.crcValidated(
+          operation,
+          site,
+          ok,
+          sizeBytes,
+          startNs,
+          durationNs,
+        );
+        if (told !== undefined) this.heed(told);
       } catch {
         this.errors++;
       }
     }
   }
 
-  /**
-   * Eight fixed parameters, as many as any method has: gathering the arguments in an array would
-   * cost more than most listeners do.
-   */
-  private guard(method: ProbeMethod): void {
-    const listeners = this.probes.filter((probe) => typeof probe[method] === 'function');
-    const [only] = listeners;
-    if (only === undefined) return;
-    const report = only[method] as Report;
-    const tell: Report =
-      listeners.length === 1
-        ? (a, b, c, d, e, f, g, h) => {
-            try {
-              report.call(only, a, b, c, d, e, f, g, h);
-            } catch {
-              this.errors++;
-            }
-          }
-        : (a, b, c, d, e, f, g, h) => {
-            for (const listener of listeners) {
-              try {
-                (listener[method] as Report)(a, b, c, d, e, f, g, h);
-              } catch {
-                this.errors++;
-              }
-            }
-          };
-    Object.defineProperty(this, method, { value: tell, enumerable: true });
+  appended(
+    operation: number,
+    kind: 'put' | 'delete' | 'append',
+    frameBytes: number,
+    userBytes: number,
+    startNs: number,
+    durationNs: number,
+    error: StoreError | undefined,
+  ): void {
+    for (const probe of this.appendListeners) {
+      try {
+        const told: unknown = probe.appended(
+          operation,
+          kind,
+          frameBytes,
+          userBytes,
+          startNs,
+          durationNs,
+          error,
+        );
+        if (told !== undefined) this.heed(told);
+      } catch {
+        this.errors++;
+      }
+    }
   }
 
-  private call(use: () => void): void {
+  private tell(listeners: readonly Listener<'event'>[], event: StoreEvent): void {
+    for (const probe of listeners) {
+      try {
+        const told: unknown = probe.event(event);
+        if (told !== undefined) this.heed(told);
+      } catch {
+        this.errors++;
+      }
+    }
+  }
+
+  private detachOne(probe: Probe): void {
     try {
-      use();
+      this.heed(probe.detach?.());
     } catch {
       this.errors++;
     }
   }
+
+  /** A method that is an async function after all: what it rejects with is as if thrown at once. */
+  private heed(returned: unknown): void {
+    if (typeof (returned as PromiseLike<unknown> | null | undefined)?.then !== 'function') return;
+    Promise.resolve(returned).catch(() => {
+      this.errors++;
+    });
+  }
 }
 
-function listenersOf<Method extends GetMethod>(
+function listenersOf<Method extends ProbeMethod>(
   probes: readonly Probe[],
   method: Method,
 ): readonly Listener<Method>[] {
@@ -216,24 +222,3 @@ export function partStart(operation: number): number {
 export function partDuration(operation: number, startNs: number): number {
   return (operation & TIMED) === 0 ? NOT_TIMED : nowNs() - startNs;
 }
-
-const METHODS: readonly ProbeMethod[] = [
-  'gotMany',
-  'appended',
-  'batched',
-  'synced',
-  'scanned',
-  'compacted',
-  'opened',
-  'segmentScanned',
-  'wrote',
-  'writeStalled',
-  'sealed',
-  'verified',
-  'backedUp',
-  'rotated',
-  'corrupted',
-  'refused',
-  'leaseLost',
-  'poisoned',
-];

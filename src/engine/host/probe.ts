@@ -1,33 +1,14 @@
 import type { StoreError } from './errors.ts';
+import type { OperationKind, StoreEvent } from './store-event.ts';
 
 /** Why a frame is being read. */
 export type ReadSite = 'get' | 'scan' | 'compact' | 'verify' | 'seal';
 
 /**
- * What a caller asked for. Everything read and checked on its behalf carries the operation's
- * number.
- */
-export type OperationKind =
-  | 'get'
-  | 'getMany'
-  | 'put'
-  | 'delete'
-  | 'batch'
-  | 'append'
-  | 'sync'
-  | 'scan'
-  | 'open'
-  | 'compact'
-  | 'seal'
-  | 'verify'
-  | 'backup';
-
-export type RefusedKind = OperationKind | 'rotate';
-
-/**
  * The narrow interface through which the engine reports what it did. Every method but `attach` and
- * `began` is called after the fact, with flat arguments, so that an adapter need not allocate and
- * the engine need not wait.
+ * `began` is called after the fact. Five events are so frequent that they come as flat arguments,
+ * and nothing is made for them; everything else comes as one object to `event`, whose `kind` says
+ * what happened.
  *
  * Times are nanoseconds of the monotonic clock (`performance.now() * 1e6`), read only while a probe
  * is set. Gets, and the parts of any operation (`read`, `crcValidated`), are timed only where some
@@ -36,7 +17,8 @@ export type RefusedKind = OperationKind | 'rotate';
  * lowest bit says whether parts are timed, the rest (`operationKey`) names it from `began` to its
  * last event.
  *
- * A probe that throws never breaks a read or a write: the engine counts it (`stats().probeErrors`).
+ * A probe that throws, or whose method returns a promise that is rejected, never breaks a read or a
+ * write: the engine counts it (`stats().probeErrors`).
  */
 export interface Probe {
   /** The store this probe will hear of, before it is opened. */
@@ -58,15 +40,6 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
-  /** Many gets at once; after an error, those that were read before it are the hits. */
-  gotMany?(
-    operation: number,
-    hits: number,
-    misses: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
   /** A put, a delete or an append of a Raw record. */
   appended?(
     operation: number,
@@ -76,70 +49,6 @@ export interface Probe {
     startNs: number,
     durationNs: number,
     error: StoreError | undefined,
-  ): void;
-  /**
-   * A batch; after an error, what was appended before it. `userBytes` are keys and values,
-   * `frameBytes` the frames.
-   */
-  batched?(
-    operation: number,
-    puts: number,
-    deletes: number,
-    frameBytes: number,
-    userBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /** One sync, for `waiters` callers. */
-  synced?(
-    operation: number,
-    waiters: number,
-    sizeBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /** A scan, an export or the taking up of a reader, when it ended: `records` were read. */
-  scanned?(
-    operation: number,
-    records: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /**
-   * One merge, or a `compactTo`: bytes of frames that went in, and that came out. `aborted` by its
-   * caller's signal or a close: it has changed nothing.
-   */
-  compacted?(
-    operation: number,
-    outcome: 'ok' | 'aborted' | 'failed',
-    inputBytes: number,
-    outputBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /**
-   * An opening, or an attempt at one (`snapshot`: of a lock-free reader). `truncatedBytes` were cut
-   * off.
-   */
-  opened?(
-    operation: number,
-    outcome: 'created' | 'clean' | 'recovered' | 'snapshot' | 'failed',
-    truncatedBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /** One segment of an opening. */
-  segmentScanned?(
-    operation: number,
-    segmentId: number,
-    sizeBytes: number,
-    startNs: number,
-    durationNs: number,
   ): void;
 
   /** One pread of a segment. `sizeBytes` were read, also before an error. */
@@ -153,8 +62,6 @@ export interface Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void;
-  /** One write call, or one vector of them. */
-  wrote?(operation: number, segmentId: number, offset: number, sizeBytes: number): void;
   /** One checksum, over the `sizeBytes` of a whole frame; `ok` is whether it held. */
   crcValidated?(
     operation: number,
@@ -165,65 +72,8 @@ export interface Probe {
     durationNs: number,
   ): void;
 
-  /**
-   * A write that had to wait: for a sync before it could go on, or in a sync for the merges that it
-   * outran.
-   */
-  writeStalled?(
-    reason: 'rotation' | 'unsynced-records' | 'compaction',
-    startNs: number,
-    durationNs: number,
-  ): void;
-  /**
-   * A seal file was written, or could not be; `sealBytes` is 0 where it was given up for a close.
-   */
-  sealed?(
-    operation: number,
-    segmentId: number,
-    sealBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /**
-   * A scrub. `damagedRanges` is 0 unless the outcome is `damaged`. `aborted` by its caller's signal
-   * or a close, and then without an error.
-   */
-  verified?(
-    operation: number,
-    outcome: 'ok' | 'damaged' | 'aborted' | 'failed',
-    records: number,
-    scannedBytes: number,
-    damagedRanges: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /** A backup; bytes of segments that it linked and copied, those that the target had left out. */
-  backedUp?(
-    operation: number,
-    linkedBytes: number,
-    copiedBytes: number,
-    startNs: number,
-    durationNs: number,
-    error: StoreError | undefined,
-  ): void;
-  /** A segment was full or `rotate` was called, and appends go on in a new one. */
-  rotated?(sealedSegmentId: number, newSegmentId: number): void;
-  /**
-   * Damage was met, with segment, offset and reason in the error; the call that met it may throw
-   * another.
-   */
-  corrupted?(error: StoreError): void;
-  /**
-   * An operation that was not begun, because an earlier failure has ended writing. `rotate` is
-   * never begun as one.
-   */
-  refused?(kind: RefusedKind, error: StoreError): void;
-  /** The lease beside the kernel lock was lost; `fatal` when there is no kernel lock. */
-  leaseLost?(fatal: boolean): void;
-  /** The writer refuses all writes from here on, because of this error. Once an opening at most. */
-  poisoned?(error: StoreError): void;
+  /** The end of any other operation, or anything else that happened. */
+  event?(event: StoreEvent): void;
 }
 
 /** What a probe may ask of the store it is attached to. State is pulled, not pushed. */
@@ -244,6 +94,8 @@ export interface ProbeGauges {
   readonly poolMisses: number;
   readonly poolEvictions: number;
   readonly poisoned: boolean;
+  /** As in `LogStats`; undefined for a reader, which takes no lock. */
+  readonly kernelLock: boolean | undefined;
   readonly sealedSegments: number;
   readonly segmentBytes: number;
   /** Bytes of the frames that the keydir points to. */

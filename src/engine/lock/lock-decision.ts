@@ -36,12 +36,22 @@ export function isOwnerRecord(value: unknown): value is OwnerRecord {
     typeof host === 'string' &&
     [record.processStart, record.bootId, record.pidNamespace].every(
       (text) => text === null || typeof text === 'string',
-    )
+    ) &&
+    isThread(record.thread ?? null)
   );
 }
 
+function isThread(value: unknown): boolean {
+  if (value === null) return true;
+  const { id, start } = value as { id?: unknown; start?: unknown };
+  return Number.isSafeInteger(id) && (id as number) >= 0 && typeof start === 'string';
+}
+
 export interface LeaseEvidence {
-  /** Undefined when nobody holds one. `stale` when it was not refreshed for the stale interval. */
+  /**
+   * Undefined when nobody holds one. `stale` when it was not refreshed for the stale interval, or
+   * when its time is that far in the future: the clock of whoever refreshes it agrees with ours.
+   */
   readonly lease: { readonly inode: number; readonly stale: boolean } | undefined;
   readonly record: OwnerRecord | undefined;
   readonly self: ProcessIdentity;
@@ -54,6 +64,8 @@ export interface LeaseEvidence {
    * unknown.
    */
   readonly startOfRecordedPid: string | null | undefined;
+  /** The same for the recorded thread of it; undefined also where none is recorded. */
+  readonly startOfRecordedThread: string | null | undefined;
 }
 
 /**
@@ -73,35 +85,54 @@ export function decideLease(evidence: LeaseEvidence): LeaseDecision {
   // Device numbers mean something on one running kernel only; inodes are the file system's own.
   const isCopy = record.inode !== sentinel.inode || (sameBoot && record.device !== sentinel.device);
   if (isCopy) return 'dead';
+  // One kernel, one file, and the lock that its holder had on it is ours: in whatever namespace
+  // that process lived, it lives no more, or has given the lock back.
+  if (sameBoot && record.kernelLock && evidence.kernelLockHeld) return 'dead';
   if (sameBoot && record.pidNamespace !== null && record.pidNamespace === self.pidNamespace) {
-    if (record.kernelLock && evidence.kernelLockHeld) return 'dead';
     // A lease that is not the record's is of somebody who has not written a record yet.
     const isItsLease = record.leaseInode === null || record.leaseInode === lease.inode;
-    return isItsLease && isGone(record, evidence.startOfRecordedPid) ? 'dead' : 'held';
+    return isItsLease && isGone(record, evidence) ? 'dead' : 'held';
   }
   const rebooted = record.bootId !== null && self.bootId !== null && record.bootId !== self.bootId;
   return rebooted && record.host === self.host ? 'dead' : 'held';
 }
 
-/** Does the process that wrote the record exist no more? Unknown is no. */
-export function isGone(record: OwnerRecord, startNow: string | null | undefined): boolean {
-  if (startNow === undefined) return false;
-  return startNow === null || (record.processStart !== null && startNow !== record.processStart);
+type Starts = Pick<LeaseEvidence, 'startOfRecordedPid' | 'startOfRecordedThread'>;
+
+/** Does the process, or the thread, that wrote the record exist no more? Unknown is no. */
+export function isGone(record: OwnerRecord, now: Starts): boolean {
+  return (
+    hasEnded(record.processStart, now.startOfRecordedPid) ||
+    hasEnded(record.thread?.start ?? null, now.startOfRecordedThread)
+  );
 }
 
-/**
- * The process to name as the holder of a lock that somebody holds; undefined when the record is of
- * somebody before.
- */
+function hasEnded(start: string | null, now: string | null | undefined): boolean {
+  if (now === undefined) return false;
+  return now === null || (start !== null && now !== start);
+}
+
+/** Whom to name as the holder of a lock that somebody holds. */
+export interface NamedHolder {
+  readonly record: OwnerRecord;
+  /** Its pid means a process that can be seen from here. */
+  readonly isInThisNamespace: boolean;
+  readonly isThisProcess: boolean;
+}
+
+/** Undefined when the record is of somebody before. */
 export function holderNamedBy(
   record: OwnerRecord | undefined,
   self: ProcessIdentity,
-  startOfRecordedPid: string | null | undefined,
-): OwnerRecord | undefined {
+  now: Starts,
+): NamedHolder | undefined {
   if (record === undefined || record.released) return undefined;
-  const isHere =
+  const isInThisNamespace =
     record.bootId === self.bootId &&
     record.pidNamespace === self.pidNamespace &&
     record.host === self.host;
-  return isHere && isGone(record, startOfRecordedPid) ? undefined : record;
+  if (isInThisNamespace && isGone(record, now)) return undefined;
+  const isThisProcess =
+    isInThisNamespace && record.pid === self.pid && record.processStart === self.processStart;
+  return { record, isInThisNamespace, isThisProcess };
 }

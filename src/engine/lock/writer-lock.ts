@@ -2,12 +2,14 @@ import { join } from 'node:path';
 import { readSlots, type Slot, SlotWriter } from '../format/slot-file.ts';
 import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, LEASE_STALE_MS, type Lease } from '../host/file-system.ts';
-import { currentProcess, startOfProcess } from '../host/host-identity.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
+import { currentProcess, startOfProcess, startOfThread } from '../host/host-identity.ts';
 import {
   decideLease,
   holderNamedBy,
   isOwnerRecord,
   type LeaseEvidence,
+  type NamedHolder,
   type OwnerRecord,
 } from './lock-decision.ts';
 
@@ -31,7 +33,10 @@ export interface AcquireOptions {
    * opening must still see that no foreign writer came.
    */
   readonly readMarkNonce: () => Buffer | undefined;
-  /** The lease was lost. Fatal to the writer only when no kernel lock is held. */
+  /**
+   * The lease was lost. Fatal to the writer only when no kernel lock is held, or when the directory
+   * or `.lock` is another one: then the error is `STORE_MOVED`.
+   */
   readonly onLeaseLost: (error: Error, fatal: boolean) => void;
 }
 
@@ -40,10 +45,13 @@ export class WriterLock {
    * Does a slot of `.lock` carry the nonce of the mark? If not, a foreign writer was here since.
    */
   readonly witnessed: boolean;
+  /** Is the kernel lock ours? Without it only the lease keeps others out. */
+  readonly kernelLock: boolean;
+  /** What this lock is on. */
+  readonly held: HeldDirectory;
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
   private readonly slots: SlotWriter;
-  private readonly kernelLock: boolean;
   private lease: Lease | undefined;
   private record: OwnerRecord | undefined;
   private isMarked = false;
@@ -51,11 +59,13 @@ export class WriterLock {
 
   private constructor(
     fileSystem: FileSystem,
+    held: HeldDirectory,
     descriptor: number,
     slots: SlotWriter,
     kernelLock: boolean,
     witnessed: boolean,
   ) {
+    this.held = held;
     this.fileSystem = fileSystem;
     this.descriptor = descriptor;
     this.slots = slots;
@@ -74,9 +84,8 @@ export class WriterLock {
       const records = readRecords(fileSystem, path);
       const newest = records.newest?.record;
       const self = currentProcess(fileSystem);
-      const startOfRecordedPid =
-        newest === undefined ? null : startOfProcess(fileSystem, newest.pid);
-      const holder = holderNamedBy(newest, self, startOfRecordedPid);
+      const starts = startsNow(fileSystem, newest);
+      const holder = holderNamedBy(newest, self, starts);
       if (kernelLockResult === 'busy') throw lockedError(directory, holder);
       const kernelLock = kernelLockResult === 'locked';
       const markNonce = options.readMarkNonce()?.toString('hex');
@@ -84,6 +93,9 @@ export class WriterLock {
       const witness = records.all.findLast(({ record }) => record.nonce === markNonce);
 
       const sentinel = fileSystem.statDescriptor(descriptor);
+      const held = new HeldDirectory(fileSystem, path, sentinel);
+      // Whoever replaced the file since it was opened may have locked the new one.
+      if (held.fileObjection() !== undefined) throw lockedError(directory, undefined);
       const leaseSeen = seeLease(fileSystem, path);
       const decision = decideLease({
         lease: leaseSeen,
@@ -91,7 +103,7 @@ export class WriterLock {
         self,
         sentinel,
         kernelLockHeld: kernelLock,
-        startOfRecordedPid,
+        ...starts,
       });
       const { device, inode } = sentinel;
       const nonce = options.nonce.toString('hex');
@@ -111,7 +123,14 @@ export class WriterLock {
         witness?.slot,
         records.newest?.slot.sequence ?? 0,
       );
-      const lock = new WriterLock(fileSystem, descriptor, slots, kernelLock, witness !== undefined);
+      const lock = new WriterLock(
+        fileSystem,
+        held,
+        descriptor,
+        slots,
+        kernelLock,
+        witness !== undefined,
+      );
       // With the kernel lock in hand a lease that is not somebody's on another host gets its record
       // first: dying in between then leaves a lease whose dead holder can be proved. Without it
       // another process may be doing the same right now, and writing over its record could make it
@@ -124,8 +143,10 @@ export class WriterLock {
           : undefined;
       try {
         lease = await takeLease(options, path, holder, (error) => {
-          lock.isLost = !kernelLock;
-          options.onLeaseLost(error, lock.isLost);
+          // With the kernel lock it tells of somebody else's files, or of nothing that matters.
+          const objection = held.objection();
+          lock.isLost = !kernelLock || objection !== undefined;
+          options.onLeaseLost(objection ?? error, lock.isLost);
         });
       } finally {
         removeBroken?.();
@@ -168,7 +189,10 @@ export class WriterLock {
    * durable.
    */
   stillHeld(): boolean {
-    return this.kernelLock || (this.lease !== undefined && this.lease.ageMs() <= LEASE_STALE_MS);
+    if (this.kernelLock) return true;
+    // Whoever has taken it meanwhile may have given it back: once lost, it is not ours again.
+    if (this.lease === undefined || this.lease.ageMs() > LEASE_STALE_MS) this.isLost = true;
+    return !this.isLost;
   }
 
   /** A mark with our nonce is on disk: no other slot has to be spared any more. */
@@ -189,6 +213,11 @@ export class WriterLock {
   }
 }
 
+/** Why a writer without the kernel lock ends: somebody else may hold the lease by now. */
+export function leaseLost(): Error {
+  return new Error(`its lease was not refreshed for ${LEASE_STALE_MS / 1000} s`);
+}
+
 function leasePath(path: string): string {
   return `${path}.lock`;
 }
@@ -196,7 +225,19 @@ function leasePath(path: string): string {
 function seeLease(fileSystem: FileSystem, path: string): LeaseEvidence['lease'] {
   const stat = fileSystem.stat(leasePath(path));
   if (stat === undefined) return undefined;
-  return { inode: stat.inode, stale: stat.modifiedMs < Date.now() - LEASE_STALE_MS };
+  return { inode: stat.inode, stale: Math.abs(Date.now() - stat.modifiedMs) > LEASE_STALE_MS };
+}
+
+function startsNow(
+  fileSystem: FileSystem,
+  record: OwnerRecord | undefined,
+): Pick<LeaseEvidence, 'startOfRecordedPid' | 'startOfRecordedThread'> {
+  if (record === undefined) return { startOfRecordedPid: null, startOfRecordedThread: null };
+  const { pid, thread } = record;
+  return {
+    startOfRecordedPid: startOfProcess(fileSystem, pid),
+    startOfRecordedThread: thread ? startOfThread(fileSystem, pid, thread.id) : undefined,
+  };
 }
 
 /** Does a slot of `.lock` carry this nonce? For a reader, which takes no lock. */
@@ -249,28 +290,43 @@ function readRecords(
   return { all, newest: all[0] };
 }
 
+const LEASE_ATTEMPTS = 5;
+
 async function takeLease(
   options: AcquireOptions,
   path: string,
-  record: OwnerRecord | undefined,
+  holder: NamedHolder | undefined,
   onLost: (error: Error) => void,
 ): Promise<Lease> {
-  try {
-    return await options.fileSystem.holdLease(path, onLost);
-  } catch (error) {
-    if (errnoOf(error) === 'ELOCKED') throw lockedError(options.directory, record);
-    throw error;
+  const { fileSystem, directory } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fileSystem.holdLease(path, onLost);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'ELOCKED') throw lockedError(directory, holder);
+      // Somebody who opens at the same moment took it aside while it was being made.
+      if (errno !== 'ENOENT' || fileSystem.stat(path) === undefined) throw error;
+      if (attempt === LEASE_ATTEMPTS) throw lockedError(directory, holder);
+    }
   }
 }
 
-function lockedError(directory: string, record: OwnerRecord | undefined): StoreError {
-  const holder =
-    record === undefined
-      ? 'another process'
-      : `process ${record.pid}${record.pid === process.pid ? ' (this one)' : ''} on ${record.host}`;
+function lockedError(directory: string, holder: NamedHolder | undefined): StoreError {
   return new StoreError(
     'STORE_LOCKED',
-    `${directory} is open for writing in ${holder}; close it there, or read without the lock through openReader`,
-    { path: directory, ...(record === undefined ? {} : { holderPid: record.pid }) },
+    `${directory} is open for writing in ${describeHolder(holder)}; close it there, or read without the lock through openReader`,
+    { path: directory, ...(holder === undefined ? {} : { holderPid: holder.record.pid }) },
   );
+}
+
+function describeHolder(holder: NamedHolder | undefined): string {
+  if (holder === undefined) return 'another process';
+  const { record, isInThisNamespace, isThisProcess } = holder;
+  const which = isThisProcess
+    ? ' (this one)'
+    : isInThisNamespace
+      ? ''
+      : ', as its own host or container numbers it,';
+  return `process ${record.pid}${which} on ${record.host}`;
 }

@@ -1,5 +1,5 @@
-import type { FileSystem } from '../host/file-system.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import {
   openToScan,
@@ -14,33 +14,17 @@ import {
  * whatever merges do since.
  */
 export class LogScans implements ScanWatcher {
-  private readonly fileSystem: FileSystem;
-  private readonly directory: string;
+  private readonly files: StoreFiles;
   private readonly probe: ProbeSet | undefined;
   private readonly running = new Set<RunningScan>();
-  private descriptors = 0;
 
-  constructor(fileSystem: FileSystem, directory: string, probe: ProbeSet | undefined) {
-    this.fileSystem = fileSystem;
-    this.directory = directory;
+  constructor(files: StoreFiles, probe: ProbeSet | undefined) {
+    this.files = files;
     this.probe = probe;
   }
 
-  /** Files held open. */
-  get descriptorCount(): number {
-    return this.descriptors;
-  }
-
-  /**
-   * Counts what others hold open who read the log beside it: 1 for each file that is opened, and -1
-   * when it is closed.
-   */
-  count(change: 1 | -1): void {
-    this.descriptors += change;
-  }
-
   scan(segments: readonly LogSegment[]): Generator<ScannedRecord> {
-    return scanSegments(this.fileSystem, this.directory, segments, this.probe, this);
+    return scanSegments(this.files, segments, this.probe, this);
   }
 
   began(scan: RunningScan): void {
@@ -59,8 +43,7 @@ export class LogScans implements ScanWatcher {
     for (const { segments, next, opened } of this.running) {
       for (const { segmentId, sizeBytes } of segments.slice(next)) {
         if (sizeBytes === 0 || opened.has(segmentId) || !segmentIds.includes(segmentId)) continue;
-        opened.set(segmentId, openToScan(this.fileSystem, this.directory, segmentId));
-        this.descriptors++;
+        opened.set(segmentId, openToScan(this.files, segmentId));
       }
     }
   }

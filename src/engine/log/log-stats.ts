@@ -1,9 +1,7 @@
-import type { ProbeSet } from '../host/probe-set.ts';
-import type { PoolStats, SegmentReader } from '../segment/segment-reader.ts';
-import type { LogScans } from './log-scans.ts';
-import type { LogSync } from './log-sync.ts';
-import type { LogWriter } from './log-writer.ts';
-import type { SegmentSealer } from './segment-sealer.ts';
+import type { PoolStats } from '../segment/segment-reader.ts';
+
+/** The lock, two of the mark, two of the active segment. */
+export const OWN_DESCRIPTORS = 5;
 
 export interface LogStats extends PoolStats {
   readonly segments: number;
@@ -21,46 +19,10 @@ export interface LogStats extends PoolStats {
   readonly syncWaiters: number;
   /** Wall-clock milliseconds; undefined before the first sync. */
   readonly lastSyncedAtMs: number | undefined;
+  /**
+   * Does a kernel lock keep other writers out? False where the native addon or the file system has
+   * none: then only the lease does, which a writer that is stopped for ten seconds loses.
+   */
+  readonly kernelLock: boolean;
   readonly probeErrors: number;
-}
-
-/** What of an open log is counted. */
-export interface CountedLog {
-  readonly writer: LogWriter;
-  readonly syncs: LogSync;
-  readonly sealer: SegmentSealer;
-  readonly reader: SegmentReader;
-  readonly scans: LogScans;
-  /** Files that a merge holds open. */
-  readonly mergeDescriptors: number;
-  readonly probe: ProbeSet | undefined;
-}
-
-/** The lock, two of the mark, two of the active segment. */
-const OWN_DESCRIPTORS = 5;
-
-/** The state of a log as it is now; `isClosing` once `close` was called. */
-export function countLog(log: CountedLog, isClosing: boolean): LogStats {
-  const { writer, syncs, sealer, reader, scans } = log;
-  const pool = reader.poolStats;
-  return {
-    ...pool,
-    segments: writer.sealed.length + 1,
-    sealedBytes: writer.sealed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    activeBytes: writer.active.sizeBytes,
-    openDescriptors: isClosing
-      ? 0
-      : OWN_DESCRIPTORS +
-        2 * syncs.sealingCount +
-        sealer.descriptorCount +
-        pool.pooledDescriptors +
-        scans.descriptorCount +
-        log.mergeDescriptors,
-    unwrittenSeals: syncs.sealingCount + sealer.pendingCount,
-    unsyncedRecords: writer.unsyncedRecords,
-    unsyncedBytes: writer.unsyncedBytes,
-    syncWaiters: syncs.waiterCount,
-    lastSyncedAtMs: syncs.lastSyncedAtMs,
-    probeErrors: log.probe?.errors ?? 0,
-  };
 }

@@ -1,21 +1,17 @@
 import { SLOT_COUNT } from '../format/slot-file.ts';
 import { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import { observed } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { DurableMarkWriter } from '../lock/durable-mark.ts';
 import type { LogHoldings } from '../lock/log-holdings.ts';
-import type { WriterLock } from '../lock/writer-lock.ts';
+import { leaseLost, type WriterLock } from '../lock/writer-lock.ts';
 import type { SegmentWriter } from '../segment/segment-writer.ts';
 import { GroupCommit } from './group-commit.ts';
-
-/** A place in the log, and the txid that the record there has or will have. */
-export interface LogPosition {
-  readonly segmentId: number;
-  readonly offset: number;
-  readonly nextTxid: number;
-}
+import type { LogPosition, LogTail } from './log-tail.ts';
+import type { SegmentSealer } from './segment-sealer.ts';
 
 interface SealedSegment {
   readonly writer: SegmentWriter;
@@ -33,16 +29,13 @@ export interface LogSyncOptions {
   readonly lock: WriterLock;
   readonly latch: PoisonLatch;
   readonly probe: ProbeSet | undefined;
-  /** The log's present end. */
-  readonly end: () => LogPosition;
-  /** The segment being appended to. */
-  readonly active: () => SegmentWriter;
-  readonly start: LogPosition;
+  /** As an opening has found it, and made it durable. */
+  readonly tail: LogTail;
   /**
-   * Told of a segment once it, its name, the name of the next one and the mark behind it are
+   * Is given a segment once it, its name, the name of the next one and the mark behind it are
    * durable.
    */
-  readonly onSealed: (segmentId: number, sizeBytes: number) => void;
+  readonly sealer: SegmentSealer;
 }
 
 /**
@@ -66,13 +59,25 @@ export class LogSync {
 
   constructor(options: LogSyncOptions) {
     this.options = options;
-    this.position = options.start;
+    this.position = options.tail.end;
     this.commits = new GroupCommit((waiters) => this.commit(waiters));
   }
 
   /** Everything before this position is on stable storage. */
   get durable(): LogPosition {
     return this.position;
+  }
+
+  get unsyncedRecords(): number {
+    return this.options.tail.nextTxid - this.position.nextTxid;
+  }
+
+  get unsyncedBytes(): number {
+    const { segmentId, offset } = this.position;
+    return this.options.tail.segments.reduce((sum, segment) => {
+      if (segment.segmentId < segmentId) return sum;
+      return sum + segment.sizeBytes - (segment.segmentId === segmentId ? offset : 0);
+    }, 0);
   }
 
   get waiterCount(): number {
@@ -113,7 +118,8 @@ export class LogSync {
     // A sealed segment stays in the list until the mark that follows its sync is durable, too.
     if (this.sealed.length === 0 && !this.directoryIsBehind) return;
     this.block('rotation', () => {
-      this.syncSealed();
+      const sealed = this.syncSealed();
+      this.checkHeld(sealed);
       const last = this.sealed.at(-1);
       if (last !== undefined) this.advance(last.end);
       this.options.mark.sync();
@@ -123,10 +129,12 @@ export class LogSync {
   /** Blocks until everything appended so far is durable. */
   syncNow(): void {
     this.block('unsynced-records', () => {
-      const end = this.options.end();
+      const end = this.options.tail.end;
       const sealing = this.sealed.length > 0;
-      this.syncSealed();
-      this.options.fileSystem.dataSync(this.options.active().appendDescriptor);
+      const active = this.options.tail.active;
+      const sealed = this.syncSealed();
+      this.options.fileSystem.dataSync(active.appendDescriptor);
+      this.checkHeld([...sealed, active]);
       this.advance(end);
       if (sealing) this.options.mark.sync();
     });
@@ -156,8 +164,8 @@ export class LogSync {
     await this.commits.join();
     const { mark, latch } = this.options;
     latch.check();
-    this.checkLock();
-    const { segmentId, offset, nextTxid } = this.options.end();
+    this.checkHeld([this.options.tail.active]);
+    const { segmentId, offset, nextTxid } = this.options.tail.end;
     try {
       mark.write(segmentId, offset, nextTxid, true);
       await mark.syncAsync();
@@ -181,25 +189,37 @@ export class LogSync {
   }
 
   private async commit(waiters: number): Promise<void> {
-    const { fileSystem, directory, latch, mark, probe } = this.options;
+    const { latch, probe } = this.options;
     latch.check();
-    const end = this.options.end();
+    const end = this.options.tail.end;
     const sealed = [...this.sealed];
+    const active = this.options.tail.active;
     if (sealed.length === 0 && samePosition(end, this.position)) {
-      this.checkLock();
+      this.checkHeld([active]);
       return;
     }
-    const active = this.options.active();
     const directoryChanges = this.directoryChanges;
-    const unsyncedBytes =
+    const syncedBytes =
       end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
-    const operation = probe?.begin('sync') ?? 0;
-    const startNs = probe?.synced === undefined ? 0 : nowNs();
-    let failure: StoreError | undefined;
+    const work = () => this.syncTo(end, sealed, active, directoryChanges);
+    await observed(probe, 'sync', { waiters, syncedBytes }, work);
+  }
+
+  /** Makes the log durable up to `end`, where the active segment was when these were the sealed. */
+  private async syncTo(
+    end: LogPosition,
+    sealed: readonly SealedSegment[],
+    active: SegmentWriter,
+    directoryChanges: number,
+  ): Promise<void> {
+    const { fileSystem, directory, latch, mark } = this.options;
+    let done = false;
     this.inFlight = new Set([...sealed.map(({ writer }) => writer), active]);
+    const synced = [active];
     try {
       for (const segment of sealed) {
         if (segment.durable) continue;
+        synced.push(segment.writer);
         await fileSystem.dataSyncAsync(segment.writer.syncDescriptor);
         latch.check();
         segment.durable = true;
@@ -212,40 +232,41 @@ export class LogSync {
         await fileSystem.directorySyncAsync(directory);
         this.directoryChangesSynced = directoryChanges;
       }
-      // A write that failed in the meantime, or a lease that ran out: nothing is acknowledged any
-      // more.
+      // A write that failed in the meantime, a lease that ran out, a directory that is another one:
+      // nothing is acknowledged any more.
       latch.check();
-      this.checkLock();
+      this.checkHeld(synced);
       this.advance(end);
       if (sealed.length > 0) await mark.syncAsync();
       latch.check();
+      done = true;
     } catch (error) {
-      failure = error instanceof StoreError ? error : latch.close('SYNC_FAILED', 'the sync', error);
-      throw failure;
+      throw error instanceof StoreError ? error : latch.close('SYNC_FAILED', 'the sync', error);
     } finally {
       this.inFlight = new Set();
-      this.closeDurable(failure === undefined);
-      probe?.synced?.(operation, waiters, unsyncedBytes, startNs, nowNs() - startNs, failure);
+      this.closeDurable(done);
     }
   }
 
   /**
-   * Closes the latch when the lock may be somebody else's by now: then nothing may be acknowledged.
+   * Closes the latch when the lock may be somebody else's by now, or when a name does not lead to
+   * what was synced: then nothing may be acknowledged.
    */
-  private checkLock(): void {
+  private checkHeld(writers: readonly SegmentWriter[]): void {
     const { lock, latch } = this.options;
-    if (lock.stillHeld()) return;
-    throw latch.close(
-      'SYNC_FAILED',
-      'keeping the writer lock',
-      new Error('it was not refreshed in time'),
-    );
+    if (!lock.stillHeld()) {
+      throw latch.close('SYNC_FAILED', 'keeping the writer lock', leaseLost());
+    }
+    // The names of segments speak for the directory: two looks where one segment was synced.
+    let objection = lock.held.fileObjection();
+    for (const writer of writers) objection ??= writer.objection();
+    if (objection !== undefined) throw latch.closeWith(objection);
   }
 
   /** Runs a sync on the caller's time, which is a stall that somebody will want to see. */
   private block(reason: 'rotation' | 'unsynced-records', sync: () => void): void {
     const { probe, latch } = this.options;
-    const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
+    const startNs = probe?.event === undefined ? 0 : nowNs();
     let done = false;
     try {
       sync();
@@ -255,20 +276,24 @@ export class LogSync {
     } finally {
       this.closeDurable(done);
     }
-    probe?.writeStalled?.(reason, startNs, nowNs() - startNs);
+    probe?.event?.({ kind: 'writeStalled', reason, startNs, durationNs: nowNs() - startNs });
   }
 
-  private syncSealed(): void {
+  /** Returns the segments that were not durable before. */
+  private syncSealed(): SegmentWriter[] {
     const { fileSystem, directory } = this.options;
+    const synced: SegmentWriter[] = [];
     for (const segment of this.sealed) {
       if (segment.durable) continue;
       fileSystem.dataSync(segment.writer.appendDescriptor);
       segment.durable = true;
+      synced.push(segment.writer);
     }
     if (this.directoryIsBehind) {
       fileSystem.directorySync(directory);
       this.directoryChangesSynced = this.directoryChanges;
     }
+    return synced;
   }
 
   /**
@@ -286,7 +311,7 @@ export class LogSync {
     this.sealed = this.sealed.filter(({ writer, durable }) => {
       if (!durable || this.inFlight.has(writer)) return true;
       writer.close();
-      if (marked) this.options.onSealed(writer.segmentId, writer.sizeBytes);
+      if (marked) this.options.sealer.add(writer);
       return false;
     });
   }

@@ -1,13 +1,13 @@
 import { MAX_SEGMENT_ID, RecordType } from '../format/format.ts';
 import { frameBytes, type RecordRef } from '../format/frame.ts';
 import { StoreError } from '../host/errors.ts';
+import { Observation } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { MAX_UNSYNCED_RECORDS } from '../recovery/recovery.ts';
-import type { LogSegment } from '../segment/segment-list.ts';
-import type { SegmentWriter } from '../segment/segment-writer.ts';
-import type { LogPosition, LogSync } from './log-sync.ts';
+import type { LogSync } from './log-sync.ts';
+import type { LogTail } from './log-tail.ts';
 
 /** One record to append. */
 export interface Append {
@@ -20,12 +20,9 @@ export interface LogWriterOptions {
   readonly directory: string;
   readonly segmentBytes: number;
   readonly latch: PoisonLatch;
-  readonly syncs: LogSync;
   readonly probe: ProbeSet | undefined;
-  /** Ascending. */
-  readonly sealed: readonly LogSegment[];
-  readonly active: SegmentWriter;
-  readonly nextTxid: number;
+  readonly tail: LogTail;
+  readonly syncs: LogSync;
 }
 
 /** What a probe calls the append of one record, by its type. */
@@ -37,66 +34,20 @@ export const APPEND_KINDS = ['append', 'put', 'delete'] as const;
  * callers have checked that the log is open and not poisoned; a write that fails closes the latch.
  */
 export class LogWriter {
-  private readonly options: LogWriterOptions;
-  private readonly latch: PoisonLatch;
-  private readonly syncs: LogSync;
-  private readonly probe: ProbeSet | undefined;
+  private readonly directory: string;
   private readonly segmentBytes: number;
-  private sealedSegments: readonly LogSegment[];
-  private activeSegment: SegmentWriter;
-  private nextTxid: number;
+  private readonly latch: PoisonLatch;
+  private readonly probe: ProbeSet | undefined;
+  private readonly tail: LogTail;
+  private readonly syncs: LogSync;
 
-  constructor(options: LogWriterOptions) {
-    this.options = options;
-    this.latch = options.latch;
-    this.syncs = options.syncs;
-    this.probe = options.probe;
-    this.segmentBytes = options.segmentBytes;
-    this.sealedSegments = options.sealed;
-    this.activeSegment = options.active;
-    this.nextTxid = options.nextTxid;
-  }
-
-  /** The segment being appended to. */
-  get active(): SegmentWriter {
-    return this.activeSegment;
-  }
-
-  /** Those that are final, ascending. */
-  get sealed(): readonly LogSegment[] {
-    return this.sealedSegments;
-  }
-
-  /** All of them as they are now, ascending; the last is the active one. */
-  get segments(): LogSegment[] {
-    const { segmentId, sizeBytes } = this.activeSegment;
-    return [...this.sealedSegments, { segmentId, sizeBytes }];
-  }
-
-  /** Where the next record goes. */
-  get end(): LogPosition {
-    const { segmentId, sizeBytes } = this.activeSegment;
-    return { segmentId, offset: sizeBytes, nextTxid: this.nextTxid };
-  }
-
-  get unsyncedRecords(): number {
-    return this.nextTxid - this.syncs.durable.nextTxid;
-  }
-
-  get unsyncedBytes(): number {
-    const { segmentId, offset } = this.syncs.durable;
-    return this.segments.reduce((sum, segment) => {
-      if (segment.segmentId < segmentId) return sum;
-      return sum + segment.sizeBytes - (segment.segmentId === segmentId ? offset : 0);
-    }, 0);
-  }
-
-  /** A merge has put these in the place of sealed segments of the same ids. */
-  replace(segments: readonly LogSegment[]): void {
-    const changed = new Map(segments.map((segment) => [segment.segmentId, segment]));
-    this.sealedSegments = this.sealedSegments.map(
-      (segment) => changed.get(segment.segmentId) ?? segment,
-    );
+  constructor({ directory, segmentBytes, latch, probe, tail, syncs }: LogWriterOptions) {
+    this.directory = directory;
+    this.segmentBytes = segmentBytes;
+    this.latch = latch;
+    this.probe = probe;
+    this.tail = tail;
+    this.syncs = syncs;
   }
 
   /** Appends one record with one write call. */
@@ -115,7 +66,7 @@ export class LogWriter {
       failure = error as StoreError;
       throw error;
     } finally {
-      probe.appended?.(operation, kind, byteLength, userBytes, startNs, nowNs() - startNs, failure);
+      probe.appended(operation, kind, byteLength, userBytes, startNs, nowNs() - startNs, failure);
     }
   }
 
@@ -129,40 +80,26 @@ export class LogWriter {
       this.appendStaged(appends, written, 0);
       return;
     }
-    const operation = probe.begin('batch');
-    const startNs = nowNs();
-    let puts = 0;
-    let deletes = 0;
-    let bytes = 0;
-    let userBytes = 0;
-    let failure: unknown;
+    const batch = new Observation(probe, 'batch', {
+      puts: 0,
+      deletes: 0,
+      frameBytes: 0,
+      userBytes: 0,
+    });
+    const { operation, result } = batch;
+    const counted = (append: Append, ref: RecordRef) => {
+      if (append.type === RecordType.Delete) result.deletes++;
+      else result.puts++;
+      result.frameBytes += ref.byteLength;
+      result.userBytes += append.key.length + append.payload.length;
+      written(append, ref);
+    };
     try {
-      this.appendStaged(
-        appends,
-        (append, ref) => {
-          if (append.type === RecordType.Delete) deletes++;
-          else puts++;
-          bytes += ref.byteLength;
-          userBytes += append.key.length + append.payload.length;
-          written(append, ref);
-        },
-        operation,
-      );
+      this.appendStaged(appends, counted, operation);
     } catch (error) {
-      failure = error;
-      throw error;
+      throw batch.failed(error);
     } finally {
-      const error = failure as StoreError | undefined;
-      probe.batched?.(
-        operation,
-        puts,
-        deletes,
-        bytes,
-        userBytes,
-        startNs,
-        nowNs() - startNs,
-        error,
-      );
+      batch.end();
     }
   }
 
@@ -171,9 +108,9 @@ export class LogWriter {
    * that of the one before it.
    */
   rotate(): void {
-    const previous = this.activeSegment;
+    const { tail, directory } = this;
+    const previous = tail.active;
     if (previous.segmentId === MAX_SEGMENT_ID) {
-      const { directory } = this.options;
       throw new StoreError(
         'LOG_FULL',
         `segment ids end at ${MAX_SEGMENT_ID}; compactTo a new directory`,
@@ -183,15 +120,21 @@ export class LogWriter {
       );
     }
     this.syncs.waitForSealed();
+    const objection = previous.objection();
+    if (objection !== undefined) throw this.latch.closeWith(objection);
     try {
-      this.activeSegment = previous.createNext();
+      tail.active = previous.createNext();
     } catch (error) {
       throw this.latch.close('WRITE_FAILED', 'the rotation', error);
     }
     const { segmentId, sizeBytes } = previous;
-    this.sealedSegments = [...this.sealedSegments, { segmentId, sizeBytes }];
-    this.syncs.seal(previous, this.end);
-    this.probe?.rotated?.(segmentId, this.activeSegment.segmentId);
+    tail.sealed = [...tail.sealed, { segmentId, sizeBytes }];
+    this.syncs.seal(previous, tail.end);
+    this.probe?.event?.({
+      kind: 'rotated',
+      sealedSegmentId: segmentId,
+      newSegmentId: tail.active.segmentId,
+    });
   }
 
   private appendOne(
@@ -202,14 +145,15 @@ export class LogWriter {
   ): RecordRef {
     const byteLength = frameBytes(key.length, payload.length);
     this.makeRoom(byteLength);
-    const { segmentId, sizeBytes: offset } = this.activeSegment;
+    const { tail } = this;
+    const { segmentId, sizeBytes: offset } = tail.active;
     try {
-      this.activeSegment.append(type, this.nextTxid, key, payload);
+      tail.active.append(type, tail.nextTxid, key, payload);
     } catch (error) {
       throw this.latch.close('WRITE_FAILED', 'the append', error);
     }
-    this.nextTxid++;
-    this.probe?.wrote?.(operation, segmentId, offset, byteLength);
+    tail.nextTxid++;
+    this.probe?.event?.({ kind: 'wrote', operation, segmentId, offset, sizeBytes: byteLength });
     return { segmentId, offset, byteLength };
   }
 
@@ -218,48 +162,55 @@ export class LogWriter {
     written: (append: Append, ref: RecordRef) => void,
     operation: number,
   ): void {
+    const { tail } = this;
     let staged: { append: Append; ref: RecordRef }[] = [];
     const flush = () => {
       if (staged.length === 0) return;
-      const active = this.activeSegment;
-      const { segmentId, sizeBytes } = active;
+      const { active } = tail;
+      const { segmentId, sizeBytes: before } = active;
       try {
         active.flush();
       } catch (error) {
         throw this.latch.close('WRITE_FAILED', 'the append of a batch', error);
       }
-      this.probe?.wrote?.(operation, segmentId, sizeBytes, active.sizeBytes - sizeBytes);
+      this.probe?.event?.({
+        kind: 'wrote',
+        operation,
+        segmentId,
+        offset: before,
+        sizeBytes: active.sizeBytes - before,
+      });
       for (const { append, ref } of staged) written(append, ref);
       staged = [];
     };
     for (const append of appends) {
       const { type, key, payload } = append;
       const byteLength = frameBytes(key.length, payload.length);
-      if (this.needsRoom(byteLength) || !this.activeSegment.canStage(key, payload)) {
+      if (this.needsRoom(byteLength) || !tail.active.canStage(key, payload)) {
         flush();
         this.makeRoom(byteLength);
       }
-      const active = this.activeSegment;
+      const { active } = tail;
       if (!active.canStage(key, payload)) {
         written(append, this.appendOne(type, key, payload, operation));
         continue;
       }
       const offset = active.sizeBytes + active.stagedBytes;
       staged.push({ append, ref: { segmentId: active.segmentId, offset, byteLength } });
-      active.stage(type, this.nextTxid, key, payload);
-      this.nextTxid++;
+      active.stage(type, tail.nextTxid, key, payload);
+      tail.nextTxid++;
     }
     flush();
   }
 
   private needsRoom(byteLength: number): boolean {
-    const used = this.activeSegment.sizeBytes + this.activeSegment.stagedBytes;
-    return this.isFull(used, byteLength) || this.unsyncedIsFull();
+    const { sizeBytes, stagedBytes } = this.tail.active;
+    return this.isFull(sizeBytes + stagedBytes, byteLength) || this.unsyncedIsFull();
   }
 
   /** Before an append: rotates a full segment, and syncs when too much is unsynced. */
   private makeRoom(byteLength: number): void {
-    if (this.isFull(this.activeSegment.sizeBytes, byteLength)) this.rotate();
+    if (this.isFull(this.tail.active.sizeBytes, byteLength)) this.rotate();
     if (this.unsyncedIsFull()) this.syncs.syncNow();
   }
 
@@ -269,6 +220,6 @@ export class LogWriter {
   }
 
   private unsyncedIsFull(): boolean {
-    return this.unsyncedRecords >= MAX_UNSYNCED_RECORDS;
+    return this.syncs.unsyncedRecords >= MAX_UNSYNCED_RECORDS;
   }
 }

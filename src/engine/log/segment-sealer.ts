@@ -2,10 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { closeQuietly, type FileSystem, readFully } from '../host/file-system.ts';
+import { type FileSystem, readFully } from '../host/file-system.ts';
+import { observed } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
-import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
 import {
   endsDigestOf,
@@ -35,8 +36,7 @@ const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
 const LONGEST_SEALED_BYTES = 2 ** 32;
 
 export interface SealerOptions {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
+  readonly files: StoreFiles;
   readonly storeId: Buffer;
   readonly latch: PoisonLatch;
   readonly probe: ProbeSet | undefined;
@@ -45,7 +45,6 @@ export interface SealerOptions {
   /** Those that have lost their seals and are outputs of merges. */
   readonly merged?: ReadonlyMap<number, Buffer>;
   readonly lowestId: number;
-  readonly onWritten: () => void;
 }
 
 /**
@@ -64,8 +63,9 @@ export class SegmentSealer {
   private running: Promise<void> | undefined;
   /** Told when a segment needs to wait no longer. */
   private waiters: (() => void)[] = [];
+  /** Told of the next seal that is written: true, or false when none will be any more. */
+  private watchers: ((isWritten: boolean) => void)[] = [];
   private stopped = false;
-  private descriptors = 0;
 
   /** `sealed` are the sealed segments that an opening has found. */
   constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
@@ -83,11 +83,6 @@ export class SegmentSealer {
     return this.leftovers.length + this.queue.length;
   }
 
-  /** Files held open. */
-  get descriptorCount(): number {
-    return this.descriptors;
-  }
-
   /**
    * The seal of a segment; one that another program has appended to has a seal of what it was
    * before.
@@ -103,13 +98,22 @@ export class SegmentSealer {
     this.seals.set(seal.segmentId, seal);
   }
 
+  /**
+   * Settles with true when the next seal file has been written, and with false when the log is
+   * closed.
+   */
+  nextWritten(): Promise<boolean> {
+    if (this.stopped) return Promise.resolve(false);
+    return new Promise((resolve) => this.watchers.push(resolve));
+  }
+
   start(): void {
     if (this.pendingCount > 0) this.running ??= this.run();
   }
 
   /** The segment is durable, and so is the name of the next one. */
-  add(segment: LogSegment): void {
-    this.queue.push(segment);
+  add({ segmentId, sizeBytes }: LogSegment): void {
+    this.queue.push({ segmentId, sizeBytes });
     this.start();
   }
 
@@ -146,6 +150,7 @@ export class SegmentSealer {
    */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.tellWatchers(false);
     await this.running;
   }
 
@@ -171,6 +176,10 @@ export class SegmentSealer {
     for (const tell of this.waiters.splice(0)) tell();
   }
 
+  private tellWatchers(isWritten: boolean): void {
+    for (const tell of this.watchers.splice(0)) tell(isWritten);
+  }
+
   private get isEnded(): boolean {
     return this.stopped || this.options.latch.poisonedBy !== undefined;
   }
@@ -178,28 +187,21 @@ export class SegmentSealer {
   private async sealReported(segment: LogSegment): Promise<void> {
     if (segment.sizeBytes > LONGEST_SEALED_BYTES) return;
     const { probe } = this.options;
-    const operation = probe?.begin('seal') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    let sealBytes = 0;
-    let failure: StoreError | undefined;
-    try {
-      sealBytes = (await this.seal(segment, operation)) ?? 0;
-    } catch (error) {
-      failure =
-        error instanceof StoreError
-          ? error
-          : new StoreError(
-              'IO_FAILED',
-              `the seal of segment ${segment.segmentId} was not written`,
-              {
-                cause: error,
-                segmentId: segment.segmentId,
-              },
-            );
-      if (failure.code === 'CRC_MISMATCH' || failure.code === 'FRAME_MISMATCH')
-        probe?.corrupted?.(failure);
-    }
-    probe?.sealed?.(operation, segment.segmentId, sealBytes, startNs, nowNs() - startNs, failure);
+    const { segmentId } = segment;
+    const result = { segmentId, sealBytes: 0 };
+    const work = async (operation: number) => {
+      result.sealBytes = (await this.seal(segment, operation)) ?? 0;
+    };
+    const sealed = observed(probe, 'seal', result, work, (error) => {
+      const what = `the seal of segment ${segmentId} was not written`;
+      if (!(error instanceof StoreError))
+        return new StoreError('IO_FAILED', what, { cause: error, segmentId });
+      if (error.code === 'CRC_MISMATCH' || error.code === 'FRAME_MISMATCH')
+        probe?.event?.({ kind: 'corrupted', error });
+      return error;
+    });
+    // Nothing depends on it, and the probe was told.
+    await sealed.catch(() => {});
   }
 
   /**
@@ -207,12 +209,13 @@ export class SegmentSealer {
    * closed.
    */
   private async seal(segment: LogSegment, operation: number): Promise<number | undefined> {
-    const { fileSystem, directory, latch } = this.options;
+    const { files, latch } = this.options;
+    const { fileSystem, directory } = files;
     const temporary = sealPath(directory, segment.segmentId, SEAL_TEMPORARY_SUFFIX);
     if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
-    const source = this.open(segmentPath(directory, segment.segmentId), 'read');
+    const source = files.open(segmentPath(directory, segment.segmentId), 'read');
     try {
-      const target = this.open(temporary, 'create');
+      const target = files.open(temporary, 'create');
       let seal: Seal | undefined;
       try {
         seal = await this.write(segment, source, target, operation);
@@ -221,7 +224,7 @@ export class SegmentSealer {
         seal = undefined;
         throw error;
       } finally {
-        this.close(target);
+        files.close(target);
         if (seal === undefined || this.isEnded) fileSystem.remove(temporary);
       }
       if (seal === undefined || this.isEnded) return undefined;
@@ -234,10 +237,10 @@ export class SegmentSealer {
         throw latch.close('SYNC_FAILED', 'the sync of a seal file', error);
       }
       this.seals.set(segment.segmentId, seal);
-      this.options.onWritten();
+      this.tellWatchers(true);
       return SEAL_HEADER_BYTES + seal.hintsBytes;
     } finally {
-      this.close(source);
+      files.close(source);
     }
   }
 
@@ -247,7 +250,8 @@ export class SegmentSealer {
     target: number,
     operation: number,
   ): Promise<Seal | undefined> {
-    const { fileSystem, storeId } = this.options;
+    const { storeId } = this.options;
+    const { fileSystem } = this.options.files;
     const builder = new SealBuilder(fileSystem, target, storeId, segmentId, sizeBytes);
     const frame = new SegmentScanner({
       fileSystem,
@@ -284,17 +288,6 @@ export class SegmentSealer {
       predecessorIdentity: this.seals.get(firstId - 1)?.identity ?? NO_IDENTITY,
       endsDigest: endsDigestOf(fileSystem, source, sizeBytes),
     });
-  }
-
-  private open(path: string, mode: 'read' | 'create'): number {
-    const descriptor = this.options.fileSystem.open(path, mode);
-    this.descriptors++;
-    return descriptor;
-  }
-
-  private close(descriptor: number): void {
-    closeQuietly(this.options.fileSystem, descriptor);
-    this.descriptors--;
   }
 }
 

@@ -1,7 +1,8 @@
-import { isAborted, type StoreError, wrapSystemError } from '../host/errors.ts';
+import { observed, unlessAborted } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
+import type { OperationResults } from '../host/store-event.ts';
 import type { Keydir } from '../keydir/keydir.ts';
-import type { RecordLog } from '../log/record-log.ts';
+import type { OpenLog } from '../log/open-log.ts';
 import { type MergeResult, mergeRun } from './merge.ts';
 import { chooseRun, garbageBytes, type MergeCandidate } from './merge-choice.ts';
 
@@ -37,24 +38,23 @@ const OUTRUN_FACTOR = 4;
 
 /** Runs merges, one at a time: when it is asked to, and by itself where that is wanted. */
 export class Compactor {
-  private readonly log: RecordLog;
+  private readonly log: OpenLog;
   private readonly keydir: Keydir;
   private readonly auto: Required<AutoCompactionOptions> | undefined;
-  private running: Promise<unknown> = Promise.resolve();
   /** Is an automatic pass at work, or waiting for its turn? */
   private isAutoDue = false;
   /** The one that is at work. */
   private autoPass: Promise<unknown> | undefined;
 
   /** `auto` as `checkAuto` has found it. */
-  constructor(log: RecordLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
+  constructor(log: OpenLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     this.log = log;
     this.keydir = keydir;
     if (auto !== undefined) {
       const { deadRatio = DEFAULT_AUTO_DEAD_RATIO, minBytes = log.segmentBytes } = auto;
       this.auto = { deadRatio, minBytes };
     }
-    if (this.auto !== undefined) log.onSealWritten = () => this.startAuto();
+    if (this.auto !== undefined) void this.startWithSeals();
   }
 
   /** The active segment is sealed first where it is worth it itself. */
@@ -63,11 +63,11 @@ export class Compactor {
     signal,
   }: CompactOptions = {}): Promise<CompactionReport> {
     const share = ratio(deadRatio);
-    return this.alone(async () => {
+    return this.log.exclusively(async () => {
       signal?.throwIfAborted();
-      const active = this.keydir.usage.of(this.log.end.segmentId);
+      const active = this.keydir.usage.of(this.log.tail.active.segmentId);
       const garbage = active.putBytes - active.liveBytes;
-      if (garbage > 0 && garbage >= share * this.log.end.offset) this.log.rotate();
+      if (garbage > 0 && garbage >= share * this.log.tail.active.sizeBytes) this.log.rotate();
       await this.log.sealsWritten(() => this.check(signal));
       return this.mergePass(share, 0, signal);
     });
@@ -85,13 +85,19 @@ export class Compactor {
   async relieve(): Promise<void> {
     if (this.auto === undefined || this.autoPass === undefined || !this.isOutrun(this.auto)) return;
     const { probe } = this.log;
-    const startNs = probe?.writeStalled === undefined ? 0 : nowNs();
+    const startNs = probe?.event === undefined ? 0 : nowNs();
     await this.autoPass.catch(() => {});
-    probe?.writeStalled?.('compaction', startNs, nowNs() - startNs);
+    const reason = 'compaction';
+    probe?.event?.({ kind: 'writeStalled', reason, startNs, durationNs: nowNs() - startNs });
   }
 
   private isOutrun({ minBytes }: Required<AutoCompactionOptions>): boolean {
     return this.garbage(this.candidates()) > OUTRUN_FACTOR * minBytes;
+  }
+
+  /** Looks for garbage whenever a seal file was written: merges need seals. */
+  private async startWithSeals(): Promise<void> {
+    while (await this.log.sealer.nextWritten()) this.startAuto();
   }
 
   private startAuto(): void {
@@ -99,11 +105,12 @@ export class Compactor {
     if (auto === undefined || this.isAutoDue) return;
     if (this.garbage(this.candidates()) < auto.minBytes) return;
     this.isAutoDue = true;
-    this.alone(() => {
-      const pass = this.mergePass(auto.deadRatio, auto.minBytes, undefined);
-      this.autoPass = pass;
-      return pass;
-    })
+    this.log
+      .exclusively(() => {
+        const pass = this.mergePass(auto.deadRatio, auto.minBytes, undefined);
+        this.autoPass = pass;
+        return pass;
+      })
       // What went wrong the probe was told. The next segment that is sealed is the next occasion.
       .catch(() => ({ merges: 0 }))
       .then(({ merges }) => {
@@ -112,14 +119,6 @@ export class Compactor {
         // For what was sealed meanwhile, behind those who wait for their turn.
         if (merges > 0) this.startAuto();
       });
-  }
-
-  /** Runs what must not meet a merge, or another of its kind, after those that are running. */
-  alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.running.catch(() => {}).then(work);
-    this.running = result;
-    this.log.holdClosing(result);
-    return result;
   }
 
   /**
@@ -132,7 +131,7 @@ export class Compactor {
     minBytes: number,
     signal: AbortSignal | undefined,
   ): Promise<CompactionReport> {
-    const throughId = this.log.end.segmentId - 1;
+    const throughId = this.log.tail.active.segmentId - 1;
     const outputs = new Set<number>();
     const report = { merges: 0, inputBytes: 0, outputBytes: 0 };
     for (;;) {
@@ -162,34 +161,27 @@ export class Compactor {
     run: readonly MergeCandidate[],
     signal: AbortSignal | undefined,
   ): Promise<MergeResult> {
-    const { probe, directory } = this.log;
-    const operation = probe?.begin('compact') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
-    let result = { inputBytes: 0, outputBytes: 0 };
-    let failure: StoreError | undefined;
-    try {
-      result = await mergeRun(this.log, this.keydir, run, operation, () => this.check(signal));
-      outcome = 'ok';
-      return result;
-    } catch (error) {
-      if (isAborted(error, signal)) {
-        outcome = 'aborted';
-        throw error;
-      }
-      failure = wrapSystemError(error, 'compact', directory);
-      throw failure;
-    } finally {
-      const { inputBytes, outputBytes } = result;
-      const durationNs = nowNs() - startNs;
-      probe?.compacted?.(operation, outcome, inputBytes, outputBytes, startNs, durationNs, failure);
-    }
+    const { probe, files } = this.log;
+    const result: OperationResults['compact'] = {
+      outcome: 'failed',
+      inputBytes: 0,
+      outputBytes: 0,
+    };
+    const work = async (operation: number) => {
+      const check = () => this.check(signal);
+      const merged = await mergeRun(this.log, this.keydir, run, operation, check);
+      Object.assign(result, merged, { outcome: 'ok' });
+      return merged;
+    };
+    const toFailure = unlessAborted(signal, 'compact', files.directory);
+    return observed(probe, 'compact', result, work, toFailure);
   }
 
   private candidates(): MergeCandidate[] {
-    const { reader } = this.log;
-    return this.log.sealedSegments().map((segment) => ({
+    const { tail, sealer, reader } = this.log;
+    return tail.sealed.map((segment) => ({
       ...segment,
+      seal: sealer.sealOf(segment),
       usage: this.keydir.usage.of(reader.files.fileOf(segment.segmentId)),
     }));
   }

@@ -4,7 +4,7 @@ import { segmentPath } from '../format/segment-name.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, writeFully } from '../host/file-system.ts';
 import type { Keydir } from '../keydir/keydir.ts';
-import type { RecordLog } from '../log/record-log.ts';
+import type { OpenLog } from '../log/open-log.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
 import {
   endsDigestOf,
@@ -14,14 +14,12 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
-import { HintReader } from '../seal/seal-hints.ts';
 import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
 import type { MergeCandidate } from './merge-choice.ts';
+import { publishMerge } from './publish-merge.ts';
 
 /** Read between two turns of the event loop: about a millisecond of small records. */
 const BYTES_A_TURN = 128 * 1024;
-/** Moved in the keydir between two turns. */
-const HINTS_A_TURN = 4096;
 
 /** What one merge did. Bytes of segments. */
 export interface MergeResult {
@@ -36,7 +34,7 @@ export interface MergeResult {
  * `CRC_MISMATCH` or `FRAME_MISMATCH` for a damaged input, `NO_SPACE`.
  */
 export async function mergeRun(
-  log: RecordLog,
+  log: OpenLog,
   keydir: Keydir,
   run: readonly MergeCandidate[],
   operation: number,
@@ -47,7 +45,7 @@ export async function mergeRun(
 }
 
 class Merge {
-  private readonly log: RecordLog;
+  private readonly log: OpenLog;
   private readonly fileSystem: FileSystem;
   private readonly keydir: Keydir;
   private readonly segments: readonly MergeCandidate[];
@@ -70,25 +68,25 @@ class Merge {
   private readonly lowestId: number;
 
   constructor(
-    log: RecordLog,
+    log: OpenLog,
     keydir: Keydir,
     segments: readonly MergeCandidate[],
     operation: number,
     check: () => void,
   ) {
     this.log = log;
-    this.fileSystem = log.fileSystem;
+    this.fileSystem = log.files.fileSystem;
     this.keydir = keydir;
     this.segments = segments;
     this.operation = operation;
     this.check = check;
     this.segmentId = (segments.at(-1) as MergeCandidate).segmentId;
     this.paths = {
-      copy: sealPath(log.directory, this.segmentId, MERGE_COPY_SUFFIX),
-      seal: sealPath(log.directory, this.segmentId, MERGE_TEMPORARY_SUFFIX),
-      published: sealPath(log.directory, this.segmentId, MERGE_SUFFIX),
+      copy: sealPath(log.files.directory, this.segmentId, MERGE_COPY_SUFFIX),
+      seal: sealPath(log.files.directory, this.segmentId, MERGE_TEMPORARY_SUFFIX),
+      published: sealPath(log.files.directory, this.segmentId, MERGE_SUFFIX),
     };
-    this.lowestId = log.sealedSegments().find(({ sizeBytes }) => sizeBytes > 0)?.segmentId ?? 0;
+    this.lowestId = log.tail.sealed.find(({ sizeBytes }) => sizeBytes > 0)?.segmentId ?? 0;
   }
 
   async run(): Promise<MergeResult> {
@@ -102,19 +100,16 @@ class Merge {
       const usage = keydir.usage.of(file);
       usage.putBytes = this.putBytes;
       usage.deleteBytes = this.deleteBytes;
-      const olds = new Set(segments.map(({ segmentId }) => log.reader.files.fileOf(segmentId)));
-      await log.publish(
-        { run: segments, seal, file, swap: () => this.swap(seal, olds, file) },
-        this.check,
-      );
-      for (const old of olds) keydir.usage.forget(old);
+      const inputs = new Set(segments.map(({ segmentId }) => log.reader.files.fileOf(segmentId)));
+      await publishMerge(log, keydir, { run: segments, inputs, output: file, seal }, this.check);
+      for (const input of inputs) keydir.usage.forget(input);
     } catch (error) {
       // Once it is published nothing of this is there any more, or the log is poisoned and the next
       // opening sees to it.
       if (log.poisonedBy === undefined) this.removeTemporaries();
       keydir.usage.forget(file);
       throw ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '')
-        ? noSpace(log.directory, error)
+        ? noSpace(log.files.directory, error)
         : error;
     }
     const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -127,17 +122,15 @@ class Merge {
     for (const { sizeBytes, usage } of segments)
       wanted += sizeBytes - (usage.putBytes - usage.liveBytes);
     // The seal is never longer than what it is about.
-    if (this.fileSystem.freeBytes(log.directory) < 2 * wanted) throw noSpace(log.directory);
+    if (this.fileSystem.freeBytes(log.files.directory) < 2 * wanted)
+      throw noSpace(log.files.directory);
   }
 
   private async copy(): Promise<Seal> {
     const { fileSystem, log, segments } = this;
     this.removeTemporaries();
-    const copy = fileSystem.open(this.paths.copy, 'create');
-    try {
-      const sealFile = fileSystem.open(this.paths.seal, 'create');
-      log.mergeDescriptors += 2;
-      try {
+    return log.files.use(this.paths.copy, 'create', (copy) =>
+      log.files.use(this.paths.seal, 'create', async (sealFile) => {
         const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
         const builder = new SealBuilder(
           fileSystem,
@@ -152,13 +145,8 @@ class Merge {
         await fileSystem.dataSyncAsync(copy);
         await fileSystem.dataSyncAsync(sealFile);
         return seal;
-      } finally {
-        closeQuietly(fileSystem, sealFile);
-        log.mergeDescriptors -= 2;
-      }
-    } finally {
-      closeQuietly(fileSystem, copy);
-    }
+      }),
+    );
   }
 
   private async copySegment(
@@ -169,9 +157,8 @@ class Merge {
     if (sizeBytes === 0) return;
     const { fileSystem, log } = this;
     const file = log.reader.files.fileOf(segmentId);
-    const source = fileSystem.open(segmentPath(log.directory, segmentId), 'read');
-    log.mergeDescriptors++;
-    try {
+    const path = segmentPath(log.files.directory, segmentId);
+    await log.files.use(path, 'read', async (source) => {
       const frame = new SegmentScanner({
         fileSystem,
         probe: log.probe,
@@ -191,13 +178,10 @@ class Merge {
         await nextTurn();
         this.check();
       }
-    } finally {
-      closeQuietly(fileSystem, source);
-      log.mergeDescriptors--;
-    }
+    });
   }
 
-  /** Must this record be in the output? For the Deletes that need not, see merge-publication.ts. */
+  /** Must this record be in the output? For the Deletes that need not, see publish-merge.ts. */
   private counts(frame: SegmentScanner, file: number, segmentId: number): boolean {
     const { bytes, keyAt, keyLength } = frame;
     switch (frame.type) {
@@ -254,29 +238,9 @@ class Merge {
     }
   }
 
-  /**
-   * Points the keydir to the output, in slices: until then what was not moved yet is read from the
-   * old files.
-   */
-  private async swap(seal: Seal, from: ReadonlySet<number>, file: number): Promise<void> {
-    if (seal.hintCount === 0) return;
-    const descriptor = this.fileSystem.open(this.paths.published, 'read');
-    this.log.mergeDescriptors++;
-    try {
-      const hint = new HintReader(this.fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
-      for (let count = 1; hint.next(); count++) {
-        if (!hint.isDelete) this.keydir.move(hint, from, file);
-        if (count % HINTS_A_TURN === 0) await nextTurn();
-      }
-    } finally {
-      closeQuietly(this.fileSystem, descriptor);
-      this.log.mergeDescriptors--;
-    }
-  }
-
   private damaged(segmentId: number, frame: SegmentScanner): StoreError {
     const error = damagedFrame(segmentId, frame);
-    this.log.probe?.corrupted?.(error);
+    this.log.probe?.event?.({ kind: 'corrupted', error });
     return error;
   }
 

@@ -3,7 +3,7 @@ import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, openIfPresent } from '../host/file-system.ts';
-import { nowNs } from '../host/probe.ts';
+import { Observation } from '../host/observation.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { TXID_JUMP } from '../recovery/log-opening.ts';
 import { sealOfOpened } from '../seal/merge-view.ts';
@@ -41,26 +41,22 @@ export async function* follow(
   options: FollowOptions,
 ): AsyncGenerator<ScannedRecord, never> {
   const { probe } = source;
-  const operation = probe?.begin('scan') ?? 0;
-  const startNs = probe === undefined ? 0 : nowNs();
-  const follower = new Follower(source, fromTxid, options, operation);
-  let records = 0;
-  let failure: StoreError | undefined;
+  const scan = new Observation(probe, 'scan', { records: 0 });
+  const follower = new Follower(source, fromTxid, options, scan.operation);
   try {
     for (;;) {
       for await (const record of follower.recordsNow()) {
-        records++;
+        scan.result.records++;
         yield record;
       }
       await follower.wait();
     }
   } catch (error) {
     if (options.signal?.aborted && error === options.signal.reason) throw error;
-    failure = wrapSystemError(error, 'follow the log', source.directory);
-    throw failure;
+    throw scan.failed(wrapSystemError(error, 'follow the log', source.directory));
   } finally {
     follower.close();
-    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
+    scan.end();
   }
 }
 

@@ -2,8 +2,9 @@ import { type BytesLike, keyBytes } from '../format/bytes.ts';
 import type { RecordRef } from '../format/frame.ts';
 import type { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import { Observation } from '../host/observation.ts';
 import { getChannel, type OperationMessage } from '../host/operation-channels.ts';
-import { nowNs, type ReadSite } from '../host/probe.ts';
+import type { ReadSite } from '../host/probe.ts';
 import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
 import type { Keydir } from '../keydir/keydir.ts';
 import { readRuns, type WantedFrame } from '../segment/read-runs.ts';
@@ -84,12 +85,9 @@ export abstract class KeyValueView {
   private getManyNow(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
     const keyed = keys.map(keyBytes);
     this.checkOpen();
-    const probe = this.readProbe;
-    const operation = probe?.begin('getMany') ?? 0;
-    const startNs = partStart(operation);
+    const observation = new Observation(this.readProbe, 'getMany', { hits: 0, misses: 0 });
+    const { operation, result } = observation;
     const values: (Uint8Array | undefined)[] = new Array(keyed.length).fill(undefined);
-    let hits = 0;
-    let failure: unknown;
     try {
       const wanted: WantedFrame[] = [];
       for (const [index, key] of keyed.entries()) {
@@ -109,23 +107,21 @@ export abstract class KeyValueView {
             'get',
             operation,
           );
-          hits++;
+          result.hits++;
           continue;
         }
         const runKeys = run.map(({ index }) => keyed[index] as Uint8Array);
         segmentReader.readValues(run, runKeys, 'get', operation, (at, value) => {
           values[(run[at] as WantedFrame).index] = value;
-          hits++;
+          result.hits++;
         });
       }
       return values;
     } catch (error) {
-      failure = error;
-      throw error;
+      throw observation.failed(error);
     } finally {
-      const durationNs = partDuration(operation, startNs);
-      const error = failure as StoreError | undefined;
-      probe?.gotMany?.(operation, hits, keyed.length - hits, startNs, durationNs, error);
+      result.misses = keyed.length - result.hits;
+      observation.end();
     }
   }
 
@@ -239,27 +235,16 @@ export abstract class KeyValueView {
 
   /** All pairs in byte order of their keys, as one scan for the probe. */
   private *scanPairs(): Generator<[Buffer, Buffer]> {
-    const probe = this.readProbe;
-    const operation = probe?.begin('scan') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    let pairs = 0;
-    let failure: unknown;
+    const scan = new Observation(this.readProbe, 'scan', { records: 0 });
     try {
-      for (const pair of this.sortedPairs('scan', operation)) {
-        pairs++;
+      for (const pair of this.sortedPairs('scan', scan.operation)) {
+        scan.result.records++;
         yield pair;
       }
     } catch (error) {
-      failure = error;
-      throw error;
+      throw scan.failed(error);
     } finally {
-      probe?.scanned?.(
-        operation,
-        pairs,
-        startNs,
-        nowNs() - startNs,
-        failure as StoreError | undefined,
-      );
+      scan.end();
     }
   }
 

@@ -5,6 +5,7 @@ import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileStat, FileSystem } from '../host/file-system.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { Keydir } from '../keydir/keydir.ts';
 import { NONCE_BYTES } from '../lock/durable-mark.ts';
 import { readDirectory, requireAgreement } from '../recovery/directory-contents.ts';
@@ -82,13 +83,14 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
 async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { fileSystem, directory, probe, operation, full, keys, onProgress } = options;
   const startNs = nowNs();
-  const contents = readDirectory(fileSystem, directory);
+  const turns = new Turns(OPENING_SLICE_BYTES);
+  const contents = await readDirectory(fileSystem, directory, turns);
   const { segments, seals, damagedSlots, witnessed } = contents;
   const mark = contents.mark?.mark;
   const keydir = new Keydir();
   keydir.identify(mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES));
   const listed = listIdentities(fileSystem, directory, contents.listed);
-  await requireAgreement(contents);
+  await requireAgreement(contents, turns);
   const scan = await scanLog({
     fileSystem,
     directory,
@@ -102,6 +104,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     probe,
     operation,
     view: keys ? keydir : undefined,
+    turns,
     onProgress,
   });
   const kept = new Map(scan.segments.map(({ segmentId, sizeBytes }) => [segmentId, sizeBytes]));
@@ -180,7 +183,8 @@ export function checkIdentity(segment: SnapshotSegment, now: FileStat | undefine
   );
 }
 
-function asStoreError(error: unknown, directory: string): StoreError {
+/** What is missing is the store. */
+export function asStoreError(error: unknown, directory: string): StoreError {
   return errnoOf(error) === 'ENOENT'
     ? noStore(directory, error)
     : wrapSystemError(error, 'read the store', directory);

@@ -1,10 +1,16 @@
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import { GuardedFileSystem } from '../host/guarded-file-system.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
-import { nowNs, type ProbeGauges } from '../host/probe.ts';
+import { observed } from '../host/observation.ts';
+import type { ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
+import type { OperationResults } from '../host/store-event.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
+import { LOCK_FILE } from '../lock/writer-lock.ts';
 import { type LogOptions, resolveLogOptions } from '../recovery/log-options.ts';
 import type { SnapshotReport } from '../recovery/recovery-report.ts';
 import { SegmentReader } from '../segment/segment-reader.ts';
@@ -15,6 +21,7 @@ import type { VerifyReport } from '../upkeep/verify-report.ts';
 import { type FollowOptions, follow } from './follow.ts';
 import { KeyValueView } from './key-value-view.ts';
 import {
+  asStoreError,
   checkIdentity,
   type Snapshot,
   type SnapshotSegment,
@@ -67,7 +74,8 @@ export class StoreReader extends KeyValueView {
   /**
    * Throws `NOT_FOUND`, `NOT_A_DIRECTORY`, `PERMISSION_DENIED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`,
    * `BACKUP_UNFINISHED`, or `SNAPSHOT_GONE` when segments were merged faster than they could be
-   * read.
+   * read. Links are followed once, here; when the directory is moved or replaced, later reads of
+   * files that are not open yet throw `STORE_MOVED`.
    */
   static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
     const { descriptorPoolSize } = resolveLogOptions(options);
@@ -76,12 +84,18 @@ export class StoreReader extends KeyValueView {
       throw new TypeError(`keys must be true or false, not ${typeof keys}`);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
-    const directory = resolve(path);
+    const asked = resolve(path);
     const full = options.open === 'full';
-    const setup = { fileSystem, directory, probe, descriptorPoolSize, full, keys };
     let opened: StoreReader | undefined;
-    probe?.attach({ name: options.name ?? basename(directory), gauges: () => opened?.gauges() });
+    probe?.attach({ name: options.name ?? basename(asked), gauges: () => opened?.gauges() });
     try {
+      const setup = {
+        ...heldForReading(fileSystem, asked),
+        probe,
+        descriptorPoolSize,
+        full,
+        keys,
+      };
       opened = new StoreReader(setup, await readSnapshot(setup, options.onOpenProgress));
       return opened;
     } catch (error) {
@@ -110,7 +124,7 @@ export class StoreReader extends KeyValueView {
     const segments = [...this.snapshot.segments.values()].filter(
       ({ segmentId }) => segmentId >= fromSegmentId,
     );
-    return scanSegments(fileSystem, directory, segments, probe);
+    return scanSegments(new StoreFiles(fileSystem, directory), segments, probe);
   }
 
   /**
@@ -156,8 +170,7 @@ export class StoreReader extends KeyValueView {
     const { keydir, segments } = this.snapshot;
     return verify(
       {
-        fileSystem,
-        directory,
+        files: new StoreFiles(fileSystem, directory),
         keydir,
         probe,
         segments: () => [...segments.values()],
@@ -200,20 +213,24 @@ export class StoreReader extends KeyValueView {
    */
   private async append(): Promise<boolean> {
     const { directory, probe } = this.setup;
-    const operation = probe?.begin('scan') ?? 0;
-    const startNs = probe === undefined ? 0 : nowNs();
-    const tail = new SnapshotTail(this.setup, this.snapshot, operation, () => this.checkOpen());
-    let failure: StoreError | undefined;
+    const result = { records: 0 };
+    const work = async (operation: number) => {
+      const tail = new SnapshotTail(this.setup, this.snapshot, operation, () => this.checkOpen());
+      try {
+        return await tail.append();
+      } finally {
+        result.records = tail.records;
+      }
+    };
     try {
-      return await tail.append();
+      return await observed(probe, 'scan', result, work, (error) =>
+        wrapSystemError(error, 'read the store', directory),
+      );
     } catch (error) {
-      failure = wrapSystemError(error, 'read the store', directory);
       // Something was replaced while it was read: the whole of it will tell whether anything is
       // wrong.
-      if (failure.code !== 'STORE_CLOSED') return false;
-      throw failure;
-    } finally {
-      probe?.scanned?.(operation, tail.records, startNs, nowNs() - startNs, failure);
+      if ((error as StoreError).code !== 'STORE_CLOSED') return false;
+      throw error;
     }
   }
 
@@ -226,6 +243,7 @@ export class StoreReader extends KeyValueView {
       ...this.reader.poolStats,
       openDescriptors: this.reader.poolStats.pooledDescriptors,
       poisoned: false,
+      kernelLock: undefined,
       sealedSegments: segments.length - 1,
       segmentBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       unsyncedBytes: 0,
@@ -261,18 +279,16 @@ async function readSnapshot(
   onProgress: LogOptions['onOpenProgress'],
 ): Promise<Snapshot> {
   const { probe, fileSystem, directory } = setup;
-  const operation = probe?.begin('open') ?? 0;
-  const startNs = probe === undefined ? 0 : nowNs();
-  try {
+  const result: OperationResults['open'] = { outcome: 'failed', truncatedBytes: 0 };
+  const work = async (operation: number) => {
     refuseUnfinishedBackup(fileSystem, directory);
     const snapshot = await takeSnapshot({ ...setup, operation, onProgress });
-    probe?.opened?.(operation, 'snapshot', 0, startNs, nowNs() - startNs, undefined);
+    result.outcome = 'snapshot';
     return snapshot;
-  } catch (error) {
-    const failure = wrapSystemError(error, 'read the store', directory);
-    probe?.opened?.(operation, 'failed', 0, startNs, nowNs() - startNs, failure);
-    throw failure;
-  }
+  };
+  return observed(probe, 'open', result, work, (error) =>
+    wrapSystemError(error, 'read the store', directory),
+  );
 }
 
 function readerOf(
@@ -291,4 +307,19 @@ function readerOf(
         fileSystem.statDescriptor(descriptor),
       ),
   );
+}
+
+/** The directory that the path leads to now, and a file system that reads from no other. */
+function heldForReading(
+  fileSystem: FileSystem,
+  asked: string,
+): { fileSystem: FileSystem; directory: string } {
+  try {
+    const directory = fileSystem.realPath(asked);
+    const held = new HeldDirectory(fileSystem, join(directory, LOCK_FILE), undefined);
+    const guard = { beforeWrite: () => {}, onMoved: () => {} };
+    return { fileSystem: new GuardedFileSystem(fileSystem, held, guard), directory };
+  } catch (error) {
+    throw asStoreError(error, asked);
+  }
 }

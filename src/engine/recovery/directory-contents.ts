@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentName, segmentPath } from '../format/segment-name.ts';
-import { type FileSystem, readFully, withFile } from '../host/file-system.ts';
+import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { Turns } from '../host/turns.ts';
 import { type MarkOnDisk, readMark } from '../lock/durable-mark.ts';
 import { lockCarriesNonce } from '../lock/writer-lock.ts';
 import { findLeftovers, type Leftovers } from '../seal/leftovers.ts';
 import { sealContradiction } from '../seal/seal-check.ts';
+import { digestOf, NO_IDENTITY } from '../seal/seal-file.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { type Contradiction, type Judgement, judgeDirectory } from './directory-evidence.ts';
@@ -35,21 +35,22 @@ export interface DirectoryContents {
 }
 
 /** `known` is what was read already, by somebody who had to know it first. */
-export function readDirectory(
+export async function readDirectory(
   fileSystem: FileSystem,
   directory: string,
+  turns: Turns,
   known?: ReturnType<typeof readMark> & { readonly witnessed: boolean },
-): DirectoryContents {
+): Promise<DirectoryContents> {
   // The mark and the seals before the listing: they must not prove more than it shows.
   const { newest, damagedSlots } = known ?? readMark(fileSystem, directory);
-  const found = SealSet.read(fileSystem, directory, newest?.mark.storeId);
+  const found = await SealSet.read(fileSystem, directory, newest?.mark.storeId, turns);
   const strangers: string[] = [];
   const listed = listSegments(fileSystem, directory, (segmentId, kind) =>
     strangers.push(
       `${segmentName(segmentId)} is ${KINDS[kind]}, and no segment; move it away before the log gets there`,
     ),
   );
-  const leftovers = findLeftovers(fileSystem, directory, found, listed);
+  const leftovers = await findLeftovers(fileSystem, directory, found, listed, turns);
   const nonce = newest?.mark.sessionNonce;
   return {
     fileSystem,
@@ -67,7 +68,7 @@ export function readDirectory(
 }
 
 /** Holds the seals, the mark and the listing against each other; see directory-evidence.ts. */
-export async function judgeContents(contents: DirectoryContents): Promise<Judgement> {
+export async function judgeContents(contents: DirectoryContents, turns: Turns): Promise<Judgement> {
   const { segments, seals } = contents;
   const evidence = { segments, seals, mark: contents.mark?.mark };
   const digests = new Map<number, Buffer>();
@@ -75,30 +76,32 @@ export async function judgeContents(contents: DirectoryContents): Promise<Judgem
     const judged = judgeDirectory(evidence, digests);
     if (!('digestsWanted' in judged)) return judged;
     for (const segmentId of judged.digestsWanted)
-      digests.set(segmentId, await segmentDigest(contents, segmentId));
+      digests.set(segmentId, await segmentDigest(contents, segmentId, turns));
   }
 }
 
 /** Throws `STORE_CORRUPT` where what is there contradicts itself. */
-export async function requireAgreement(contents: DirectoryContents): Promise<Judgement['merged']> {
-  const { contradictions, merged } = await judgeContents(contents);
+export async function requireAgreement(
+  contents: DirectoryContents,
+  turns: Turns,
+): Promise<Judgement['merged']> {
+  const { contradictions, merged } = await judgeContents(contents, turns);
   const [first] = contradictions;
   if (first === undefined) return merged;
-  const { segmentId, offset, damage, because } = sealedContradiction(contents) ?? first;
+  const { segmentId, offset, damage, because } =
+    (await sealedContradiction(contents, turns)) ?? first;
   throw refusal('corrupt', contents.directory, segmentId, offset, damage, because);
 }
 
 /** The first segment that its own seal contradicts: it says best where something is wrong. */
-function sealedContradiction({
-  fileSystem,
-  directory,
-  listed,
-  seals,
-}: DirectoryContents): Contradiction | undefined {
+async function sealedContradiction(
+  { fileSystem, directory, listed, seals }: DirectoryContents,
+  turns: Turns,
+): Promise<Contradiction | undefined> {
   for (const { segmentId, sizeBytes } of listed) {
     const seal = seals.of(segmentId);
     if (seal === undefined) continue;
-    const damage = sealContradiction(fileSystem, directory, sizeBytes, seal, false);
+    const damage = await sealContradiction(fileSystem, directory, sizeBytes, seal, false, turns);
     if (damage === undefined) continue;
     return {
       segmentId,
@@ -110,25 +113,19 @@ function sealedContradiction({
   return undefined;
 }
 
-const CHUNK_BYTES = 1024 * 1024;
-
 async function segmentDigest(
   { fileSystem, directory, listed }: DirectoryContents,
   segmentId: number,
+  turns: Turns,
 ): Promise<Buffer> {
   const sizeBytes = listed.find((one) => one.segmentId === segmentId)?.sizeBytes ?? 0;
-  const hash = createHash('sha256');
-  const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, sizeBytes));
-  for (let at = 0; at < sizeBytes; ) {
-    const count = withFile(fileSystem, segmentPath(directory, segmentId), (descriptor) =>
-      readFully(fileSystem, descriptor, chunk, 0, Math.min(chunk.length, sizeBytes - at), at),
-    );
-    if (count === undefined || count === 0) break;
-    hash.update(chunk.subarray(0, count));
-    at += count;
-    await nextTurn();
+  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
+  try {
+    // One that became shorter meanwhile is another one by now.
+    return (await digestOf(fileSystem, descriptor, sizeBytes, turns)) ?? NO_IDENTITY;
+  } finally {
+    closeQuietly(fileSystem, descriptor);
   }
-  return hash.digest();
 }
 
 const KINDS = { directory: 'a directory', other: 'no plain file' } as const;

@@ -1,20 +1,23 @@
 import { randomBytes } from 'node:crypto';
-import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { FIRST_SEGMENT_ID, HEADER_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { GuardedFileSystem } from '../host/guarded-file-system.ts';
+import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { prepareDirectory, syncParent } from '../host/store-directory.ts';
+import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
 import { LogHoldings } from '../lock/log-holdings.ts';
-import { WriterLock } from '../lock/writer-lock.ts';
+import { leaseLost, WriterLock } from '../lock/writer-lock.ts';
 import { clearLeftovers } from '../seal/leftovers.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { SegmentFiles } from '../segment/segment-files.ts';
-import type { LogSegment } from '../segment/segment-list.ts';
-import { SegmentWriter } from '../segment/segment-writer.ts';
+import { type LogSegment, listSegments } from '../segment/segment-list.ts';
+import { lockSegment, SegmentWriter } from '../segment/segment-writer.ts';
 import { highestTxid } from '../segment/tail-evidence.ts';
 import { readDirectory, requireAgreement } from './directory-contents.ts';
 import { heldSegment } from './directory-evidence.ts';
@@ -34,10 +37,17 @@ import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
  */
 export const TXID_JUMP = 2 ** 20;
 
+const KERNEL_LOCKS_ARE_OFF =
+  'kernel locks are off (the native addon or the file system has none): only the lease keeps other writers out, and a writer that is stopped for ten seconds loses it';
+
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
 export interface OpenedLog {
+  /** To be used for everything in the directory from now on: it knows whether it is still ours. */
+  readonly fileSystem: FileSystem;
+  /** Absolute, without links: what they led to when the log was opened. */
+  readonly directory: string;
   readonly lock: WriterLock;
   readonly mark: DurableMarkWriter;
   /** What the mark says of the sealed segments. */
@@ -70,6 +80,7 @@ export interface OpeningOptions {
   readonly fileSystem: FileSystem;
   /** Absolute. */
   readonly directory: string;
+  readonly latch: PoisonLatch;
   readonly resolved: ReturnType<typeof resolveLogOptions>;
   readonly probe: ProbeSet | undefined;
   /** The number of this opening, for the probe. */
@@ -80,8 +91,9 @@ export interface OpeningOptions {
 }
 
 export async function openForWriting(options: OpeningOptions): Promise<OpenedLog> {
-  const { fileSystem, directory } = options;
-  prepareDirectory(fileSystem, directory);
+  const { fileSystem, latch } = options;
+  prepareDirectory(fileSystem, options.directory);
+  const directory = resolveLinks(fileSystem, options.directory);
   refuseUnfinishedBackup(fileSystem, directory);
   const nonce = randomBytes(NONCE_BYTES);
   let previous: MarkOnDisk | undefined;
@@ -97,10 +109,40 @@ export async function openForWriting(options: OpeningOptions): Promise<OpenedLog
     onLeaseLost: options.onLeaseLost,
   });
   try {
-    return await openLocked(options, lock, nonce, previous, damagedSlots);
+    refuseSegmentOfAnother(fileSystem, directory);
+    const guarded = new GuardedFileSystem(fileSystem, lock.held, {
+      beforeWrite: () => {
+        if (!lock.stillHeld())
+          throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
+      },
+      onMoved: (objection) => latch.closeWith(objection),
+    });
+    const own = { ...options, fileSystem: guarded, directory };
+    return await openLocked(own, lock, nonce, previous, damagedSlots);
   } catch (error) {
     await lock.release();
     throw wrapSystemError(error, 'open the log', directory);
+  }
+}
+
+function resolveLinks(fileSystem: FileSystem, directory: string): string {
+  try {
+    return fileSystem.realPath(directory);
+  } catch (error) {
+    throw wrapSystemError(error, 'open the log', directory);
+  }
+}
+
+/** See `lockSegment`. Before anything is repaired: a writer may be at work behind our backs. */
+function refuseSegmentOfAnother(fileSystem: FileSystem, directory: string): void {
+  const last = listSegments(fileSystem, directory).at(-1);
+  if (last === undefined) return;
+  const path = segmentPath(directory, last.segmentId);
+  const descriptor = fileSystem.open(path, 'write');
+  try {
+    lockSegment(fileSystem, directory, path, descriptor);
+  } finally {
+    closeQuietly(fileSystem, descriptor);
   }
 }
 
@@ -114,15 +156,17 @@ async function openLocked(
   const { fileSystem, directory, probe, operation, resolved, view } = options;
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
-  const contents = readDirectory(fileSystem, directory, {
+  const turns = new Turns(OPENING_SLICE_BYTES);
+  const contents = await readDirectory(fileSystem, directory, turns, {
     newest: previous,
     damagedSlots,
     witnessed: lock.witnessed,
   });
   const { seals, leftovers } = contents;
   const notes = [...markNotes(damagedSlots, durableMark), ...contents.notes];
+  if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
   const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
-  const merged = await requireAgreement(contents);
+  const merged = await requireAgreement(contents, turns);
   view?.identify(storeId);
   const scan = await scanLog({
     fileSystem,
@@ -137,14 +181,15 @@ async function openLocked(
     probe,
     operation,
     view,
+    turns,
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
-  const discardedTxid = highestDiscardedTxid(fileSystem, directory, scan);
-  notes.push(...clearLeftovers(fileSystem, directory, leftovers));
-  const discarded = cutDiscarded(fileSystem, directory, scan, notes);
-  const bytesRewritten = clean ? 0 : rewriteFrom(fileSystem, directory, scan);
+  const discardedTxid = await highestDiscardedTxid(fileSystem, directory, scan, turns);
+  notes.push(...(await clearLeftovers(fileSystem, directory, leftovers, turns)));
+  const discarded = await cutDiscarded(fileSystem, directory, scan, notes, turns);
+  const bytesRewritten = clean ? 0 : await rewriteFrom(fileSystem, directory, scan, turns);
   const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
 
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
@@ -170,11 +215,12 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    const { removed, seals: sealsLeft } = removeLeadingEmpty(
+    const { removed, seals: sealsLeft } = await removeLeadingEmpty(
       fileSystem,
       directory,
       segments,
       seals,
+      turns,
     );
     if (removed.length > 0) {
       notes.push(
@@ -184,6 +230,8 @@ async function openLocked(
     const durationNs = nowNs() - startNs;
     const outcome = created ? 'created' : clean ? 'clean' : 'recovered';
     return {
+      fileSystem,
+      directory,
       lock,
       mark,
       holdings,
@@ -228,15 +276,23 @@ function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boo
 }
 
 /** What is cut off may hold records with txids that were given away. */
-function highestDiscardedTxid(fileSystem: FileSystem, directory: string, scan: LogScan): number {
+async function highestDiscardedTxid(
+  fileSystem: FileSystem,
+  directory: string,
+  scan: LogScan,
+  turns: Turns,
+): Promise<number> {
   let highest = 0;
-  for (const { segmentId, offset, byteLength } of scan.discarded) {
+  for (const [index, { segmentId, offset, byteLength, damage }] of scan.discarded.entries()) {
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
       const sizeBytes = offset + byteLength;
+      // The others lie behind the damage that is told of all of them.
+      const isZeros = index === 0 && damage === 'unfinished-start';
+      const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
       highest = Math.max(
         highest,
-        highestTxid({ fileSystem, descriptor, sizeBytes }, offset, sizeBytes),
+        await highestTxid({ fileSystem, descriptor, sizeBytes }, offset, end, turns),
       );
     } finally {
       closeQuietly(fileSystem, descriptor);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { segmentName, segmentPath } from '../format/segment-name.ts';
 import { errnoOf } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { Discarded, QuarantinedRange } from './recovery-report.ts';
 
 /**
@@ -21,16 +22,23 @@ const TEMPORARY = 'unfinished.tmp';
 export const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Saves a range durably; when there is no room, says so in `notes` and goes on. */
-export function quarantine(
+export async function quarantine(
   fileSystem: FileSystem,
   directory: string,
   range: Discarded,
   notes: string[],
-): QuarantinedRange {
+  turns: Turns,
+): Promise<QuarantinedRange> {
   const folder = join(directory, QUARANTINE_DIRECTORY);
-  const digest = digestRange(fileSystem, directory, range);
-  const path = join(folder, `${segmentName(range.segmentId)}-${range.offset}-${digest}`);
   const where = `${range.byteLength} bytes discarded at ${segmentName(range.segmentId)}:${range.offset}`;
+  const tooMuch = () => {
+    notes.push(`${where} were not kept: ${folder} would exceed ${QUARANTINE_LIMIT_BYTES} bytes`);
+    return { ...range, quarantinePath: null };
+  };
+  // A file that holds nothing may be long: what is never kept is not read either.
+  if (range.byteLength > QUARANTINE_LIMIT_BYTES) return tooMuch();
+  const digest = await digestRange(fileSystem, directory, range, turns);
+  const path = join(folder, `${segmentName(range.segmentId)}-${range.offset}-${digest}`);
   const noRoom = (error: unknown) => {
     if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
     notes.push(`${where} were not kept: no room in ${folder} (${errnoOf(error)})`);
@@ -51,12 +59,10 @@ export function quarantine(
     }
     const temporary = join(folder, TEMPORARY);
     if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
-    if (usedBytes(fileSystem, folder) + range.byteLength > QUARANTINE_LIMIT_BYTES) {
-      notes.push(`${where} were not kept: ${folder} would exceed ${QUARANTINE_LIMIT_BYTES} bytes`);
-      return { ...range, quarantinePath: null };
-    }
+    const usedBytes = await usedBytesOf(fileSystem, folder, turns);
+    if (usedBytes + range.byteLength > QUARANTINE_LIMIT_BYTES) return tooMuch();
     try {
-      copyRange(fileSystem, directory, range, temporary);
+      await copyRange(fileSystem, directory, range, temporary, turns);
     } catch (error) {
       if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
       throw error;
@@ -69,36 +75,51 @@ export function quarantine(
   }
 }
 
-function usedBytes(fileSystem: FileSystem, folder: string): number {
-  return fileSystem
-    .list(folder)
-    .reduce((sum, name) => sum + (fileSystem.stat(join(folder, name))?.sizeBytes ?? 0), 0);
+async function usedBytesOf(fileSystem: FileSystem, folder: string, turns: Turns): Promise<number> {
+  let usedBytes = 0;
+  for (const name of fileSystem.list(folder)) {
+    usedBytes += fileSystem.stat(join(folder, name))?.sizeBytes ?? 0;
+    await turns.after(FILE_WORK_BYTES);
+  }
+  return usedBytes;
 }
 
-function digestRange(fileSystem: FileSystem, directory: string, range: Discarded): string {
+async function digestRange(
+  fileSystem: FileSystem,
+  directory: string,
+  range: Discarded,
+  turns: Turns,
+): Promise<string> {
   const hash = createHash('sha256');
-  forEachChunk(fileSystem, directory, range, (chunk) => hash.update(chunk));
+  await forEachChunk(fileSystem, directory, range, (chunk) => hash.update(chunk), turns);
   return hash.digest('hex').slice(0, 32);
 }
 
-function copyRange(fileSystem: FileSystem, directory: string, range: Discarded, to: string): void {
+async function copyRange(
+  fileSystem: FileSystem,
+  directory: string,
+  range: Discarded,
+  to: string,
+  turns: Turns,
+): Promise<void> {
   const descriptor = fileSystem.open(to, 'create');
   try {
-    forEachChunk(fileSystem, directory, range, (chunk, at) => {
+    const copy = (chunk: Buffer, at: number) =>
       writeFully(fileSystem, descriptor, chunk, 0, chunk.length, at - range.offset);
-    });
+    await forEachChunk(fileSystem, directory, range, copy, turns);
     fileSystem.dataSync(descriptor);
   } finally {
     closeQuietly(fileSystem, descriptor);
   }
 }
 
-function forEachChunk(
+async function forEachChunk(
   fileSystem: FileSystem,
   directory: string,
   range: Discarded,
   use: (chunk: Buffer, offset: number) => void,
-): void {
+  turns: Turns,
+): Promise<void> {
   const descriptor = fileSystem.open(segmentPath(directory, range.segmentId), 'read');
   try {
     const buffer = Buffer.allocUnsafeSlow(Math.min(COPY_CHUNK_BYTES, range.byteLength));
@@ -115,6 +136,7 @@ function forEachChunk(
       if (count === 0) break;
       use(buffer.subarray(0, count), at);
       at += count;
+      await turns.after(count);
     }
   } finally {
     closeQuietly(fileSystem, descriptor);

@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { FIRST_SEGMENT_ID } from '../format/format.ts';
+import { FIRST_SEGMENT_ID, HEADER_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { DurableMark } from '../lock/durable-mark.ts';
 import type { HintRun } from '../seal/hint-block.ts';
 import { followsPredecessor, sealContradiction } from '../seal/seal-check.ts';
@@ -11,7 +11,7 @@ import type { Seal } from '../seal/seal-file.ts';
 import { HintReader } from '../seal/seal-hints.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner, scanChunk } from '../segment/segment-scanner.ts';
+import { SegmentScanner, scanChunk } from '../segment/segment-scanner.ts';
 import { findFrame, isUnfinishedStart, type SegmentFile } from '../segment/tail-evidence.ts';
 import { refusal } from './recovery-refusal.ts';
 import type { Discarded } from './recovery-report.ts';
@@ -62,7 +62,8 @@ export interface ScanLogOptions {
   readonly operation: number;
   /** What is built from the records; hints are not read where nothing is. */
   readonly view: { replay(logBytes: number): LogReplay } | undefined;
-  /** Called every few megabytes. */
+  readonly turns: Turns;
+  /** Called at each turn, and at the end. */
   readonly onProgress?: ((scannedBytes: number, totalBytes: number) => void) | undefined;
 }
 
@@ -85,9 +86,6 @@ export interface LogReplay {
  */
 export const MAX_UNSYNCED_RECORDS = 2 ** 19;
 
-/** How much is scanned between two turns of the event loop. */
-const BYTES_A_TURN = 8 * SCAN_CHUNK_BYTES;
-
 /**
  * Scans all segments, or throws `STORE_CORRUPT`, `AMBIGUOUS_TAIL` or (in strict mode) `TORN_TAIL`.
  */
@@ -97,6 +95,9 @@ export async function scanLog(options: ScanLogOptions): Promise<LogScan> {
   scanner.finish();
   return scanner.result();
 }
+
+/** What a slice of a scan ended at. */
+type ScanState = 'turn' | 'end' | Damage;
 
 class LogScanner {
   private readonly options: ScanLogOptions;
@@ -170,6 +171,7 @@ class LogScanner {
 
   finish(): void {
     this.replay?.finish();
+    this.options.onProgress?.(this.totalBytes, this.totalBytes);
   }
 
   async run(): Promise<void> {
@@ -182,6 +184,7 @@ class LogScanner {
         return this.endLog(expectedId, 0, 'missing-segment', 'none');
       await this.takeSegment(segment);
       if (this.end !== undefined) return;
+      await this.afterWork(FILE_WORK_BYTES, this.scannedBytes);
       expectedId++;
     }
     if (this.durable.segmentId >= expectedId) {
@@ -195,7 +198,7 @@ class LogScanner {
   private async takeSegment(segment: LogSegment): Promise<void> {
     const seal = this.options.seals.of(segment.segmentId);
     if (seal === undefined) return this.scanSegment(segment);
-    const fault = this.sealFault(segment, seal);
+    const fault = await this.sealFault(segment, seal);
     if (fault !== undefined) {
       const isShort = fault === 'ends-before-seal' || fault === 'ends-before-mark';
       return this.endLog(segment.segmentId, isShort ? segment.sizeBytes : 0, fault, 'none');
@@ -207,31 +210,32 @@ class LogScanner {
   }
 
   /** What the seal contradicts. Everything it covers was durable. */
-  private sealFault(segment: LogSegment, seal: Seal): Damage | undefined {
+  private async sealFault(segment: LogSegment, seal: Seal): Promise<Damage | undefined> {
     const { mark } = this;
-    const { fileSystem, directory, seals, full } = this.options;
+    const { fileSystem, directory, seals, full, turns } = this.options;
     if (mark?.segmentId === segment.segmentId && mark.offset > segment.sizeBytes)
       return 'ends-before-mark';
     if (seal.firstTxid !== 0 && seal.firstTxid <= this.lastTxid) return 'txid-not-increasing';
     const lowestId = this.segments[0]?.segmentId ?? FIRST_SEGMENT_ID;
     if (!followsPredecessor(seal, seals, lowestId)) return 'contradicts-seal';
-    return sealContradiction(fileSystem, directory, segment.sizeBytes, seal, full);
+    return sealContradiction(fileSystem, directory, segment.sizeBytes, seal, full, turns);
   }
 
   private async loadHints({ segmentId, sizeBytes }: LogSegment, seal: Seal): Promise<void> {
-    const { fileSystem, directory, seals, onProgress } = this.options;
+    const { fileSystem, directory, seals } = this.options;
     const { replay } = this;
     if (replay !== undefined && seal.hintCount > 0) {
       this.hintChunk ??= HintReader.chunkFor(this.options.seals);
       const descriptor = fileSystem.open(seals.pathOf(directory, seal), 'read');
       try {
         const reader = new HintReader(fileSystem, descriptor, seal, this.hintChunk);
-        let turnEnd = BYTES_A_TURN;
+        let counted = reader.position;
         for (let run = reader.nextRun(); run !== undefined; run = reader.nextRun()) {
-          replay.hints(segmentId, run, this.scannedBytes + sizeBytes * reader.readPart);
-          if (reader.position < turnEnd) continue;
-          turnEnd = reader.position + BYTES_A_TURN;
-          await nextTurn();
+          const logEnd = this.scannedBytes + sizeBytes * reader.readPart;
+          replay.hints(segmentId, run, logEnd);
+          const workBytes = reader.position - counted;
+          counted = reader.position;
+          await this.afterWork(workBytes, logEnd);
         }
       } finally {
         closeQuietly(fileSystem, descriptor);
@@ -246,7 +250,12 @@ class LogScanner {
     this.recordCount += seal.recordCount;
     this.segmentsFromSeals++;
     this.scannedBytes += sizeBytes;
-    onProgress?.(this.scannedBytes, this.totalBytes);
+  }
+
+  private async afterWork(workBytes: number, doneBytes: number): Promise<void> {
+    if (!this.options.turns.isDue(workBytes)) return;
+    this.options.onProgress?.(doneBytes, this.totalBytes);
+    await this.options.turns.next();
   }
 
   /** Where the last valid seal proves the log to have been durable. */
@@ -263,8 +272,8 @@ class LogScanner {
   }
 
   private async scanSegment({ segmentId, sizeBytes }: LogSegment): Promise<void> {
-    const { fileSystem, directory, probe, operation, onProgress } = this.options;
-    const startNs = probe?.segmentScanned === undefined ? 0 : nowNs();
+    const { fileSystem, directory, probe, operation } = this.options;
+    const startNs = probe?.event === undefined ? 0 : nowNs();
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
       const file: SegmentFile = { fileSystem, descriptor, sizeBytes };
@@ -278,42 +287,51 @@ class LogScanner {
         endOffset: sizeBytes,
         chunk: this.chunk,
       });
-      while (this.scanFrames(segmentId, frame, file)) {
-        onProgress?.(this.scannedBytes + frame.offset, this.totalBytes);
-        await nextTurn();
+      for (let from = 0, state: ScanState = 'turn'; state === 'turn'; from = frame.offset) {
+        state = this.scanFrames(segmentId, frame);
+        if (state !== 'turn' && state !== 'end') {
+          await this.damaged(segmentId, frame, file, state);
+          break;
+        }
+        await this.afterWork(frame.offset - from, this.scannedBytes + frame.offset);
       }
       this.scannedBytes += sizeBytes;
-      probe?.segmentScanned?.(operation, segmentId, sizeBytes, startNs, nowNs() - startNs);
+      probe?.event?.({
+        kind: 'segmentScanned',
+        operation,
+        segmentId,
+        sizeBytes,
+        startNs,
+        durationNs: nowNs() - startNs,
+      });
     } finally {
       closeQuietly(fileSystem, descriptor);
     }
   }
 
-  /** Scans for one turn of the event loop; false when the segment or the valid log has ended. */
-  private scanFrames(segmentId: number, frame: SegmentScanner, file: SegmentFile): boolean {
+  /** Scans for one turn of the event loop, or to the end, or to what is wrong. */
+  private scanFrames(segmentId: number, frame: SegmentScanner): ScanState {
     const { mark } = this;
     const markOffset = mark?.segmentId === segmentId ? mark.offset : undefined;
-    const turnEnd = frame.offset + BYTES_A_TURN;
+    const turnEnd = frame.offset + this.options.turns.leftBytes;
     while (frame.offset < turnEnd) {
       const state = frame.next();
       if (mark !== undefined && frame.offset === markOffset) {
-        if (this.lastTxid >= mark.nextTxid)
-          return this.damaged(segmentId, frame, file, 'contradicts-mark');
+        if (this.lastTxid >= mark.nextTxid) return 'contradicts-mark';
         this.expectedTxid = mark.nextTxid;
       }
-      if (state === 'damaged') return this.damaged(segmentId, frame, file, frame.fault);
+      if (state === 'damaged') return frame.fault;
       if (state === 'end') {
-        if (markOffset === undefined || frame.offset >= markOffset) return false;
-        return this.damaged(segmentId, frame, file, 'ends-before-mark');
+        return markOffset === undefined || frame.offset >= markOffset ? 'end' : 'ends-before-mark';
       }
       const misplaced = this.misplacement(frame, markOffset);
-      if (misplaced !== undefined) return this.damaged(segmentId, frame, file, misplaced);
+      if (misplaced !== undefined) return misplaced;
       this.lastTxid = frame.txid;
       if (this.expectedTxid !== undefined) this.expectedTxid = frame.txid + 1;
       this.recordCount++;
       this.replay?.frame(segmentId, frame, this.scannedBytes + frame.offset + frame.byteLength);
     }
-    return true;
+    return 'turn';
   }
 
   /** What is wrong with a whole frame standing here, if anything. */
@@ -335,26 +353,37 @@ class LogScanner {
     return continuesElsewhere ? undefined : 'txid-not-next';
   }
 
-  private damaged(
+  private async damaged(
     segmentId: number,
     frame: SegmentScanner,
     file: SegmentFile,
     fault: Damage,
-  ): false {
+  ): Promise<void> {
+    const { turns } = this.options;
     const isTail = !NOT_A_TAIL.has(fault);
-    const damage = isTail && isUnfinishedStart(file, frame.offset) ? 'unfinished-start' : fault;
+    const isUnfinished = isTail && (await isUnfinishedStart(file, frame.offset, turns));
+    const damage = isUnfinished ? 'unfinished-start' : fault;
     // Only some rows of the table ask what follows: those without a trusted mark, in the last
     // segment.
     const asks = isTail && !this.witnessed && this.placeOf(segmentId) === 'last';
-    this.endLog(segmentId, frame.offset, damage, asks ? this.laterFrames(file, frame) : 'none');
-    return false;
+    // No frame begins in zeros, of which there may be gigabytes that lie nowhere.
+    const end = isUnfinished
+      ? Math.min(frame.offset + HEADER_BYTES, file.sizeBytes)
+      : file.sizeBytes;
+    const laterFrames = asks ? await this.laterFrames(file, frame, end) : 'none';
+    this.endLog(segmentId, frame.offset, damage, laterFrames);
   }
 
-  private laterFrames(file: SegmentFile, frame: SegmentScanner): DamageEvidence['laterFrames'] {
-    const claimEnd = Math.min(frame.offset + Math.max(frame.claimedBytes, 1), file.sizeBytes);
-    const after = findFrame(file, claimEnd, file.sizeBytes, this.lastTxid);
+  private async laterFrames(
+    file: SegmentFile,
+    frame: SegmentScanner,
+    end: number,
+  ): Promise<DamageEvidence['laterFrames']> {
+    const { turns } = this.options;
+    const claimEnd = Math.min(frame.offset + Math.max(frame.claimedBytes, 1), end);
+    const after = await findFrame(file, claimEnd, end, this.lastTxid, turns);
     if (after.found !== undefined) return 'after-claim';
-    const inside = findFrame(file, frame.offset + 1, claimEnd, this.lastTxid);
+    const inside = await findFrame(file, frame.offset + 1, claimEnd, this.lastTxid, turns);
     // A search that gave up proves nothing either way.
     return inside.found !== undefined || after.exhausted || inside.exhausted
       ? 'inside-claim'

@@ -2,6 +2,7 @@ import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { errnoOf } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import { NO_IDENTITY, rewriteSealHeader, sealPath } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
@@ -14,13 +15,16 @@ import type { QuarantinedRange } from './recovery-report.ts';
  * killed at any step: until the damaged segment is cut, the damage stays visible to the next
  * opening, which then does the same again.
  */
-export function cutDiscarded(
+export async function cutDiscarded(
   fileSystem: FileSystem,
   directory: string,
   scan: LogScan,
   notes: string[],
-): QuarantinedRange[] {
-  const saved = scan.discarded.map((range) => quarantine(fileSystem, directory, range, notes));
+  turns: Turns,
+): Promise<QuarantinedRange[]> {
+  const saved: QuarantinedRange[] = [];
+  for (const range of scan.discarded)
+    saved.push(await quarantine(fileSystem, directory, range, notes, turns));
   // Highest id first, the damaged segment last, each synced before the next.
   for (const { segmentId, offset } of [...scan.discarded].reverse()) {
     withSegment(fileSystem, directory, segmentId, (descriptor) => {
@@ -42,14 +46,20 @@ const REWRITE_CHUNK_BYTES = 1024 * 1024;
  * a failed sync the page cache may show good bytes that the disk never got, and calls them clean;
  * only writing makes them dirty again. Returns how many bytes were rewritten.
  */
-export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: LogScan): number {
+export async function rewriteFrom(
+  fileSystem: FileSystem,
+  directory: string,
+  scan: LogScan,
+  turns: Turns,
+): Promise<number> {
   let rewritten = 0;
   const from = scan.durable;
   const largest = scan.segments.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 0);
   const chunk = Buffer.allocUnsafeSlow(Math.min(REWRITE_CHUNK_BYTES, largest));
   for (const { segmentId, sizeBytes } of scan.segments) {
     if (segmentId < from.segmentId) continue;
-    withSegment(fileSystem, directory, segmentId, (descriptor) => {
+    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'write');
+    try {
       for (let at = segmentId === from.segmentId ? from.offset : 0; at < sizeBytes; ) {
         const count = readFully(
           fileSystem,
@@ -64,11 +74,15 @@ export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: Log
         writeFully(fileSystem, descriptor, chunk, 0, count, at);
         at += count;
         rewritten += count;
+        await turns.after(count);
       }
       // A cut that an earlier opening made, and whose sync failed, is made again.
       fileSystem.truncate(descriptor, sizeBytes);
       fileSystem.dataSync(descriptor);
-    });
+    } finally {
+      closeQuietly(fileSystem, descriptor);
+    }
+    await turns.after(FILE_WORK_BYTES);
   }
   return rewritten;
 }
@@ -79,12 +93,13 @@ export function rewriteFrom(fileSystem: FileSystem, directory: string, scan: Log
  * that say that they should be there go first: the seal of the first one left is written again for
  * its new place, and their own are removed. Without room for that they stay where they are.
  */
-export function removeLeadingEmpty(
+export async function removeLeadingEmpty(
   fileSystem: FileSystem,
   directory: string,
   segments: readonly LogSegment[],
   seals: SealSet,
-): { removed: number[]; seals: SealSet } {
+  turns: Turns,
+): Promise<{ removed: number[]; seals: SealSet }> {
   const firstWithBytes = segments.findIndex(({ sizeBytes }) => sizeBytes > 0);
   const removed = segments.slice(0, Math.max(firstWithBytes, 0)).map(({ segmentId }) => segmentId);
   if (removed.length === 0) return { removed, seals };
@@ -95,7 +110,7 @@ export function removeLeadingEmpty(
       ? []
       : [{ ...first, firstId: FIRST_SEGMENT_ID, predecessorIdentity: NO_IDENTITY }];
   try {
-    for (const seal of moved) rewriteSealHeader(fileSystem, directory, seal);
+    for (const seal of moved) await rewriteSealHeader(fileSystem, directory, seal, turns);
   } catch (error) {
     if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
     return { removed: [], seals };
@@ -105,6 +120,7 @@ export function removeLeadingEmpty(
   for (const segmentId of removed) {
     fileSystem.remove(segmentPath(directory, segmentId));
     fileSystem.directorySync(directory);
+    await turns.after(FILE_WORK_BYTES);
   }
   return { removed, seals: seals.without(stale).replacing(moved) };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { segmentPath } from '../format/segment-name.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import {
   digestOf,
@@ -17,7 +18,7 @@ import type { SealSet } from './seal-set.ts';
 
 /**
  * What an earlier process has begun and did not live to finish: seals, and merges (their steps are
- * told in merge-publication.ts); and what the log is once these are undone or finished. Finding it
+ * told in publish-merge.ts); and what the log is once these are undone or finished. Finding it
  * changes nothing on disk.
  */
 export interface Leftovers {
@@ -35,12 +36,13 @@ export interface Leftovers {
   readonly stale: readonly string[];
 }
 
-export function findLeftovers(
+export async function findLeftovers(
   fileSystem: FileSystem,
   directory: string,
   found: SealSet,
   segments: readonly LogSegment[],
-): Leftovers {
+  turns: Turns,
+): Promise<Leftovers> {
   const unnamed: Seal[] = [];
   const stale: string[] = [];
   for (const name of fileSystem.list(directory)) {
@@ -49,8 +51,8 @@ export function findLeftovers(
       if (isTemporary(name)) stale.push(name);
       continue;
     }
-    const seal = readSeal(fileSystem, directory, merged, MERGE_SUFFIX);
-    if (seal instanceof Object && isInPlace(fileSystem, directory, seal, segments))
+    const seal = await readSeal(fileSystem, directory, merged, turns, MERGE_SUFFIX);
+    if (seal instanceof Object && (await isInPlace(fileSystem, directory, seal, segments, turns)))
       unnamed.push(seal);
     else stale.push(name);
   }
@@ -75,15 +77,17 @@ export function findLeftovers(
  * Undoes or finishes what was begun, each step durable before the next. Returns lines for the
  * report.
  */
-export function clearLeftovers(
+export async function clearLeftovers(
   fileSystem: FileSystem,
   directory: string,
   { unnamed, absorbed, stale }: Leftovers,
-): string[] {
+  turns: Turns,
+): Promise<string[]> {
   const notes: string[] = [];
   for (const name of stale) {
     fileSystem.remove(join(directory, name));
     notes.push(`removed ${name}, of something that an earlier process did not finish`);
+    await turns.after(FILE_WORK_BYTES);
   }
   if (unnamed.length > 0 || absorbed.length > 0) {
     // What was renamed by a process that died may still be lost, and must not be lost alone.
@@ -98,7 +102,10 @@ export function clearLeftovers(
       );
     }
     fileSystem.directorySync(directory);
-    emptyAbsorbed(fileSystem, directory, absorbed);
+    for (const segment of absorbed) {
+      emptyAbsorbed(fileSystem, directory, [segment]);
+      await turns.after(FILE_WORK_BYTES);
+    }
     fileSystem.directorySync(directory);
     if (absorbed.length > 0) {
       notes.push(
@@ -137,17 +144,18 @@ function isTemporary(name: string): boolean {
 }
 
 /** Does the output that this seal is about stand under its name? */
-function isInPlace(
+async function isInPlace(
   fileSystem: FileSystem,
   directory: string,
   { segmentId, byteLength, digest }: Seal,
   segments: readonly LogSegment[],
-): boolean {
+  turns: Turns,
+): Promise<boolean> {
   const segment = segments.find((one) => one.segmentId === segmentId);
   if (segment?.sizeBytes !== byteLength) return false;
   const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
   try {
-    return digestOf(fileSystem, descriptor, byteLength)?.equals(digest) ?? false;
+    return (await digestOf(fileSystem, descriptor, byteLength, turns))?.equals(digest) ?? false;
   } finally {
     closeQuietly(fileSystem, descriptor);
   }

@@ -1,6 +1,7 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { Turns } from '../host/turns.ts';
 import { digestOf, endsDigestOf, NO_IDENTITY, type Seal } from './seal-file.ts';
 import type { SealSet } from './seal-set.ts';
 
@@ -9,20 +10,21 @@ import type { SealSet } from './seal-set.ts';
  * ends, or, where `full` asks for it or datawal has appended to the segment, at everything that the
  * seal covers.
  */
-export function sealContradiction(
+export async function sealContradiction(
   fileSystem: FileSystem,
   directory: string,
   sizeBytes: number,
   seal: Seal,
   full: boolean,
-): 'ends-before-seal' | 'contradicts-seal' | undefined {
+  turns: Turns,
+): Promise<'ends-before-seal' | 'contradicts-seal' | undefined> {
   const { segmentId, byteLength, digest, endsDigest } = seal;
   if (sizeBytes < byteLength) return 'ends-before-seal';
   const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
   try {
     const holds =
       full || sizeBytes > byteLength
-        ? digestOf(fileSystem, descriptor, byteLength)?.equals(digest)
+        ? (await digestOf(fileSystem, descriptor, byteLength, turns))?.equals(digest)
         : endsDigestOf(fileSystem, descriptor, byteLength) === endsDigest;
     return holds ? undefined : 'contradicts-seal';
   } finally {

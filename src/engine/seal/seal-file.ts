@@ -7,11 +7,12 @@ import { parseSegmentName, segmentName } from '../format/segment-name.ts';
 import {
   closeQuietly,
   type FileSystem,
+  openIfPresent,
   readFully,
   readSmallRange,
-  withFile,
   writeFully,
 } from '../host/file-system.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 
 /**
  * The seal file of a segment: what it was when it was made final, and where the newest records of
@@ -149,13 +150,16 @@ export function decodeSealHeader(header: Buffer): Seal | undefined {
  * The seal of a segment if every byte of it is as it was written; `damaged`, or undefined when
  * there is none.
  */
-export function readSeal(
+export async function readSeal(
   fileSystem: FileSystem,
   directory: string,
   segmentId: number,
+  turns: Turns,
   suffix = SEAL_SUFFIX,
-): Seal | 'damaged' | undefined {
-  return withFile(fileSystem, sealPath(directory, segmentId, suffix), (descriptor) => {
+): Promise<Seal | 'damaged' | undefined> {
+  const descriptor = openIfPresent(fileSystem, sealPath(directory, segmentId, suffix));
+  if (descriptor === undefined) return undefined;
+  try {
     const { kind, sizeBytes } = fileSystem.statDescriptor(descriptor);
     const header = Buffer.alloc(SEAL_HEADER_BYTES);
     if (
@@ -166,11 +170,15 @@ export function readSeal(
     const seal = decodeSealHeader(header);
     if (seal === undefined || SEAL_HEADER_BYTES + seal.hintsBytes !== sizeBytes) return 'damaged';
     let crc = 0;
-    const whole = eachChunk(fileSystem, descriptor, SEAL_HEADER_BYTES, sizeBytes, (chunk) => {
+    const add = (chunk: Buffer) => {
       crc = crc32c(chunk, crc);
-    });
+    };
+    const whole = await eachChunk(fileSystem, descriptor, SEAL_HEADER_BYTES, sizeBytes, add, turns);
     return whole && crc === seal.hintsCrc ? seal : 'damaged';
-  });
+  } finally {
+    closeQuietly(fileSystem, descriptor);
+    if (turns.isDue(FILE_WORK_BYTES)) await turns.next();
+  }
 }
 
 /**
@@ -197,19 +205,26 @@ export function readSealHeader(
 }
 
 /** Writes another header in front of a seal's hints: the file is the old one, or the new one. */
-export function rewriteSealHeader(fileSystem: FileSystem, directory: string, seal: Seal): void {
+export async function rewriteSealHeader(
+  fileSystem: FileSystem,
+  directory: string,
+  seal: Seal,
+  turns: Turns,
+): Promise<void> {
   const path = sealPath(directory, seal.segmentId);
   const temporary = sealPath(directory, seal.segmentId, SEAL_TEMPORARY_SUFFIX);
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
-  withFile(fileSystem, path, (source) => {
+  const source = fileSystem.open(path, 'read');
+  try {
     const target = fileSystem.open(temporary, 'create');
     try {
       writeFully(fileSystem, target, encodeSealHeader(seal), 0, SEAL_HEADER_BYTES, 0);
       let at = SEAL_HEADER_BYTES;
-      eachChunk(fileSystem, source, at, at + seal.hintsBytes, (chunk) => {
+      const copy = (chunk: Buffer) => {
         writeFully(fileSystem, target, chunk, 0, chunk.length, at);
         at += chunk.length;
-      });
+      };
+      await eachChunk(fileSystem, source, at, at + seal.hintsBytes, copy, turns);
       fileSystem.dataSync(target);
     } catch (error) {
       fileSystem.remove(temporary);
@@ -217,19 +232,23 @@ export function rewriteSealHeader(fileSystem: FileSystem, directory: string, sea
     } finally {
       closeQuietly(fileSystem, target);
     }
-    fileSystem.rename(temporary, path);
-    fileSystem.directorySync(directory);
-  });
+  } finally {
+    closeQuietly(fileSystem, source);
+  }
+  fileSystem.rename(temporary, path);
+  fileSystem.directorySync(directory);
 }
 
 /** SHA-256 of the first bytes of a file; undefined when there are fewer. */
-export function digestOf(
+export async function digestOf(
   fileSystem: FileSystem,
   descriptor: number,
   byteLength: number,
-): Buffer | undefined {
+  turns: Turns,
+): Promise<Buffer | undefined> {
   const hash = createHash('sha256');
-  const whole = eachChunk(fileSystem, descriptor, 0, byteLength, (chunk) => hash.update(chunk));
+  const add = (chunk: Buffer) => hash.update(chunk);
+  const whole = await eachChunk(fileSystem, descriptor, 0, byteLength, add, turns);
   return whole ? hash.digest() : undefined;
 }
 
@@ -252,19 +271,21 @@ export function endsDigestOf(
 }
 
 /** False when the file ends before `end`. */
-function eachChunk(
+async function eachChunk(
   fileSystem: FileSystem,
   descriptor: number,
   start: number,
   end: number,
   visit: (chunk: Buffer) => void,
-): boolean {
+  turns: Turns,
+): Promise<boolean> {
   const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(end - start, 0)));
   for (let at = start; at < end; ) {
     const count = readFully(fileSystem, descriptor, chunk, 0, Math.min(chunk.length, end - at), at);
     if (count === 0) return false;
     visit(chunk.subarray(0, count));
     at += count;
+    if (turns.isDue(count)) await turns.next();
   }
   return true;
 }

@@ -1,4 +1,5 @@
 import type { FileSystem } from '../host/file-system.ts';
+import type { Turns } from '../host/turns.ts';
 import {
   MERGE_SUFFIX,
   NO_IDENTITY,
@@ -30,12 +31,17 @@ export class SealSet {
   }
 
   /** Reads every seal to its last byte. Without a mark the lowest one says which store this is. */
-  static read(fileSystem: FileSystem, directory: string, storeId: Buffer | undefined): SealSet {
+  static async read(
+    fileSystem: FileSystem,
+    directory: string,
+    storeId: Buffer | undefined,
+    turns: Turns,
+  ): Promise<SealSet> {
     const seals: Seal[] = [];
     const notes: string[] = [];
     let owner = storeId;
     for (const [segmentId, name] of sealNames(fileSystem.list(directory))) {
-      const seal = readSeal(fileSystem, directory, segmentId);
+      const seal = await readSeal(fileSystem, directory, segmentId, turns);
       if (seal === undefined) continue;
       if (seal === 'damaged') {
         notes.push(`${name} was damaged and ignored`);
@@ -98,8 +104,9 @@ export class SealSet {
   }
 
   without(segmentIds: readonly number[]): SealSet {
+    const gone = new Set(segmentIds);
     return new SealSet(
-      [...this.seals.values()].filter(({ segmentId }) => !segmentIds.includes(segmentId)),
+      [...this.seals.values()].filter(({ segmentId }) => !gone.has(segmentId)),
       this.notes,
       this.unnamed,
     );

@@ -323,7 +323,7 @@ export class SegmentReader {
   }
 
   private report(error: StoreError): StoreError {
-    this.probe?.corrupted?.(error);
+    this.probe?.event?.({ kind: 'corrupted', error });
     return error;
   }
 }

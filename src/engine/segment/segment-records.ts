@@ -2,9 +2,9 @@ import { CRC_BYTES, HEADER_BYTES } from '../format/format.ts';
 import type { LogRecord, RecordRef } from '../format/frame.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
-import { nowNs } from '../host/probe.ts';
+import { Observation } from '../host/observation.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import type { LogSegment } from './segment-list.ts';
 import { damagedFrame, SegmentScanner, scanChunk } from './segment-scanner.ts';
 
@@ -30,8 +30,6 @@ export interface RunningScan {
 export interface ScanWatcher {
   began(scan: RunningScan): void;
   ended(scan: RunningScan): void;
-  /** 1 for each file that is opened, and -1 when it is closed. */
-  count(change: 1 | -1): void;
 }
 
 /**
@@ -39,29 +37,26 @@ export interface ScanWatcher {
  * invalid frame. One generator for all of it: handing every record through another is not free.
  */
 export function* scanSegments(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   segments: readonly LogSegment[],
   probe: ProbeSet | undefined,
   watcher?: ScanWatcher,
 ): Generator<ScannedRecord> {
   const scan: RunningScan = { segments, next: 0, opened: new Map() };
-  const operation = probe?.begin('scan') ?? 0;
-  const startNs = probe === undefined ? 0 : nowNs();
+  const observation = new Observation(probe, 'scan', { records: 0 });
+  const { operation, result } = observation;
   const chunk = scanChunk(segments);
   const copier = new RecordCopier();
-  let records = 0;
-  let failure: StoreError | undefined;
   watcher?.began(scan);
   try {
     for (const { segmentId, sizeBytes } of segments) {
       scan.next++;
       if (sizeBytes === 0) continue;
-      const descriptor = scan.opened.get(segmentId) ?? openToScan(fileSystem, directory, segmentId);
-      if (!scan.opened.delete(segmentId)) watcher?.count(1);
+      const descriptor = scan.opened.get(segmentId) ?? openToScan(files, segmentId);
+      scan.opened.delete(segmentId);
       try {
         const frame = new SegmentScanner({
-          fileSystem,
+          fileSystem: files.fileSystem,
           probe,
           operation,
           site: 'scan',
@@ -72,31 +67,26 @@ export function* scanSegments(
         });
         for (let state = frame.next(); state !== 'end'; state = frame.next()) {
           if (state === 'damaged') throw damagedFrame(segmentId, frame);
-          records++;
+          result.records++;
           yield copier.copy(segmentId, frame);
         }
       } finally {
-        closeQuietly(fileSystem, descriptor);
-        watcher?.count(-1);
+        files.close(descriptor);
       }
     }
   } catch (error) {
-    if (error instanceof StoreError) failure = error;
-    throw error;
+    throw observation.failed(error);
   } finally {
-    for (const descriptor of scan.opened.values()) {
-      closeQuietly(fileSystem, descriptor);
-      watcher?.count(-1);
-    }
+    for (const descriptor of scan.opened.values()) files.close(descriptor);
     watcher?.ended(scan);
-    probe?.scanned?.(operation, records, startNs, nowNs() - startNs, failure);
+    observation.end();
   }
 }
 
-export function openToScan(fileSystem: FileSystem, directory: string, segmentId: number): number {
-  const path = segmentPath(directory, segmentId);
+export function openToScan(files: StoreFiles, segmentId: number): number {
+  const path = segmentPath(files.directory, segmentId);
   try {
-    return fileSystem.open(path, 'read');
+    return files.open(path, 'read');
   } catch (error) {
     throw new StoreError('READ_FAILED', `cannot open ${path}`, { cause: error, path, segmentId });
   }

@@ -2,12 +2,15 @@ import { crc32c } from '../format/crc32c.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_KEY_BYTES, type RecordType } from '../format/format.ts';
 import { encodeFrame, encodeHeader, frameBytes, viewOf, writeUint32 } from '../format/frame.ts';
 import { segmentPath } from '../format/segment-name.ts';
+import { StoreError } from '../host/errors.ts';
 import {
   closeQuietly,
+  type FileStat,
   type FileSystem,
   writeFully,
   writeVectorFully,
 } from '../host/file-system.ts';
+import { objectionTo } from '../host/held-directory.ts';
 
 /**
  * Frames are put together here: one small frame, or as many of a batch as fit. The segments of a
@@ -42,6 +45,8 @@ export class SegmentWriter {
 
   private readonly fileSystem: FileSystem;
   private readonly directory: string;
+  private readonly path: string;
+  private readonly file: FileStat;
   private readonly buffer: Buffer;
   private readonly view: DataView;
   private readonly trailer = Buffer.alloc(CRC_BYTES);
@@ -55,6 +60,7 @@ export class SegmentWriter {
     buffer: Buffer,
   ) {
     const path = segmentPath(directory, segmentId);
+    this.path = path;
     this.fileSystem = fileSystem;
     this.directory = directory;
     this.segmentId = segmentId;
@@ -63,6 +69,8 @@ export class SegmentWriter {
     this.view = viewOf(buffer);
     this.appendDescriptor = fileSystem.open(path, mode);
     try {
+      lockSegment(fileSystem, directory, path, this.appendDescriptor);
+      this.file = fileSystem.statDescriptor(this.appendDescriptor);
       this.syncDescriptor = fileSystem.open(path, 'write');
     } catch (error) {
       closeQuietly(fileSystem, this.appendDescriptor);
@@ -88,6 +96,11 @@ export class SegmentWriter {
   createNext(): SegmentWriter {
     const { fileSystem, directory, segmentId, buffer } = this;
     return new SegmentWriter(fileSystem, directory, segmentId + 1, 'create', 0, buffer);
+  }
+
+  /** What is wrong where the segment's name does not lead to the file that is written. */
+  objection(): StoreError | undefined {
+    return objectionTo(this.fileSystem, this.directory, this.path, this.file);
   }
 
   /** Appends one frame with one write call. */
@@ -153,6 +166,25 @@ export class SegmentWriter {
     );
     this.sizeBytes += frameBytes(key.length, payload.length);
   }
+}
+
+/**
+ * Whoever appends to a segment holds the kernel lock on it as well. `.lock` is the lock; but where
+ * it was removed or replaced while a writer had it, or two directories share the files by hard
+ * links, a second writer finds `.lock` free, and would write over what the first one writes.
+ */
+export function lockSegment(
+  fileSystem: FileSystem,
+  directory: string,
+  path: string,
+  descriptor: number,
+): void {
+  if (fileSystem.tryLock(descriptor) !== 'busy') return;
+  throw new StoreError(
+    'STORE_LOCKED',
+    `${path} is being written by another writer, although ${directory} could be locked: its lock files were removed or replaced while it was open, or another directory has hard links to its files. Close the other writer first`,
+    { path: directory },
+  );
 }
 
 if (WRITE_BUFFER_BYTES < frameBytes(MAX_KEY_BYTES, VECTOR_PAYLOAD_BYTES)) {

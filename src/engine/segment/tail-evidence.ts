@@ -12,6 +12,7 @@ import {
 import { headerFault, headerFrameBytes, headerTxid, readUint32, viewOf } from '../format/frame.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { readFully } from '../host/file-system.ts';
+import type { Turns } from '../host/turns.ts';
 
 /**
  * What lies behind damage, for the rows of the verdict table that ask. Reads in chunks; the work is
@@ -19,6 +20,7 @@ import { readFully } from '../host/file-system.ts';
  */
 
 const CHUNK_BYTES = 256 * 1024;
+const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /**
  * Checksummed bytes a search may spend, as a multiple of the bytes searched, before it gives up.
@@ -32,7 +34,11 @@ export interface SegmentFile {
 }
 
 /** Is it all zeros from `offset` to the end, or the start of a header and then all zeros? */
-export function isUnfinishedStart(file: SegmentFile, offset: number): boolean {
+export async function isUnfinishedStart(
+  file: SegmentFile,
+  offset: number,
+  turns: Turns,
+): Promise<boolean> {
   const header = Buffer.alloc(Math.min(HEADER_BYTES, file.sizeBytes - offset));
   readFully(file.fileSystem, file.descriptor, header, 0, header.length, offset);
   let started = header.length;
@@ -51,8 +57,9 @@ export function isUnfinishedStart(file: SegmentFile, offset: number): boolean {
       at,
     );
     if (count === 0) break;
-    if (chunk.subarray(0, count).some((byte) => byte !== 0)) return false;
+    if (chunk.compare(ZEROS, 0, count, 0, count) !== 0) return false;
     at += count;
+    await turns.after(count);
   }
   return true;
 }
@@ -78,14 +85,15 @@ export type FrameSearch =
   | { readonly found: undefined; readonly exhausted: boolean };
 
 /** The first valid frame with a txid above `aboveTxid` that starts in `[from, to)`, at any byte. */
-export function findFrame(
+export async function findFrame(
   file: SegmentFile,
   from: number,
   to: number,
   aboveTxid: number,
-): FrameSearch {
+  turns: Turns,
+): Promise<FrameSearch> {
   let found: FoundFrame | undefined;
-  const exhausted = searchFrames(
+  const exhausted = await searchFrames(
     file,
     from,
     to,
@@ -94,6 +102,7 @@ export function findFrame(
       found = frame;
       return 'stop';
     },
+    turns,
   );
   return found === undefined ? { found, exhausted } : { found };
 }
@@ -101,9 +110,14 @@ export function findFrame(
 /**
  * The highest txid of valid frames that start in `[from, to)`, at any byte; 0 when there is none.
  */
-export function highestTxid(file: SegmentFile, from: number, to: number): number {
+export async function highestTxid(
+  file: SegmentFile,
+  from: number,
+  to: number,
+  turns: Turns,
+): Promise<number> {
   let highest = 0;
-  searchFrames(
+  await searchFrames(
     file,
     from,
     to,
@@ -112,18 +126,20 @@ export function highestTxid(file: SegmentFile, from: number, to: number): number
       highest = frame.txid;
       return 'go on';
     },
+    turns,
   );
   return highest;
 }
 
 /** Looks at every valid frame whose txid is wanted; true when the effort ran out before the end. */
-function searchFrames(
+async function searchFrames(
   file: SegmentFile,
   from: number,
   to: number,
   isWanted: (txid: number) => boolean,
   visit: (frame: FoundFrame) => 'stop' | 'go on',
-): boolean {
+  turns: Turns,
+): Promise<boolean> {
   const magic = Buffer.from(MAGIC_BYTES);
   const chunk = Buffer.alloc(CHUNK_BYTES + HEADER_BYTES);
   const view = viewOf(chunk);
@@ -144,15 +160,21 @@ function searchFrames(
       if (offset + byteLength > file.sizeBytes) continue;
       effort -= byteLength;
       if (effort < 0) return true;
-      if (!frameIsWhole(file, offset, byteLength)) continue;
+      if (!(await frameIsWhole(file, offset, byteLength, turns))) continue;
       if (visit({ offset, byteLength, txid: headerTxid(view, at) }) === 'stop') return false;
     }
+    await turns.after(count);
   }
   return false;
 }
 
 /** Checks a frame of any size through a chunk. */
-function frameIsWhole(file: SegmentFile, offset: number, byteLength: number): boolean {
+async function frameIsWhole(
+  file: SegmentFile,
+  offset: number,
+  byteLength: number,
+  turns: Turns,
+): Promise<boolean> {
   const crcAt = offset + byteLength - CRC_BYTES;
   const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, byteLength));
   let crc = 0;
@@ -168,6 +190,7 @@ function frameIsWhole(file: SegmentFile, offset: number, byteLength: number): bo
     if (count === 0) return false;
     crc = crc32c(chunk.subarray(0, count), crc);
     at += count;
+    await turns.after(count);
   }
   return (
     readFully(file.fileSystem, file.descriptor, chunk, 0, CRC_BYTES, crcAt) === CRC_BYTES &&

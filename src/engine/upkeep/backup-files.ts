@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { useDescriptor } from '../host/counted-descriptor.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
 import { type FileSystem, readFully, writeFully } from '../host/file-system.ts';
 import { BACKUP_TEMPORARY_SUFFIX } from '../lock/backup-marker.ts';
-import type { ScrubSource } from '../log/scrub-source.ts';
+import type { OpenLog } from '../log/open-log.ts';
 
 /** Copied between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
+export const BYTES_A_TURN = 1024 * 1024;
 
 /** Where a file cannot have one more name. */
 const CANNOT_LINK: ReadonlySet<string> = new Set([
@@ -33,17 +32,18 @@ export function linkFile(fileSystem: FileSystem, from: string, to: string): bool
 
 /** Are the first bytes of a file all that another holds? Not where one of them cannot be read. */
 export async function isCopy(
-  source: ScrubSource,
+  source: OpenLog,
   from: string,
   to: string,
   sizeBytes: number,
 ): Promise<boolean> {
-  const { fileSystem } = source;
+  const { files } = source;
+  const { fileSystem } = files;
   if (fileSystem.stat(to)?.sizeBytes !== sizeBytes) return false;
   const [mine, theirs] = [chunkFor(sizeBytes), chunkFor(sizeBytes)];
   try {
-    return await useDescriptor(source, fileSystem.open(from, 'read'), (original) =>
-      useDescriptor(source, fileSystem.open(to, 'read'), async (copy) => {
+    return await files.use(from, 'read', (original) =>
+      files.use(to, 'read', async (copy) => {
         for (let at = 0; at < sizeBytes; at += BYTES_A_TURN) {
           source.checkOpen();
           const length = Math.min(BYTES_A_TURN, sizeBytes - at);
@@ -66,17 +66,18 @@ export async function isCopy(
 
 /** Whole and durable under its name, or not there under it. Returns the digest of the bytes. */
 export async function copyFile(
-  source: ScrubSource,
+  source: OpenLog,
   from: string,
   to: string,
   sizeBytes: number,
 ): Promise<Buffer> {
-  const { fileSystem } = source;
+  const { files } = source;
+  const { fileSystem } = files;
   const temporary = to + BACKUP_TEMPORARY_SUFFIX;
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
   const hash = createHash('sha256');
-  await useDescriptor(source, fileSystem.open(from, 'read'), (input) =>
-    useDescriptor(source, fileSystem.open(temporary, 'create'), async (output) => {
+  await files.use(from, 'read', (input) =>
+    files.use(temporary, 'create', async (output) => {
       const chunk = chunkFor(sizeBytes);
       for (let at = 0; at < sizeBytes; ) {
         source.checkOpen();

@@ -4,13 +4,13 @@ import { closeQuietly } from '../host/file-system.ts';
 import { BACKUP_MARKER, BACKUP_TEMPORARY_SUFFIX, hasBackupMarker } from '../lock/backup-marker.ts';
 import { readMark } from '../lock/durable-mark.ts';
 import { LOCK_FILE } from '../lock/writer-lock.ts';
-import type { LogPosition } from '../log/log-sync.ts';
-import type { BackupSource } from '../log/scrub-source.ts';
+import type { LogPosition } from '../log/log-tail.ts';
+import type { OpenLog } from '../log/open-log.ts';
 import { endsDigestOf, isMerged, readSealHeader } from '../seal/seal-file.ts';
 
 /** Is there nothing, or a backup of this store? Throws `TARGET_NOT_EMPTY`, and changes nothing. */
-export function checkBackupTarget(source: BackupSource, target: string, end: LogPosition): void {
-  const { fileSystem } = source;
+export function checkBackupTarget(source: OpenLog, target: string, end: LogPosition): void {
+  const { fileSystem } = source.files;
   const stat = fileSystem.stat(target);
   if (stat === undefined) return;
   if (stat.kind !== 'directory')
@@ -42,20 +42,16 @@ export function checkBackupTarget(source: BackupSource, target: string, end: Log
  * Did this store, an earlier backup restored perhaps, go another way after that position? A merge
  * hides the answer.
  */
-function isForked(
-  source: BackupSource,
-  target: string,
-  { segmentId, offset }: LogPosition,
-): boolean {
-  const { fileSystem } = source;
+function isForked(source: OpenLog, target: string, { segmentId, offset }: LogPosition): boolean {
+  const { fileSystem } = source.files;
   const there = fileSystem.stat(segmentPath(target, segmentId));
-  const here = source.segments().find((segment) => segment.segmentId === segmentId);
+  const here = source.tail.segments.find((segment) => segment.segmentId === segmentId);
   if (there === undefined || there.sizeBytes < offset || offset === 0 || here === undefined)
     return false;
-  const seal = readSealHeader(fileSystem, source.directory, segmentId);
+  const seal = readSealHeader(fileSystem, source.files.directory, segmentId);
   if (here.sizeBytes === 0 || (seal !== undefined && isMerged(seal))) return false;
   if (here.sizeBytes < offset) return true;
-  const [mine, theirs] = [source.directory, target].map((directory) => {
+  const [mine, theirs] = [source.files.directory, target].map((directory) => {
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
       return endsDigestOf(fileSystem, descriptor, offset);

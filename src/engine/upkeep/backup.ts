@@ -4,16 +4,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
+import { observed } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory } from '../host/store-directory.ts';
+import { Turns } from '../host/turns.ts';
 import {
   BACKUP_TEMPORARY_SUFFIX,
   placeBackupMarker,
   removeBackupMarker,
 } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, MARK_FILE, NONCE_BYTES } from '../lock/durable-mark.ts';
-import type { LogPosition } from '../log/log-sync.ts';
-import type { BackupSource } from '../log/scrub-source.ts';
+import type { LogPosition } from '../log/log-tail.ts';
+import type { OpenLog } from '../log/open-log.ts';
 import { sealContradiction } from '../seal/seal-check.ts';
 import {
   parseSealName,
@@ -22,7 +24,7 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
-import { copyFile, isCopy, linkFile } from './backup-files.ts';
+import { BYTES_A_TURN, copyFile, isCopy, linkFile } from './backup-files.ts';
 import { checkBackupTarget } from './backup-target.ts';
 
 /**
@@ -49,27 +51,30 @@ export interface BackupReport {
 /** Merges that end while segments are being copied make them be looked at again, so many times. */
 const ATTEMPTS = 10;
 
-export async function backup(source: BackupSource, targetDirectory: string): Promise<BackupReport> {
-  const { probe } = source;
+export async function backup(source: OpenLog, targetDirectory: string): Promise<BackupReport> {
   const target = resolve(targetDirectory);
-  const operation = probe?.begin('backup') ?? 0;
   const startNs = nowNs();
   const run = new Backup(source, target);
-  let failure: StoreError | undefined;
-  try {
+  const work = async () => {
     const end = await run.run();
-    const { linkedBytes, copiedBytes } = run;
+    const { linkedBytes, copiedBytes } = run.result;
     const ways = [...run.ways.values()];
     const count = (way: string) => ways.filter((other) => other === way).length;
     const [linked, copied, reused] = [count('linked'), count('copied'), count('reused')];
     return { end, linked, copied, reused, linkedBytes, copiedBytes, durationNs: nowNs() - startNs };
-  } catch (error) {
-    failure = wrapSystemError(error, 'back up', target);
-    throw failure;
-  } finally {
-    const durationNs = nowNs() - startNs;
-    probe?.backedUp?.(operation, run.linkedBytes, run.copiedBytes, startNs, durationNs, failure);
-  }
+  };
+  return observed(source.probe, 'backup', run.result, work, (error) =>
+    wrapSystemError(error, 'back up', target),
+  );
+}
+
+/**
+ * Makes durable what was appended so far, unless the writer is poisoned, and says how far the log
+ * is durable.
+ */
+async function syncedEnd(log: OpenLog): Promise<LogPosition> {
+  if (log.poisonedBy === undefined) await log.sync();
+  return log.syncs.durable;
 }
 
 /** A segment of the source, and the file that stood there when it was listed. */
@@ -80,22 +85,23 @@ interface ListedSegment {
 
 class Backup {
   readonly ways = new Map<number, 'linked' | 'copied' | 'reused'>();
-  linkedBytes = 0;
-  copiedBytes = 0;
-  private readonly source: BackupSource;
+  readonly result = { linkedBytes: 0, copiedBytes: 0 };
+  private readonly source: OpenLog;
   private readonly fileSystem: FileSystem;
   private readonly target: string;
+  private readonly turns: Turns;
 
-  constructor(source: BackupSource, target: string) {
+  constructor(source: OpenLog, target: string) {
     this.source = source;
-    this.fileSystem = source.fileSystem;
+    this.fileSystem = source.files.fileSystem;
     this.target = target;
+    this.turns = new Turns(BYTES_A_TURN, () => source.checkOpen());
   }
 
   async run(): Promise<LogPosition> {
     const { fileSystem, source, target } = this;
     source.checkOpen();
-    let end = await source.sync();
+    let end = await syncedEnd(source);
     checkBackupTarget(source, target, end);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
@@ -107,7 +113,7 @@ class Backup {
       if (attempt === ATTEMPTS) throw this.overtaken();
       // What a merge left out was overwritten after `end`: the target needs what it was overwritten
       // with.
-      end = await source.sync();
+      end = await syncedEnd(source);
     }
     this.writeMark(end);
     removeBackupMarker(fileSystem, target);
@@ -123,11 +129,10 @@ class Backup {
   /** The segments up to the one in which the backup ends. */
   private listSource(end: LogPosition): ListedSegment[] {
     const { fileSystem, source } = this;
-    return source
-      .segments()
+    return source.tail.segments
       .filter(({ segmentId }) => segmentId <= end.segmentId)
       .map(({ segmentId, sizeBytes }) => {
-        const stat = fileSystem.stat(segmentPath(source.directory, segmentId));
+        const stat = fileSystem.stat(segmentPath(source.files.directory, segmentId));
         const isWhole =
           segmentId === end.segmentId
             ? end.offset <= (stat?.sizeBytes ?? -1)
@@ -137,7 +142,7 @@ class Backup {
           'STORE_CORRUPT',
           `segment ${segmentId} is not as long as it was; verify the store`,
           {
-            path: source.directory,
+            path: source.files.directory,
             segmentId,
             reason: 'segment-too-short',
           },
@@ -191,7 +196,7 @@ class Backup {
    */
   private async placeLast(segmentId: number, sizeBytes: number): Promise<void> {
     const { source, target } = this;
-    const [from, to] = [source.directory, target].map((directory) =>
+    const [from, to] = [source.files.directory, target].map((directory) =>
       segmentPath(directory, segmentId),
     );
     if (await isCopy(source, from as string, to as string, sizeBytes)) this.reuse(segmentId);
@@ -200,8 +205,8 @@ class Backup {
 
   private async placeSegment({ segmentId, stat }: ListedSegment): Promise<void> {
     const { fileSystem, source, target } = this;
-    const seal = readSealHeader(fileSystem, source.directory, segmentId);
-    if (this.hasSegment(segmentId, stat, seal)) {
+    const seal = readSealHeader(fileSystem, source.files.directory, segmentId);
+    if (await this.hasSegment(segmentId, stat, seal)) {
       this.reuse(segmentId);
     } else {
       // Not beside a segment that it does not belong to, not even for a moment.
@@ -209,12 +214,12 @@ class Backup {
       if (
         linkFile(
           this.fileSystem,
-          segmentPath(source.directory, segmentId),
+          segmentPath(source.files.directory, segmentId),
           segmentPath(target, segmentId),
         )
       ) {
         this.ways.set(segmentId, 'linked');
-        this.linkedBytes += stat.sizeBytes;
+        this.result.linkedBytes += stat.sizeBytes;
       } else await this.copySegment(segmentId, stat.sizeBytes, seal);
     }
     await this.placeSeal(segmentId, stat.sizeBytes, seal);
@@ -226,14 +231,18 @@ class Backup {
   }
 
   /** Did an earlier backup put this very segment there? */
-  private hasSegment(segmentId: number, stat: FileStat, seal: Seal | undefined): boolean {
+  private async hasSegment(
+    segmentId: number,
+    stat: FileStat,
+    seal: Seal | undefined,
+  ): Promise<boolean> {
     const { fileSystem, target } = this;
     const there = fileSystem.stat(segmentPath(target, segmentId));
     if (there?.kind !== 'file' || there.sizeBytes !== stat.sizeBytes) return false;
     if (there.inode === stat.inode && there.device === stat.device) return true;
     const sealThere = readSealHeader(fileSystem, target, segmentId);
     if (seal === undefined || sealThere === undefined || !isSameSeal(seal, sealThere)) return false;
-    return sealContradiction(fileSystem, target, there.sizeBytes, seal, false) === undefined;
+    return !(await this.contradicts(there.sizeBytes, seal));
   }
 
   /**
@@ -246,14 +255,12 @@ class Backup {
     seal: Seal | undefined,
   ): Promise<void> {
     const { fileSystem, source, target } = this;
-    const belongs =
-      seal?.byteLength === sizeBytes &&
-      sealContradiction(fileSystem, target, sizeBytes, seal, false) === undefined;
+    const belongs = seal?.byteLength === sizeBytes && !(await this.contradicts(sizeBytes, seal));
     if (!belongs) {
       this.removeSeal(segmentId);
       return;
     }
-    const from = sealPath(source.directory, segmentId);
+    const from = sealPath(source.files.directory, segmentId);
     const to = sealPath(target, segmentId);
     const before = fileSystem.stat(from);
     const there = fileSystem.stat(to);
@@ -270,6 +277,12 @@ class Backup {
       await copyFile(this.source, from, to, before.sizeBytes);
   }
 
+  private async contradicts(sizeBytes: number, seal: Seal): Promise<boolean> {
+    const { fileSystem, target, turns } = this;
+    const fault = await sealContradiction(fileSystem, target, sizeBytes, seal, false, turns);
+    return fault !== undefined;
+  }
+
   private removeSeal(segmentId: number): void {
     const path = sealPath(this.target, segmentId);
     if (this.fileSystem.stat(path) !== undefined) this.fileSystem.remove(path);
@@ -280,21 +293,21 @@ class Backup {
     const to = segmentPath(target, segmentId);
     const digest = await copyFile(
       this.source,
-      segmentPath(source.directory, segmentId),
+      segmentPath(source.files.directory, segmentId),
       to,
       sizeBytes,
     );
     this.ways.set(segmentId, 'copied');
-    this.copiedBytes += sizeBytes;
+    this.result.copiedBytes += sizeBytes;
     if (seal === undefined || seal.byteLength !== sizeBytes || seal.digest.equals(digest)) return;
     // A seal of what a merge has just put there is of other bytes: the segment will be looked at
     // again.
-    if (sealContradiction(this.fileSystem, target, sizeBytes, seal, false) !== undefined) return;
+    if (await this.contradicts(sizeBytes, seal)) return;
     throw new StoreError(
       'STORE_CORRUPT',
       `${segmentName(segmentId)} is not what was sealed; verify the store`,
       {
-        path: source.directory,
+        path: source.files.directory,
         segmentId,
         reason: 'contradicts-seal',
       },
@@ -302,7 +315,7 @@ class Backup {
   }
 
   private isUnchanged({ segmentId, stat }: ListedSegment): boolean {
-    const now = this.fileSystem.stat(segmentPath(this.source.directory, segmentId));
+    const now = this.fileSystem.stat(segmentPath(this.source.files.directory, segmentId));
     return now !== undefined && now.inode === stat.inode && now.device === stat.device;
   }
 
@@ -334,7 +347,7 @@ class Backup {
   }
 
   private overtaken(): StoreError {
-    const { directory } = this.source;
+    const { directory } = this.source.files;
     return new StoreError(
       'SNAPSHOT_GONE',
       `segments of ${directory} were merged faster than they could be copied; run the backup again, and it goes on`,

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RecordType } from '../format/format.ts';
-import { isAborted, type StoreError, wrapSystemError } from '../host/errors.ts';
-import { nowNs } from '../host/probe.ts';
+import { observed, unlessAborted } from '../host/observation.ts';
 import { buildStore } from '../host/store-directory.ts';
-import { RecordLog } from '../log/record-log.ts';
+import type { OperationResults } from '../host/store-event.ts';
+import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
+import { OpenLog } from '../log/open-log.ts';
 
 /** Copied between two turns of the event loop. */
 const BYTES_A_TURN = 1024 * 1024;
@@ -14,61 +14,48 @@ const BYTES_A_TURN = 1024 * 1024;
  * target and renamed into place when it is durable: the target is there whole, or not at all.
  */
 export async function compactTo(
-  source: RecordLog,
+  source: OpenLog,
   pairsFor: (operation: number) => Iterable<[Uint8Array, Uint8Array]>,
   outDirectory: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { fileSystem, probe } = source;
+  const { probe, files, tail } = source;
   const target = resolve(outDirectory);
-  const operation = probe?.begin('compact') ?? 0;
-  const startNs = probe === undefined ? 0 : nowNs();
-  let copiedBytes = 0;
-  let outcome: 'ok' | 'aborted' | 'failed' = 'failed';
-  let failure: StoreError | undefined;
-  try {
-    copiedBytes = await buildStore(fileSystem, target, (directory) =>
-      copyPairs(source, pairsFor(operation), directory, signal),
-    );
-    outcome = 'ok';
-  } catch (error) {
-    if (isAborted(error, signal)) {
-      outcome = 'aborted';
-      throw error;
+  const result: OperationResults['compact'] = {
+    outcome: 'failed',
+    inputBytes: 0,
+    outputBytes: 0,
+  };
+  const work = async (operation: number) => {
+    try {
+      result.outputBytes = await buildStore(files.fileSystem, target, (directory) =>
+        copyPairs(source, pairsFor(operation), directory, signal),
+      );
+      result.outcome = 'ok';
+    } finally {
+      result.inputBytes = tail.totalBytes;
     }
-    failure = wrapSystemError(error, 'compact', target);
-    throw failure;
-  } finally {
-    const durationNs = nowNs() - startNs;
-    probe?.compacted?.(
-      operation,
-      outcome,
-      source.totalBytes,
-      copiedBytes,
-      startNs,
-      durationNs,
-      failure,
-    );
-  }
+  };
+  await observed(probe, 'compact', result, work, unlessAborted(signal, 'compact', target));
 }
 
 async function copyPairs(
-  source: RecordLog,
+  source: OpenLog,
   pairs: Iterable<[Uint8Array, Uint8Array]>,
   directory: string,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const { fileSystem, segmentBytes } = source;
-  const log = await RecordLog.open(directory, { fileSystem, segmentBytes });
+  const { segmentBytes } = source;
+  const { fileSystem } = source.files;
+  const log = await OpenLog.open(directory, { fileSystem, segmentBytes });
   let copiedBytes = 0;
   try {
-    let turnEnd = BYTES_A_TURN;
+    const turns = new Turns(BYTES_A_TURN, () => signal?.throwIfAborted());
+    signal?.throwIfAborted();
     for (const [key, value] of pairs) {
-      signal?.throwIfAborted();
-      copiedBytes += log.appendRecord(RecordType.Put, key, value).byteLength;
-      if (copiedBytes < turnEnd) continue;
-      turnEnd = copiedBytes + BYTES_A_TURN;
-      await nextTurn();
+      const { byteLength } = log.writer.append(RecordType.Put, key, value);
+      copiedBytes += byteLength;
+      if (turns.isDue(Math.max(byteLength, PAIR_WORK_BYTES))) await turns.next();
     }
   } finally {
     await log.close();

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { frameBytes } from '../format/frame.ts';
 import { errnoOf, StoreError, type StoreErrorCode, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, writeFully } from '../host/file-system.ts';
+import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
 
 export interface ExportOptions {
   /** Called after every slice; bytes of frames. */
@@ -12,8 +12,10 @@ export interface ExportOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Made between two turns of the event loop. */
-const CHARACTERS_A_TURN = 256 * 1024;
+/** Read between two turns of the event loop. */
+const BYTES_A_TURN = 1024 * 1024;
+/** Of lines that are handed on together. */
+const CHARACTERS = 256 * 1024;
 
 /**
  * One `{"key_b64":"…","value_b64":"…"}` and a line feed for each pair, many lines at a time.
@@ -24,17 +26,20 @@ export async function* exportLines(
   totalBytes: number,
   { onProgress, signal }: ExportOptions,
 ): AsyncGenerator<string, void> {
+  const turns = new Turns(BYTES_A_TURN, () => signal?.throwIfAborted());
   let text = '';
   let doneBytes = 0;
   for (const [key, value] of pairs) {
     text += `{"key_b64":"${key.toString('base64')}","value_b64":"${value.toString('base64')}"}\n`;
-    doneBytes += frameBytes(key.length, value.length);
-    if (text.length < CHARACTERS_A_TURN) continue;
-    yield text;
-    text = '';
+    const workBytes = frameBytes(key.length, value.length);
+    doneBytes += workBytes;
+    if (text.length >= CHARACTERS) {
+      yield text;
+      text = '';
+    }
+    if (!turns.isDue(Math.max(workBytes, PAIR_WORK_BYTES))) continue;
     onProgress?.(doneBytes, Math.max(totalBytes, doneBytes));
-    await nextTurn();
-    signal?.throwIfAborted();
+    await turns.next();
   }
   if (text !== '') yield text;
   onProgress?.(doneBytes, doneBytes);

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CRC_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { BadBlocks } from '../host/bad-blocks.ts';
@@ -7,8 +6,9 @@ import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { buildStore } from '../host/store-directory.ts';
+import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
-import { RecordLog } from '../log/record-log.ts';
+import { OpenLog } from '../log/open-log.ts';
 import type { Seal } from '../seal/seal-file.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import { SealWitness } from '../seal/seal-witness.ts';
@@ -16,6 +16,9 @@ import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner } from '../segment/segment-scanner.ts';
 import { findFrame } from '../segment/tail-evidence.ts';
 import { type LostRange, LostRanges, RangesOfSegment } from './lost-ranges.ts';
+
+/** Read and copied between two turns of the event loop. */
+const BYTES_A_TURN = 1024 * 1024;
 
 export interface SalvageReport {
   readonly recordsKept: number;
@@ -67,14 +70,16 @@ async function salvageInto(
   segments: readonly LogSegment[],
   directory: string,
 ): Promise<SalvageReport> {
-  const sidecars = readSidecars(fileSystem, source);
-  const log = await RecordLog.open(directory, { fileSystem });
+  const turns = new Turns(BYTES_A_TURN);
+  const sidecars = await readSidecars(fileSystem, source, turns);
+  const log = await OpenLog.open(directory, { fileSystem });
   const lost = new LostRanges();
   let recordsKept = 0;
   try {
     for (const segment of withLostSegments(segments, sidecars)) {
-      recordsKept += salvageSegment(fileSystem, source, segment, sidecars.mark, log, lost);
-      await nextTurn();
+      const { mark } = sidecars;
+      recordsKept += await salvageSegment(fileSystem, source, segment, mark, log, lost, turns);
+      await turns.after(FILE_WORK_BYTES);
     }
   } finally {
     await log.close();
@@ -95,11 +100,15 @@ interface Sidecars {
 }
 
 /** Nothing, where the disk does not give them: salvage needs none. */
-function readSidecars(fileSystem: FileSystem, directory: string): Sidecars {
+async function readSidecars(
+  fileSystem: FileSystem,
+  directory: string,
+  turns: Turns,
+): Promise<Sidecars> {
   let mark: DurableMark | undefined;
   try {
     mark = readMark(fileSystem, directory).newest?.mark;
-    return { mark, seals: SealSet.read(fileSystem, directory, mark?.storeId) };
+    return { mark, seals: await SealSet.read(fileSystem, directory, mark?.storeId, turns) };
   } catch {
     return { mark, seals: undefined };
   }
@@ -144,20 +153,23 @@ function withLostSegments(
   }));
 }
 
-function salvageSegment(
+async function salvageSegment(
   fileSystem: FileSystem,
   source: string,
   segment: SalvagedSegment,
   mark: DurableMark | undefined,
-  log: RecordLog,
+  log: OpenLog,
   lost: LostRanges,
-): number {
+  turns: Turns,
+): Promise<number> {
   const { segmentId, sizeBytes, isMissing, seal } = segment;
   const witness =
     seal === undefined ? undefined : new SealWitness(fileSystem, source, seal, sizeBytes);
   const ranges = new RangesOfSegment(segmentId);
   const recordsKept =
-    sizeBytes === 0 ? 0 : copyFrames(fileSystem, source, segment, log, ranges, witness);
+    sizeBytes === 0
+      ? 0
+      : await copyFrames(fileSystem, source, segment, log, ranges, witness, turns);
   const mayTell =
     witness !== undefined &&
     ranges.isListed &&
@@ -176,14 +188,15 @@ function salvageSegment(
 }
 
 /** Returns how many there were. */
-function copyFrames(
+async function copyFrames(
   fileSystem: FileSystem,
   directory: string,
   { segmentId, sizeBytes }: LogSegment,
-  log: RecordLog,
+  log: OpenLog,
   lost: RangesOfSegment,
   witness: SealWitness | undefined,
-): number {
+  turns: Turns,
+): Promise<number> {
   const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
   try {
     const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
@@ -205,9 +218,10 @@ function copyFrames(
         copyFrame(frame, log);
         witness?.sawFrame(frame.offset, frame.type, frame.txid);
         recordsKept++;
+        if (turns.isDue(frame.byteLength)) await turns.next();
       }
       if (state === 'end') break;
-      const next = findFrame(file, frame.offset + 1, sizeBytes, 0).found;
+      const next = (await findFrame(file, frame.offset + 1, sizeBytes, 0, turns)).found;
       startOffset = next?.offset ?? sizeBytes;
       const byteLength = startOffset - frame.offset;
       const isUnreadable = bad.lieIn(frame.offset, byteLength);
@@ -219,9 +233,9 @@ function copyFrames(
   }
 }
 
-function copyFrame(frame: SegmentScanner, log: RecordLog): void {
+function copyFrame(frame: SegmentScanner, log: OpenLog): void {
   const payloadAt = frame.keyAt + frame.keyLength;
-  log.appendRecord(
+  log.writer.append(
     frame.type,
     frame.bytes.subarray(frame.keyAt, payloadAt),
     frame.bytes.subarray(payloadAt, frame.frameAt + frame.byteLength - CRC_BYTES),

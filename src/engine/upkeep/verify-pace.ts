@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { Turns } from '../host/turns.ts';
 
 export interface VerifyOptions {
   /**
@@ -21,6 +22,8 @@ export const BYTES_A_TURN = 256 * 1024;
  */
 export class Pace {
   scannedBytes = 0;
+  /** For a search in what was read: it ends as the scrub does. */
+  readonly turns = new Turns(BYTES_A_TURN, () => this.check());
   private readonly options: VerifyOptions;
   private readonly totalBytes: number;
   private readonly checkOpen: () => void;
@@ -43,8 +46,7 @@ export class Pace {
     this.scannedBytes += sizeBytes;
     onProgress?.(this.scannedBytes, Math.max(this.totalBytes, this.scannedBytes));
     await nextTurn();
-    signal?.throwIfAborted();
-    this.checkOpen();
+    this.check();
     if (bytesPerSecond === undefined) return;
     const aheadMs =
       (this.scannedBytes / bytesPerSecond) * 1000 - (performance.now() - this.startedMs);
@@ -54,6 +56,11 @@ export class Pace {
         throw signal?.aborted ? signal.reason : error;
       },
     );
+    this.checkOpen();
+  }
+
+  private check(): void {
+    this.options.signal?.throwIfAborted();
     this.checkOpen();
   }
 }

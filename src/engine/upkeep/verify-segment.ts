@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32c } from '../format/crc32c.ts';
 import { segmentPath } from '../format/segment-name.ts';
-import { type DescriptorCounting, useDescriptor } from '../host/counted-descriptor.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
-import { type FileStat, openIfPresent, readFully } from '../host/file-system.ts';
+import { type FileStat, readFully } from '../host/file-system.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
+import type { Turns } from '../host/turns.ts';
 import {
   decodeSealHeader,
   endsDigestOf,
@@ -30,8 +31,8 @@ export interface SegmentFault {
 /** Says what is wrong with a valid record, beside its bytes. */
 export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
 
-export interface SegmentVerificationOptions extends DescriptorCounting {
-  readonly directory: string;
+export interface SegmentVerificationOptions {
+  readonly files: StoreFiles;
   readonly probe: ProbeSet | undefined;
   readonly operation: number;
   readonly pace: Pace;
@@ -75,11 +76,12 @@ export class SegmentVerification {
   }
 
   async run(): Promise<void> {
-    const { fileSystem, directory, checkOpened } = this.options;
+    const { files, checkOpened } = this.options;
+    const { fileSystem, directory } = files;
     const seal = await this.readSealInTurns();
     if (seal === 'damaged') this.fault(0, 0, 'damaged-seal');
     else this.seal = seal;
-    await this.withFile(segmentPath(directory, this.segmentId), async (descriptor) => {
+    await files.useIfPresent(segmentPath(directory, this.segmentId), async (descriptor) => {
       this.descriptor = descriptor;
       const stat = fileSystem.statDescriptor(descriptor);
       checkOpened(this.segmentId, stat);
@@ -104,9 +106,9 @@ export class SegmentVerification {
 
   private async scan(endOffset: number): Promise<void> {
     for (let startOffset = 0; startOffset < endOffset; ) {
-      const { fileSystem, probe, operation } = this.options;
+      const { files, probe, operation } = this.options;
       const frame = new SegmentScanner({
-        fileSystem,
+        fileSystem: files.fileSystem,
         probe,
         operation,
         site: 'verify',
@@ -162,20 +164,21 @@ export class SegmentVerification {
     what: VerifyFault,
     endOffset: number,
   ): Promise<number> {
-    const { fileSystem, pace } = this.options;
+    const { files, pace } = this.options;
+    const { fileSystem } = files;
     const file = { fileSystem, descriptor: this.descriptor, sizeBytes: endOffset };
     const claimEnd = frame.offset + frame.claimedBytes;
     // A damaged value may hold what looks like frames: the damaged record's own length is the
     // better guess.
     if (what === 'crc-mismatch') {
       if (claimEnd === endOffset) return endOffset;
-      const next = searchReadable(file, claimEnd, claimEnd + 1, this.lastTxid);
+      const next = await searchReadable(file, claimEnd, claimEnd + 1, this.lastTxid, pace.turns);
       if (next === claimEnd) return claimEnd;
     }
     let from = what === 'unreadable' ? frame.offset + UNREADABLE_BYTES : frame.offset + 1;
     while (from < endOffset) {
       const to = Math.min(from + SEARCH_BYTES, endOffset);
-      const next = searchReadable(file, from, to, this.lastTxid);
+      const next = await searchReadable(file, from, to, this.lastTxid, pace.turns);
       if (typeof next === 'number') return next;
       if (next === 'unreadable') from += UNREADABLE_BYTES;
       else {
@@ -195,7 +198,7 @@ export class SegmentVerification {
   }
 
   private checkSeal(seal: Seal, fileBytes: number): void {
-    const { fileSystem } = this.options;
+    const { fileSystem } = this.options.files;
     const { byteLength, digest, endsDigest, recordCount, firstTxid, lastTxid } = seal;
     if (fileBytes < byteLength) {
       this.fault(fileBytes, byteLength - fileBytes, 'segment-too-short');
@@ -221,8 +224,9 @@ export class SegmentVerification {
 
   /** As `readSeal`, and not in one go. */
   private async readSealInTurns(): Promise<Seal | 'damaged' | undefined> {
-    const { fileSystem, directory, pace } = this.options;
-    return this.withFile(sealPath(directory, this.segmentId), async (descriptor) => {
+    const { files, pace } = this.options;
+    const { fileSystem, directory } = files;
+    return files.useIfPresent(sealPath(directory, this.segmentId), async (descriptor) => {
       const { sizeBytes } = fileSystem.statDescriptor(descriptor);
       const header = Buffer.alloc(SEAL_HEADER_BYTES);
       const headerBytes = readFully(fileSystem, descriptor, header, 0, header.length, 0);
@@ -241,27 +245,19 @@ export class SegmentVerification {
       return crc === seal.hintsCrc ? seal : 'damaged';
     });
   }
-
-  /** Undefined when there is no such file. */
-  private async withFile<T>(
-    path: string,
-    use: (descriptor: number) => Promise<T>,
-  ): Promise<T | undefined> {
-    const descriptor = openIfPresent(this.options.fileSystem, path);
-    return descriptor === undefined ? undefined : useDescriptor(this.options, descriptor, use);
-  }
 }
 
 type SearchedFile = Parameters<typeof findFrame>[0];
 
-function searchReadable(
+async function searchReadable(
   file: SearchedFile,
   from: number,
   to: number,
   aboveTxid: number,
-): number | 'none' | 'unreadable' {
+  turns: Turns,
+): Promise<number | 'none' | 'unreadable'> {
   try {
-    return findFrame(file, from, to, aboveTxid).found?.offset ?? 'none';
+    return (await findFrame(file, from, to, aboveTxid, turns)).found?.offset ?? 'none';
   } catch (error) {
     if (errnoOf(error) === 'EIO') return 'unreadable';
     throw error;

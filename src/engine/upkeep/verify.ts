@@ -3,10 +3,13 @@ import { RecordType } from '../format/format.ts';
 import { decodeFrame, type RecordRef } from '../format/frame.ts';
 import { SHARDS } from '../format/key-hash.ts';
 import { placeName, segmentPath } from '../format/segment-name.ts';
-import { isAborted, StoreError, wrapSystemError } from '../host/errors.ts';
-import { type FileStat, type FileSystem, readSmallRange } from '../host/file-system.ts';
+import { StoreError } from '../host/errors.ts';
+import { type FileStat, readSmallRange } from '../host/file-system.ts';
+import { observed, unlessAborted } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { OperationResults } from '../host/store-event.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { Keydir } from '../keydir/keydir.ts';
 import { LivePlaces } from '../keydir/live-places.ts';
 import { followsPredecessor } from '../seal/seal-check.ts';
@@ -19,16 +22,15 @@ import { type SegmentFault, SegmentVerification } from './verify-segment.ts';
 
 /** What is to be verified: the writer's log or a reader's snapshot. */
 export interface VerifySource {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
+  readonly files: StoreFiles;
   readonly probe: ProbeSet | undefined;
   readonly keydir: Keydir;
   /** As they are now, ascending; a snapshot never changes. */
   readonly segments: () => readonly LogSegment[];
   /** Throws when the file of a segment is not the one that is meant. */
   readonly checkOpened?: (segmentId: number, stat: FileStat) => void;
+  /** Throws `STORE_CLOSED` after `close`. */
   readonly checkOpen: () => void;
-  readonly onDescriptors?: (change: 1 | -1) => void;
 }
 
 /** Segments whose live places are held at a time: about 20 MiB for so many bytes. */
@@ -55,38 +57,27 @@ export async function verify(
   const segments = source.segments();
   const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const pace = new Pace(options, totalBytes, source.checkOpen);
-  const { probe } = source;
-  const operation = probe?.begin('verify') ?? 0;
-  const verification = new Verification(source, pace, operation);
-  const startNs = nowNs();
-  let outcome: 'ok' | 'damaged' | 'aborted' | 'failed' = 'failed';
-  let failure: StoreError | undefined;
-  try {
-    const report = await verification.run(segments);
-    outcome = report.damageCount === 0 ? 'ok' : 'damaged';
-    return { ...report, durationNs: nowNs() - startNs };
-  } catch (error) {
-    if (isAborted(error, options.signal)) {
-      outcome = 'aborted';
-      throw error;
+  const result: OperationResults['verify'] = {
+    outcome: 'failed',
+    records: 0,
+    scannedBytes: 0,
+    damagedRanges: 0,
+  };
+  const work = async (operation: number) => {
+    const startNs = nowNs();
+    const verification = new Verification(source, pace, operation);
+    try {
+      const report = await verification.run(segments);
+      result.outcome = report.damageCount === 0 ? 'ok' : 'damaged';
+      return { ...report, durationNs: nowNs() - startNs };
+    } finally {
+      result.records = verification.records;
+      result.scannedBytes = pace.scannedBytes;
+      result.damagedRanges = verification.damages.count;
     }
-    failure = wrapSystemError(error, 'verify', source.directory);
-    throw failure;
-  } finally {
-    const { records, damages } = verification;
-    const { scannedBytes } = pace;
-    const durationNs = nowNs() - startNs;
-    probe?.verified?.(
-      operation,
-      outcome,
-      records,
-      scannedBytes,
-      damages.count,
-      startNs,
-      durationNs,
-      failure,
-    );
-  }
+  };
+  const toFailure = unlessAborted(options.signal, 'verify', source.files.directory);
+  return observed(source.probe, 'verify', result, work, toFailure);
 }
 
 class Verification {
@@ -154,16 +145,14 @@ class Verification {
   }
 
   private async scan(segment: LogSegment, places: LivePlaces): Promise<SegmentVerification> {
-    const { fileSystem, directory, probe, onDescriptors, checkOpened } = this.source;
+    const { files, probe, checkOpened } = this.source;
     const { segmentId } = segment;
     const verification = new SegmentVerification(
       {
-        fileSystem,
-        directory,
+        files,
         probe,
         operation: this.operation,
         pace: this.pace,
-        onDescriptors: onDescriptors ?? (() => {}),
         checkOpened: checkOpened ?? (() => {}),
         checkRecord: (frame) => this.checkRecord(segmentId, frame, places),
       },
@@ -272,7 +261,7 @@ class Verification {
 
   /** Does a Put of the key stand there now? A merge may have moved it since. */
   private holds({ segmentId, offset, byteLength }: RecordRef, key: Uint8Array): boolean {
-    const { fileSystem, directory } = this.source;
+    const { fileSystem, directory } = this.source.files;
     let bytes: Buffer;
     try {
       bytes = readSmallRange(fileSystem, segmentPath(directory, segmentId), offset, byteLength);
@@ -311,21 +300,20 @@ class Verification {
     this.damages.add(segmentId, offset, byteLength, what, liveKey);
     const code = what === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
     const message = `${what} at ${placeName(segmentId, offset)}, found by a scrub`;
-    this.source.probe?.corrupted?.(
-      new StoreError(code, message, { segmentId, offset, reason: what }),
-    );
+    const error = new StoreError(code, message, { segmentId, offset, reason: what });
+    this.source.probe?.event?.({ kind: 'corrupted', error });
   }
 
   /** What says that the segment or its seal was replaced. */
   private stamp(segmentId: number): string {
-    const { fileSystem, directory } = this.source;
+    const { fileSystem, directory } = this.source.files;
     return [segmentPath(directory, segmentId), sealPath(directory, segmentId)]
       .map((path) => fileSystem.stat(path)?.inode)
       .join();
   }
 
   private isMerging(): boolean {
-    const { fileSystem, directory } = this.source;
+    const { fileSystem, directory } = this.source.files;
     return fileSystem.list(directory).some((name) => name.endsWith(MERGE_SUFFIX));
   }
 

@@ -106,7 +106,7 @@ describe('a baseline', () => {
   });
 });
 
-test('what CI reads: a case an invariant and a gate, the benchmark, the page of the job', async () => {
+test('what CI reads: one case per invariant and per gate, the benchmark, the page of the job', async () => {
   const out = temporaryDirectory();
   const [benchmark, step] = [join(out, 'bench.json'), join(out, 'step.md')];
   process.env.GITHUB_STEP_SUMMARY = step;
@@ -144,7 +144,7 @@ test('what a key or a message holds cannot end a cell, a line or an element', ()
   expect(junitOf(summary)).toContain('a|b\n&lt;script&gt;&amp;&quot;\ufffd');
 });
 
-test('the history grows by a line a run, tells of a level that changed, and passes over what is no run', async () => {
+test('the history grows by one line per run, tells of a level that changed, and passes over what is no run', async () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'history.jsonl');
   const out = join(directory, 'out');

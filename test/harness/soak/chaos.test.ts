@@ -79,7 +79,7 @@ describe('kill -9 in the middle of the run', () => {
     const { code, stdout } = await runSoak([...run, ...SAMPLES, '--out', out]);
     expect(stdout).toMatch(/^PASS: /);
     expect(code).toBe(0);
-    expect(killsIn(out)).toBeGreaterThan(0);
+    expect(killsIn(out)).toBe(3);
     expect(stdout).toMatch(/events .* \d kills?\n/);
     const { totals, command } = readSummary(out);
     expect(totals.bytesWritten).toBeGreaterThanOrEqual(2_000_000);
@@ -106,8 +106,16 @@ describe('kill -9 in the middle of the run', () => {
       ]);
       expect(stdout).toMatch(words);
       expect(code).toBe(exit);
-      // A kill is told of once the store is open again.
-      if (exit === 0) expect(killsIn(out)).toBeGreaterThan(0);
+      // Every kill is told of, one that the store did not recover from as well.
+      expect(killsIn(out)).toBe(exit === 0 ? 3 : 1);
+      if (exit === 0) return;
+      expect(stdout).toMatch(
+        /this was kill 1 of 3: [\d,]+ operations had returned; (?:no sync had ended|the last sync had ended .* before, and covered [\d,]+); by the contract, every put that has returned survives a kill/,
+      );
+      const { events } = readSummary(out);
+      expect(events.find(({ kind }: { kind: string }) => kind === 'kill')).toMatchObject({
+        kill: { number: 1, asked: 3, survives: 'put', recovered: false },
+      });
     },
   );
 });

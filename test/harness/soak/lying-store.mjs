@@ -20,7 +20,7 @@ export default async function open(directory) {
     put(key, value) {
       if (++puts === LIES_FROM_PUT) {
         victim = String(key);
-        misbehave(directory);
+        misbehave(directory, pairs);
       }
       if (String(key) === victim) lieAboutPut(pairs, value);
       else pairs.set(String(key), value);
@@ -61,13 +61,15 @@ function lieAboutPut(pairs, value) {
   }
 }
 
-function misbehave(directory) {
+function misbehave(directory, pairs) {
   switch (LIE) {
     case 'exits':
       console.error('the last words');
       process.exit(7);
       break;
+    case 'full-disk-loses':
     case 'full-disk':
+      if (LIE === 'full-disk-loses') pairs.clear();
       throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     case 'throws':
       throw new Error('something went wrong');

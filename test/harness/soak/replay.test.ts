@@ -33,7 +33,7 @@ function storeOf(pairs: Map<string, Uint8Array>): StoreUnderTest {
   return { get, put: nothing, delete: nothing, sync: nothing, entries: () => [], close: nothing };
 }
 
-const COUNTS = { syncs: 1, compacts: 2, reopens: 3, keysChecked: 4, rotates: 5 };
+const COUNTS = { syncs: 1, compacts: 2, reopens: 3, keysChecked: 4, rotates: 5, byTime: 0 };
 const runs = fc.record({
   seed: fc.nat(),
   synced: fc.integer({ min: 0, max: 60 }),
@@ -51,7 +51,12 @@ async function settle(
 ) {
   const material = materialOf(seed);
   const last = {
-    acknowledged: { operations: acknowledged, syncedOperations: synced, counts: COUNTS },
+    acknowledged: {
+      operations: acknowledged,
+      syncedOperations: synced,
+      counts: COUNTS,
+      syncedAtMs: 0,
+    },
     survives,
   };
   const undecided = replay(material, [], last);
@@ -88,6 +93,7 @@ test('with "sync", any state from the last sync to the operation in flight is ri
         operations: synced + unsynced,
         syncedOperations: synced,
         counts: COUNTS,
+        syncedAtMs: 0,
       };
       replay(next, [{ acknowledged, survives: 'sync', adoptions }], {
         acknowledged,

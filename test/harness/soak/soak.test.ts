@@ -53,6 +53,10 @@ describe('a run that passes', () => {
       'fds_of_deleted_files',
       'fds_not_accounted_for',
       'fds_of_the_store',
+      'floor_operations_per_key',
+      'floor_syncs',
+      'floor_reopens',
+      'floor_compactions',
     ]);
   });
 
@@ -94,7 +98,7 @@ describe('a run that passes', () => {
 
   test('time alone can be the goal', async () => {
     const out = temporaryDirectory();
-    const { code } = await runSoak(['--seconds', '0.2', '--keys', '50', '--out', out]);
+    const { code } = await runSoak(['--seconds', '1', '--keys', '50', '--out', out]);
     expect(code).toBe(0);
     expect(readSummary(out).totals.puts).toBeGreaterThan(0);
   });
@@ -144,6 +148,12 @@ describe('a store that lies', () => {
     const { code, stdout } = await lying(temporaryDirectory(), 'full-disk');
     expect(stdout).toMatch(/^INCONCLUSIVE: no room on the disk/);
     expect(code).toBe(3);
+  });
+
+  test('a store that loses something on a full disk is broken: it is opened again and compared', async () => {
+    const { code, stdout } = await lying(temporaryDirectory(), 'full-disk-loses');
+    expect(stdout).toMatch(/^BROKEN: lost: key .*\(checking every key after a full disk/);
+    expect(code).toBe(1);
   });
 
   test.each([

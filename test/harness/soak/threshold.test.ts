@@ -25,7 +25,7 @@ function samplesOf(numbers: readonly Numbers[]): Sample[] {
       phase: 'writing' as const,
       totals: {
         ...{ operations: index * 1000, puts: 0, deletes: 0, reads: 0, syncs: 0, rotates: 0 },
-        ...{ compacts: 0, reopens: 0, bytesWritten: 0, keysChecked: 0 },
+        ...{ compacts: 0, reopens: 0, byTime: 0, bytesWritten: 0, keysChecked: 0 },
       },
       liveKeys: 0,
       liveBytes: 0,
@@ -102,7 +102,7 @@ test('a leak is one when it is certain, none when it is not there, and unknown w
 });
 
 test('a rise that is certain, and less than a young process takes for itself, is too short to tell', () => {
-  // As a healthy process does in its first two seconds: by 5 MB and 90 kB a thousand operations.
+  // As a healthy process does in its first two seconds: by 5 MB and 90 kB per thousand operations.
   const young = samplesOf(
     Array.from({ length: 5 * 4 }, (_, index) => ({
       rssBytes: (60 + 1.2 * index) * MB,
@@ -179,7 +179,7 @@ test('what a killed process had leaked is not added to what the next one has', (
 });
 
 test('a process that takes over after a kill warms up as long as the first one did before its growth counts', () => {
-  // By 1.5 MB a sample in the first forty of a life, and no more then.
+  // By 1.5 MB per sample in the first forty of a life, and no more then.
   const lives = samplesOf(
     Array.from({ length: 145 }, (_, index) => ({
       heapBytes: (10 + 1.5 * Math.min(40, index < 45 ? index : index - 45)) * MB,

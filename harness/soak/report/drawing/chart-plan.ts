@@ -39,7 +39,7 @@ const HEAP = new Set([
  */
 const GROUPS: readonly Group[] = [
   { id: 'throughput', title: 'Operations a second', takes: ({ unit }) => unit === 'ops/s' },
-  { id: 'written', title: 'User bytes a second', takes: ({ unit }) => unit === 'bytes/s' },
+  { id: 'written', title: 'User bytes per second', takes: ({ unit }) => unit === 'bytes/s' },
   { id: 'rss', title: 'Resident memory', takes: ({ name }) => name === 'rss_bytes' },
   { id: 'heap', title: 'Heap and buffers', takes: ({ name }) => HEAP.has(name) },
   ...(['put', 'get', 'delete', 'sync'] as const).map(

@@ -1,9 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import type { FileSystem } from '../host/file-system.ts';
-import type { PoisonLatch } from '../host/poison-latch.ts';
-import type { LogHoldings } from '../lock/log-holdings.ts';
+import type { Keydir } from '../keydir/keydir.ts';
+import type { OpenLog } from '../log/open-log.ts';
 import { emptyAbsorbed } from '../seal/leftovers.ts';
 import {
   isMerged,
@@ -13,18 +12,30 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
+import { HintReader } from '../seal/seal-hints.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import type { SegmentReader } from '../segment/segment-reader.ts';
-import type { LogScans } from './log-scans.ts';
-import type { LogSync } from './log-sync.ts';
-import type { SegmentSealer } from './segment-sealer.ts';
+
+/** Moved in the keydir between two turns. */
+const HINTS_A_TURN = 4096;
+
+/** A merge whose output and seal are durable under temporary names. */
+export interface PreparedMerge {
+  /** The segments a..b, empty ones included. */
+  readonly run: readonly LogSegment[];
+  /** The numbers of their files. */
+  readonly inputs: ReadonlySet<number>;
+  /** The number of the output's file. */
+  readonly output: number;
+  /** The seal of the output. */
+  readonly seal: Seal;
+}
 
 /**
  * Puts the output of a merge in the place of the contiguous run of sealed segments a..b that it was
  * made of. The output takes the id b; a..b-1 become empty files. The order of the steps, each
  * durable before the next, is what makes it safe:
  *
- * 1. (the caller) The output and its seal, `b.merge`, lie on disk under temporary names.
+ * 1. (`Merge`) The output and its seal, `b.merge`, lie on disk under temporary names.
  * 2. The log is durable to its end, and both slots of the mark say so: that a record was left out
  *    because of a newer one must not rest on anything that a power cut could take. They also say
  *    what the log holds with the output in its place: from here to step 5 either may be found.
@@ -40,48 +51,25 @@ import type { SegmentSealer } from './segment-sealer.ts';
  * No deleted key can come back. A Delete is left out of the output only where a newer record of its
  * key is durable, or where it lay in the lowest segment that holds anything: then every older Put
  * of its key was in that same file, which is wholly there or wholly gone.
+ *
+ * `check` throws where the merge is to end early, which it can up to step 4.
  */
-export interface MergeHost {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
-  readonly latch: PoisonLatch;
-  readonly syncs: LogSync;
-  /** The mark says, before the output is published, that it may be found in its place. */
-  readonly holdings: LogHoldings;
-  readonly reader: SegmentReader;
-  readonly sealer: SegmentSealer;
-  /** Ends the merge by throwing, while it can be ended. */
-  readonly check: () => void;
-  readonly scans: LogScans;
-  /**
-   * The log now consists of these where it did of the run; `sizeBytes` is 0 for those that are
-   * empty.
-   */
-  readonly replaced: (segments: readonly LogSegment[]) => void;
-}
-
-export interface PreparedMerge {
-  /** a..b, empty ones included. */
-  readonly run: readonly LogSegment[];
-  /** Of the output. */
-  readonly seal: Seal;
-  /** Number of the output's file. */
-  readonly file: number;
-  /** Points the keydir from the files of the run to the output. */
-  readonly swap: () => Promise<void>;
-}
-
-export async function publishMerge(host: MergeHost, merge: PreparedMerge): Promise<void> {
+export async function publishMerge(
+  log: OpenLog,
+  keydir: Keydir,
+  merge: PreparedMerge,
+  check: () => void,
+): Promise<void> {
   const { seal } = merge;
-  host.holdings.beginMerge(idsOf(merge), {
+  log.holdings.beginMerge(idsOf(merge), {
     segmentId: seal.segmentId,
     sizeBytes: seal.byteLength,
     mergedDigest: isMerged(seal) ? seal.digest : undefined,
   });
   try {
-    await publishAnnounced(host, merge);
+    await publishAnnounced(log, keydir, merge, check);
   } finally {
-    host.holdings.cancelMerge();
+    log.holdings.cancelMerge();
   }
 }
 
@@ -89,24 +77,30 @@ function idsOf({ run }: PreparedMerge): number[] {
   return run.map(({ segmentId }) => segmentId);
 }
 
-async function publishAnnounced(host: MergeHost, merge: PreparedMerge): Promise<void> {
-  const { fileSystem, directory, syncs, check } = host;
+async function publishAnnounced(
+  log: OpenLog,
+  keydir: Keydir,
+  merge: PreparedMerge,
+  check: () => void,
+): Promise<void> {
+  const { fileSystem, directory } = log.files;
+  const { reader } = log;
   const { segmentId } = merge.seal;
-  await syncs.settle();
+  await log.syncs.settle();
   check();
   fileSystem.rename(
     sealPath(directory, segmentId, MERGE_TEMPORARY_SUFFIX),
     sealPath(directory, segmentId, MERGE_SUFFIX),
   );
-  await syncDirectory(host);
+  await syncDirectory(log);
   check();
-  const files = merge.run.map(({ segmentId: id }) => host.reader.files.fileOf(id));
+  const files = merge.run.map(({ segmentId: id }) => reader.files.fileOf(id));
   const held = files.filter((_file, index) => (merge.run[index] as LogSegment).sizeBytes > 0);
   try {
-    for (const file of held) host.reader.pin(file);
-    host.scans.openAhead(merge.run.map(({ segmentId: id }) => id));
+    for (const file of held) reader.pin(file);
+    log.scans.openAhead(merge.run.map(({ segmentId: id }) => id));
   } catch (error) {
-    await unpinAll(host, held);
+    await unpinAll(log, held);
     throw error;
   }
   try {
@@ -115,43 +109,44 @@ async function publishAnnounced(host: MergeHost, merge: PreparedMerge): Promise<
       segmentPath(directory, segmentId),
     );
   } catch (error) {
-    await unpinAll(host, held);
+    await unpinAll(log, held);
     throw error;
   }
   try {
-    await switchOver(host, merge);
+    await switchOver(log, keydir, merge);
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    throw host.latch.close('WRITE_FAILED', 'the merge', error);
+    throw log.latch.close('WRITE_FAILED', 'the merge', error);
   }
-  for (const { segmentId: id } of merge.run) host.reader.drop(id);
-  await unpinAll(host, held);
+  for (const { segmentId: id } of merge.run) reader.drop(id);
+  await unpinAll(log, held);
 }
 
-async function unpinAll({ reader }: MergeHost, files: readonly number[]): Promise<void> {
+async function unpinAll({ reader }: OpenLog, files: readonly number[]): Promise<void> {
   await Promise.all(files.map((file) => reader.unpin(file)));
 }
 
-async function switchOver(host: MergeHost, merge: PreparedMerge): Promise<void> {
-  const { run, seal, file, swap } = merge;
-  const { fileSystem, directory, reader, sealer, latch } = host;
-  reader.files.replace(seal.segmentId, file);
+async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): Promise<void> {
+  const { reader, sealer, latch, tail } = log;
+  const { fileSystem, directory } = log.files;
+  const { run, seal } = merge;
+  reader.files.replace(seal.segmentId, merge.output);
   sealer.replace(seal);
-  host.replaced(
+  tail.replace(
     run.map(({ segmentId }) => ({
       segmentId,
       sizeBytes: segmentId === seal.segmentId ? seal.byteLength : 0,
     })),
   );
-  await syncDirectory(host);
-  host.holdings.endMerge(idsOf(merge));
-  await swap();
+  await syncDirectory(log);
+  log.holdings.endMerge(idsOf(merge));
+  await moveKeys(log, keydir, merge);
   latch.check();
   fileSystem.rename(
     sealPath(directory, seal.segmentId, MERGE_SUFFIX),
     sealPath(directory, seal.segmentId),
   );
-  await syncDirectory(host);
+  await syncDirectory(log);
   latch.check();
   for (const segment of run) {
     if (segment.segmentId === seal.segmentId) continue;
@@ -159,16 +154,37 @@ async function switchOver(host: MergeHost, merge: PreparedMerge): Promise<void> 
     // Freeing the blocks of a seal takes a millisecond or two, and there may be fifteen.
     await nextTurn();
   }
-  await syncDirectory(host);
+  await syncDirectory(log);
+}
+
+/**
+ * Points the keydir to the output, in slices: until then what was not moved yet is read from the
+ * old files.
+ */
+async function moveKeys(
+  { files }: OpenLog,
+  keydir: Keydir,
+  { seal, inputs, output }: PreparedMerge,
+): Promise<void> {
+  if (seal.hintCount === 0) return;
+  const path = sealPath(files.directory, seal.segmentId, MERGE_SUFFIX);
+  await files.use(path, 'read', async (descriptor) => {
+    const chunk = HintReader.chunkFor([seal]);
+    const hint = new HintReader(files.fileSystem, descriptor, seal, chunk);
+    for (let count = 1; hint.next(); count++) {
+      if (!hint.isDelete) keydir.move(hint, inputs, output);
+      if (count % HINTS_A_TURN === 0) await nextTurn();
+    }
+  });
 }
 
 /**
  * The kernel reports a failure once: a later sync of the directory could succeed without having
  * done anything.
  */
-async function syncDirectory({ fileSystem, directory, latch }: MergeHost): Promise<void> {
+async function syncDirectory({ files, latch }: OpenLog): Promise<void> {
   try {
-    await fileSystem.directorySyncAsync(directory);
+    await files.fileSystem.directorySyncAsync(files.directory);
   } catch (error) {
     throw latch.close('SYNC_FAILED', 'the sync of a merge', error);
   }
