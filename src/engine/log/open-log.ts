@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { StoreError } from '../host/errors.ts';
+import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { observed } from '../host/observation.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
@@ -35,6 +36,8 @@ import { SegmentSealer } from './segment-sealer.ts';
  */
 export class OpenLog {
   readonly files: StoreFiles;
+  /** The file system of `files`, which knows whether the directory is still ours. */
+  readonly guarded: GuardedFileSystem;
   readonly segmentBytes: number;
   readonly storeId: Buffer;
   /** What the mark says of the sealed segments. */
@@ -61,6 +64,7 @@ export class OpenLog {
     const { mark, holdings, merged, lock, storeId, seals, nextTxid, active } = opened;
     const files = new StoreFiles(fileSystem, directory);
     this.files = files;
+    this.guarded = fileSystem;
     this.segmentBytes = segmentBytes;
     this.storeId = storeId;
     this.holdings = holdings;

@@ -45,7 +45,7 @@ const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
 export interface OpenedLog {
   /** To be used for everything in the directory from now on: it knows whether it is still ours. */
-  readonly fileSystem: FileSystem;
+  readonly fileSystem: GuardedFileSystem;
   /** Absolute, without links: what they led to when the log was opened. */
   readonly directory: string;
   readonly lock: WriterLock;
@@ -147,7 +147,7 @@ function refuseSegmentOfAnother(fileSystem: FileSystem, directory: string): void
 }
 
 async function openLocked(
-  options: OpeningOptions,
+  options: OpeningOptions & Pick<OpenedLog, 'fileSystem'>,
   lock: WriterLock,
   nonce: Buffer,
   previous: MarkOnDisk | undefined,

@@ -4,11 +4,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
 import { observed } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
-import { prepareDirectory } from '../host/store-directory.ts';
+import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
 import { Turns } from '../host/turns.ts';
 import {
+  BACKUP_MARKER,
   BACKUP_TEMPORARY_SUFFIX,
   placeBackupMarker,
   removeBackupMarker,
@@ -88,7 +90,8 @@ class Backup {
   readonly result = { linkedBytes: 0, copiedBytes: 0 };
   private readonly source: OpenLog;
   private readonly fileSystem: FileSystem;
-  private readonly target: string;
+  /** Links are followed when it begins. */
+  private target: string;
   private readonly turns: Turns;
 
   constructor(source: OpenLog, target: string) {
@@ -99,12 +102,28 @@ class Backup {
   }
 
   async run(): Promise<LogPosition> {
-    const { fileSystem, source, target } = this;
+    const { fileSystem, source } = this;
     source.checkOpen();
-    let end = await syncedEnd(source);
+    const target = resolveTarget(fileSystem, this.target);
+    this.target = target;
+    const end = await syncedEnd(source);
     checkBackupTarget(source, target, end);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
+    // As long as the marker is there the target is this one, and nobody else's.
+    const marker = join(target, BACKUP_MARKER);
+    const held = new HeldDirectory(fileSystem, marker, fileSystem.stat(marker));
+    const release = source.guarded.holdAlso(held);
+    try {
+      return await this.copy(end);
+    } finally {
+      release();
+    }
+  }
+
+  private async copy(from: LogPosition): Promise<LogPosition> {
+    const { fileSystem, source, target } = this;
+    let end = from;
     this.removeTemporaries();
     for (let attempt = 1; ; attempt++) {
       const listed = this.listSource(end);
