@@ -22,8 +22,8 @@ export const UNPRINTED = /(?![\n\t])[\p{C}\p{Zl}\p{Zp}]/u;
 
 /** `.lock` with its newest record on another host. */
 export function heldBy(lock: Buffer, host: string): Buffer {
-  const bytes = Buffer.from(lock);
-  for (let at = 0; at + 16 < bytes.length; at += 4096) {
+  const bytes = Buffer.concat([lock, Buffer.alloc(8192)]).subarray(0, 8192);
+  for (const at of [0, 4096]) {
     const length = bytes.readUInt16LE(at + 6);
     if (length === 0) continue;
     const record = JSON.parse(bytes.toString('utf8', at + 16, at + 16 + length));

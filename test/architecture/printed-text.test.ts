@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 
 /**
  * What is printed may hold the text of strangers, so that it goes by the functions that escape it.
- * These write themselves: those functions, lines that a terminal replaces, and what no person reads.
+ * These write themselves: those functions, lines that a terminal replaces, and what no person
+ * reads.
  */
 const WRITERS = [
   'bench/measuring/open-memory-child.ts',
