@@ -87,8 +87,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'publish-merge',
-        find: 'await syncDirectory(log); await moveKeys(log, keydir, merge);',
-        replace: 'await moveKeys(log, keydir, merge);',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
       },
     ],
     checks: ['states'],
@@ -99,8 +99,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'publish-merge',
-        find: 'await syncDirectory(log); await moveKeys(log, keydir, merge);',
-        replace: 'await moveKeys(log, keydir, merge);',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
       },
       {
         file: 'publish-merge',

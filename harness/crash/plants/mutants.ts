@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
+import { EVIDENCE_MUTANTS } from './mutants-of-evidence.ts';
 import { IDENTITY_MUTANTS } from './mutants-of-identity.ts';
 import { MERGE_MUTANTS } from './mutants-of-merge.ts';
 import { READING_MUTANTS } from './mutants-of-reading.ts';
@@ -12,6 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERY_MUTANTS,
   ...READING_MUTANTS,
   ...SEAL_MUTANTS,
+  ...EVIDENCE_MUTANTS,
   ...MERGE_MUTANTS,
   ...IDENTITY_MUTANTS,
 ];

@@ -347,7 +347,14 @@ class Backup {
     const path = join(target, MARK_FILE);
     if (fileSystem.stat(path) !== undefined) fileSystem.remove(path);
     const nonce = randomBytes(NONCE_BYTES);
-    const mark = DurableMarkWriter.open(fileSystem, target, undefined, source.storeId, nonce);
+    const mark = DurableMarkWriter.open(
+      fileSystem,
+      target,
+      undefined,
+      source.storeId,
+      nonce,
+      source.holdings,
+    );
     try {
       for (let slot = 0; slot < 2; slot++) {
         mark.write(segmentId, offset, nextTxid, true);
