@@ -7,6 +7,7 @@ import type { Expected, Fixture, FixtureFiles } from './fixture.ts';
 import { digests, type FileDigest, writeFiles } from './fixture-files.ts';
 import { MARKED_FIXTURES } from './marked-fixtures.ts';
 import { SEALED_FIXTURES } from './sealed-fixtures.ts';
+import { SUMMED_FIXTURES } from './summed-fixtures.ts';
 import { UNDAMAGED_FIXTURES } from './undamaged-fixtures.ts';
 import { UNMARKED_FIXTURES } from './unmarked-fixtures.ts';
 
@@ -16,6 +17,7 @@ export const FIXTURES: readonly Fixture[] = [
   ...MARKED_FIXTURES,
   ...UNMARKED_FIXTURES,
   ...SEALED_FIXTURES,
+  ...SUMMED_FIXTURES,
 ];
 
 export const MANIFEST_FILE = 'manifest.json';

@@ -121,6 +121,11 @@ export class LogImage {
     return this.mark(positions).file(LOCK_FILE, datawalLockFile());
   }
 
+  /** As `witnessedMark`; each mark sums up the segments before it, which have these many bytes. */
+  summedMark(held: readonly number[], ...positions: MarkPosition[]): this {
+    return this.file(MARK_FILE, markFile(positions, held)).file(LOCK_FILE, witnessingLockFile());
+  }
+
   damageMarkSlot(index: number): this {
     const bytes = this.contents.get(MARK_FILE) as Buffer;
     const at = index * SLOT_BYTES + 20;

@@ -1,6 +1,7 @@
 import { SlotWriter } from '../../src/engine/format/slot-file.ts';
 import { DurableMarkWriter, MARK_FILE } from '../../src/engine/lock/durable-mark.ts';
 import type { OwnerRecord } from '../../src/engine/lock/lock-decision.ts';
+import { LogHoldings } from '../../src/engine/lock/log-holdings.ts';
 import { LOCK_FILE } from '../../src/engine/lock/writer-lock.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 
@@ -36,10 +37,25 @@ const LONG_GONE: OwnerRecord = {
   released: false,
 };
 
-/** A mark file holding the last two of the positions, the last one the newest. */
-export function markFile(positions: readonly MarkPosition[]): Buffer {
+/**
+ * A mark file holding the last two of the positions, the last one the newest; with the bytes of the
+ * segments from 1 on it sums up those before it, without it is as the first version wrote it.
+ */
+export function markFile(positions: readonly MarkPosition[], held?: readonly number[]): Buffer {
   const fileSystem = new MemoryFileSystem();
-  const mark = DurableMarkWriter.open(fileSystem, '/', undefined, STORE_ID, SESSION_NONCE);
+  const holdings = held?.map((sizeBytes, index) => ({
+    segmentId: index + 1,
+    sizeBytes,
+    mergedDigest: undefined,
+  }));
+  const mark = DurableMarkWriter.open(
+    fileSystem,
+    '/',
+    undefined,
+    STORE_ID,
+    SESSION_NONCE,
+    holdings && new LogHoldings(holdings),
+  );
   for (const { segmentId, offset, nextTxid, clean } of positions) {
     mark.write(segmentId, offset, nextTxid, clean ?? false);
     mark.sync();

@@ -47,6 +47,16 @@ export type { LogStats } from './log/log-stats.ts';
 export type { LogPosition } from './log/log-tail.ts';
 export type { RecordLog } from './log/record-log.ts';
 export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './merge/compactor.ts';
+export {
+  type EncodedOperation,
+  type EncodedReader,
+  type EncodedStore,
+  type EncodedTypes,
+  type Encoding,
+  type EncodingName,
+  type EncodingOptions,
+  encoded,
+} from './read/encoded.ts';
 export type { FollowOptions } from './read/follow.ts';
 export type { ReaderOptions, StoreReader } from './read/reader.ts';
 export type { LogOptions } from './recovery/log-options.ts';

@@ -16,6 +16,7 @@ import {
 import { HintWriter } from '../../src/engine/seal/seal-hints.ts';
 import { listSegments } from '../../src/engine/segment/segment-list.ts';
 import { SegmentScanner } from '../../src/engine/segment/segment-scanner.ts';
+import { announceMerge } from './announced-merge.ts';
 
 /**
  * Does to the files of a store, with no help from the engine, what a merge of the sealed segments
@@ -32,12 +33,14 @@ export function* mergeSteps(
   const merged = join(directory, 'merged.tmp');
   create(fileSystem, merged, Buffer.concat(keptFrames(fileSystem, directory, a, b)));
   const mergePath = sealPath(directory, b, '.merge');
-  writeSeal(fileSystem, merged, mergePath, {
+  const seal = writeSeal(fileSystem, merged, mergePath, {
     ...last,
     firstId: first.firstId,
     firstTxid: first.firstTxid,
     predecessorIdentity: first.predecessorIdentity,
   });
+  const ids = Array.from({ length: b - a + 1 }, (_, index) => a + index);
+  announceMerge(fileSystem, directory, ids, seal);
   yield 'published';
   fileSystem.rename(merged, segmentPath(directory, b));
   yield 'renamed';
@@ -103,7 +106,7 @@ function framesOf(
   return frames;
 }
 
-function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: Seal): void {
+function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: Seal): Seal {
   const { sizeBytes } = fileSystem.stat(segment) as { sizeBytes: number };
   const descriptor = fileSystem.open(segment, 'read');
   const target = fileSystem.open(path, 'create');
@@ -121,7 +124,7 @@ function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: 
   let recordCount = 0;
   for (; frame.next() === 'frame'; recordCount++) hints.add(frame, frame.offset);
   hints.flush();
-  const header = encodeSealHeader({
+  const seal: Seal = {
     ...like,
     byteLength: sizeBytes,
     recordCount,
@@ -130,10 +133,12 @@ function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: 
     hintsCrc: hints.crc,
     hintCount: hints.count,
     hintsBytes: hints.sizeBytes,
-  });
+  };
+  const header = encodeSealHeader(seal);
   writeFully(fileSystem, target, header, 0, header.length, 0);
   fileSystem.close(descriptor);
   fileSystem.close(target);
+  return seal;
 }
 
 function create(fileSystem: FileSystem, path: string, bytes: Buffer): void {

@@ -7,7 +7,7 @@ import { runFaults } from '../faults/fault-campaign.ts';
 import { runOutside } from '../faults/fault-outside.ts';
 import { runKills } from '../kills/kill-campaign.ts';
 import { INVARIANTS } from '../promises/invariants.ts';
-import { runRot } from '../rot/rot-campaign.ts';
+import { LEAST_PAIRS, runRot } from '../rot/rot-campaign.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
 import { describeStore } from './crash-report-image.ts';
 
@@ -201,17 +201,17 @@ export function rotPart({ seed }: PartOptions, bits: readonly number[] | undefin
       });
       const needSeals = report.rows.reduce((sum, row) => sum + row.needSeals, 0);
       return {
-        figures: { cases: report.cases, needSeals },
+        figures: { cases: report.cases, pairs: report.pairs, needSeals },
         rows: [
           [
             'rot',
-            `${formatCount(report.cases)} cases of damage at rest; ${formatCount(needSeals)} that only seal files could tell`,
+            `${formatCount(report.cases)} cases of damage at rest, ${formatCount(report.pairs)} of them of two files or more; ${formatCount(needSeals)} that only seal files could tell`,
           ],
         ],
         failures: report.findings.map(({ invariant, message, subject, row, what }) =>
           failure(invariant, `${message} (${subject}, ${row}, ${what})`, seed, REPEAT_FAULTS),
         ),
-        isConclusive: report.cases > 0,
+        isConclusive: report.pairs >= LEAST_PAIRS,
       };
     },
   };

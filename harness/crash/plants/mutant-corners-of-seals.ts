@@ -125,8 +125,10 @@ async function refuseSegmentOfAnotherTime(): Promise<void> {
   await expectContents(ours, REFUSED, 'with a segment of a copy that went its own way');
 }
 
+/** Without the mark, which would tell as well. */
 async function refuseMissingBeginning(): Promise<void> {
   const fileSystem = await sealedStore();
+  for (const name of [MARK_FILE, '.lock']) fileSystem.remove(`${DIRECTORY}/${name}`);
   for (const path of [segmentPath(DIRECTORY, 1), sealPath(DIRECTORY, 1)]) fileSystem.remove(path);
   await expectContents(fileSystem, REFUSED, 'without its first segment');
 }

@@ -13,6 +13,7 @@ import {
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
+import { EVIDENCE_CORNERS } from './mutant-corners-of-evidence.ts';
 import { MERGE_CORNERS } from './mutant-corners-of-merge.ts';
 import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
 
@@ -31,6 +32,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   refuseFrameOfAnotherType,
   copyOnlyWhatIsLive,
   ...SEAL_CORNERS,
+  ...EVIDENCE_CORNERS,
   ...MERGE_CORNERS,
   // These take a second or more each.
   readAcrossChunks,

@@ -379,7 +379,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     name: 'compaction-target-not-synced',
     mistake: 'compactTo returns before the name of what it made is durable',
     edits: [
-      { file: 'store-directory', find: 'fileSystem.directorySync(dirname(target));', replace: '' },
+      { file: 'build-store', find: 'fileSystem.directorySync(dirname(target));', replace: '' },
     ],
     checks: ['states'],
   },
@@ -388,13 +388,13 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     mistake: 'compactTo builds at its target instead of beside it',
     edits: [
       {
-        file: 'store-directory',
-        find: 'const unfinished =',
-        replace: 'const unfinished = target; void',
+        file: 'build-store',
+        find: 'this.unfinished = this.isInside ?',
+        replace: 'this.unfinished = this.target; void this.isInside ?',
       },
       {
-        file: 'store-directory',
-        find: 'checkEmpty(fileSystem, target); fileSystem.rename(unfinished, target);',
+        file: 'build-store',
+        find: 'this.checkEmpty([]); fileSystem.rename(unfinished, target);',
         replace: '',
       },
     ],

@@ -87,8 +87,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'publish-merge',
-        find: 'await syncDirectory(log); const turns = new Turns(BYTES_A_TURN); await moveKeys(log, keydir, merge, turns);',
-        replace: 'await moveKeys(log, keydir, merge, turns);',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
       },
     ],
     checks: ['states'],
@@ -99,8 +99,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'publish-merge',
-        find: 'await syncDirectory(log); const turns = new Turns(BYTES_A_TURN); await moveKeys(log, keydir, merge, turns);',
-        replace: 'await moveKeys(log, keydir, merge, turns);',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
       },
       {
         file: 'publish-merge',

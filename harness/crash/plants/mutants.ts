@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
+import { EVIDENCE_MUTANTS } from './mutants-of-evidence.ts';
 import { MERGE_MUTANTS } from './mutants-of-merge.ts';
 import { READING_MUTANTS } from './mutants-of-reading.ts';
 import { RECOVERY_MUTANTS } from './mutants-of-recovery.ts';
@@ -11,5 +12,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERY_MUTANTS,
   ...READING_MUTANTS,
   ...SEAL_MUTANTS,
+  ...EVIDENCE_MUTANTS,
   ...MERGE_MUTANTS,
 ];

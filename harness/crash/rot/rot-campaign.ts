@@ -12,6 +12,9 @@ import {
   sidecarDamage,
 } from './rot-cases.ts';
 import { judgeLiveRot, judgeRot, type RotOutcome } from './rot-check.ts';
+import { judgePair } from './rot-pair-check.ts';
+import { type PairSubject, pairSubjects } from './rot-pair-subjects.ts';
+import { copies, pairsOf, type RotPair, removals } from './rot-pairs.ts';
 import { corpusSubject, madeStore, type RotSubject } from './rot-subject.ts';
 
 export interface RotOptions {
@@ -21,6 +24,8 @@ export interface RotOptions {
   readonly bits?: readonly number[];
   /** Decides on the copies of a living store, an integer from 0 to 2^32 - 1. */
   readonly seed: number;
+  /** Of the pairs of damage only one in so many is judged. Default: all. */
+  readonly pairsOneIn?: number;
   readonly onProgress?: (report: RotReport) => void;
 }
 
@@ -39,6 +44,8 @@ export interface RotReport {
   readonly seed: number;
   readonly rows: readonly RotRow[];
   readonly cases: number;
+  /** Of them, those that damage two files or more. */
+  readonly pairs: number;
   readonly durationMs: number;
   readonly findings: readonly RotFinding[];
 }
@@ -53,6 +60,8 @@ export interface RotFinding {
 
 const ALL_BITS = [0, 1, 2, 3, 4, 5, 6, 7];
 const LIVE_COPY_SAMPLES = 400;
+/** A run that has judged fewer has said nothing. */
+export const LEAST_PAIRS = 4_000;
 
 /**
  * Damages stores at rest, and one that lives, in every way of I5. The same at every run with the
@@ -85,6 +94,12 @@ export async function runRot(options: RotOptions): Promise<RotReport> {
     await campaign.judgeLive(subject, bits);
   }
   await campaign.judge('ours, living', liveCopies(made, options.seed, LIVE_COPY_SAMPLES));
+  const { atRest, merging } = await pairSubjects();
+  for (const subject of atRest) {
+    await campaign.judgePairs(subject, pairsOf(subject));
+    await campaign.judgePairs(subject, removals(subject));
+  }
+  await campaign.judgePairs(merging, copies(merging, options.seed, LIVE_COPY_SAMPLES));
   return campaign.report();
 }
 
@@ -100,6 +115,8 @@ class RotCampaign {
   private readonly startMs = performance.now();
   private readonly rows = new Map<string, CountedRow>();
   private readonly findings: RotFinding[] = [];
+  private pairs = 0;
+  private pairsSeen = 0;
 
   constructor(options: RotOptions) {
     this.options = options;
@@ -111,6 +128,7 @@ class RotCampaign {
       seed: this.options.seed,
       rows,
       cases: rows.reduce((sum, { cases }) => sum + cases, 0),
+      pairs: this.pairs,
       durationMs: performance.now() - this.startMs,
       findings: this.findings,
     };
@@ -125,6 +143,22 @@ class RotCampaign {
         row.outcomes[await judgeRot(damage)]++;
       } catch (error) {
         this.find(error, row, damage.what);
+      }
+    }
+    await this.endRow();
+  }
+
+  async judgePairs(subject: PairSubject, cases: Iterable<RotPair>): Promise<void> {
+    const { pairsOneIn = 1 } = this.options;
+    for (const pair of cases) {
+      if (this.pairsSeen++ % pairsOneIn !== 0) continue;
+      const row = this.rowOf(subject.name, pair.row);
+      row.cases++;
+      this.pairs++;
+      try {
+        row.outcomes[await judgePair(subject, pair)]++;
+      } catch (error) {
+        this.find(error, row, pair.what);
       }
     }
     await this.endRow();

@@ -126,7 +126,7 @@ function writeOne(store: Store, number: number, salt: string): void {
   else store.put(key, `${salt} ${number}`.repeat(1 + (number % 2)));
 }
 
-function filesOf(fileSystem: MemoryFileSystem): FixtureFiles {
+export function filesOf(fileSystem: MemoryFileSystem): FixtureFiles {
   const names = fileSystem.list(ROT_DIRECTORY);
   const isFile = (name: string) => fileSystem.stat(join(ROT_DIRECTORY, name))?.kind === 'file';
   return new Map(

@@ -32,6 +32,8 @@ export type StoreErrorCode =
   | 'CRC_MISMATCH'
   /** A frame is whole but is not the one that was asked for, or ends too early. */
   | 'FRAME_MISMATCH'
+  /** The bytes of a key or value are not what the encoding of `encoded` writes. */
+  | 'NOT_DECODABLE'
   /** A reader's snapshot was replaced under it: open a new one. */
   | 'SNAPSHOT_GONE'
   | 'NOT_FOUND'

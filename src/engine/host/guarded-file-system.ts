@@ -27,19 +27,28 @@ export class GuardedFileSystem implements FileSystem {
   private readonly held: HeldDirectory;
   private readonly guard: WriteGuard;
   private readonly prefix: string;
+  /** Directories that are held for a while, such as the target of a backup. */
+  private others: readonly HeldDirectory[] = [];
 
   constructor(inner: FileSystem, held: HeldDirectory, guard: WriteGuard) {
     this.inner = inner;
     this.held = held;
     this.guard = guard;
-    this.prefix = held.directory.endsWith('/') ? held.directory : `${held.directory}/`;
+    this.prefix = prefixOf(held);
+  }
+
+  /** Looks after one more directory until the function that it returns is called. */
+  holdAlso(other: HeldDirectory): () => void {
+    this.others = [...this.others, other];
+    return () => {
+      this.others = this.others.filter((held) => held !== other);
+    };
   }
 
   open(path: string, mode: OpenMode): number {
-    if (!path.startsWith(this.prefix)) return this.inner.open(path, mode);
     if (mode !== 'read') this.checkNames(path);
     const descriptor = this.inner.open(path, mode);
-    if (mode === 'read') this.checkRead(descriptor);
+    if (mode === 'read' && path.startsWith(this.prefix)) this.checkRead(descriptor);
     return descriptor;
   }
 
@@ -166,12 +175,13 @@ export class GuardedFileSystem implements FileSystem {
   }
 
   private checkNames(...paths: readonly string[]): void {
+    for (const other of this.others) {
+      if (!paths.some((path) => path.startsWith(prefixOf(other)))) continue;
+      const objection = other.objection();
+      if (objection !== undefined) throw objection;
+    }
     if (!paths.some((path) => path.startsWith(this.prefix))) return;
     this.guard.beforeWrite();
-    this.checkHeld();
-  }
-
-  private checkHeld(): void {
     this.refuse(this.held.objection());
   }
 
@@ -187,4 +197,8 @@ export class GuardedFileSystem implements FileSystem {
     this.guard.onMoved(objection);
     throw objection;
   }
+}
+
+function prefixOf({ directory }: HeldDirectory): string {
+  return directory.endsWith('/') ? directory : `${directory}/`;
 }

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf, StoreError, wrapSystemError } from './errors.ts';
 import type { FileSystem } from './file-system.ts';
 
@@ -53,50 +52,11 @@ export function syncParent(fileSystem: FileSystem, path: string): void {
   }
 }
 
-/**
- * Has a new store built beside its target, durably, and renamed into place: it is there whole, or
- * not at all. A process that dies meanwhile leaves a directory named `…unfinished-…`. Throws
- * `TARGET_NOT_EMPTY`.
- */
-export async function buildStore<T>(
-  fileSystem: FileSystem,
-  target: string,
-  build: (directory: string) => Promise<T>,
-): Promise<T> {
-  try {
-    checkEmpty(fileSystem, target);
-  } catch (error) {
-    throw wrapSystemError(error, 'create the store', target);
-  }
-  const unfinished = `${target}.unfinished-${randomBytes(6).toString('hex')}`;
-  try {
-    prepareDirectory(fileSystem, unfinished, target);
-    const built = await build(unfinished);
-    checkEmpty(fileSystem, target);
-    fileSystem.rename(unfinished, target);
-    fileSystem.directorySync(dirname(target));
-    return built;
-  } catch (error) {
-    try {
-      removeFlatDirectory(fileSystem, unfinished);
-    } catch {
-      // What went wrong first is what to tell.
-    }
-    throw error;
-  }
-}
-
-function checkEmpty(fileSystem: FileSystem, target: string): void {
-  const stat = fileSystem.stat(target);
-  if (stat === undefined || (stat.kind === 'directory' && fileSystem.list(target).length === 0))
-    return;
-  throw new StoreError('TARGET_NOT_EMPTY', `${target} is not an empty directory; name a new one`, {
-    path: target,
-  });
-}
-
-function removeFlatDirectory(fileSystem: FileSystem, directory: string): void {
-  if (fileSystem.stat(directory) === undefined) return;
-  for (const name of fileSystem.list(directory)) fileSystem.remove(join(directory, name));
-  fileSystem.removeDirectory(directory);
+/** Where a path that need not exist leads to, links followed: they may lead elsewhere later. */
+export function resolveTarget(fileSystem: FileSystem, path: string): string {
+  const missing: string[] = [];
+  let present = path;
+  for (; fileSystem.stat(present) === undefined; present = dirname(present))
+    missing.unshift(basename(present));
+  return join(fileSystem.realPath(present), ...missing);
 }

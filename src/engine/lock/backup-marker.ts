@@ -10,6 +10,7 @@ import { closeQuietly, type FileSystem, readSmallFile, writeFully } from '../hos
 export const BACKUP_MARKER = 'backup-unfinished';
 export const BACKUP_TEMPORARY_SUFFIX = '.backup-tmp';
 const LONGEST_TEXT_BYTES = 256;
+const BUILD_TEXT = Buffer.from('tidemark: an unfinished copy\n');
 
 /** Any marker refuses, be it of zeros or nothing. Throws `BACKUP_UNFINISHED`. */
 export function refuseUnfinishedBackup(fileSystem: FileSystem, directory: string): void {
@@ -19,11 +20,23 @@ export function refuseUnfinishedBackup(fileSystem: FileSystem, directory: string
   } catch (error) {
     throw wrapSystemError(error, 'open the log', directory);
   }
+  const rescue = `to rescue what is there: npx tidemark salvage ${directory} NEW_DIRECTORY`;
+  const text = attempt(() => readSmallFile(fileSystem, path, LONGEST_TEXT_BYTES));
   throw new StoreError(
     'BACKUP_UNFINISHED',
-    `${directory} is a backup that did not end. Run it again, from the same store, and it goes on; to rescue what is there: npx tidemark salvage ${directory} NEW_DIRECTORY`,
+    text?.equals(BUILD_TEXT)
+      ? `${directory} is a copy that did not end. Empty it and make the copy again; ${rescue}`
+      : `${directory} is a backup that did not end. Run it again, from the same store, and it goes on; ${rescue}`,
     { path },
   );
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Is there one of this store's? Undefined when there is none at all. */
@@ -41,12 +54,20 @@ export function placeBackupMarker(
   directory: string,
   storeId: Buffer,
 ): void {
+  placeMarker(fileSystem, directory, markerText(storeId));
+}
+
+/** The same beside a new store whose files are being put there. `removeBackupMarker` ends it. */
+export function placeBuildMarker(fileSystem: FileSystem, directory: string): void {
+  placeMarker(fileSystem, directory, BUILD_TEXT);
+}
+
+function placeMarker(fileSystem: FileSystem, directory: string, text: Buffer): void {
   const path = join(directory, BACKUP_MARKER);
   const temporary = path + BACKUP_TEMPORARY_SUFFIX;
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
   const descriptor = fileSystem.open(temporary, 'create');
   try {
-    const text = markerText(storeId);
     writeFully(fileSystem, descriptor, text, 0, text.length, 0);
     fileSystem.dataSync(descriptor);
   } finally {

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { readSlots, SLOT_BYTES, SLOT_COUNT, type Slot, SlotWriter } from '../format/slot-file.ts';
 import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import {
+  decodeMarkedHoldings,
+  encodeMarkedHoldings,
+  type LogHoldings,
+  MARKED_HOLDINGS_BYTES,
+  type MarkedHoldings,
+} from './log-holdings.ts';
 
 /**
  * The durable mark: the last position that a completed sync covered. It is written after the sync
@@ -20,13 +27,19 @@ export interface DurableMark {
   readonly nextTxid: number;
   /** Set only by an orderly close: the log ends at this position. */
   readonly clean: boolean;
+  /** Of the segments in front of `segmentId`; undefined in a mark of an earlier version. */
+  readonly holdings: MarkedHoldings | undefined;
 }
 
 export const MARK_FILE = 'durable-mark';
 /** `TDMK` */
 const MARK_MAGIC = 0x4b4d4454;
 export const NONCE_BYTES = 16;
-const MARK_BODY_BYTES = NONCE_BYTES * 2 + 4 + 8 + 8 + 1;
+/** Of a mark that says nothing of what lies before it. */
+const SHORT_BODY_BYTES = NONCE_BYTES * 2 + 4 + 8 + 8 + 1;
+
+/** Says what the mark is to tell of the segments in front of the one that it stands in. */
+type HoldingsBefore = Pick<LogHoldings, 'before'>;
 
 type MarkValue = Pick<DurableMark, 'segmentId' | 'offset' | 'nextTxid' | 'clean'>;
 
@@ -50,7 +63,7 @@ export function readMark(
 }
 
 function decodeMark(body: Buffer): DurableMark | undefined {
-  if (body.length !== MARK_BODY_BYTES) return undefined;
+  if (body.length < SHORT_BODY_BYTES) return undefined;
   const offset = Number(body.readBigUInt64LE(36));
   const nextTxid = Number(body.readBigUInt64LE(44));
   if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(nextTxid) || nextTxid < 1)
@@ -62,6 +75,7 @@ function decodeMark(body: Buffer): DurableMark | undefined {
     offset,
     nextTxid,
     clean: body[52] === 1,
+    holdings: decodeMarkedHoldings(body, SHORT_BODY_BYTES),
   };
 }
 
@@ -83,6 +97,7 @@ export class DurableMarkWriter {
   private readonly slots: SlotWriter;
   private readonly storeId: Buffer;
   private readonly sessionNonce: Buffer;
+  private readonly holdings: HoldingsBefore | undefined;
   private pooledSyncs = 0;
   private turns = 0;
   private deferred: MarkValue | undefined;
@@ -94,6 +109,7 @@ export class DurableMarkWriter {
     after: Slot | undefined,
     storeId: Buffer,
     sessionNonce: Buffer,
+    holdings: HoldingsBefore | undefined,
   ) {
     this.fileSystem = fileSystem;
     this.descriptor = descriptor;
@@ -101,11 +117,12 @@ export class DurableMarkWriter {
     this.slots = new SlotWriter(fileSystem, descriptor, MARK_MAGIC, after, after?.sequence ?? 0);
     this.storeId = storeId;
     this.sessionNonce = sessionNonce;
+    this.holdings = holdings;
   }
 
   /**
    * Opens the mark's file, creating it when needed; the caller syncs the directory before relying
-   * on it.
+   * on it. Without `holdings` the marks say nothing of what lies before them.
    */
   static open(
     fileSystem: FileSystem,
@@ -113,6 +130,7 @@ export class DurableMarkWriter {
     previous: MarkOnDisk | undefined,
     storeId: Buffer,
     sessionNonce: Buffer,
+    holdings?: HoldingsBefore,
   ): DurableMarkWriter {
     const path = join(directory, MARK_FILE);
     const exists = fileSystem.stat(path) !== undefined;
@@ -135,6 +153,7 @@ export class DurableMarkWriter {
         previous?.slot,
         storeId,
         sessionNonce,
+        holdings,
       );
     } catch (error) {
       closeQuietly(fileSystem, descriptor);
@@ -205,7 +224,9 @@ export class DurableMarkWriter {
       block.writeBigUInt64LE(BigInt(offset), at + 36);
       block.writeBigUInt64LE(BigInt(nextTxid), at + 44);
       block[at + 52] = clean ? 1 : 0;
-      return MARK_BODY_BYTES;
+      if (this.holdings === undefined) return SHORT_BODY_BYTES;
+      encodeMarkedHoldings(this.holdings.before(segmentId), block, at + SHORT_BODY_BYTES);
+      return SHORT_BODY_BYTES + MARKED_HOLDINGS_BYTES;
     });
   }
 

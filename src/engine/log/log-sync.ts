@@ -6,6 +6,7 @@ import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { DurableMarkWriter } from '../lock/durable-mark.ts';
+import type { LogHoldings } from '../lock/log-holdings.ts';
 import { leaseLost, type WriterLock } from '../lock/writer-lock.ts';
 import type { SegmentWriter } from '../segment/segment-writer.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -23,6 +24,8 @@ export interface LogSyncOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly mark: DurableMarkWriter;
+  /** Of the sealed segments; the mark asks it. */
+  readonly holdings: LogHoldings;
   readonly lock: WriterLock;
   readonly latch: PoisonLatch;
   readonly probe: ProbeSet | undefined;
@@ -99,6 +102,8 @@ export class LogSync {
   /** Takes over a segment that the log has rotated away from, and starts to seal it. */
   seal(writer: SegmentWriter, end: LogPosition): void {
     this.sealed.push({ writer, end, durable: false });
+    const { segmentId, sizeBytes } = writer;
+    this.options.holdings.add({ segmentId, sizeBytes, mergedDigest: undefined });
     this.directoryChanges++;
     // A failure poisons the writer; there is nobody else to tell.
     this.commits.join().catch(() => {});

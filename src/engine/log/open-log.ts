@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { StoreError } from '../host/errors.ts';
+import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { observed } from '../host/observation.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
@@ -8,6 +9,7 @@ import { ProbeSet } from '../host/probe-set.ts';
 import type { OperationResults, RefusedKind } from '../host/store-event.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import type { DurableMarkWriter } from '../lock/durable-mark.ts';
+import type { LogHoldings } from '../lock/log-holdings.ts';
 import type { WriterLock } from '../lock/writer-lock.ts';
 import {
   type LogView,
@@ -34,8 +36,12 @@ import { SegmentSealer } from './segment-sealer.ts';
  */
 export class OpenLog {
   readonly files: StoreFiles;
+  /** The file system of `files`, which knows whether the directory is still ours. */
+  readonly guarded: GuardedFileSystem;
   readonly segmentBytes: number;
   readonly storeId: Buffer;
+  /** What the mark says of the sealed segments. */
+  readonly holdings: LogHoldings;
   readonly recoveryReport: RecoveryReport;
   readonly probe: ProbeSet | undefined;
   readonly latch: PoisonLatch;
@@ -55,11 +61,13 @@ export class OpenLog {
     const { probe, view, latch } = options;
     const { fileSystem, directory } = opened;
     const { segmentBytes, descriptorPoolSize } = options.resolved;
-    const { mark, lock, storeId, seals, nextTxid, active } = opened;
+    const { mark, holdings, merged, lock, storeId, seals, nextTxid, active } = opened;
     const files = new StoreFiles(fileSystem, directory);
     this.files = files;
+    this.guarded = fileSystem;
     this.segmentBytes = segmentBytes;
     this.storeId = storeId;
+    this.holdings = holdings;
     this.recoveryReport = opened.report;
     this.probe = probe;
     this.latch = latch;
@@ -72,9 +80,11 @@ export class OpenLog {
     const tail = new LogTail(sealed, active, nextTxid);
     this.tail = tail;
     const lowestId = (opened.segments[0] as LogSegment).segmentId;
-    const sealer = new SegmentSealer({ files, storeId, latch, probe, seals, lowestId }, sealed);
+    const sealing = { files, storeId, latch, probe, seals, merged, lowestId };
+    const sealer = new SegmentSealer(sealing, sealed);
     this.sealer = sealer;
-    const syncs = new LogSync({ fileSystem, directory, mark, lock, latch, probe, tail, sealer });
+    const syncing = { fileSystem, directory, mark, holdings, lock, latch, probe, tail, sealer };
+    const syncs = new LogSync(syncing);
     this.syncs = syncs;
     this.writer = new LogWriter({ directory, segmentBytes, latch, probe, tail, syncs });
     sealer.start();

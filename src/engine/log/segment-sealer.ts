@@ -42,6 +42,8 @@ export interface SealerOptions {
   readonly probe: ProbeSet | undefined;
   /** Those that were found valid when the log was opened, and are still there. */
   readonly seals: SealSet;
+  /** Those that have lost their seals and are outputs of merges. */
+  readonly merged?: ReadonlyMap<number, Buffer>;
   readonly lowestId: number;
 }
 
@@ -275,7 +277,10 @@ export class SegmentSealer {
       await this.turns.next();
       if (this.isEnded) return undefined;
     }
-    const identity = this.options.seals.identityBySuccessor(segmentId);
+    // What a merge has written must never be taken for what was first sealed under the id.
+    const identity =
+      this.options.seals.identityBySuccessor(segmentId) ??
+      (this.options.merged?.has(segmentId) ? NO_IDENTITY : undefined);
     const firstId = segmentId === this.options.lowestId ? FIRST_SEGMENT_ID : segmentId;
     return builder.finish({
       firstId,

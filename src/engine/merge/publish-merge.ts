@@ -5,6 +5,7 @@ import type { Keydir } from '../keydir/keydir.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { emptyAbsorbed } from '../seal/leftovers.ts';
 import {
+  isMerged,
   MERGE_COPY_SUFFIX,
   MERGE_SUFFIX,
   MERGE_TEMPORARY_SUFFIX,
@@ -37,7 +38,8 @@ export interface PreparedMerge {
  *
  * 1. (`Merge`) The output and its seal, `b.merge`, lie on disk under temporary names.
  * 2. The log is durable to its end, and both slots of the mark say so: that a record was left out
- *    because of a newer one must not rest on anything that a power cut could take.
+ *    because of a newer one must not rest on anything that a power cut could take. They also say
+ *    what the log holds with the output in its place: from here to step 5 either may be found.
  * 3. `b.merge` gets its name. From here on an opening knows of the merge: while segment b is what
  *    `b.seal` says it undoes it, and once segment b is what `b.merge` says it finishes it.
  * 4. The output is renamed over segment b. There is no way back.
@@ -54,6 +56,29 @@ export interface PreparedMerge {
  * `check` throws where the merge is to end early, which it can up to step 4.
  */
 export async function publishMerge(
+  log: OpenLog,
+  keydir: Keydir,
+  merge: PreparedMerge,
+  check: () => void,
+): Promise<void> {
+  const { seal } = merge;
+  log.holdings.beginMerge(idsOf(merge), {
+    segmentId: seal.segmentId,
+    sizeBytes: seal.byteLength,
+    mergedDigest: isMerged(seal) ? seal.digest : undefined,
+  });
+  try {
+    await publishAnnounced(log, keydir, merge, check);
+  } finally {
+    log.holdings.cancelMerge();
+  }
+}
+
+function idsOf({ run }: PreparedMerge): number[] {
+  return run.map(({ segmentId }) => segmentId);
+}
+
+async function publishAnnounced(
   log: OpenLog,
   keydir: Keydir,
   merge: PreparedMerge,
@@ -106,6 +131,7 @@ async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): P
   const { reader, sealer, latch, tail } = log;
   const { fileSystem, directory } = log.files;
   const { run, seal } = merge;
+  const turns = new Turns(BYTES_A_TURN);
   reader.files.replace(seal.segmentId, merge.output);
   sealer.replace(seal);
   tail.replace(
@@ -115,7 +141,7 @@ async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): P
     })),
   );
   await syncDirectory(log);
-  const turns = new Turns(BYTES_A_TURN);
+  log.holdings.endMerge(idsOf(merge));
   await moveKeys(log, keydir, merge, turns);
   latch.check();
   fileSystem.rename(

@@ -7,14 +7,12 @@ import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { Keydir } from '../keydir/keydir.ts';
-import { NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
-import { lockCarriesNonce } from '../lock/writer-lock.ts';
+import { NONCE_BYTES } from '../lock/durable-mark.ts';
+import { readDirectory, requireAgreement } from '../recovery/directory-contents.ts';
 import type { LogOptions } from '../recovery/log-options.ts';
 import { scanLog } from '../recovery/recovery.ts';
 import { markNotes, reportMark, type SnapshotReport } from '../recovery/recovery-report.ts';
-import { findLeftovers } from '../seal/leftovers.ts';
 import { DirectoryStamp } from '../seal/merge-view.ts';
-import { SealSet } from '../seal/seal-set.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 
 export interface SnapshotSegment extends LogSegment {
@@ -85,21 +83,18 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
 async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { fileSystem, directory, probe, operation, full, keys, onProgress } = options;
   const startNs = nowNs();
-  // The mark and the seals first: they must not prove more than the listing shows.
-  const { newest, damagedSlots } = readMark(fileSystem, directory);
-  const mark = newest?.mark;
   const turns = new Turns(OPENING_SLICE_BYTES);
-  const sealFiles = await SealSet.read(fileSystem, directory, mark?.storeId, turns);
+  const contents = await readDirectory(fileSystem, directory, turns);
+  const { segments, seals, damagedSlots, witnessed } = contents;
+  const mark = contents.mark?.mark;
   const keydir = new Keydir();
-  keydir.identify(mark?.storeId ?? sealFiles.storeId ?? randomBytes(NONCE_BYTES));
-  const listed = listIdentities(fileSystem, directory);
-  const { segments, seals } = await findLeftovers(fileSystem, directory, sealFiles, listed, turns);
-  const witnessed =
-    mark !== undefined && lockCarriesNonce(fileSystem, directory, mark.sessionNonce);
+  keydir.identify(mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES));
+  const listed = listIdentities(fileSystem, directory, contents.listed);
+  await requireAgreement(contents, turns);
   const scan = await scanLog({
     fileSystem,
     directory,
-    segments: segments.map(({ segmentId, sizeBytes }) => ({ segmentId, sizeBytes })),
+    segments,
     mark,
     seals,
     full,
@@ -137,7 +132,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
       recordsKept: scan.recordCount,
       bytesKept: scan.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       ignored: scan.discarded,
-      notes: [...markNotes(damagedSlots, durableMark), ...sealFiles.notes],
+      notes: [...markNotes(damagedSlots, durableMark), ...contents.notes],
       durationNs: nowNs() - startNs,
     },
   };
@@ -147,9 +142,13 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
  * The segments of a directory with what stands under their names. Throws `NOT_FOUND` when there is
  * none.
  */
-export function listIdentities(fileSystem: FileSystem, directory: string): SnapshotSegment[] {
+export function listIdentities(
+  fileSystem: FileSystem,
+  directory: string,
+  segments: readonly LogSegment[] = listSegments(fileSystem, directory),
+): SnapshotSegment[] {
   const listed: SnapshotSegment[] = [];
-  for (const { segmentId } of listSegments(fileSystem, directory)) {
+  for (const { segmentId } of segments) {
     const identity = fileSystem.stat(segmentPath(directory, segmentId));
     if (identity === undefined) continue;
     listed.push({ segmentId, sizeBytes: identity.sizeBytes, identity, sealed: true });

@@ -11,13 +11,16 @@ import { prepareDirectory, syncParent } from '../host/store-directory.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
+import { LogHoldings } from '../lock/log-holdings.ts';
 import { leaseLost, WriterLock } from '../lock/writer-lock.ts';
-import { clearLeftovers, findLeftovers } from '../seal/leftovers.ts';
-import { SealSet } from '../seal/seal-set.ts';
+import { clearLeftovers } from '../seal/leftovers.ts';
+import type { SealSet } from '../seal/seal-set.ts';
 import type { SegmentFiles } from '../segment/segment-files.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { lockSegment, SegmentWriter } from '../segment/segment-writer.ts';
 import { highestTxid } from '../segment/tail-evidence.ts';
+import { readDirectory, requireAgreement } from './directory-contents.ts';
+import { heldSegment } from './directory-evidence.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
 import { type LogReplay, type LogScan, scanLog } from './recovery.ts';
 import { markNotes, type RecoveryReport, reportMark } from './recovery-report.ts';
@@ -42,11 +45,15 @@ const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
 export interface OpenedLog {
   /** To be used for everything in the directory from now on: it knows whether it is still ours. */
-  readonly fileSystem: FileSystem;
+  readonly fileSystem: GuardedFileSystem;
   /** Absolute, without links: what they led to when the log was opened. */
   readonly directory: string;
   readonly lock: WriterLock;
   readonly mark: DurableMarkWriter;
+  /** What the mark says of the sealed segments. */
+  readonly holdings: LogHoldings;
+  /** Sealed segments that a merge has written and that have lost their seals. */
+  readonly merged: ReadonlyMap<number, Buffer>;
   readonly storeId: Buffer;
   /** Ascending; the last is the active one. */
   readonly segments: readonly LogSegment[];
@@ -140,7 +147,7 @@ function refuseSegmentOfAnother(fileSystem: FileSystem, directory: string): void
 }
 
 async function openLocked(
-  options: OpeningOptions,
+  options: OpeningOptions & Pick<OpenedLog, 'fileSystem'>,
   lock: WriterLock,
   nonce: Buffer,
   previous: MarkOnDisk | undefined,
@@ -149,25 +156,22 @@ async function openLocked(
   const { fileSystem, directory, probe, operation, resolved, view } = options;
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
-  const notes = markNotes(damagedSlots, durableMark);
-  if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
   const turns = new Turns(OPENING_SLICE_BYTES);
-  const found = await SealSet.read(fileSystem, directory, previous?.mark.storeId, turns);
-  notes.push(...found.notes);
-  const storeId = previous?.mark.storeId ?? found.storeId ?? randomBytes(NONCE_BYTES);
-  const leftovers = await findLeftovers(
-    fileSystem,
-    directory,
-    found,
-    listSegments(fileSystem, directory),
-    turns,
-  );
-  const { seals } = leftovers;
+  const contents = await readDirectory(fileSystem, directory, turns, {
+    newest: previous,
+    damagedSlots,
+    witnessed: lock.witnessed,
+  });
+  const { seals, leftovers } = contents;
+  const notes = [...markNotes(damagedSlots, durableMark), ...contents.notes];
+  if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
+  const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
+  const merged = await requireAgreement(contents, turns);
   view?.identify(storeId);
   const scan = await scanLog({
     fileSystem,
     directory,
-    segments: leftovers.segments,
+    segments: contents.segments,
     mark: previous?.mark,
     seals,
     full: resolved.open === 'full',
@@ -199,7 +203,10 @@ async function openLocked(
       },
     );
   }
-  const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce);
+  const holdings = new LogHoldings(
+    segments.slice(0, -1).map((segment) => heldSegment(segment, seals, merged)),
+  );
+  const mark = DurableMarkWriter.open(fileSystem, directory, previous, storeId, nonce, holdings);
   try {
     // Every name in the directory, the mark's own included, before the first mark that relies on
     // them.
@@ -227,6 +234,8 @@ async function openLocked(
       directory,
       lock,
       mark,
+      holdings,
+      merged,
       storeId,
       segments: segments.slice(removed.length),
       active: SegmentWriter.open(fileSystem, directory, active.segmentId, active.sizeBytes),

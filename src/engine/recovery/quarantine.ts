@@ -19,7 +19,7 @@ const COPY_CHUNK_BYTES = 1024 * 1024;
 const TEMPORARY = 'unfinished.tmp';
 
 /** Errors that mean "no room", which must not keep a store from opening. */
-const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+export const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Saves a range durably; when there is no room, says so in `notes` and goes on. */
 export async function quarantine(

@@ -1,11 +1,12 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
+import { errnoOf } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
-import { sealPath } from '../seal/seal-file.ts';
+import { NO_IDENTITY, rewriteSealHeader, sealPath } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import { quarantine } from './quarantine.ts';
+import { NO_ROOM, quarantine } from './quarantine.ts';
 import type { LogScan } from './recovery.ts';
 import type { QuarantinedRange } from './recovery-report.ts';
 
@@ -89,8 +90,8 @@ export async function rewriteFrom(
 /**
  * Removes the empty segments in front of the first that holds bytes, one after the other: of two
  * removals that nothing orders a power cut may keep the second alone, which leaves a gap. The seals
- * that say that they should be there go first: their own, and that of the first one left, which is
- * written again for its new place.
+ * that say that they should be there go first: the seal of the first one left is written again for
+ * its new place, and their own are removed. Without room for that they stay where they are.
  */
 export async function removeLeadingEmpty(
   fileSystem: FileSystem,
@@ -102,12 +103,18 @@ export async function removeLeadingEmpty(
   const firstWithBytes = segments.findIndex(({ sizeBytes }) => sizeBytes > 0);
   const removed = segments.slice(0, Math.max(firstWithBytes, 0)).map(({ segmentId }) => segmentId);
   if (removed.length === 0) return { removed, seals };
-  const lowestLeft = segments[removed.length]?.segmentId ?? Number.POSITIVE_INFINITY;
-  const stale = segments
-    .slice(0, firstWithBytes + 1)
-    .flatMap(({ segmentId }) => seals.of(segmentId) ?? [])
-    .filter(({ firstId, segmentId }) => firstId > FIRST_SEGMENT_ID || segmentId < lowestLeft)
-    .map(({ segmentId }) => segmentId);
+  const stale = removed.filter((segmentId) => seals.of(segmentId) !== undefined);
+  const first = seals.of(segments[firstWithBytes]?.segmentId as number);
+  const moved =
+    first === undefined || first.firstId === FIRST_SEGMENT_ID
+      ? []
+      : [{ ...first, firstId: FIRST_SEGMENT_ID, predecessorIdentity: NO_IDENTITY }];
+  try {
+    for (const seal of moved) await rewriteSealHeader(fileSystem, directory, seal, turns);
+  } catch (error) {
+    if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
+    return { removed: [], seals };
+  }
   for (const segmentId of stale) fileSystem.remove(sealPath(directory, segmentId));
   if (stale.length > 0) fileSystem.directorySync(directory);
   for (const segmentId of removed) {
@@ -115,7 +122,7 @@ export async function removeLeadingEmpty(
     fileSystem.directorySync(directory);
     await turns.after(FILE_WORK_BYTES);
   }
-  return { removed, seals: seals.without(stale) };
+  return { removed, seals: seals.without(stale).replacing(moved) };
 }
 
 function withSegment(

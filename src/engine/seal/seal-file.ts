@@ -10,6 +10,7 @@ import {
   openIfPresent,
   readFully,
   readSmallRange,
+  writeFully,
 } from '../host/file-system.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 
@@ -201,6 +202,41 @@ export function readSealHeader(
   const path = sealPath(directory, segmentId, suffix);
   const seal = decodeSealHeader(readSmallRange(fileSystem, path, 0, SEAL_HEADER_BYTES));
   return seal?.segmentId === segmentId ? seal : undefined;
+}
+
+/** Writes another header in front of a seal's hints: the file is the old one, or the new one. */
+export async function rewriteSealHeader(
+  fileSystem: FileSystem,
+  directory: string,
+  seal: Seal,
+  turns: Turns,
+): Promise<void> {
+  const path = sealPath(directory, seal.segmentId);
+  const temporary = sealPath(directory, seal.segmentId, SEAL_TEMPORARY_SUFFIX);
+  if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
+  const source = fileSystem.open(path, 'read');
+  try {
+    const target = fileSystem.open(temporary, 'create');
+    try {
+      writeFully(fileSystem, target, encodeSealHeader(seal), 0, SEAL_HEADER_BYTES, 0);
+      let at = SEAL_HEADER_BYTES;
+      const copy = (chunk: Buffer) => {
+        writeFully(fileSystem, target, chunk, 0, chunk.length, at);
+        at += chunk.length;
+      };
+      await eachChunk(fileSystem, source, at, at + seal.hintsBytes, copy, turns);
+      fileSystem.dataSync(target);
+    } catch (error) {
+      fileSystem.remove(temporary);
+      throw error;
+    } finally {
+      closeQuietly(fileSystem, target);
+    }
+  } finally {
+    closeQuietly(fileSystem, source);
+  }
+  fileSystem.rename(temporary, path);
+  fileSystem.directorySync(directory);
 }
 
 /** SHA-256 of the first bytes of a file; undefined when there are fewer. */

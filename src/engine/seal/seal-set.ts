@@ -57,12 +57,25 @@ export class SealSet {
     return new SealSet(seals, notes);
   }
 
+  /** Valid ones of one store, ascending. */
+  static of(seals: readonly Seal[]): SealSet {
+    return new SealSet(seals, []);
+  }
+
   /** With the seals of merges in the place of those that they are about to replace. */
   withMerged(merged: readonly Seal[]): SealSet {
-    const ids = new Set(merged.map(({ segmentId }) => segmentId));
+    return new SealSet(this.allWith(merged), this.notes, merged);
+  }
+
+  /** With these in the place of those of the same segments. */
+  replacing(seals: readonly Seal[]): SealSet {
+    return new SealSet(this.allWith(seals), this.notes, this.unnamed);
+  }
+
+  private allWith(seals: readonly Seal[]): Seal[] {
+    const ids = new Set(seals.map(({ segmentId }) => segmentId));
     const others = [...this.seals.values()].filter(({ segmentId }) => !ids.has(segmentId));
-    const all = [...others, ...merged].sort((a, b) => a.segmentId - b.segmentId);
-    return new SealSet(all, this.notes, merged);
+    return [...others, ...seals].sort((a, b) => a.segmentId - b.segmentId);
   }
 
   pathOf(directory: string, seal: Seal): string {

@@ -11,13 +11,21 @@ export interface LogSegment {
 
 /**
  * The segments of a directory, ascending. What only has the name of a segment (a directory, say) is
- * not one.
+ * not one, and is told to `onStranger`.
  */
-export function listSegments(fileSystem: FileSystem, directory: string): LogSegment[] {
+export function listSegments(
+  fileSystem: FileSystem,
+  directory: string,
+  onStranger?: (segmentId: number, kind: 'directory' | 'other') => void,
+): LogSegment[] {
   const segments: LogSegment[] = [];
   for (const segmentId of segmentIds(fileSystem.list(directory))) {
     const stat = fileSystem.stat(segmentPath(directory, segmentId));
-    if (stat?.kind !== 'file') continue;
+    if (stat === undefined) continue;
+    if (stat.kind !== 'file') {
+      onStranger?.(segmentId, stat.kind);
+      continue;
+    }
     if (stat.sizeBytes > MAX_SEGMENT_FILE_BYTES) {
       throw new StoreError(
         'LOG_FULL',

@@ -3,11 +3,13 @@ import { join, resolve } from 'node:path';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
 import { observed } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
-import { prepareDirectory } from '../host/store-directory.ts';
+import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
 import { Turns } from '../host/turns.ts';
 import {
+  BACKUP_MARKER,
   BACKUP_TEMPORARY_SUFFIX,
   placeBackupMarker,
   removeBackupMarker,
@@ -87,7 +89,8 @@ class Backup {
   readonly result = { linkedBytes: 0, copiedBytes: 0 };
   private readonly source: OpenLog;
   private readonly fileSystem: FileSystem;
-  private readonly target: string;
+  /** Links are followed when it begins. */
+  private target: string;
   private readonly turns: Turns;
 
   constructor(source: OpenLog, target: string) {
@@ -98,12 +101,28 @@ class Backup {
   }
 
   async run(): Promise<LogPosition> {
-    const { fileSystem, source, target } = this;
+    const { fileSystem, source } = this;
     source.checkOpen();
-    let end = await syncedEnd(source);
+    const target = resolveTarget(fileSystem, this.target);
+    this.target = target;
+    const end = await syncedEnd(source);
     checkBackupTarget(source, target, end);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
+    // As long as the marker is there the target is this one, and nobody else's.
+    const marker = join(target, BACKUP_MARKER);
+    const held = new HeldDirectory(fileSystem, marker, fileSystem.stat(marker));
+    const release = source.guarded.holdAlso(held);
+    try {
+      return await this.copy(end);
+    } finally {
+      release();
+    }
+  }
+
+  private async copy(from: LogPosition): Promise<LogPosition> {
+    const { fileSystem, source, target } = this;
+    let end = from;
     this.removeTemporaries();
     for (let attempt = 1; ; attempt++) {
       const listed = this.listSource(end);
@@ -329,7 +348,14 @@ class Backup {
     const path = join(target, MARK_FILE);
     if (fileSystem.stat(path) !== undefined) fileSystem.remove(path);
     const nonce = randomBytes(NONCE_BYTES);
-    const mark = DurableMarkWriter.open(fileSystem, target, undefined, source.storeId, nonce);
+    const mark = DurableMarkWriter.open(
+      fileSystem,
+      target,
+      undefined,
+      source.storeId,
+      nonce,
+      source.holdings,
+    );
     try {
       for (let slot = 0; slot < 2; slot++) {
         mark.write(segmentId, offset, nextTxid, true);

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { RecordType } from '../format/format.ts';
 import { observed, unlessAborted } from '../host/observation.ts';
-import { buildStore } from '../host/store-directory.ts';
 import type { OperationResults } from '../host/store-event.ts';
 import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
 import { OpenLog } from '../log/open-log.ts';
+import { buildStore } from './build-store.ts';
 
 /** Copied between two turns of the event loop. */
 const BYTES_A_TURN = 1024 * 1024;

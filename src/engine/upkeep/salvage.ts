@@ -5,7 +5,6 @@ import { BadBlocks } from '../host/bad-blocks.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
-import { buildStore } from '../host/store-directory.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
 import { OpenLog } from '../log/open-log.ts';
@@ -15,6 +14,7 @@ import { SealWitness } from '../seal/seal-witness.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner } from '../segment/segment-scanner.ts';
 import { findFrame } from '../segment/tail-evidence.ts';
+import { buildStore } from './build-store.ts';
 import { type LostRange, LostRanges, RangesOfSegment } from './lost-ranges.ts';
 
 /** Read and copied between two turns of the event loop. */

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { runRot } from '../../../harness/crash/rot/rot-campaign.ts';
+import { LEAST_PAIRS, runRot } from '../../../harness/crash/rot/rot-campaign.ts';
 
 test('damage to a store at rest is an error or a prefix, never wrong bytes', async () => {
   const fixtures = ['datawal/delete_tombstone', 'datawal/bad_crc'];
-  const report = await runRot({ seed: 1, fixtures, bits: [6] });
+  const report = await runRot({ seed: 1, fixtures, bits: [6], pairsOneIn: 5 });
   expect(report.findings).toEqual([]);
   expect(report.cases).toBeGreaterThan(5_000);
+  expect(report.pairs).toBeGreaterThan(LEAST_PAIRS / 5);
   const row = (subject: string, name: string) =>
     report.rows.find((one) => one.subject === subject && one.row === name);
   // Everything in it is before the mark; what a seal speaks for is not read by an opening.
