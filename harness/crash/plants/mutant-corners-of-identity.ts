@@ -13,8 +13,8 @@ import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
 
 /**
- * What becomes of a store whose names lead elsewhere while it is open, whose lock files are removed,
- * or whose lock was lost. Each throws `InvariantBroken`.
+ * What becomes of a store whose names lead elsewhere while it is open, whose lock files are
+ * removed, or whose lock was lost. Each throws `InvariantBroken`.
  */
 export const IDENTITY_CORNERS: readonly (() => void | Promise<void>)[] = [
   stayWhereTheLinkLed,
