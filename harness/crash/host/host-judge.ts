@@ -69,7 +69,7 @@ export async function judgeStore(
 
 export type CopyOutcome = 'refused' | 'reported' | 'whole';
 
-/** I5 for a copy of a live store: what was durable when it began is there, or it says that it is not. */
+/** I5 for a copy of a live store: what was durable when it began is there, or it says it is not. */
 export async function judgeCopy(
   directory: string,
   writer: HostWriter,
