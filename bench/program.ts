@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { COMMAND_OUTPUT } from '../harness/standard-streams.ts';
 import { parseBytes } from '../harness/units.ts';
 import { runBench } from './commands/bench.ts';
 import { runCompaction } from './commands/compaction.ts';
@@ -13,6 +14,7 @@ import { GROUP_NAMES, type GroupName } from './groups/groups.ts';
 
 export function benchProgram(): Command {
   const program = new Command('bench')
+    .configureOutput(COMMAND_OUTPUT)
     .description(
       'Measures the store: without a command, every row of the table in docs/performance.md.',
     )

@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { ExitCode } from '../harness/exit-code.ts';
+import { COMMAND_OUTPUT, print, watchStandardStreams } from '../harness/standard-streams.ts';
 import { check } from './check/check.ts';
 import { writeGenerated } from './generated/generated-files.ts';
 
+watchStandardStreams('dashboards');
+
 const command = new Command('npm run dashboards --')
+  .configureOutput(COMMAND_OUTPUT)
   .description('Grafana dashboards, Prometheus rules and alerts, from code.')
   .addHelpText(
     'after',
@@ -22,7 +26,7 @@ command
   .command('generate')
   .description('write the JSON and YAML under dashboards/ anew')
   .action(() => {
-    for (const path of writeGenerated('dashboards')) process.stdout.write(`${path}\n`);
+    for (const path of writeGenerated('dashboards')) print(`${path}`);
   });
 
 command

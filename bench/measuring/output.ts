@@ -1,16 +1,15 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { complain, print } from '../../harness/standard-streams.ts';
 import { UsageError } from './bench-directory.ts';
 import type { Result } from './result.ts';
 import { countTable, rowTable, textOf } from './table.ts';
 
-export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
+export { print } from '../../harness/standard-streams.ts';
 
 /** Writes to standard error, so that standard output holds a table or JSON alone. */
 export function progress(line: string): void {
-  process.stderr.write(`${line}\n`);
+  complain(line);
 }
 
 /** Whole or not at all: a reader never finds half a file. */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ExitCode } from '../../harness/exit-code.ts';
+import { print } from '../../harness/standard-streams.ts';
 import { DASHBOARDS } from '../generated/generated-files.ts';
 import { metricFaults } from '../generated/metric-use.ts';
 import type { DashboardSpec } from '../panels/dashboard.ts';
@@ -150,5 +151,5 @@ function describe(results: readonly PanelResult[]): string {
 }
 
 function say(line: string): void {
-  process.stdout.write(`dashboards: ${line}\n`);
+  print(`dashboards: ${line}`);
 }

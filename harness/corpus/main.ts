@@ -1,10 +1,14 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { ExitCode } from '../exit-code.ts';
+import { COMMAND_OUTPUT, complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { committedCorpus, FIXTURES, generateCorpus, writeCorpus } from './corpus.ts';
 import { verifyCorpus } from './verifier.ts';
 
+watchStandardStreams('corpus');
+
 const program = new Command('corpus')
+  .configureOutput(COMMAND_OUTPUT)
   .description('The frozen fixtures of the wire format: stores on disk that must never change.')
   .addHelpText(
     'after',
@@ -19,7 +23,7 @@ program
   .argument('<directory>', 'where; must be empty or not exist')
   .action(async (directory: string) => {
     await writeCorpus(directory, await generateCorpus());
-    process.stdout.write(`${FIXTURES.length} fixtures written to ${directory}\n`);
+    print(`${FIXTURES.length} fixtures written to ${directory}`);
   });
 
 program
@@ -30,10 +34,10 @@ program
   .argument('[directory]', 'a corpus, as generate writes it; the committed one by default')
   .action(async (directory: string = committedCorpus()) => {
     const problems = await verifyCorpus(directory);
-    for (const problem of problems) process.stderr.write(`${problem}\n`);
+    for (const problem of problems) complain(problem);
     if (problems.length > 0) process.exitCode = ExitCode.broken;
     const result = problems.length === 0 ? 'all as frozen' : `${problems.length} problems`;
-    process.stdout.write(`${FIXTURES.length} fixtures in ${directory}: ${result}\n`);
+    print(`${FIXTURES.length} fixtures in ${directory}: ${result}`);
   });
 
 try {
@@ -44,7 +48,7 @@ try {
     // commander has said what was wrong, or printed the help that was asked for.
     process.exitCode = exitCode === 0 ? ExitCode.pass : ExitCode.usage;
   } else {
-    process.stderr.write(`corpus: ${error instanceof Error ? error.message : String(error)}\n`);
+    complain(`corpus: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = ExitCode.usage;
   }
 }

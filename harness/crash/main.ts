@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/result/host.ts';
+import { complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { type CampaignPart, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,
@@ -28,8 +29,7 @@ const JUNIT_FILE = 'junit.xml';
 const MUTANTS_JSON_FILE = 'mutants.json';
 const MUTANTS_MARKDOWN_FILE = 'mutants.md';
 
-// A pipe that was closed, as `| head` does, is no reason to end a campaign.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+watchStandardStreams('crash');
 
 try {
   const options = parseCampaignOptions(process.argv.slice(2));
@@ -37,7 +37,7 @@ try {
     process.exitCode = await (options.mutants ? hunt(options) : crash(options));
 } catch (error) {
   if (!(error instanceof CampaignUsageError)) throw error;
-  process.stderr.write(`crash: ${error.message}\n`);
+  complain(`crash: ${error.message}`);
   process.exitCode = ExitCode.usage;
 }
 
@@ -94,7 +94,7 @@ async function crash(options: CampaignOptions): Promise<ExitCode> {
     files.write(SUMMARY_FILE, `${JSON.stringify(summary, undefined, 2)}\n`),
     files.write(JUNIT_FILE, junitXml('tidemark-crash', junitCases(finished), durationMs)),
   ];
-  process.stdout.write(`${describeCampaign(summary, finished, written)}\n`);
+  print(`${describeCampaign(summary, finished, written)}`);
   return summary.exitCode;
 }
 
@@ -131,7 +131,7 @@ async function hunt(options: CampaignOptions): Promise<ExitCode> {
     files.write(MUTANTS_JSON_FILE, mutantsJson(end)),
     files.write(MUTANTS_MARKDOWN_FILE, mutantsMarkdown(end)),
   ];
-  process.stdout.write(`${describeMutants(end)}\n  report     ${written.join(', ')}\n`);
+  print(`${describeMutants(end)}\n  report     ${written.join(', ')}`);
   return mutantsExitCode(end);
 }
 

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { COMMAND_OUTPUT } from '../standard-streams.ts';
 import { TARGETS } from './targets.ts';
 
 export interface FuzzOptions {
@@ -27,6 +28,7 @@ A nightly run: --inputs 1000000. The same seed and number of inputs give the sam
 /** Throws a `CommanderError`, for help as well. */
 export function parseFuzzOptions(words: readonly string[]): FuzzOptions {
   const command = new Command('fuzz')
+    .configureOutput(COMMAND_OUTPUT)
     .description(
       'Mutated inputs against everything that reads bytes of strangers: nothing crashes, hangs or grows.',
     )

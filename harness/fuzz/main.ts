@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
+import { complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { FuzzCampaign, type FuzzResult } from './fuzz-campaign.ts';
 import { keepFinding, readFinding, reproduceCommand } from './fuzz-findings.ts';
 import { type FuzzOptions, parseFuzzOptions } from './fuzz-options.ts';
 import { FuzzProcess } from './fuzz-process.ts';
+
+watchStandardStreams('fuzz');
 
 const LINE_INTERVAL_MS = 5_000;
 const INPUT_SILENCE_MS = 30_000;
@@ -23,7 +26,7 @@ if (options !== undefined)
 async function fuzz(options: FuzzOptions): Promise<ExitCode> {
   const { inputs, seed, target, outDirectory } = options;
   const only = target === undefined ? '' : ` --target ${target}`;
-  process.stderr.write(`fuzz: npm run fuzz -- --inputs ${inputs} --seed ${seed}${only}\n`);
+  complain(`fuzz: npm run fuzz -- --inputs ${inputs} --seed ${seed}${only}`);
   const startMs = performance.now();
   const interrupt = new AbortController();
   let exitCode: ExitCode = ExitCode.pass;
@@ -37,15 +40,13 @@ async function fuzz(options: FuzzOptions): Promise<ExitCode> {
   const campaign = new FuzzCampaign(options, interrupt.signal, (checked) => {
     if (performance.now() - lastLineMs < LINE_INTERVAL_MS) return;
     lastLineMs = performance.now();
-    process.stderr.write(
-      `fuzz: ${checked} of ${inputs} inputs, ${rate(checked, startMs)} a second\n`,
-    );
+    complain(`fuzz: ${checked} of ${inputs} inputs, ${rate(checked, startMs)} a second`);
   });
   let result: FuzzResult;
   try {
     result = await campaign.run();
   } catch (error) {
-    process.stderr.write(`fuzz: ${(error as Error).message}\n`);
+    complain(`fuzz: ${(error as Error).message}`);
     return ExitCode.usage;
   }
   report(result, outDirectory, seed, startMs);
@@ -61,14 +62,10 @@ function report(
   const checked = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const parts = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
   const verdict = findings.length === 0 ? 'PASS' : `FAIL: ${findings.length} findings`;
-  process.stdout.write(
-    `${verdict}: ${checked} inputs, ${rate(checked, startMs)} a second (${parts.join(', ')})\n`,
-  );
+  print(`${verdict}: ${checked} inputs, ${rate(checked, startMs)} a second (${parts.join(', ')})`);
   for (const finding of findings) {
     const directory = keepFinding(outDirectory, seed, finding);
-    process.stdout.write(
-      `\n${finding.target}: ${finding.message}\n  ${reproduceCommand(directory)}\n`,
-    );
+    print(`\n${finding.target}: ${finding.message}\n  ${reproduceCommand(directory)}`);
   }
 }
 
@@ -81,7 +78,7 @@ async function reproduce(directory: string): Promise<ExitCode> {
   try {
     kept = readFinding(directory);
   } catch (error) {
-    process.stderr.write(`fuzz: ${directory} holds no finding: ${(error as Error).message}\n`);
+    complain(`fuzz: ${directory} holds no finding: ${(error as Error).message}`);
     return ExitCode.usage;
   }
   const child = new FuzzProcess();
@@ -92,8 +89,8 @@ async function reproduce(directory: string): Promise<ExitCode> {
     message = (error as Error).message;
   }
   await child.end();
-  process.stdout.write(
-    message === undefined ? 'PASS: not a finding any more\n' : `FAIL: ${kept.target}: ${message}\n`,
+  print(
+    message === undefined ? 'PASS: not a finding any more' : `FAIL: ${kept.target}: ${message}`,
   );
   return message === undefined ? ExitCode.pass : ExitCode.broken;
 }

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '../../src/engine/index.ts';
 import { mutateBytes, pick } from './byte-mutation.ts';
-import { type FuzzTarget, onlyPart, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzTarget, PromiseBroken } from './fuzz-target.ts';
+import { HOSTILE_TEXTS, heldBy, UNPRINTED } from './hostile-text.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const LONGEST_MS = 20_000;
@@ -23,9 +24,13 @@ const COMMANDS = [
   'stats',
   'export',
   'repair-seals',
+  'compact',
+  'backup',
+  'import',
 ];
 const WORDS = [
   'store',
+  ...HOSTILE_TEXTS,
   'rescued',
   '00000001.dwal:0',
   '00000001.dwal:999999999999999',
@@ -54,7 +59,8 @@ const WORDS = [
 ];
 
 /**
- * The command with any words: an exit status that is documented, and a sentence instead of a stack.
+ * The command with any words, in any directory, whose writer is on a host of any name: an exit
+ * status that is documented, a sentence instead of a stack, and nothing that a terminal obeys.
  */
 export const commandTarget: FuzzTarget = {
   name: 'command',
@@ -73,30 +79,46 @@ export const commandTarget: FuzzTarget = {
       );
       words[index] = mutated.toString('utf8');
     }
+    const name = prng.below(2) === 0 ? 'store' : pick(prng, HOSTILE_TEXTS).replace(/[/\0]/g, '');
+    const host = prng.below(2) === 0 ? '' : pick(prng, HOSTILE_TEXTS);
+    const given = words.map((word) => (word === 'store' ? name : word).replaceAll('\0', ''));
     return new Map([
-      ['words', Buffer.from(words.map((word) => word.replaceAll('\0', '')).join('\0'))],
+      ['words', Buffer.from(given.join('\0'))],
+      ['store', Buffer.from(name)],
+      ['host', Buffer.from(host)],
     ]);
   },
   async check(input) {
-    const words = onlyPart(input).toString('utf8').split('\0');
+    const part = (name: string) => Buffer.from(input.get(name) ?? []).toString('utf8');
+    const words = part('words').split('\0');
+    const host = part('host');
     const directory = mkdtempSync(join(tmpdir(), 'tidemark-fuzz-'));
     try {
-      const store = await openStore(join(directory, 'store'));
+      const store = await openStore(join(directory, part('store') || 'store'));
       store.put('key', 'value');
-      await store.close();
+      const lock = join(store.directory, '.lock');
+      if (host === '') await store.close();
+      else writeFileSync(lock, heldBy(readFileSync(lock), host), { flag: 'r+' });
       // In a folder of its own, so that `..` stays in the temporary directory.
-      const { status, signal, stderr, error } = spawnSync(process.execPath, [MAIN, ...words], {
-        cwd: directory,
-        encoding: 'utf8',
-        timeout: LONGEST_MS,
-        input: '',
-      });
+      const { status, signal, stdout, stderr, error } = spawnSync(
+        process.execPath,
+        [MAIN, ...words],
+        {
+          cwd: directory,
+          encoding: 'utf8',
+          timeout: LONGEST_MS,
+          input: '',
+        },
+      );
       if (error !== undefined || signal !== null)
         throw new PromiseBroken(`ended by ${signal ?? error}`);
       if (![0, 1, 2, 3].includes(status ?? -1))
         throw new PromiseBroken(`exit status ${status}: ${stderr}`);
       if (/^\s+at .*:\d+:\d+\)?$/m.test(stderr))
         throw new PromiseBroken(`a stack is shown: ${stderr}`);
+      if (UNPRINTED.test(stdout + stderr))
+        throw new PromiseBroken(`printed as it is: ${JSON.stringify(stdout + stderr)}`);
+      if (host !== '') await store.close();
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

@@ -7,6 +7,7 @@ import { importTarget } from './target-import.ts';
 import { metricsTarget } from './target-metrics.ts';
 import { openingsTarget, salvageTarget } from './target-openings.ts';
 import { framesTarget, sealsTarget, slotsTarget } from './target-parsers.ts';
+import { printedTarget } from './target-printed.ts';
 
 export const TARGETS: readonly FuzzTarget[] = [
   framesTarget,
@@ -17,6 +18,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   importTarget,
   metricsTarget,
   httpTarget,
+  printedTarget,
   commandTarget,
 ];
 

@@ -2,7 +2,10 @@
 import { createWriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pipeline } from 'node:stream/promises';
+import { complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { formatCount } from '../units.ts';
+
+watchStandardStreams('dataset');
 
 /**
  * A real data set for `npm run soak -- --input`: one JSON line for each of the world's 135,000
@@ -10,7 +13,7 @@ import { formatCount } from '../units.ts';
  */
 const [path, ...others] = process.argv.slice(2);
 if (path === undefined || path.startsWith('-') || others.length > 0) {
-  process.stderr.write('usage: npm run dataset -- cities.jsonl\n');
+  complain('usage: npm run dataset -- cities.jsonl');
   process.exit(2);
 }
 
@@ -23,6 +26,6 @@ function* lines(): Generator<string> {
 }
 
 await pipeline(lines, createWriteStream(path));
-process.stdout.write(
-  `${path}: ${formatCount(cities.length)} places; npm run soak -- --input ${path} --key-field cityId\n`,
+print(
+  `${path}: ${formatCount(cities.length)} places; npm run soak -- --input ${path} --key-field cityId`,
 );

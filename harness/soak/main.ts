@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
+import { complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { UsageError } from '../usage-error.ts';
 import { parseOptions } from './options/options.ts';
 import { Refusal } from './refusal.ts';
@@ -7,14 +8,13 @@ import { SERIES } from './sampling/series.ts';
 import { selfTest } from './self-test.ts';
 import { soak } from './soak.ts';
 
-// A pipe that was closed, as `| head` does, is no reason to end a soak.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+watchStandardStreams('soak');
 
 try {
   process.exitCode = await answer(process.argv.slice(2));
 } catch (error) {
   const isExpected = error instanceof UsageError || error instanceof Refusal;
-  process.stderr.write(`soak: ${isExpected ? error.message : (error as Error).stack}\n`);
+  complain(`soak: ${isExpected ? error.message : (error as Error).stack}`);
   if (error instanceof Refusal) process.exitCode = error.exitCode;
   // What fails in the observer itself says nothing of the store.
   else process.exitCode = isExpected ? ExitCode.usage : ExitCode.inconclusive;
@@ -31,7 +31,7 @@ async function answer(words: readonly string[]): Promise<ExitCode> {
       return selfTest(request);
     case 'list-series':
       for (const { name, unit, title } of SERIES) {
-        process.stdout.write(`${name.padEnd(28)}${unit.padEnd(10)}${title}\n`);
+        print(`${name.padEnd(28)}${unit.padEnd(10)}${title}`);
       }
       return ExitCode.pass;
   }

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { printableLines } from '../standard-streams.ts';
 import { formatBytes, formatCount, formatSeconds } from '../units.ts';
 import type { Sample } from './sampling/sample.ts';
 
@@ -34,7 +35,7 @@ class LiveLine implements Progress {
   }
 
   print(line: string): void {
-    this.stream.write(`${CLEAR_LINE}${line}\n`);
+    this.stream.write(`${CLEAR_LINE}${printableLines(line)}\n`);
   }
 
   update(sample: Sample, goal: Goal): void {
@@ -64,7 +65,7 @@ class PlainLines implements Progress {
   }
 
   print(line: string): void {
-    this.stream.write(`${line}\n`);
+    this.stream.write(`${printableLines(line)}\n`);
   }
 
   update(sample: Sample, goal: Goal): void {

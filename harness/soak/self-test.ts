@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ExitCode } from '../exit-code.ts';
 import { mix32 } from '../prng.ts';
+import { print } from '../standard-streams.ts';
 import type { Summary } from './result/summary.ts';
 import { PLANT_NAMES, type PlantName } from './run/plants.ts';
 
@@ -44,7 +45,7 @@ interface Row {
  */
 export async function selfTest({ outDirectory, profile, seed }: Request): Promise<ExitCode> {
   mkdirSync(outDirectory, { recursive: true });
-  const write = (line: string) => process.stdout.write(`${line}\n`);
+  const write = (line: string) => print(`${line}`);
   write(`self-test of the gates of the profile ${profile}, seed ${seed}`);
   write(HEADINGS.map((heading, column) => heading.padEnd(WIDTHS[column] as number)).join(''));
   const rows: Row[] = [];

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { ExitCode } from '../exit-code.ts';
+import { complain, print } from '../standard-streams.ts';
 import { formatCount } from '../units.ts';
 import { AbortWatch } from './gates/abort-watch.ts';
 import { judgeFloors } from './gates/floors.ts';
@@ -134,9 +135,9 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
   });
   const warnings = await writeReports(directories, options, summary, metrics);
   for (const warning of warnings) progress.print(`soak: history: ${warning}`);
-  process.stdout.write(`${describeSummary(summary, directories.written())}\n`);
+  print(`${describeSummary(summary, directories.written())}`);
   if (directories.reportFailure === undefined) return verdict.exitCode;
-  process.stderr.write(`soak: the report is not complete: ${directories.reportFailure}\n`);
+  complain(`soak: the report is not complete: ${directories.reportFailure}`);
   return verdict.exitCode === ExitCode.pass ? ExitCode.inconclusive : verdict.exitCode;
 }
 

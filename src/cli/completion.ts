@@ -30,7 +30,7 @@ fish: tidemark completion fish | source`,
     )
     .action(async (shell: keyof typeof SCRIPTS) => {
       const output = new Output();
-      output.line(SCRIPTS[shell](await completedCommands(all)));
+      output.text(SCRIPTS[shell](await completedCommands(all)));
       await output.flush();
     });
 }

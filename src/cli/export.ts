@@ -36,6 +36,6 @@ whole, or not at all.`,
 }
 
 async function write(output: Output, lines: string): Promise<void> {
-  output.line(lines.slice(0, -1));
+  output.text(lines.slice(0, -1));
   await output.flush();
 }

@@ -12,6 +12,7 @@ import { withReader } from './opening.ts';
 import { Output } from './output.ts';
 import { printable, SHOWN_BYTES } from './printable.ts';
 import { base64 } from './record-lines.ts';
+import { complain } from './standard-streams.ts';
 
 export function define(command: Command): void {
   addJson(addNoTruncate(addKeyOptions(addDirectory(command))))
@@ -25,7 +26,7 @@ export function define(command: Command): void {
         if (value === undefined || ref === undefined) {
           process.exitCode = ExitCode.recoverable;
           if (flags.json) output.json('value', { key_b64: base64(key), found: false });
-          else process.stderr.write(`tidemark: ${named(key)} is not in ${directory}\n`);
+          else complain(`${named(key)} is not in ${directory}`);
         } else if (flags.json) {
           const place = { segment: ref.segmentId, offset: ref.offset };
           output.json('value', {

@@ -3,14 +3,13 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { COMMANDS } from './command-table.ts';
 import { ExitCode } from './exit-code.ts';
+import { complain, watchStandardStreams } from './standard-streams.ts';
 
 const HELP = `
 Exit status: 0 success; 1 usage, or a locked or missing store; 2 a key is absent, or something was lost that the
 store can do without; 3 corruption. 'tidemark COMMAND --help' says more.`;
 
-// Whoever reads our output may close the pipe when it has seen enough: `Output` hears of it where
-// it writes.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+watchStandardStreams();
 
 const words = process.argv.slice(2);
 const isJson = words.includes('--json');
@@ -52,15 +51,13 @@ async function tell(error: unknown): Promise<void> {
     process.exitCode = exitCode === 0 ? ExitCode.success : ExitCode.usage;
     return;
   }
-  const { ClosedPipe, JSON_SCHEMA } = await import('./output.ts');
+  const { ClosedPipe, JSON_SCHEMA, jsonLine } = await import('./output.ts');
   if (error instanceof ClosedPipe) return;
   const { failureOf } = await import('./failure.ts');
   const failure = failureOf(error, isCommand(words[0]) ? words[0] : undefined);
   process.exitCode = failure.exitCode;
-  const text = isJson
-    ? JSON.stringify({ schema: JSON_SCHEMA, kind: 'error', ...failure })
-    : `tidemark: ${failure.message}`;
-  process.stderr.write(`${text}\n`);
+  if (!isJson) complain(failure.message);
+  else process.stderr.write(`${jsonLine({ schema: JSON_SCHEMA, kind: 'error', ...failure })}\n`);
 }
 
 function version(): string {

@@ -1,3 +1,4 @@
+import { printableText } from '../engine/index.ts';
 import { HEX_BYTES, printable } from './printable.ts';
 
 /** Of every JSON line. It changes when a field changes its meaning or goes. */
@@ -32,7 +33,13 @@ export class Output {
   private bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   private used = 0;
 
+  /** A line of fields between tabs. Whatever else is not printable is escaped. */
   line(text: string): void {
+    this.text(text.replace(/[^\t]+/g, printableText));
+  }
+
+  /** Lines that this program makes itself, to be read by another; and one line feed more. */
+  text(text: string): void {
     const needed = Buffer.byteLength(text) + 1;
     if (needed > this.bytes.length - this.used) this.grow(needed);
     this.used += this.bytes.write(text, this.used);
@@ -40,7 +47,7 @@ export class Output {
   }
 
   json(kind: string, fields: Readonly<Record<string, unknown>>): void {
-    this.line(JSON.stringify({ schema: JSON_SCHEMA, kind, ...fields }));
+    this.text(jsonLine({ schema: JSON_SCHEMA, kind, ...fields }));
   }
 
   /** Is it time to await `flush`? */
@@ -170,6 +177,17 @@ export class Output {
     this.bytes.copy(grown, 0, 0, this.used);
     this.bytes = grown;
   }
+}
+
+function escapedUnit(text: string, at: number): string {
+  return `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`;
+}
+
+/** JSON without any character that is not printable: the same value, with more escapes. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, at) => escapedUnit(character, at)).join(''),
+  );
 }
 
 /**

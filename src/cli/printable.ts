@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { printableText } from '../engine/index.ts';
 
 /** Bytes of a key or a value that are shown unless --no-truncate asks for all. */
 export const SHOWN_BYTES = 80;
@@ -6,8 +7,6 @@ export const SHOWN_BYTES = 80;
 /** Other bytes are shown as hexadecimal up to this length, and as base64 beyond it. */
 export const HEX_BYTES = 16;
 
-/** Control, format and unassigned characters: they would hide, reorder or move what is shown. */
-const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 /** Text that could be taken for the encoded form of something else. */
 const ENCODED = /^(?:b64|hex):/;
 
@@ -17,7 +16,7 @@ const ENCODED = /^(?:b64|hex):/;
  */
 export function printable(bytes: Uint8Array, limitBytes = Number.POSITIVE_INFINITY): string {
   const shown = bytes.length > limitBytes ? bytes.subarray(0, limitBytes) : bytes;
-  const text = printableText(shown, bytes.length > shown.length);
+  const text = textOf(shown, bytes.length > shown.length);
   if (text === undefined) return cut(encoded(shown), bytes.length - shown.length);
   return cut(text, bytes.length - Buffer.byteLength(text));
 }
@@ -38,12 +37,12 @@ function encoded(bytes: Uint8Array): string {
     : `b64:${buffer.toString('base64')}`;
 }
 
-function printableText(bytes: Uint8Array, isCut: boolean): string | undefined {
+function textOf(bytes: Uint8Array, isCut: boolean): string | undefined {
   const whole = isCut ? bytes.subarray(0, characterBoundary(bytes)) : bytes;
   // A decoder that throws takes ten times as long, and there may be millions of them.
   if (!isUtf8(whole)) return undefined;
   const text = asBuffer(whole).toString();
-  return UNPRINTABLE.test(text) || ENCODED.test(text) ? undefined : text;
+  return printableText(text) !== text || ENCODED.test(text) ? undefined : text;
 }
 
 /** The length of the bytes without a character that the cut went through. */

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { ExitCode } from '../../exit-code.ts';
+import { COMMAND_OUTPUT, complain, print, watchStandardStreams } from '../../standard-streams.ts';
 import { invariantOf } from '../promises/fault-broken.ts';
 import { type BlockPromises, checkBlockImage } from './block-check.ts';
 import { copySparse } from './block-disk.ts';
 import { IMAGE_FILE, PROMISES_FILE } from './block-run.ts';
+
+watchStandardStreams('block-reproduce');
 
 /**
  * Checks the image of a disk again: `node dist/harness/crash/blocks/block-reproduce.js DIRECTORY`.
@@ -17,6 +20,7 @@ import { IMAGE_FILE, PROMISES_FILE } from './block-run.ts';
 const IN_NAMESPACE = 'TIDEMARK_BLOCK_NAMESPACE';
 
 const command = new Command('block-reproduce')
+  .configureOutput(COMMAND_OUTPUT)
   .description(
     'Mounts a copy of an image that was kept, recovers the store on it, and checks it again. Needs root.',
   )
@@ -28,7 +32,7 @@ if (process.env[IN_NAMESPACE] === undefined) {
   const words = ['--mount', process.execPath, ...process.argv.slice(1)];
   const env = { ...process.env, [IN_NAMESPACE]: '1' };
   const { error, status } = spawnSync('unshare', words, { stdio: 'inherit', env });
-  if (error !== undefined) console.error(error.message);
+  if (error !== undefined) complain(error.message);
   process.exitCode = status ?? ExitCode.usage;
 } else {
   process.exitCode = await repeat();
@@ -43,12 +47,10 @@ async function repeat(): Promise<ExitCode> {
     const image = join(place, IMAGE_FILE);
     copySparse(join(directory, IMAGE_FILE), image);
     const recovery = await checkBlockImage(image, join(place, 'mounted'), promises);
-    console.log(`the image was recovered (${recovery}), and every check passed`);
+    print(`the image was recovered (${recovery}), and every check passed`);
     return ExitCode.pass;
   } catch (error) {
-    console.log(
-      `${invariantOf(error)} is broken: ${error instanceof Error ? error.message : error}`,
-    );
+    print(`${invariantOf(error)} is broken: ${error instanceof Error ? error.message : error}`);
     return ExitCode.broken;
   } finally {
     rmSync(place, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { printableLines } from '../../standard-streams.ts';
 import type { Progress } from './campaign.ts';
 
 const CLEAR_LINE = '\r\u001b[2K';
@@ -18,12 +19,12 @@ class LiveLine {
   }
 
   print(line: string): void {
-    this.stream.write(`${CLEAR_LINE}${line}\n`);
+    this.stream.write(`${CLEAR_LINE}${printableLines(line)}\n`);
   }
 
   update(line: string): void {
     // A line that wraps cannot be cleared.
-    this.stream.write(`${CLEAR_LINE}${line.slice(0, this.stream.columns - 1)}`);
+    this.stream.write(`${CLEAR_LINE}${printableLines(line).slice(0, this.stream.columns - 1)}`);
   }
 
   end(): void {
@@ -40,7 +41,7 @@ class PlainLines {
   }
 
   print(line: string): void {
-    this.stream.write(`${line}\n`);
+    this.stream.write(`${printableLines(line)}\n`);
   }
 
   update(line: string): void {

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { ExitCode } from '../../exit-code.ts';
+import { COMMAND_OUTPUT, complain, print, watchStandardStreams } from '../../standard-streams.ts';
 import { repeatStore } from './kill-campaign.ts';
 import { parseScript } from './kill-script.ts';
 import { KillFailure } from './kill-store.ts';
+
+watchStandardStreams('kill-reproduce');
 
 /**
  * Does the kills of one store again: `node dist/harness/crash/kills/kill-reproduce.js --seed N
@@ -20,6 +23,7 @@ interface Words {
 }
 
 const words = new Command('kill-reproduce')
+  .configureOutput(COMMAND_OUTPUT)
   .description(
     'Repeats the kills of one store of a kill campaign, and keeps the store when a check fails.',
   )
@@ -31,7 +35,7 @@ const words = new Command('kill-reproduce')
   .opts<Words>();
 
 if ((words.store === undefined) === (words.script === undefined)) {
-  console.error('kill-reproduce: give either --store or --script');
+  complain('kill-reproduce: give either --store or --script');
   process.exit(ExitCode.usage);
 }
 const what = words.script === undefined ? Number(words.store) : parseScript(words.script);
@@ -43,12 +47,12 @@ try {
     { directory, seed: Number(words.seed), ...(adapter !== undefined && { adapter }) },
     what,
   );
-  console.log('every check passed');
+  print('every check passed');
   rmSync(parent, { recursive: true, force: true });
 } catch (error) {
   if (!(error instanceof KillFailure)) throw error;
   const { invariant, message, round, plan } = error;
-  console.log(`${invariant} is broken after kill ${round} (${JSON.stringify(plan)}): ${message}`);
-  console.log(`The store is kept in ${directory}`);
+  print(`${invariant} is broken after kill ${round} (${JSON.stringify(plan)}): ${message}`);
+  print(`The store is kept in ${directory}`);
   process.exitCode = ExitCode.broken;
 }

@@ -87,8 +87,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'publish-merge',
-        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
-        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
       },
     ],
     checks: ['states'],
@@ -99,8 +99,8 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'publish-merge',
-        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
-        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge);',
+        find: 'await syncDirectory(log); log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
+        replace: 'log.holdings.endMerge(idsOf(merge)); await moveKeys(log, keydir, merge, turns);',
       },
       {
         file: 'publish-merge',
@@ -113,7 +113,9 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'merge-does-not-swap',
     mistake: 'the keydir still points to the old files when they are closed',
-    edits: [{ file: 'publish-merge', find: 'await moveKeys(log, keydir, merge);', replace: '' }],
+    edits: [
+      { file: 'publish-merge', find: 'await moveKeys(log, keydir, merge, turns);', replace: '' },
+    ],
     checks: ['corners'],
   },
   {
@@ -122,14 +124,14 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'publish-merge',
-        find: 'await moveKeys(log, keydir, merge); latch.check();',
+        find: 'await moveKeys(log, keydir, merge, turns); latch.check();',
         replace: 'latch.check();',
       },
       {
         file: 'publish-merge',
         find: 'await syncDirectory(log); check(); const files',
         replace:
-          'await moveKeys(log, keydir, merge); await syncDirectory(log); check(); const files',
+          'await moveKeys(log, keydir, merge, new Turns(1)); await syncDirectory(log); check(); const files',
       },
     ],
     checks: ['corners'],

@@ -1,3 +1,5 @@
+import { printableText } from './printable-text.ts';
+
 /**
  * What can go wrong, by a code that never changes its meaning. Misuse (a wrong type, a key that is
  * too long) is a `TypeError` or `RangeError` instead, thrown before any I/O.
@@ -88,7 +90,8 @@ export class StoreError extends Error {
 
   constructor(code: StoreErrorCode, message: string, details: StoreErrorDetails = {}) {
     super(
-      `${code}: ${message}`,
+      // A path, or what another program wrote, may hold anything.
+      printableText(`${code}: ${message}`),
       details.cause === undefined ? undefined : { cause: details.cause },
     );
     this.code = code;

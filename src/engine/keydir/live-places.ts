@@ -1,14 +1,11 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FRAME_OVERHEAD_BYTES } from '../format/format.ts';
 import { SHARDS } from '../format/key-hash.ts';
+import { Turns } from '../host/turns.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import type { Keydir } from './keydir.ts';
 
-/**
- * Shards walked between two turns of the event loop; one of a keydir of ten million keys takes
- * about half a millisecond.
- */
-const SHARDS_A_TURN = 2;
+/** Keydir walked between two turns of the event loop: about a millisecond. */
+const BYTES_A_TURN = 4 * 1024 * 1024;
 
 /**
  * Which places of some segments the keydir points to: one bit for each possible beginning of a
@@ -29,11 +26,13 @@ export class LivePlaces {
         new Uint8Array((Math.ceil(sizeBytes / FRAME_OVERHEAD_BYTES) >>> 3) + 1),
       );
     }
+    const turns = new Turns(BYTES_A_TURN);
+    const shardBytes = keydir.sizeBytes / SHARDS;
     for (let shard = 0; shard < SHARDS; shard++) {
       keydir.visitShard(shard, ({ file, offset }) =>
         places.set(keydir.files.segmentIdOf(file), offset),
       );
-      if (shard % SHARDS_A_TURN === SHARDS_A_TURN - 1) await nextTurn();
+      await turns.after(shardBytes);
     }
     return places;
   }

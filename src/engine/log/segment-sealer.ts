@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
@@ -7,6 +6,7 @@ import { observed } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
+import { Turns } from '../host/turns.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
 import {
   endsDigestOf,
@@ -66,6 +66,7 @@ export class SegmentSealer {
   /** Told of the next seal that is written: true, or false when none will be any more. */
   private watchers: ((isWritten: boolean) => void)[] = [];
   private stopped = false;
+  private readonly turns = new Turns(BYTES_A_TURN);
 
   /** `sealed` are the sealed segments that an opening has found. */
   constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
@@ -158,7 +159,7 @@ export class SegmentSealer {
     try {
       for (;;) {
         // Not on the time of whoever rotated.
-        await nextTurn();
+        await this.turns.next();
         const segment = this.leftovers[0] ?? this.queue[0];
         if (segment === undefined || this.isEnded) return;
         await this.sealReported(segment);
@@ -267,13 +268,13 @@ export class SegmentSealer {
       if (state === 'damaged') throw damagedFrame(segmentId, frame);
       if (state === 'frame') {
         builder.add(frame, frame.offset);
-        if (frame.offset + frame.byteLength < turnStart + BYTES_A_TURN) continue;
+        if (!this.turns.isDue(frame.byteLength)) continue;
       }
       const turnEnd = state === 'frame' ? frame.offset + frame.byteLength : sizeBytes;
       builder.digest(readRange(fileSystem, source, turnStart, turnEnd));
       if (state === 'end') break;
       turnStart = turnEnd;
-      await nextTurn();
+      await this.turns.next();
       if (this.isEnded) return undefined;
     }
     // What a merge has written must never be taken for what was first sealed under the id.

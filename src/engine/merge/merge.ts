@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RecordType } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, writeFully } from '../host/file-system.ts';
+import { Turns } from '../host/turns.ts';
 import type { Keydir } from '../keydir/keydir.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
@@ -51,6 +51,7 @@ class Merge {
   private readonly segments: readonly MergeCandidate[];
   private readonly operation: number;
   private readonly check: () => void;
+  private readonly turns: Turns;
   /** The id of the output. */
   private readonly segmentId: number;
   private readonly paths: {
@@ -80,6 +81,7 @@ class Merge {
     this.segments = segments;
     this.operation = operation;
     this.check = check;
+    this.turns = new Turns(BYTES_A_TURN, check);
     this.segmentId = (segments.at(-1) as MergeCandidate).segmentId;
     this.paths = {
       copy: sealPath(log.files.directory, this.segmentId, MERGE_COPY_SUFFIX),
@@ -169,14 +171,10 @@ class Merge {
         endOffset: sizeBytes,
         chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
       });
-      let turnEnd = BYTES_A_TURN;
       for (let state = frame.next(); state !== 'end'; state = frame.next()) {
         if (state === 'damaged') throw this.damaged(segmentId, frame);
         if (this.counts(frame, file, segmentId)) this.append(frame, copy, builder);
-        if (frame.offset < turnEnd) continue;
-        turnEnd = frame.offset + BYTES_A_TURN;
-        await nextTurn();
-        this.check();
+        if (this.turns.isDue(frame.byteLength)) await this.turns.next();
       }
     });
   }

@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
+import { Turns } from '../host/turns.ts';
 import type { Keydir } from '../keydir/keydir.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { emptyAbsorbed } from '../seal/leftovers.ts';
@@ -15,8 +15,9 @@ import {
 import { HintReader } from '../seal/seal-hints.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 
-/** Moved in the keydir between two turns. */
-const HINTS_A_TURN = 4096;
+/** Work between two turns, and that of moving one key in the keydir. */
+const BYTES_A_TURN = 128 * 1024;
+const MOVE_WORK_BYTES = 32;
 
 /** A merge whose output and seal are durable under temporary names. */
 export interface PreparedMerge {
@@ -130,6 +131,7 @@ async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): P
   const { reader, sealer, latch, tail } = log;
   const { fileSystem, directory } = log.files;
   const { run, seal } = merge;
+  const turns = new Turns(BYTES_A_TURN);
   reader.files.replace(seal.segmentId, merge.output);
   sealer.replace(seal);
   tail.replace(
@@ -140,7 +142,7 @@ async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): P
   );
   await syncDirectory(log);
   log.holdings.endMerge(idsOf(merge));
-  await moveKeys(log, keydir, merge);
+  await moveKeys(log, keydir, merge, turns);
   latch.check();
   fileSystem.rename(
     sealPath(directory, seal.segmentId, MERGE_SUFFIX),
@@ -152,7 +154,7 @@ async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): P
     if (segment.segmentId === seal.segmentId) continue;
     emptyAbsorbed(fileSystem, directory, [segment]);
     // Freeing the blocks of a seal takes a millisecond or two, and there may be fifteen.
-    await nextTurn();
+    await turns.next();
   }
   await syncDirectory(log);
 }
@@ -165,15 +167,16 @@ async function moveKeys(
   { files }: OpenLog,
   keydir: Keydir,
   { seal, inputs, output }: PreparedMerge,
+  turns: Turns,
 ): Promise<void> {
   if (seal.hintCount === 0) return;
   const path = sealPath(files.directory, seal.segmentId, MERGE_SUFFIX);
   await files.use(path, 'read', async (descriptor) => {
     const chunk = HintReader.chunkFor([seal]);
     const hint = new HintReader(files.fileSystem, descriptor, seal, chunk);
-    for (let count = 1; hint.next(); count++) {
+    while (hint.next()) {
       if (!hint.isDelete) keydir.move(hint, inputs, output);
-      if (count % HINTS_A_TURN === 0) await nextTurn();
+      if (turns.isDue(MOVE_WORK_BYTES)) await turns.next();
     }
   });
 }

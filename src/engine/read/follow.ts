@@ -1,10 +1,11 @@
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, openIfPresent } from '../host/file-system.ts';
 import { Observation } from '../host/observation.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { Turns } from '../host/turns.ts';
 import { TXID_JUMP } from '../recovery/log-opening.ts';
 import { sealOfOpened } from '../seal/merge-view.ts';
 import { isMerged, readSealHeader, type Seal } from '../seal/seal-file.ts';
@@ -90,6 +91,7 @@ class Follower {
   private readonly operation: number;
   private readonly chunk = Buffer.allocUnsafeSlow(BYTES_A_TURN);
   private readonly copier = new RecordCopier();
+  private readonly turns: Turns;
   private nextTxid: number;
   private current: OpenSegment | undefined;
 
@@ -98,6 +100,7 @@ class Follower {
     this.options = options;
     this.operation = operation;
     this.nextTxid = fromTxid;
+    this.turns = new Turns(BYTES_A_TURN, source.checkOpen);
   }
 
   /** What there is now. */
@@ -147,7 +150,7 @@ class Follower {
       endOffset: sizeBytes,
       chunk: this.chunk,
     });
-    for (let turnEnd = current.offset + BYTES_A_TURN; ; ) {
+    for (;;) {
       this.options.signal?.throwIfAborted();
       const state = this.nextFrame(frame, isFinal);
       if (state === 'end') return;
@@ -159,10 +162,7 @@ class Follower {
       current.offset = frame.offset + frame.byteLength;
       current.damagedAtBytes = undefined;
       if (isWanted) yield this.copier.copy(segmentId, frame);
-      if (current.offset < turnEnd) continue;
-      turnEnd = current.offset + BYTES_A_TURN;
-      await nextTurn();
-      this.source.checkOpen();
+      if (this.turns.isDue(frame.byteLength)) await this.turns.next();
     }
   }
 

@@ -1,7 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentPath } from '../format/segment-name.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { Turns } from '../host/turns.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner } from '../segment/segment-scanner.ts';
 import {
   checkIdentity,
@@ -26,13 +26,13 @@ export class SnapshotTail {
   private readonly source: TailSource;
   private readonly snapshot: Snapshot;
   private readonly operation: number;
-  private readonly checkOpen: () => void;
+  private readonly turns: Turns;
 
   constructor(source: TailSource, snapshot: Snapshot, operation: number, checkOpen: () => void) {
     this.source = source;
     this.snapshot = snapshot;
     this.operation = operation;
-    this.checkOpen = checkOpen;
+    this.turns = new Turns(SCAN_CHUNK_BYTES, checkOpen);
   }
 
   /**
@@ -77,7 +77,7 @@ export class SnapshotTail {
         endOffset: sizeBytes,
         chunk: Buffer.allocUnsafeSlow(Math.min(SCAN_CHUNK_BYTES, sizeBytes - fromOffset)),
       });
-      for (let turnEnd = fromOffset + SCAN_CHUNK_BYTES; ; ) {
+      for (;;) {
         const state = frame.next();
         // At the end of the last segment it is in flight.
         if (state !== 'frame') return state === 'end' || !sealed;
@@ -88,10 +88,7 @@ export class SnapshotTail {
         segments.set(segmentId, { ...segment, sizeBytes: end });
         this.snapshot.lastTxid = frame.txid;
         this.records++;
-        if (end < turnEnd) continue;
-        turnEnd = end + SCAN_CHUNK_BYTES;
-        await nextTurn();
-        this.checkOpen();
+        if (this.turns.isDue(frame.byteLength)) await this.turns.next();
       }
     } finally {
       closeQuietly(fileSystem, descriptor);

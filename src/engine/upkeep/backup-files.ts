@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf, StoreError } from '../host/errors.ts';
 import { type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import type { StoreFiles } from '../host/store-files.ts';
+import type { Turns } from '../host/turns.ts';
 import { BACKUP_TEMPORARY_SUFFIX } from '../lock/backup-marker.ts';
-import type { OpenLog } from '../log/open-log.ts';
 
 /** Copied between two turns of the event loop. */
 export const BYTES_A_TURN = 1024 * 1024;
@@ -32,12 +32,12 @@ export function linkFile(fileSystem: FileSystem, from: string, to: string): bool
 
 /** Are the first bytes of a file all that another holds? Not where one of them cannot be read. */
 export async function isCopy(
-  source: OpenLog,
+  files: StoreFiles,
   from: string,
   to: string,
   sizeBytes: number,
+  turns: Turns,
 ): Promise<boolean> {
-  const { files } = source;
   const { fileSystem } = files;
   if (fileSystem.stat(to)?.sizeBytes !== sizeBytes) return false;
   const [mine, theirs] = [chunkFor(sizeBytes), chunkFor(sizeBytes)];
@@ -45,7 +45,6 @@ export async function isCopy(
     return await files.use(from, 'read', (original) =>
       files.use(to, 'read', async (copy) => {
         for (let at = 0; at < sizeBytes; at += BYTES_A_TURN) {
-          source.checkOpen();
           const length = Math.min(BYTES_A_TURN, sizeBytes - at);
           for (const [descriptor, chunk] of [
             [original, mine],
@@ -53,7 +52,7 @@ export async function isCopy(
           ] as const)
             if (readFully(fileSystem, descriptor, chunk, 0, length, at) < length) return false;
           if (mine.compare(theirs, 0, length, 0, length) !== 0) return false;
-          await nextTurn();
+          await turns.after(2 * length);
         }
         return true;
       }),
@@ -66,12 +65,12 @@ export async function isCopy(
 
 /** Whole and durable under its name, or not there under it. Returns the digest of the bytes. */
 export async function copyFile(
-  source: OpenLog,
+  files: StoreFiles,
   from: string,
   to: string,
   sizeBytes: number,
+  turns: Turns,
 ): Promise<Buffer> {
-  const { files } = source;
   const { fileSystem } = files;
   const temporary = to + BACKUP_TEMPORARY_SUFFIX;
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
@@ -80,7 +79,6 @@ export async function copyFile(
     files.use(temporary, 'create', async (output) => {
       const chunk = chunkFor(sizeBytes);
       for (let at = 0; at < sizeBytes; ) {
-        source.checkOpen();
         const count = readFully(
           fileSystem,
           input,
@@ -96,7 +94,7 @@ export async function copyFile(
         hash.update(chunk.subarray(0, count));
         writeFully(fileSystem, output, chunk, 0, count, at);
         at += count;
-        await nextTurn();
+        await turns.after(count);
       }
       await fileSystem.dataSyncAsync(output);
     }),

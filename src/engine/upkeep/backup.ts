@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
@@ -178,7 +177,7 @@ class Backup {
         await this.placeLast(segment.segmentId, end.offset);
       } else if (segment.stat.sizeBytes === 0) this.placeEmpty(segment.segmentId);
       else await this.placeSegment(segment);
-      await nextTurn();
+      await this.turns.next();
     }
   }
 
@@ -190,7 +189,7 @@ class Backup {
       if (segmentId === undefined || segmentId >= lowestId) continue;
       fileSystem.remove(join(target, name));
       // Freeing the blocks of a segment takes milliseconds.
-      await nextTurn();
+      await this.turns.next();
     }
   }
 
@@ -214,11 +213,12 @@ class Backup {
    * by another way: every byte is compared.
    */
   private async placeLast(segmentId: number, sizeBytes: number): Promise<void> {
-    const { source, target } = this;
+    const { source, target, turns } = this;
     const [from, to] = [source.files.directory, target].map((directory) =>
       segmentPath(directory, segmentId),
     );
-    if (await isCopy(source, from as string, to as string, sizeBytes)) this.reuse(segmentId);
+    if (await isCopy(source.files, from as string, to as string, sizeBytes, turns))
+      this.reuse(segmentId);
     else await this.copySegment(segmentId, sizeBytes);
   }
 
@@ -293,7 +293,7 @@ class Backup {
       return;
     this.removeSeal(segmentId);
     if (before !== undefined && !linkFile(this.fileSystem, from, to))
-      await copyFile(this.source, from, to, before.sizeBytes);
+      await copyFile(this.source.files, from, to, before.sizeBytes, this.turns);
   }
 
   private async contradicts(sizeBytes: number, seal: Seal): Promise<boolean> {
@@ -311,10 +311,11 @@ class Backup {
     const { source, target } = this;
     const to = segmentPath(target, segmentId);
     const digest = await copyFile(
-      this.source,
+      source.files,
       segmentPath(source.files.directory, segmentId),
       to,
       sizeBytes,
+      this.turns,
     );
     this.ways.set(segmentId, 'copied');
     this.result.copiedBytes += sizeBytes;

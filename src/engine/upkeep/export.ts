@@ -43,6 +43,8 @@ export async function* exportLines(
   }
   if (text !== '') yield text;
   onProgress?.(doneBytes, doneBytes);
+  // Whoever was told of the end may still want none of it.
+  signal?.throwIfAborted();
 }
 
 /**

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MAX_KEY_BYTES, MAX_PAYLOAD_BYTES } from '../format/format.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, readFully } from '../host/file-system.ts';
+import { Turns } from '../host/turns.ts';
 
 const READ_BYTES = 1024 * 1024;
 const BATCH_BYTES = 4 * 1024 * 1024;
@@ -30,6 +30,7 @@ export async function importJsonl(
   const source = resolve(path);
   await checkJsonl(fileSystem, source);
   let count = 0;
+  const turns = new Turns(BATCH_BYTES);
   let batch: Pair[] = [];
   let batchBytes = 0;
   for await (const pair of readPairs(fileSystem, source)) {
@@ -40,7 +41,7 @@ export async function importJsonl(
     write(batch);
     batch = [];
     batchBytes = 0;
-    await nextTurn();
+    await turns.next();
   }
   write(batch);
   await sync();
@@ -74,6 +75,7 @@ async function* readLines(fileSystem: FileSystem, path: string): AsyncGenerator<
   try {
     let line = 1;
     const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
+    const turns = new Turns(READ_BYTES);
     let pieces: Buffer[] = [];
     let pieceBytes = 0;
     for (let position = 0; ; ) {
@@ -97,7 +99,7 @@ async function* readLines(fileSystem: FileSystem, path: string): AsyncGenerator<
         throw malformed(path, line, `has more than ${MAX_LINE_BYTES} bytes`);
       }
       if (count < chunk.length) break;
-      await nextTurn();
+      await turns.next();
     }
     if (pieceBytes > 0) yield Buffer.concat(pieces).toString('utf8');
   } finally {

@@ -1,4 +1,4 @@
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Turns } from '../host/turns.ts';
 
 export interface VerifyOptions {
@@ -45,8 +45,7 @@ export class Pace {
     const { bytesPerSecond, onProgress, signal } = this.options;
     this.scannedBytes += sizeBytes;
     onProgress?.(this.scannedBytes, Math.max(this.totalBytes, this.scannedBytes));
-    await nextTurn();
-    this.check();
+    await this.turns.next();
     if (bytesPerSecond === undefined) return;
     const aheadMs =
       (this.scannedBytes / bytesPerSecond) * 1000 - (performance.now() - this.startedMs);
