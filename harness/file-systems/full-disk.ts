@@ -11,7 +11,13 @@ export function withFullDisk<T extends FileSystem>(inner: T): T {
     if (method === 'makeDirectory' || method === 'holdLease') throw systemError('ENOSPC');
     if (method === 'open' && args[1] === 'create') throw systemError('ENOSPC');
     if (method === 'write') {
-      const [descriptor, , , length, position] = args as [number, Uint8Array, number, number, number];
+      const [descriptor, , , length, position] = args as [
+        number,
+        Uint8Array,
+        number,
+        number,
+        number,
+      ];
       if (position + length > inner.statDescriptor(descriptor).sizeBytes)
         throw systemError('ENOSPC');
     }

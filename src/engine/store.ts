@@ -263,8 +263,10 @@ export class Store extends KeyValueView {
     const { log, keydir } = this;
     const { files, probe } = log;
     const segments = () => log.tail.segments;
+    const { closed } = log;
     const checkOpen = () => log.checkOpen();
-    return log.exclusively(() => verify({ files, keydir, probe, segments, checkOpen }, options));
+    const source = { files, keydir, probe, segments, checkOpen, closed };
+    return log.exclusively(() => verify(source, options));
   }
 
   /**

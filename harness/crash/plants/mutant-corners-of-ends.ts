@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openReader, openStore, StoreError } from '../../../src/engine/index.ts';
 import { withFullDisk } from '../../file-systems/full-disk.ts';
 import { intercept } from '../../file-systems/intercepted.ts';
@@ -15,6 +16,7 @@ export const END_CORNERS: readonly (() => void | Promise<void>)[] = [
   yieldByWorkDone,
   escapeTextOfStrangers,
   refuseFieldTwice,
+  endPauseOfScrub,
 ];
 
 const DIRECTORY = '/store';
@@ -81,7 +83,33 @@ async function yieldByWorkDone(): Promise<void> {
   const reader = await measure.during(() => openReader(DIRECTORY, { fileSystem }));
   await reader.close();
   if (measure.mostBytes > 8 * 1024 * 1024)
-    throw new InvariantBroken('I14', `an opening does ${measure.mostBytes} bytes of work in one go`);
+    throw new InvariantBroken(
+      'I14',
+      `an opening does ${measure.mostBytes} bytes of work in one go`,
+    );
+}
+
+/** More turns of the event loop than a close takes, and far fewer than there are in a pause. */
+const TURNS_OF_A_CLOSE = 2_000;
+
+/** A scrub that waits for hours ends with its store. */
+async function endPauseOfScrub(): Promise<void> {
+  const fileSystem = new MemoryFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  await store.putDurable('key', Buffer.alloc(1024 * 1024));
+  const scrub = store.verify({ bytesPerSecond: 1 }).then(
+    () => 'done',
+    (error: StoreError) => error.code,
+  );
+  for (let turn = 0; turn < 20; turn++) await nextTurn();
+  let isClosed = false;
+  void store.close().then(() => {
+    isClosed = true;
+  });
+  for (let turn = 0; turn < TURNS_OF_A_CLOSE && !isClosed; turn++) await nextTurn();
+  if (!isClosed) throw new InvariantBroken('I14', 'a close sleeps out the pause of a scrub');
+  if ((await scrub) !== 'STORE_CLOSED')
+    throw new InvariantBroken('I14', 'a scrub goes on after the close of its store');
 }
 
 async function escapeTextOfStrangers(): Promise<void> {
