@@ -80,8 +80,8 @@ export const END_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'errors',
-        find: 'printableText(`${code}: ${message}`)',
-        replace: '`${code}: ${message}`',
+        find: 'printableText(`',
+        replace: 'String(`',
       },
     ],
     checks: ['corners'],

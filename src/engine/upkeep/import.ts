@@ -136,7 +136,8 @@ function parsePair(text: string, line: number, path: string): Pair {
 
 /**
  * JSON takes the last of two fields of one name without a word. Two names and two strings of base64
- * are between eight quotation marks, none of which can stand inside of them; a third field has more.
+ * are between eight quotation marks, none of which can stand inside of them; a third field has
+ * more.
  */
 function hasFieldTwice(text: string): boolean {
   let count = 0;
