@@ -261,11 +261,11 @@ export class Store extends KeyValueView {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { log, keydir } = this;
-    const { files, probe } = log;
+    const { files, storeId, probe } = log;
     const segments = () => log.tail.segments;
     const { closed } = log;
     const checkOpen = () => log.checkOpen();
-    const source = { files, keydir, probe, segments, checkOpen, closed };
+    const source = { files, storeId, keydir, probe, segments, checkOpen, closed };
     return log.exclusively(() => verify(source, options));
   }
 

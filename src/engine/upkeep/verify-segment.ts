@@ -33,6 +33,7 @@ export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
 
 export interface SegmentVerificationOptions {
   readonly files: StoreFiles;
+  readonly storeId: Buffer;
   readonly probe: ProbeSet | undefined;
   readonly operation: number;
   readonly pace: Pace;
@@ -79,7 +80,7 @@ export class SegmentVerification {
     const { files, checkOpened } = this.options;
     const { fileSystem, directory } = files;
     const seal = await this.readSealInTurns();
-    if (seal === 'damaged') this.fault(0, 0, 'damaged-seal');
+    if (seal === 'damaged' || seal === 'foreign') this.fault(0, 0, `${seal}-seal`);
     else this.seal = seal;
     await files.useIfPresent(segmentPath(directory, this.segmentId), async (descriptor) => {
       this.descriptor = descriptor;
@@ -206,7 +207,10 @@ export class SegmentVerification {
     }
     // It went on and was sealed while this ran, or damage was reported for what it is, which
     // explains the digest.
-    if (this.hashedBytes < byteLength || this.faults.some(({ what }) => what !== 'damaged-seal'))
+    if (
+      this.hashedBytes < byteLength ||
+      this.faults.some(({ what }) => !what.endsWith('-seal') || what === 'contradicts-seal')
+    )
       return;
     const isWhole = this.sizeBytes === byteLength;
     const holds =
@@ -223,7 +227,7 @@ export class SegmentVerification {
   }
 
   /** As `readSeal`, and not in one go. */
-  private async readSealInTurns(): Promise<Seal | 'damaged' | undefined> {
+  private async readSealInTurns(): Promise<Seal | 'damaged' | 'foreign' | undefined> {
     const { files, pace } = this.options;
     const { fileSystem, directory } = files;
     return files.useIfPresent(sealPath(directory, this.segmentId), async (descriptor) => {
@@ -242,7 +246,8 @@ export class SegmentVerification {
         at += count;
         await pace.turn(0);
       }
-      return crc === seal.hintsCrc ? seal : 'damaged';
+      if (crc !== seal.hintsCrc) return 'damaged';
+      return seal.storeId.equals(this.options.storeId) ? seal : 'foreign';
     });
   }
 }
