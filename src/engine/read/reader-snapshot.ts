@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { segmentPath } from '../format/segment-name.ts';
 import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileStat, FileSystem } from '../host/file-system.ts';
+import { pause } from '../host/pause.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
@@ -42,6 +42,9 @@ export interface SnapshotOptions {
   /** False leaves the keydir empty. */
   readonly keys: boolean;
   readonly onProgress: LogOptions['onOpenProgress'];
+  /** Of a reader that is open: throws when it was closed, at which `closed` is aborted. */
+  readonly checkOpen?: () => void;
+  readonly closed?: AbortSignal;
 }
 
 /**
@@ -78,14 +81,15 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
         );
       }
     }
-    await delay(RETRY_MS * 2 ** attempt);
+    await pause(RETRY_MS * 2 ** attempt, options.closed);
+    options.checkOpen?.();
   }
 }
 
 async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { fileSystem, directory, probe, operation, full, keys, onProgress } = options;
   const startNs = nowNs();
-  const turns = new Turns(OPENING_SLICE_BYTES);
+  const turns = new Turns(OPENING_SLICE_BYTES, options.checkOpen);
   const contents = await readDirectory(fileSystem, directory, turns);
   const { segments, seals, damagedSlots, witnessed } = contents;
   const mark = contents.mark?.mark;
