@@ -231,7 +231,8 @@ export class SegmentVerification {
     const { files, pace } = this.options;
     const { fileSystem, directory } = files;
     return files.useIfPresent(sealPath(directory, this.segmentId), async (descriptor) => {
-      const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+      const { kind, sizeBytes } = fileSystem.statDescriptor(descriptor);
+      if (kind !== 'file') return 'damaged';
       const header = Buffer.alloc(SEAL_HEADER_BYTES);
       const headerBytes = readFully(fileSystem, descriptor, header, 0, header.length, 0);
       const seal = decodeSealHeader(header.subarray(0, headerBytes));
