@@ -5,6 +5,8 @@ import { BadBlocks } from '../host/bad-blocks.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { OpenFile } from '../host/open-file.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
 import { OpenLog } from '../log/open-log.ts';
@@ -108,7 +110,10 @@ async function readSidecars(
   let mark: DurableMark | undefined;
   try {
     mark = readMark(fileSystem, directory).newest?.mark;
-    return { mark, seals: await SealSet.read(fileSystem, directory, mark?.storeId, turns) };
+    return {
+      mark,
+      seals: await SealSet.read(new StoreFiles(fileSystem, directory), mark?.storeId, turns),
+    };
   } catch {
     return { mark, seals: undefined };
   }
@@ -201,13 +206,12 @@ async function copyFrames(
   try {
     const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
     const bad = new BadBlocks(fileSystem);
-    const file = { fileSystem: bad.reads, descriptor, sizeBytes };
+    const file = new OpenFile(bad.reads, descriptor);
     let recordsKept = 0;
     for (let startOffset = 0; startOffset < sizeBytes; ) {
       const frame = new SegmentScanner({
-        fileSystem: bad.reads,
+        file,
         site: 'verify',
-        descriptor,
         segmentId,
         startOffset,
         endOffset: sizeBytes,
@@ -221,7 +225,8 @@ async function copyFrames(
         if (turns.isDue(frame.byteLength)) await turns.next();
       }
       if (state === 'end') break;
-      const next = (await findFrame(file, frame.offset + 1, sizeBytes, 0, turns)).found;
+      const search = findFrame({ file, sizeBytes }, frame.offset + 1, sizeBytes, 0, turns);
+      const next = (await search).found;
       startOffset = next?.offset ?? sizeBytes;
       const byteLength = startOffset - frame.offset;
       const isUnreadable = bad.lieIn(frame.offset, byteLength);
