@@ -259,10 +259,11 @@ export class Store extends KeyValueView {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { log, keydir } = this;
-    const { files, probe } = log;
+    const { files, storeId, probe } = log;
     const segments = () => log.tail.segments;
     const checkOpen = () => log.checkOpen();
-    return log.exclusively(() => verify({ files, keydir, probe, segments, checkOpen }, options));
+    const source = { files, storeId, keydir, probe, segments, checkOpen };
+    return log.exclusively(() => verify(source, options));
   }
 
   /**

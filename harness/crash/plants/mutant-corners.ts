@@ -14,6 +14,7 @@ import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
 import { EVIDENCE_CORNERS } from './mutant-corners-of-evidence.ts';
+import { IDENTITY_CORNERS } from './mutant-corners-of-identity.ts';
 import { MERGE_CORNERS } from './mutant-corners-of-merge.ts';
 import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
 
@@ -31,6 +32,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   refuseFrameOfAnotherKey,
   refuseFrameOfAnotherType,
   copyOnlyWhatIsLive,
+  ...IDENTITY_CORNERS,
   ...SEAL_CORNERS,
   ...EVIDENCE_CORNERS,
   ...MERGE_CORNERS,

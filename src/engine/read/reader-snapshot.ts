@@ -24,6 +24,8 @@ export interface SnapshotSegment extends LogSegment {
 }
 
 export interface Snapshot {
+  /** By the mark or the seals; random where neither is there. */
+  readonly storeId: Buffer;
   readonly keydir: Keydir;
   /** Ascending by id. */
   readonly segments: Map<number, SnapshotSegment>;
@@ -90,7 +92,10 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { segments, seals, damagedSlots, witnessed } = contents;
   const mark = contents.mark?.mark;
   const keydir = new Keydir();
-  keydir.identify(mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES));
+  const storeId = mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
+  keydir.identify(storeId);
+  // Where there is no segment, a mark or a seal says that it is not for want of a store.
+  if (contents.listed.length === 0) await requireAgreement(contents, turns);
   const listed = listIdentities(fileSystem, directory, contents.listed);
   await requireAgreement(contents, turns);
   const scan = await scanLog({
@@ -122,6 +127,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   }
   const durableMark = reportMark(mark, witnessed);
   return {
+    storeId,
     keydir,
     segments: snapshot,
     lastTxid: scan.lastTxid,

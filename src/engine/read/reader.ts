@@ -167,10 +167,11 @@ export class StoreReader extends KeyValueView {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { fileSystem, directory, probe } = this.setup;
-    const { keydir, segments } = this.snapshot;
+    const { keydir, segments, storeId } = this.snapshot;
     return verify(
       {
         files: new StoreFiles(fileSystem, directory),
+        storeId,
         keydir,
         probe,
         segments: () => [...segments.values()],

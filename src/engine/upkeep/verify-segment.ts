@@ -31,6 +31,7 @@ export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
 
 export interface SegmentVerificationOptions {
   readonly files: StoreFiles;
+  readonly storeId: Buffer;
   readonly probe: ProbeSet | undefined;
   readonly operation: number;
   readonly pace: Pace;
@@ -76,7 +77,7 @@ export class SegmentVerification {
     const { files, checkOpened } = this.options;
     const { fileSystem, directory } = files;
     const seal = await this.readSeal();
-    if (seal === 'damaged') this.fault(0, 0, 'damaged-seal');
+    if (seal === 'damaged' || seal === 'foreign') this.fault(0, 0, `${seal}-seal`);
     else this.seal = seal;
     const isThere = await files.useIfPresent(
       segmentPath(directory, this.segmentId),
@@ -202,7 +203,10 @@ export class SegmentVerification {
     }
     // It went on and was sealed while this ran, or damage was reported for what it is, which
     // explains the digest.
-    if (this.hashedBytes < byteLength || this.faults.some(({ what }) => what !== 'damaged-seal'))
+    if (
+      this.hashedBytes < byteLength ||
+      this.faults.some(({ what }) => !what.endsWith('-seal') || what === 'contradicts-seal')
+    )
       return;
     const isWhole = this.sizeBytes === byteLength;
     const holds =
@@ -218,10 +222,12 @@ export class SegmentVerification {
     this.faults.push({ offset, byteLength, what });
   }
 
-  private async readSeal(): Promise<Seal | 'damaged' | undefined> {
-    const { files, pace } = this.options;
+  private async readSeal(): Promise<Seal | 'damaged' | 'foreign' | undefined> {
+    const { files, pace, storeId } = this.options;
     const seal = await readSeal(files, this.segmentId, pace.turns);
-    return seal instanceof Object && seal.segmentId !== this.segmentId ? 'damaged' : seal;
+    if (!(seal instanceof Object)) return seal;
+    if (seal.segmentId !== this.segmentId) return 'damaged';
+    return seal.storeId.equals(storeId) ? seal : 'foreign';
   }
 }
 

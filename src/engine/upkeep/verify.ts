@@ -23,6 +23,8 @@ import { type SegmentFault, SegmentVerification } from './verify-segment.ts';
 /** What is to be verified: the writer's log or a reader's snapshot. */
 export interface VerifySource {
   readonly files: StoreFiles;
+  /** Seals of another store count for nothing. */
+  readonly storeId: Buffer;
   readonly probe: ProbeSet | undefined;
   readonly keydir: Keydir;
   /** As they are now, ascending; a snapshot never changes. */
@@ -150,6 +152,7 @@ class Verification {
     const verification = new SegmentVerification(
       {
         files,
+        storeId: this.source.storeId,
         probe,
         operation: this.operation,
         pace: this.pace,
