@@ -41,6 +41,9 @@ export const TXID_JUMP = 2 ** 20;
 const KERNEL_LOCKS_ARE_OFF =
   'kernel locks are off (the native addon or the file system has none): only the lease keeps other writers out, and a writer that is stopped for ten seconds loses it';
 
+const NO_LEASE =
+  'the disk has no room for the lease beside the kernel lock: a writer on another host, which kernel locks may not reach, is not kept out';
+
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
@@ -167,6 +170,7 @@ async function openLocked(
   const { seals, leftovers } = contents;
   const notes = [...markNotes(damagedSlots, durableMark), ...contents.notes];
   if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
+  if (lock.hasNoRoomForLease) notes.push(NO_LEASE);
   const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
   const merged = await requireAgreement(contents, turns);
   view?.identify(storeId);

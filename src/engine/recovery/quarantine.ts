@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { segmentName, segmentPath } from '../format/segment-name.ts';
-import { errnoOf } from '../host/errors.ts';
+import { errnoOf, isNoRoom } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
@@ -17,9 +17,6 @@ export const QUARANTINE_DIRECTORY = 'quarantine';
 export const QUARANTINE_LIMIT_BYTES = 256 * 1024 * 1024;
 
 const TEMPORARY = 'unfinished.tmp';
-
-/** Errors that mean "no room", which must not keep a store from opening. */
-export const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Saves a range durably; when there is no room, says so in `notes` and goes on. */
 export async function quarantine(
@@ -40,7 +37,8 @@ export async function quarantine(
   const digest = await digestRange(files, range, turns);
   const path = join(folder, `${segmentName(range.segmentId)}-${range.offset}-${digest}`);
   const noRoom = (error: unknown) => {
-    if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
+    // No room must not keep a store from opening.
+    if (!isNoRoom(error)) throw error;
     notes.push(`${where} were not kept: no room in ${folder} (${errnoOf(error)})`);
     return { ...range, quarantinePath: null };
   };

@@ -1,12 +1,12 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
-import { errnoOf } from '../host/errors.ts';
+import { isNoRoom } from '../host/errors.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import { NO_IDENTITY, rewriteSealHeader, sealPath } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import { NO_ROOM, quarantine } from './quarantine.ts';
+import { quarantine } from './quarantine.ts';
 import type { LogScan } from './recovery.ts';
 import type { QuarantinedRange } from './recovery-report.ts';
 
@@ -89,7 +89,7 @@ export async function removeLeadingEmpty(
   try {
     for (const seal of moved) await rewriteSealHeader(files, seal, turns);
   } catch (error) {
-    if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
+    if (!isNoRoom(error)) throw error;
     return { removed: [], seals };
   }
   for (const segmentId of stale) fileSystem.remove(sealPath(directory, segmentId));

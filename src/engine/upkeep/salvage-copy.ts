@@ -4,7 +4,7 @@ import { BadBlocks } from '../host/bad-blocks.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import type { OpenFile } from '../host/open-file.ts';
 import { StoreFiles } from '../host/store-files.ts';
-import type { Turns } from '../host/turns.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { FrameRun } from './salvage-scan.ts';
@@ -42,9 +42,13 @@ export class OrderedCopy {
     try {
       await this.copyOrdered([...runs].sort((a, b) => a.firstTxid - b.firstTxid));
     } finally {
-      for (const file of this.opened.values()) this.files.close(file);
-      this.opened.clear();
+      this.closeAll();
     }
+  }
+
+  private closeAll(): void {
+    for (const file of this.opened.values()) this.files.close(file);
+    this.opened.clear();
   }
 
   private async copyOrdered(ordered: readonly FrameRun[]): Promise<void> {
@@ -55,6 +59,9 @@ export class OrderedCopy {
       for (; to < ordered.length && (ordered[to] as FrameRun).firstTxid <= lastTxid; to++)
         lastTxid = Math.max(lastTxid, (ordered[to] as FrameRun).lastTxid);
       await this.copyTogether(ordered.slice(from, to));
+      // Where all is in order each segment is done with before the next: a process has fewer
+      // descriptors than a log may have segments.
+      if (this.opened.size >= MOST_DESCRIPTORS_KEPT) this.closeAll();
       from = to;
     }
   }
@@ -86,6 +93,8 @@ export class OrderedCopy {
     if (known !== undefined) return known;
     const file = this.files.open(segmentPath(this.files.directory, segmentId), 'read');
     this.opened.set(segmentId, file);
+    // Counted here, taken behind the next record.
+    this.turns.isDue(FILE_WORK_BYTES);
     return file;
   }
 
@@ -110,6 +119,8 @@ export class OrderedCopy {
   }
 }
 
+/** Runs of one segment often follow each other. */
+const MOST_DESCRIPTORS_KEPT = 16;
 const LEAST_CHUNK_BYTES = 4096;
 /** Of all runs whose txids overlap. */
 const MOST_CHUNKS_BYTES = 1024 * 1024;
