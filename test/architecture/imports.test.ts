@@ -29,7 +29,7 @@ const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['disk'],
     ['states', 'rot'],
     ['kills', 'plants'],
-    ['blocks', 'faults'],
+    ['blocks', 'faults', 'host'],
     ['campaign'],
   ],
   'harness/soak': [['run'], ['sampling'], ['gates'], ['options'], ['result'], ['report']],

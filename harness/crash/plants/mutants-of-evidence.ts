@@ -124,7 +124,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'verify-segment',
-        find: "seal.storeId.equals(this.options.storeId) ? seal : 'foreign'",
+        find: "seal.storeId.equals(storeId) ? seal : 'foreign'",
         replace: 'seal',
       },
     ],
