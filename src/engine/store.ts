@@ -238,8 +238,10 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. A malformed line
-   * throws `IMPORT_MALFORMED` with its number before anything is written.
+   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. Of two lines with
+   * one key the later counts. A malformed line throws `IMPORT_MALFORMED` with its number before
+   * anything is written; so does one with a field twice, or with any other field: nothing is left
+   * out without a word. Empty lines, and a byte-order mark in front, mean nothing.
    */
   async importJsonl(path: string): Promise<number> {
     this.checkOpen();
@@ -261,8 +263,9 @@ export class Store extends KeyValueView {
     const { log, keydir } = this;
     const { files, storeId, probe } = log;
     const segments = () => log.tail.segments;
+    const { closed } = log;
     const checkOpen = () => log.checkOpen();
-    const source = { files, storeId, keydir, probe, segments, checkOpen };
+    const source = { files, storeId, keydir, probe, segments, checkOpen, closed };
     return log.exclusively(() => verify(source, options));
   }
 

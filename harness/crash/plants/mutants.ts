@@ -1,5 +1,6 @@
 import type { Mutant } from './mutant.ts';
 import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
+import { END_MUTANTS } from './mutants-of-ends.ts';
 import { EVIDENCE_MUTANTS } from './mutants-of-evidence.ts';
 import { IDENTITY_MUTANTS } from './mutants-of-identity.ts';
 import { MERGE_MUTANTS } from './mutants-of-merge.ts';
@@ -16,4 +17,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...EVIDENCE_MUTANTS,
   ...MERGE_MUTANTS,
   ...IDENTITY_MUTANTS,
+  ...END_MUTANTS,
 ];

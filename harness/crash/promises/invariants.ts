@@ -15,6 +15,7 @@ export const INVARIANTS = {
   I11: 'at most one writer; a dead one never blocks, a stopped one is never robbed',
   I12: 'an online merge changes nothing that anybody can read',
   I13: 'no byte goes into another directory, and nothing is acknowledged that went nowhere',
+  I14: 'whatever waits ends when it is told to, and long work is done in slices',
   clean: 'a store that was closed in order opens clean',
   reader: 'a reader sees what recovery keeps, and changes nothing',
   outputs: 'what compactTo and exportJsonl make is there whole, or not at all',

@@ -24,6 +24,7 @@ import {
   asStoreError,
   checkIdentity,
   type Snapshot,
+  type SnapshotOptions,
   type SnapshotSegment,
   takeSnapshot,
 } from './reader-snapshot.ts';
@@ -65,6 +66,7 @@ export class StoreReader extends KeyValueView {
   private reader: SegmentReader;
   private refreshing: Promise<void> | undefined;
   private closed = false;
+  private readonly closeController = new AbortController();
 
   private constructor(setup: ReaderSetup, snapshot: Snapshot) {
     const reader = readerOf(setup, snapshot);
@@ -181,6 +183,7 @@ export class StoreReader extends KeyValueView {
         checkOpened: (segmentId, stat) =>
           checkIdentity(segments.get(segmentId) as SnapshotSegment, stat),
         checkOpen: () => this.checkOpen(),
+        closed: this.closeController.signal,
       },
       options,
     );
@@ -190,6 +193,7 @@ export class StoreReader extends KeyValueView {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.closeController.abort();
     await this.refreshing?.catch(() => {});
     await this.reader.close();
     this.setup.probe?.detach();
@@ -203,7 +207,8 @@ export class StoreReader extends KeyValueView {
   private async takeUp(): Promise<void> {
     this.checkOpen();
     if (await this.append()) return;
-    const snapshot = await readSnapshot(this.setup, undefined);
+    const ending = { checkOpen: () => this.checkOpen(), closed: this.closeController.signal };
+    const snapshot = await readSnapshot(this.setup, undefined, ending);
     const before = this.reader;
     this.snapshot = snapshot;
     this.reader = readerOf(this.setup, snapshot);
@@ -281,12 +286,13 @@ export class StoreReader extends KeyValueView {
 async function readSnapshot(
   setup: ReaderSetup,
   onProgress: LogOptions['onOpenProgress'],
+  ending: Pick<SnapshotOptions, 'checkOpen' | 'closed'> = {},
 ): Promise<Snapshot> {
   const { probe, fileSystem, directory } = setup;
   const result: OperationResults['open'] = { outcome: 'failed', truncatedBytes: 0 };
   const work = async (operation: number) => {
     refuseUnfinishedBackup(fileSystem, directory);
-    const snapshot = await takeSnapshot({ ...setup, operation, onProgress });
+    const snapshot = await takeSnapshot({ ...setup, ...ending, operation, onProgress });
     result.outcome = 'snapshot';
     return snapshot;
   };

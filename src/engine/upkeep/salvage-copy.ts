@@ -1,8 +1,10 @@
 import { CRC_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { BadBlocks } from '../host/bad-blocks.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
-import type { Turns } from '../host/turns.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
+import { StoreFiles } from '../host/store-files.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { FrameRun } from './salvage-scan.ts';
@@ -15,14 +17,13 @@ import type { FrameRun } from './salvage-scan.ts';
  */
 export class OrderedCopy {
   recordsKept = 0;
-  private readonly fileSystem: FileSystem;
-  private readonly directory: string;
+  private readonly files: StoreFiles;
   private readonly log: OpenLog;
   private readonly turns: Turns;
   /** Told of the txid of every record that is copied. */
   private readonly onCopied: (txid: number) => void;
   /** By segment. */
-  private readonly descriptors = new Map<number, number>();
+  private readonly opened = new Map<number, OpenFile>();
 
   constructor(
     fileSystem: FileSystem,
@@ -31,8 +32,7 @@ export class OrderedCopy {
     turns: Turns,
     onCopied: (txid: number) => void,
   ) {
-    this.fileSystem = new BadBlocks(fileSystem).reads;
-    this.directory = directory;
+    this.files = new StoreFiles(new BadBlocks(fileSystem).reads, directory);
     this.log = log;
     this.turns = turns;
     this.onCopied = onCopied;
@@ -42,9 +42,13 @@ export class OrderedCopy {
     try {
       await this.copyOrdered([...runs].sort((a, b) => a.firstTxid - b.firstTxid));
     } finally {
-      for (const descriptor of this.descriptors.values()) closeQuietly(this.fileSystem, descriptor);
-      this.descriptors.clear();
+      this.closeAll();
     }
+  }
+
+  private closeAll(): void {
+    for (const file of this.opened.values()) this.files.close(file);
+    this.opened.clear();
   }
 
   private async copyOrdered(ordered: readonly FrameRun[]): Promise<void> {
@@ -55,6 +59,9 @@ export class OrderedCopy {
       for (; to < ordered.length && (ordered[to] as FrameRun).firstTxid <= lastTxid; to++)
         lastTxid = Math.max(lastTxid, (ordered[to] as FrameRun).lastTxid);
       await this.copyTogether(ordered.slice(from, to));
+      // Where all is in order each segment is done with before the next: a process has fewer
+      // descriptors than a log may have segments.
+      if (this.opened.size >= MOST_DESCRIPTORS_KEPT) this.closeAll();
       from = to;
     }
   }
@@ -69,7 +76,7 @@ export class OrderedCopy {
       const lowest = lowestOf(cursors);
       const nextRun = runs[waiting];
       if (nextRun !== undefined && (lowest === undefined || nextRun.firstTxid <= lowest.txid)) {
-        const cursor = new RunCursor(this.fileSystem, this.open(nextRun), nextRun, chunkBytes);
+        const cursor = new RunCursor(this.open(nextRun), nextRun, chunkBytes);
         waiting++;
         // What could be read a moment ago may not be any more.
         if (cursor.next()) cursors.push(cursor);
@@ -81,12 +88,14 @@ export class OrderedCopy {
     }
   }
 
-  private open({ segmentId }: FrameRun): number {
-    const known = this.descriptors.get(segmentId);
+  private open({ segmentId }: FrameRun): OpenFile {
+    const known = this.opened.get(segmentId);
     if (known !== undefined) return known;
-    const descriptor = this.fileSystem.open(segmentPath(this.directory, segmentId), 'read');
-    this.descriptors.set(segmentId, descriptor);
-    return descriptor;
+    const file = this.files.open(segmentPath(this.files.directory, segmentId), 'read');
+    this.opened.set(segmentId, file);
+    // Counted here, taken behind the next record.
+    this.turns.isDue(FILE_WORK_BYTES);
+    return file;
   }
 
   /** Copies the records that have this txid; returns the runs that end with them. */
@@ -110,6 +119,8 @@ export class OrderedCopy {
   }
 }
 
+/** Runs of one segment often follow each other. */
+const MOST_DESCRIPTORS_KEPT = 16;
 const LEAST_CHUNK_BYTES = 4096;
 /** Of all runs whose txids overlap. */
 const MOST_CHUNKS_BYTES = 1024 * 1024;
@@ -127,13 +138,12 @@ class RunCursor {
   readonly run: FrameRun;
   readonly frame: SegmentScanner;
 
-  constructor(fileSystem: FileSystem, descriptor: number, run: FrameRun, chunkBytes: number) {
+  constructor(file: OpenFile, run: FrameRun, chunkBytes: number) {
     const { segmentId, startOffset, endOffset } = run;
     this.run = run;
     this.frame = new SegmentScanner({
-      fileSystem,
+      file,
       site: 'verify',
-      descriptor,
       segmentId,
       startOffset,
       endOffset,

@@ -33,6 +33,8 @@ export interface VerifySource {
   readonly checkOpened?: (segmentId: number, stat: FileStat) => void;
   /** Throws `STORE_CLOSED` after `close`. */
   readonly checkOpen: () => void;
+  /** Aborted by `close`. */
+  readonly closed: AbortSignal;
 }
 
 /** Segments whose live places are held at a time: about 20 MiB for so many bytes. */
@@ -58,7 +60,7 @@ export async function verify(
   options.signal?.throwIfAborted();
   const segments = source.segments();
   const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const pace = new Pace(options, totalBytes, source.checkOpen);
+  const pace = new Pace(options, totalBytes, source.checkOpen, source.closed);
   const result: OperationResults['verify'] = {
     outcome: 'failed',
     records: 0,
