@@ -1,9 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BACKUP_MARKER } from '../../src/engine/lock/backup-marker.ts';
-import { MARK_FILE } from '../../src/engine/lock/durable-mark.ts';
-import { LOCK_FILE } from '../../src/engine/lock/writer-lock.ts';
 import { committedCorpus, readManifest } from '../corpus/corpus.ts';
 import type { FixtureFiles } from '../corpus/fixture.ts';
 import { readFixture } from '../corpus/fixture-files.ts';
@@ -44,6 +41,10 @@ export type OddFile =
   | { readonly kind: 'link'; readonly name: string; readonly isDangling: boolean }
   | { readonly kind: 'sparse'; readonly name: string; readonly sizeBytes: number };
 
+/** By the names that docs/format.md gives them. */
+const MARK_FILE = 'durable-mark';
+const LOCK_FILE = '.lock';
+const BACKUP_MARKER = 'backup-unfinished';
 const SPARSE_BYTES = 16 * 1024 * 1024;
 
 export async function directoryZoo(): Promise<ZooRow[]> {
