@@ -8,6 +8,7 @@ import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { prepareDirectory, syncParent } from '../host/store-directory.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
@@ -125,10 +126,12 @@ export async function openForWriting(options: OpeningOptions): Promise<OpenedLog
   try {
     refuseSegmentOfAnother(fileSystem, directory);
     const guarded = new GuardedFileSystem(fileSystem, lock.held, {
-      beforeWrite: () => {
-        if (!lock.stillHeld())
-          throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
-      },
+      beforeWrite: lock.kernelLock
+        ? undefined
+        : () => {
+            if (!lock.stillHeld())
+              throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
+          },
       onMoved: (objection) => latch.closeWith(objection),
     });
     const own = { ...options, fileSystem: guarded, directory };
@@ -171,7 +174,8 @@ async function openLocked(
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
   const turns = new Turns(OPENING_SLICE_BYTES);
-  const contents = await readDirectory(fileSystem, directory, turns, {
+  const files = new StoreFiles(fileSystem, directory);
+  const contents = await readDirectory(files, turns, {
     newest: previous,
     damagedSlots,
     witnessed: lock.witnessed,
@@ -185,8 +189,7 @@ async function openLocked(
   const merged = await requireAgreement(contents, turns);
   view?.identify(storeId);
   const scan = await scanLog({
-    fileSystem,
-    directory,
+    files,
     segments: contents.segments,
     mark: previous?.mark,
     seals,
@@ -202,11 +205,11 @@ async function openLocked(
   });
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
-  const discardedTxid = await highestDiscardedTxid(fileSystem, directory, scan, turns);
-  notes.push(...(await clearLeftovers(fileSystem, directory, leftovers, turns)));
-  const discarded = await cutDiscarded(fileSystem, directory, scan, notes, turns);
-  const bytesRewritten = clean ? 0 : await rewriteFrom(fileSystem, directory, scan, turns);
-  const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
+  const discardedTxid = await highestDiscardedTxid(files, scan, turns);
+  notes.push(...(await clearLeftovers(files, leftovers, turns)));
+  const discarded = await cutDiscarded(files, scan, notes, turns);
+  const bytesRewritten = clean ? 0 : await rewriteFrom(files, scan, turns);
+  const segments = created ? [createFirstSegment(files)] : withMissing(scan);
 
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
   const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
@@ -231,13 +234,7 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    const { removed, seals: sealsLeft } = await removeLeadingEmpty(
-      fileSystem,
-      directory,
-      segments,
-      seals,
-      turns,
-    );
+    const { removed, seals: sealsLeft } = await removeLeadingEmpty(files, segments, seals, turns);
     if (removed.length > 0) {
       notes.push(
         `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
@@ -293,37 +290,27 @@ function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boo
 
 /** What is cut off may hold records with txids that were given away. */
 async function highestDiscardedTxid(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   scan: LogScan,
   turns: Turns,
 ): Promise<number> {
   let highest = 0;
   for (const [index, { segmentId, offset, byteLength, damage }] of scan.discarded.entries()) {
-    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-    try {
-      const sizeBytes = offset + byteLength;
-      // The others lie behind the damage that is told of all of them.
-      const isZeros = index === 0 && damage === 'unfinished-start';
-      const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
-      highest = Math.max(
-        highest,
-        await highestTxid({ fileSystem, descriptor, sizeBytes }, offset, end, turns),
-      );
-    } finally {
-      closeQuietly(fileSystem, descriptor);
-    }
+    const sizeBytes = offset + byteLength;
+    // The others lie behind the damage that is told of all of them.
+    const isZeros = index === 0 && damage === 'unfinished-start';
+    const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
+    const found = await files.use(segmentPath(files.directory, segmentId), 'read', (file) =>
+      highestTxid({ file, sizeBytes }, offset, end, turns),
+    );
+    highest = Math.max(highest, found);
   }
   return highest;
 }
 
-function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {
-  const descriptor = fileSystem.open(segmentPath(directory, FIRST_SEGMENT_ID), 'create');
-  try {
-    fileSystem.dataSync(descriptor);
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+function createFirstSegment(files: StoreFiles): LogSegment {
+  const path = segmentPath(files.directory, FIRST_SEGMENT_ID);
+  files.useNow(path, 'create', (file) => file.sync());
   return { segmentId: FIRST_SEGMENT_ID, sizeBytes: 0 };
 }
 

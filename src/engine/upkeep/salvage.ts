@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
 import { OpenLog } from '../log/open-log.ts';
@@ -89,7 +90,7 @@ async function findSource(
   let mark: DurableMark | undefined;
   try {
     mark = readMark(fileSystem, directory).newest?.mark;
-    const contents = await readDirectory(fileSystem, directory, turns);
+    const contents = await readDirectory(new StoreFiles(fileSystem, directory), turns);
     const { seals, listed: segments } = contents;
     const { contradictions } = await judgeContents(contents, turns).catch(() => NOT_JUDGED);
     return { segments, mark, seals, contradictions };
