@@ -1,8 +1,8 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { type FileSystem, readFully } from '../host/file-system.ts';
 import { observed } from '../host/observation.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
@@ -10,6 +10,7 @@ import { Turns } from '../host/turns.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
 import {
   endsDigestOf,
+  LONGEST_SEALED_BYTES,
   NO_IDENTITY,
   SEAL_HEADER_BYTES,
   SEAL_TEMPORARY_SUFFIX,
@@ -28,12 +29,6 @@ const BYTES_A_TURN = 128 * 1024;
 
 /** Leftovers of earlier openings that a close still seals; more would hold it up, and have time. */
 const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
-
-/**
- * Longer segments, which only another program writes, have offsets that a hint cannot hold, and are
- * read when opened.
- */
-const LONGEST_SEALED_BYTES = 2 ** 32;
 
 export interface SealerOptions {
   readonly files: StoreFiles;
@@ -220,7 +215,7 @@ export class SegmentSealer {
       let seal: Seal | undefined;
       try {
         seal = await this.write(segment, source, target, operation);
-        if (seal !== undefined) await fileSystem.dataSyncAsync(target);
+        if (seal !== undefined) await target.syncAsync();
       } catch (error) {
         seal = undefined;
         throw error;
@@ -247,19 +242,17 @@ export class SegmentSealer {
 
   private async write(
     { segmentId, sizeBytes }: LogSegment,
-    source: number,
-    target: number,
+    source: OpenFile,
+    target: OpenFile,
     operation: number,
   ): Promise<Seal | undefined> {
     const { storeId } = this.options;
-    const { fileSystem } = this.options.files;
-    const builder = new SealBuilder(fileSystem, target, storeId, segmentId, sizeBytes);
+    const builder = new SealBuilder(target, storeId, segmentId, sizeBytes);
     const frame = new SegmentScanner({
-      fileSystem,
+      file: source,
       probe: this.options.probe,
       operation,
       site: 'seal',
-      descriptor: source,
       segmentId,
       endOffset: sizeBytes,
       chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
@@ -271,7 +264,7 @@ export class SegmentSealer {
         if (!this.turns.isDue(frame.byteLength)) continue;
       }
       const turnEnd = state === 'frame' ? frame.offset + frame.byteLength : sizeBytes;
-      builder.digest(readRange(fileSystem, source, turnStart, turnEnd));
+      builder.digest(readRange(source, turnStart, turnEnd));
       if (state === 'end') break;
       turnStart = turnEnd;
       await this.turns.next();
@@ -287,13 +280,13 @@ export class SegmentSealer {
       byteLength: sizeBytes,
       ...(identity === undefined ? {} : { identity }),
       predecessorIdentity: this.seals.get(firstId - 1)?.identity ?? NO_IDENTITY,
-      endsDigest: endsDigestOf(fileSystem, source, sizeBytes),
+      endsDigest: endsDigestOf(source, sizeBytes),
     });
   }
 }
 
-function readRange(fileSystem: FileSystem, descriptor: number, start: number, end: number): Buffer {
+function readRange(file: OpenFile, start: number, end: number): Buffer {
   const bytes = Buffer.allocUnsafe(end - start);
-  readFully(fileSystem, descriptor, bytes, 0, bytes.length, start);
+  file.read(bytes, start);
   return bytes;
 }

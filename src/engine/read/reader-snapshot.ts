@@ -5,6 +5,7 @@ import type { FileStat, FileSystem } from '../host/file-system.ts';
 import { pause } from '../host/pause.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { Keydir } from '../keydir/keydir.ts';
 import { NONCE_BYTES } from '../lock/durable-mark.ts';
@@ -90,7 +91,8 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { fileSystem, directory, probe, operation, full, keys, onProgress } = options;
   const startNs = nowNs();
   const turns = new Turns(OPENING_SLICE_BYTES, options.checkOpen);
-  const contents = await readDirectory(fileSystem, directory, turns);
+  const files = new StoreFiles(fileSystem, directory);
+  const contents = await readDirectory(files, turns);
   const { segments, seals, damagedSlots, witnessed } = contents;
   const mark = contents.mark?.mark;
   const keydir = new Keydir();
@@ -101,8 +103,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const listed = listIdentities(fileSystem, directory, contents.listed);
   await requireAgreement(contents, turns);
   const scan = await scanLog({
-    fileSystem,
-    directory,
+    files,
     segments,
     mark,
     seals,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FIRST_SEGMENT_ID, HEADER_BYTES } from '../format/format.ts';
-import { segmentPath } from '../format/segment-name.ts';
+import { segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { GuardedFileSystem } from '../host/guarded-file-system.ts';
@@ -8,12 +8,14 @@ import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { prepareDirectory, syncParent } from '../host/store-directory.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
 import { LogHoldings } from '../lock/log-holdings.ts';
 import { leaseLost, WriterLock } from '../lock/writer-lock.ts';
 import { clearLeftovers } from '../seal/leftovers.ts';
+import { LONGEST_SEALED_BYTES } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { SegmentFiles } from '../segment/segment-files.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
@@ -42,6 +44,16 @@ const KERNEL_LOCKS_ARE_OFF =
 
 const NO_LEASE =
   'the disk has no room for the lease beside the kernel lock: a writer on another host, which kernel locks may not reach, is not kept out';
+
+/** Their garbage stays, which nothing else would tell. */
+export function notesOfLongSegments(segments: readonly LogSegment[]): string[] {
+  return segments
+    .filter(({ sizeBytes }) => sizeBytes > LONGEST_SEALED_BYTES)
+    .map(
+      ({ segmentId }) =>
+        `${segmentName(segmentId)} is longer than 4 GiB: it is read at every opening and never merged, whatever garbage it holds; compactTo a new directory writes shorter ones`,
+    );
+}
 
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
@@ -114,10 +126,12 @@ export async function openForWriting(options: OpeningOptions): Promise<OpenedLog
   try {
     refuseSegmentOfAnother(fileSystem, directory);
     const guarded = new GuardedFileSystem(fileSystem, lock.held, {
-      beforeWrite: () => {
-        if (!lock.stillHeld())
-          throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
-      },
+      beforeWrite: lock.kernelLock
+        ? undefined
+        : () => {
+            if (!lock.stillHeld())
+              throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
+          },
       onMoved: (objection) => latch.closeWith(objection),
     });
     const own = { ...options, fileSystem: guarded, directory };
@@ -160,7 +174,8 @@ async function openLocked(
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
   const turns = new Turns(OPENING_SLICE_BYTES);
-  const contents = await readDirectory(fileSystem, directory, turns, {
+  const files = new StoreFiles(fileSystem, directory);
+  const contents = await readDirectory(files, turns, {
     newest: previous,
     damagedSlots,
     witnessed: lock.witnessed,
@@ -169,12 +184,12 @@ async function openLocked(
   const notes = [...markNotes(damagedSlots, durableMark), ...contents.notes];
   if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
   if (lock.hasNoRoomForLease) notes.push(NO_LEASE);
+  notes.push(...notesOfLongSegments(contents.listed));
   const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
   const merged = await requireAgreement(contents, turns);
   view?.identify(storeId);
   const scan = await scanLog({
-    fileSystem,
-    directory,
+    files,
     segments: contents.segments,
     mark: previous?.mark,
     seals,
@@ -189,12 +204,18 @@ async function openLocked(
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;
+  if (created && contents.strangers.includes(FIRST_SEGMENT_ID))
+    throw new StoreError(
+      'IO_FAILED',
+      `a log cannot begin in ${directory}: ${contents.notes.join('; ')}`,
+      { path: directory, segmentId: FIRST_SEGMENT_ID },
+    );
   const clean = created || isClean(scan, previous, lock.witnessed);
-  const discardedTxid = await highestDiscardedTxid(fileSystem, directory, scan, turns);
-  notes.push(...(await clearLeftovers(fileSystem, directory, leftovers, turns)));
-  const discarded = await cutDiscarded(fileSystem, directory, scan, notes, turns);
-  const bytesRewritten = clean ? 0 : await rewriteFrom(fileSystem, directory, scan, turns);
-  const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
+  const discardedTxid = await highestDiscardedTxid(files, scan, turns);
+  notes.push(...(await clearLeftovers(files, leftovers, turns)));
+  const discarded = await cutDiscarded(files, scan, notes, turns);
+  const bytesRewritten = clean ? 0 : await rewriteFrom(files, scan, turns);
+  const segments = created ? [createFirstSegment(files)] : withMissing(scan);
 
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
   const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
@@ -219,13 +240,7 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    const { removed, seals: sealsLeft } = await removeLeadingEmpty(
-      fileSystem,
-      directory,
-      segments,
-      seals,
-      turns,
-    );
+    const { removed, seals: sealsLeft } = await removeLeadingEmpty(files, segments, seals, turns);
     if (removed.length > 0) {
       notes.push(
         `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
@@ -281,37 +296,27 @@ function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boo
 
 /** What is cut off may hold records with txids that were given away. */
 async function highestDiscardedTxid(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   scan: LogScan,
   turns: Turns,
 ): Promise<number> {
   let highest = 0;
   for (const [index, { segmentId, offset, byteLength, damage }] of scan.discarded.entries()) {
-    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-    try {
-      const sizeBytes = offset + byteLength;
-      // The others lie behind the damage that is told of all of them.
-      const isZeros = index === 0 && damage === 'unfinished-start';
-      const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
-      highest = Math.max(
-        highest,
-        await highestTxid({ fileSystem, descriptor, sizeBytes }, offset, end, turns),
-      );
-    } finally {
-      closeQuietly(fileSystem, descriptor);
-    }
+    const sizeBytes = offset + byteLength;
+    // The others lie behind the damage that is told of all of them.
+    const isZeros = index === 0 && damage === 'unfinished-start';
+    const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
+    const found = await files.use(segmentPath(files.directory, segmentId), 'read', (file) =>
+      highestTxid({ file, sizeBytes }, offset, end, turns),
+    );
+    highest = Math.max(highest, found);
   }
   return highest;
 }
 
-function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {
-  const descriptor = fileSystem.open(segmentPath(directory, FIRST_SEGMENT_ID), 'create');
-  try {
-    fileSystem.dataSync(descriptor);
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+function createFirstSegment(files: StoreFiles): LogSegment {
+  const path = segmentPath(files.directory, FIRST_SEGMENT_ID);
+  files.useNow(path, 'create', (file) => file.sync());
   return { segmentId: FIRST_SEGMENT_ID, sizeBytes: 0 };
 }
 

@@ -1,6 +1,7 @@
 import { RecordType } from '../format/format.ts';
 import { type ByteRange, rangeAt } from '../host/byte-range.ts';
 import { type FileSystem, withFile } from '../host/file-system.ts';
+import { OpenFile } from '../host/open-file.ts';
 import { type Seal, sealPath } from './seal-file.ts';
 import { HintReader } from './seal-hints.ts';
 
@@ -134,7 +135,11 @@ export class SealWitness {
     const { fileSystem, directory, seal } = this;
     try {
       const isThere = withFile(fileSystem, sealPath(directory, seal.segmentId), (descriptor) => {
-        const hint = new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
+        const hint = new HintReader(
+          new OpenFile(fileSystem, descriptor),
+          seal,
+          HintReader.chunkFor([seal]),
+        );
         while (hint.next()) visit(hint);
         return true;
       });

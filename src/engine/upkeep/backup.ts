@@ -7,6 +7,7 @@ import { HeldDirectory } from '../host/held-directory.ts';
 import { observed } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { Turns } from '../host/turns.ts';
 import {
   BACKUP_MARKER,
@@ -297,8 +298,8 @@ class Backup {
   }
 
   private async contradicts(sizeBytes: number, seal: Seal): Promise<boolean> {
-    const { fileSystem, target, turns } = this;
-    const fault = await sealContradiction(fileSystem, target, sizeBytes, seal, false, turns);
+    const files = new StoreFiles(this.fileSystem, this.target);
+    const fault = await sealContradiction(files, sizeBytes, seal, false, this.turns);
     return fault !== undefined;
   }
 

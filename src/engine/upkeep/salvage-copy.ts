@@ -1,7 +1,9 @@
 import { CRC_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { BadBlocks } from '../host/bad-blocks.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
@@ -15,14 +17,13 @@ import type { FrameRun } from './salvage-scan.ts';
  */
 export class OrderedCopy {
   recordsKept = 0;
-  private readonly fileSystem: FileSystem;
-  private readonly directory: string;
+  private readonly files: StoreFiles;
   private readonly log: OpenLog;
   private readonly turns: Turns;
   /** Told of the txid of every record that is copied. */
   private readonly onCopied: (txid: number) => void;
   /** By segment. */
-  private readonly descriptors = new Map<number, number>();
+  private readonly opened = new Map<number, OpenFile>();
 
   constructor(
     fileSystem: FileSystem,
@@ -31,8 +32,7 @@ export class OrderedCopy {
     turns: Turns,
     onCopied: (txid: number) => void,
   ) {
-    this.fileSystem = new BadBlocks(fileSystem).reads;
-    this.directory = directory;
+    this.files = new StoreFiles(new BadBlocks(fileSystem).reads, directory);
     this.log = log;
     this.turns = turns;
     this.onCopied = onCopied;
@@ -47,8 +47,8 @@ export class OrderedCopy {
   }
 
   private closeAll(): void {
-    for (const descriptor of this.descriptors.values()) closeQuietly(this.fileSystem, descriptor);
-    this.descriptors.clear();
+    for (const file of this.opened.values()) this.files.close(file);
+    this.opened.clear();
   }
 
   private async copyOrdered(ordered: readonly FrameRun[]): Promise<void> {
@@ -61,7 +61,7 @@ export class OrderedCopy {
       await this.copyTogether(ordered.slice(from, to));
       // Where all is in order each segment is done with before the next: a process has fewer
       // descriptors than a log may have segments.
-      if (this.descriptors.size >= MOST_DESCRIPTORS_KEPT) this.closeAll();
+      if (this.opened.size >= MOST_DESCRIPTORS_KEPT) this.closeAll();
       from = to;
     }
   }
@@ -76,7 +76,7 @@ export class OrderedCopy {
       const lowest = lowestOf(cursors);
       const nextRun = runs[waiting];
       if (nextRun !== undefined && (lowest === undefined || nextRun.firstTxid <= lowest.txid)) {
-        const cursor = new RunCursor(this.fileSystem, this.open(nextRun), nextRun, chunkBytes);
+        const cursor = new RunCursor(this.open(nextRun), nextRun, chunkBytes);
         waiting++;
         // What could be read a moment ago may not be any more.
         if (cursor.next()) cursors.push(cursor);
@@ -88,14 +88,14 @@ export class OrderedCopy {
     }
   }
 
-  private open({ segmentId }: FrameRun): number {
-    const known = this.descriptors.get(segmentId);
+  private open({ segmentId }: FrameRun): OpenFile {
+    const known = this.opened.get(segmentId);
     if (known !== undefined) return known;
-    const descriptor = this.fileSystem.open(segmentPath(this.directory, segmentId), 'read');
-    this.descriptors.set(segmentId, descriptor);
+    const file = this.files.open(segmentPath(this.files.directory, segmentId), 'read');
+    this.opened.set(segmentId, file);
     // Counted here, taken behind the next record.
     this.turns.isDue(FILE_WORK_BYTES);
-    return descriptor;
+    return file;
   }
 
   /** Copies the records that have this txid; returns the runs that end with them. */
@@ -138,13 +138,12 @@ class RunCursor {
   readonly run: FrameRun;
   readonly frame: SegmentScanner;
 
-  constructor(fileSystem: FileSystem, descriptor: number, run: FrameRun, chunkBytes: number) {
+  constructor(file: OpenFile, run: FrameRun, chunkBytes: number) {
     const { segmentId, startOffset, endOffset } = run;
     this.run = run;
     this.frame = new SegmentScanner({
-      fileSystem,
+      file,
       site: 'verify',
-      descriptor,
       segmentId,
       startOffset,
       endOffset,

@@ -1,6 +1,8 @@
 import { segmentPath } from '../format/segment-name.ts';
 import { BadBlocks } from '../host/bad-blocks.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import { digestOf, type Seal } from '../seal/seal-file.ts';
 import type { SealWitness } from '../seal/seal-witness.ts';
@@ -44,16 +46,14 @@ export async function scanForSalvage(
   let sealed: ScannedSegment['sealed'] = 'unknown';
   if (sizeBytes > 0) {
     const bad = new BadBlocks(fileSystem);
-    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-    try {
-      await scanFrames(bad, descriptor, { segmentId, sizeBytes }, runs, ranges, witness, turns);
+    const files = new StoreFiles(bad.reads, directory);
+    await files.use(segmentPath(directory, segmentId), 'read', async (file) => {
+      await scanFrames(bad, file, { segmentId, sizeBytes }, runs, ranges, witness, turns);
       if (ranges.count === 0 && seal !== undefined && seal.byteLength <= sizeBytes) {
-        const digest = await digestOf(bad.reads, descriptor, seal.byteLength, turns);
+        const digest = await digestOf(file, seal.byteLength, turns);
         sealed = digest?.equals(seal.digest) ? 'agrees' : 'contradicts';
       }
-    } finally {
-      closeQuietly(fileSystem, descriptor);
-    }
+    });
   } else if (seal?.byteLength === 0) sealed = 'agrees';
   for (const run of runs) run.isVouched = sealed === 'agrees';
   return { segmentId, sizeBytes, runs, ranges, sealed };
@@ -61,7 +61,7 @@ export async function scanForSalvage(
 
 async function scanFrames(
   bad: BadBlocks,
-  descriptor: number,
+  file: OpenFile,
   { segmentId, sizeBytes }: LogSegment,
   runs: FrameRun[],
   ranges: RangesOfSegment,
@@ -69,12 +69,10 @@ async function scanFrames(
   turns: Turns,
 ): Promise<void> {
   const chunk = Buffer.allocUnsafeSlow(Math.min(SCAN_CHUNK_BYTES, sizeBytes));
-  const file = { fileSystem: bad.reads, descriptor, sizeBytes };
   for (let startOffset = 0; startOffset < sizeBytes; ) {
     const frame = new SegmentScanner({
-      fileSystem: bad.reads,
+      file,
       site: 'verify',
-      descriptor,
       segmentId,
       startOffset,
       endOffset: sizeBytes,
@@ -87,7 +85,8 @@ async function scanFrames(
       if (turns.isDue(frame.byteLength)) await turns.next();
     }
     if (state === 'end') return;
-    const next = (await findFrame(file, frame.offset + 1, sizeBytes, 0, turns)).found;
+    const search = findFrame({ file, sizeBytes }, frame.offset + 1, sizeBytes, 0, turns);
+    const next = (await search).found;
     startOffset = next?.offset ?? sizeBytes;
     const byteLength = startOffset - frame.offset;
     const isUnreadable = bad.lieIn(frame.offset, byteLength);

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { judgeContents, readDirectory } from '../recovery/directory-contents.ts';
 import type { Contradiction } from '../recovery/directory-evidence.ts';
@@ -73,7 +74,7 @@ export async function surveyStore(
 
 async function surveyOnce(fileSystem: FileSystem, directory: string): Promise<StoreSurvey> {
   const turns = new Turns(OPENING_SLICE_BYTES);
-  const contents = await readDirectory(fileSystem, directory, turns);
+  const contents = await readDirectory(new StoreFiles(fileSystem, directory), turns);
   const { seals, witnessed, damagedSlots } = contents;
   const { contradictions } = await judgeContents(contents, turns);
   const durableMark = reportMark(contents.mark?.mark, witnessed);
