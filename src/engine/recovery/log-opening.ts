@@ -115,10 +115,12 @@ export async function openForWriting(options: OpeningOptions): Promise<OpenedLog
   try {
     refuseSegmentOfAnother(fileSystem, directory);
     const guarded = new GuardedFileSystem(fileSystem, lock.held, {
-      beforeWrite: () => {
-        if (!lock.stillHeld())
-          throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
-      },
+      beforeWrite: lock.kernelLock
+        ? undefined
+        : () => {
+            if (!lock.stillHeld())
+              throw latch.close('WRITE_FAILED', 'keeping the writer lock', leaseLost());
+          },
       onMoved: (objection) => latch.closeWith(objection),
     });
     const own = { ...options, fileSystem: guarded, directory };
