@@ -219,9 +219,9 @@ const UNDER_KILLS: readonly StorePlant[] = [
     edits: [
       [
         'this.fd = openSync(this.path, O_RDWR | O_CREAT);',
-        'closeSync(openSync(join(directory, 'lock'), O_RDWR | O_CREAT | constants.O_EXCL)); this.fd = openSync(this.path, O_RDWR | O_CREAT);',
+        'closeSync(openSync(join(directory, "lock"), O_RDWR | O_CREAT | constants.O_EXCL)); this.fd = openSync(this.path, O_RDWR | O_CREAT);',
       ],
-      ['async close() {', 'async close() { rmSync(join(this.directory, 'lock'));'],
+      ['async close() {', 'async close() { rmSync(join(this.directory, "lock"));'],
     ],
     part: 'kills',
   },
