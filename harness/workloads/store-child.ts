@@ -1,7 +1,11 @@
 import { readdirSync, readlinkSync, readSync, realpathSync, writevSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { printableKey } from '../keyed-values.ts';
-import { loadAdapter, type OpenStoreUnderTest, type StoreUnderTest } from '../store-under-test.ts';
+import {
+  loadAdapterModule,
+  type OpenStoreUnderTest,
+  type StoreUnderTest,
+} from '../store-under-test.ts';
 import { HOSTILE_KEY_COUNT, HostileValues, type Outcome } from './hostile-values.ts';
 import { PossibleState } from './possible-state.ts';
 import type { LookTask, ProbeTask, StoreTask, WorkTask } from './store-process.ts';
@@ -260,9 +264,8 @@ async function look(task: LookTask, open: OpenStoreUnderTest): Promise<void> {
 async function probe({ directory, seed }: ProbeTask, open: OpenStoreUnderTest): Promise<void> {
   const values = new HostileValues(seed, KEY_COUNT);
   const store = await open(directory);
-  tell(
-    `has ${JSON.stringify({ sync: store.sync !== undefined, compact: store.compact !== undefined })}`,
-  );
+  const has = { sync: store.sync !== undefined, compact: store.compact !== undefined, contract };
+  tell(`has ${JSON.stringify(has)}`);
   const attempt = async (what: string, key: Uint8Array, value: Buffer) => {
     tell(`trying ${what}`);
     try {
@@ -317,12 +320,15 @@ function keyNumberOf(values: HostileValues, bytes: Uint8Array): number {
 }
 
 function outcomeOf(values: HostileValues, key: number, bytes: Uint8Array | undefined): Outcome {
+  if (bytes !== undefined && !(bytes instanceof Uint8Array)) {
+    const what = `${values.keyName(key)} holds what is no Uint8Array, and not undefined`;
+    throw new Broken('reads', `${what}: ${typeof bytes}`);
+  }
   const outcome = values.outcomeIn(key, bytes);
   if (outcome !== undefined) return outcome;
-  const found = bytes as Uint8Array;
   throw new Broken(
     'invented',
-    `${values.keyName(key)} holds ${found.length} bytes that were never put for it`,
+    `${values.keyName(key)} holds ${bytes?.length} bytes that were never put for it`,
   );
 }
 
@@ -366,7 +372,7 @@ function descriptorsIn(place: string): string[] {
 }
 
 const task = JSON.parse(process.argv[2] as string) as StoreTask;
-const open = await loadAdapter(task.adapter);
+const { open, contract } = await loadAdapterModule(task.adapter);
 try {
   if (task.task === 'work') await new StoreWork(task, open).run();
   else if (task.task === 'look') await look(task, open);

@@ -109,9 +109,8 @@ class StoreFaults {
     const withoutStrace = reasonWithoutStrace();
     if (withoutStrace !== undefined) this.skipped.push(`failing system calls: ${withoutStrace}`);
     else this.counted = await countCalls(subject, join(directory, 'counted'), seed);
-    const injected = faultsOf(this.counted.calls);
+    const injected = inTurn(faultsOf(this.counted.calls), Prng.seeded(mix32(seed ^ 0x6661756c)));
     this.faults = injected.length;
-    shuffle(injected, Prng.seeded(mix32(seed ^ 0x6661756c)));
     const cases = interleave(
       LIMITS.filter((limit) => this.canLimit(limit)).map(
         (limit): FaultCase => ({ name: nameOfLimit(limit), fault: undefined, limit }),
@@ -326,6 +325,22 @@ function nameOfLimit(limit: Limit): string {
     case 'descriptors':
       return `${limit.more} more descriptors`;
   }
+}
+
+/** Of each error of each kind of call one, then another of each, so that no budget leaves one out. */
+function inTurn(faults: readonly InjectedFault[], prng: Prng): InjectedFault[] {
+  const kinds = new Map<string, InjectedFault[]>();
+  for (const fault of faults) {
+    const kind = `${fault.call} ${fault.error}`;
+    kinds.set(kind, [...(kinds.get(kind) ?? []), fault]);
+  }
+  const lists = [...kinds.values()];
+  for (const list of lists) shuffle(list, prng);
+  shuffle(lists, prng);
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, turn) =>
+    lists.flatMap((list) => list[turn] ?? []),
+  ).flat();
 }
 
 function shuffle<T>(list: T[], prng: Prng): void {

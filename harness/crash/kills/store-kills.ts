@@ -4,7 +4,13 @@ import { mix32, Prng } from '../../prng.ts';
 import type { Outcome } from '../../workloads/hostile-values.ts';
 import { runTask, type TaskEnd } from '../../workloads/store-process.ts';
 import type { Verdict } from '../promises/store-judge.ts';
-import { CHANGING_CALLS, ONE_THREAD, reasonWithoutStrace } from './store-calls.ts';
+import {
+  CHANGING_CALLS,
+  countCalls,
+  ONE_THREAD,
+  reasonWithoutStrace,
+  type StoreCalls,
+} from './store-calls.ts';
 import type { StoreFinding } from './store-finding.ts';
 import { howItEnded, type Life, lifeOf, lookAt, type Round } from './store-life.ts';
 import { MOST_OPENING_MS, type StoreSubject } from './store-subject.ts';
@@ -43,8 +49,8 @@ type KillMoment =
   | { readonly kind: 'time'; readonly delayMs: number }
   /** Right after it has told so many steps. */
   | { readonly kind: 'acknowledgement'; readonly steps: number }
-  /** In its n-th call that changes the disk, of one thread, that of its opening included. */
-  | { readonly kind: 'call'; readonly number: number };
+  /** When one of its threads begins its n-th call of a kind that changes the disk. */
+  | { readonly kind: 'call'; readonly call: string; readonly number: number };
 
 /** Fewer say nothing. */
 export const LEAST_KILLS = 12;
@@ -52,7 +58,6 @@ const MOST_FINDINGS = 3;
 const KILLS_A_STORE = 8;
 const DELAYS_MS = [5, 60, 300] as const;
 const STEPS = [1, 8, 60, 200] as const;
-const CALLS = [6, 40, 160] as const;
 
 /** Kills processes that have the store open, and holds what they leave against what they told. */
 export async function runStoreKills(options: StoreKillOptions): Promise<StoreKillReport> {
@@ -67,6 +72,8 @@ class StoreKills {
   private readonly startMs = performance.now();
   private readonly findings: StoreFinding[] = [];
   private readonly byKind = { time: 0, acknowledgement: 0, call: 0 };
+  /** Kinds of call that change the disk, as the store makes them in a workload. */
+  private calls: readonly StoreCalls[] = [];
   private nextStore = 0;
   private started = 0;
   private kills = 0;
@@ -80,7 +87,12 @@ class StoreKills {
   }
 
   async run(): Promise<void> {
-    mkdirSync(this.options.directory, { recursive: true });
+    const { subject, directory, seed } = this.options;
+    mkdirSync(directory, { recursive: true });
+    if (this.skipped === undefined) {
+      const { calls } = await countCalls(subject, join(directory, 'counted'), seed);
+      this.calls = calls.filter(({ call }) => CHANGING_CALLS.some((name) => name === call));
+    }
     const lanes = Array.from({ length: this.options.parallel }, async () => {
       while (!this.isOver()) await this.runStore(this.nextStore++);
     });
@@ -138,13 +150,15 @@ class StoreKills {
   private chooseMoment(prng: Prng): KillMoment {
     const below = (limits: readonly number[]) =>
       1 + prng.below(limits[prng.below(limits.length)] as number);
-    switch (prng.below(this.skipped === undefined ? 3 : 2)) {
+    switch (prng.below(this.calls.length > 0 ? 4 : 2)) {
       case 0:
         return { kind: 'time', delayMs: below(DELAYS_MS) };
       case 1:
         return { kind: 'acknowledgement', steps: below(STEPS) };
-      default:
-        return { kind: 'call', number: below(CALLS) };
+      default: {
+        const { call, count } = this.calls[prng.below(this.calls.length)] as StoreCalls;
+        return { kind: 'call', call, number: 1 + prng.below(count) };
+      }
     }
   }
 
@@ -210,7 +224,7 @@ async function runUntil(
     return await runTask(task, {
       mostMs: 2 * MOST_OPENING_MS,
       ...(moment.kind === 'call'
-        ? { wrapper: killingStrace(moment.number), environment: ONE_THREAD }
+        ? { wrapper: killingStrace(moment), environment: ONE_THREAD }
         : {}),
       onLine: (line, _child, kill) => {
         if (moment.kind === 'time' && line === 'opening') timer = setTimeout(kill, moment.delayMs);
@@ -224,12 +238,9 @@ async function runUntil(
   }
 }
 
-function killingStrace(number: number): string[] {
-  // A call that a kernel or a processor does not have would be an error: the question mark.
-  const calls = CHANGING_CALLS.map((call) => `?${call}`).join();
-  const inject = `inject=${calls}:signal=KILL:when=${number}`;
-  const words = ['-f', '-qq', '--seccomp-bpf', '-o', '/dev/null', '-e', `trace=${calls}`];
-  return ['strace', ...words, '-e', inject];
+function killingStrace({ call, number }: KillMoment & { kind: 'call' }): string[] {
+  const words = ['-f', '-qq', '--seccomp-bpf', '-o', '/dev/null', '-e', `trace=${call}`];
+  return ['strace', ...words, '-e', `inject=${call}:signal=KILL:when=${number}`];
 }
 
 /** It ended, and not because it was killed: by itself, or it hung. */
@@ -248,6 +259,6 @@ function describeMoment(moment: KillMoment): string {
     case 'acknowledgement':
       return `when it had told ${moment.steps} steps`;
     case 'call':
-      return `in call ${moment.number} of a thread that may change the disk`;
+      return `as a thread began its ${moment.call} number ${moment.number}`;
   }
 }

@@ -136,7 +136,7 @@ export async function lookAt(
       directory,
       seed,
       shape,
-      ordered: contract.ordered ?? false,
+      ordered: contract.ordered,
       version: LOOK_VERSIONS + round,
     },
     {

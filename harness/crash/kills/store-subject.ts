@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import type { StoreContract } from '../../contract.ts';
+import { type DeclaredContract, resolveContract, type StoreContract } from '../../contract.ts';
 import { AdapterError } from '../../store-under-test.ts';
 import { HOSTILE_KEY_COUNT, HostileValues } from '../../workloads/hostile-values.ts';
 import { runTask } from '../../workloads/store-process.ts';
@@ -10,6 +10,8 @@ export interface StoreSubject {
   /** As `loadAdapter` takes it. */
   readonly adapter: string;
   readonly contract: StoreContract;
+  /** What nobody has said of the contract, in one sentence each. */
+  readonly assumed: readonly string[];
   readonly shape: WorkShape;
   /** What it does not take, in words. That is said, and no fault. */
   readonly refusals: readonly string[];
@@ -19,12 +21,13 @@ export interface StoreSubject {
 export const MOST_OPENING_MS = 30_000;
 
 /**
- * Tries the store out in an empty directory, which it removes. Throws `AdapterError` when the store
- * does not take plain keys and values either.
+ * Tries the store out in an empty directory, which it removes. `overrides` are what the command line
+ * says of the contract. Throws `ContractError`, and `AdapterError` when the store does not even take
+ * plain keys and values.
  */
 export async function probeStore(
   adapter: string,
-  contract: StoreContract,
+  overrides: readonly DeclaredContract[],
   directory: string,
   seed: number,
 ): Promise<StoreSubject> {
@@ -49,17 +52,22 @@ export async function probeStore(
       return what === undefined ? [] : [[what, JSON.parse(message as string) as string] as const];
     }),
   );
-  const has = JSON.parse(lines[0]?.replace('has ', '') ?? '{}') as {
+  const has = JSON.parse(lines[0]?.replace('has ', '') as string) as {
     sync: boolean;
     compact: boolean;
+    contract: DeclaredContract;
   };
+  const { contract, assumed } = resolveContract([has.contract, ...overrides], {
+    hasSync: has.sync,
+  });
   const keys = Array.from({ length: KEY_COUNT }, (_, key) => key);
   return {
     adapter,
     contract,
+    assumed,
     shape: {
       keys: keys.filter((key) => key >= HOSTILE_KEY_COUNT || !refused.has(String(key))),
-      concurrent: contract.concurrent ?? false,
+      concurrent: contract.concurrent,
       syncs: has.sync,
       compacts: has.compact,
       takesEmpty: !refused.has('empty'),

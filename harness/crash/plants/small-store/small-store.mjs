@@ -35,6 +35,7 @@ class SmallStore {
   constructor(directory) {
     this.directory = directory;
     this.path = join(directory, 'store.log');
+    this.temporary = join(directory, 'store.new');
     this.pairs = new Map();
     this.broken = undefined;
     this.fd = openSync(this.path, O_RDWR | O_CREAT);
@@ -49,7 +50,7 @@ class SmallStore {
   /** Takes lines up to the first that is not whole, and cuts off the rest durably. */
   recover() {
     // What a compaction left that did not come to its end.
-    rmSync(`${this.path}.new`, { force: true });
+    rmSync(this.temporary, { force: true });
     const bytes = readAll(this.fd);
     this.size = 0;
     this.next = 0;
@@ -106,7 +107,7 @@ class SmallStore {
   /** Beside the log, and renamed over it when it is durable. */
   async compact() {
     this.checkWhole();
-    const path = `${this.path}.new`;
+    const path = this.temporary;
     const fd = openSync(path, O_RDWR | O_CREAT | O_TRUNC);
     let size = 0;
     let next = 0;
