@@ -38,6 +38,8 @@ export type EntryVisitor = (ref: FrameRef, bytes: Uint8Array, start: number, end
 
 const POSITION_BITS = 24;
 const POSITION_MASK = 2 ** POSITION_BITS - 1;
+/** A slot has no room for a place behind these: 64 MiB. */
+export const MAX_SHARD_WORDS = POSITION_MASK;
 
 const FIRST_SLOTS = 8;
 const FIRST_ARENA_WORDS = 64;
@@ -73,6 +75,11 @@ export class KeydirShard {
   touched = 0;
   /** How far `insert`s that were made room for may reach. */
   private reservedEnd = 0;
+  private readonly maxWords: number;
+
+  constructor(maxWords = MAX_SHARD_WORDS) {
+    this.maxWords = maxWords;
+  }
 
   /** Bytes held, spare room included. */
   get sizeBytes(): number {
@@ -110,8 +117,22 @@ export class KeydirShard {
     if (!holds(this.slots.length, count)) this.growTable(count);
     this.reservedEnd = this.usedWords + words;
     if (this.reservedEnd <= this.words.length) return;
+    if (this.reservedEnd > this.maxWords) {
+      this.makeRoomByCompacting(words);
+      return;
+    }
     const growth = this.words.length < SMALL_ARENA_WORDS ? 2 : ARENA_GROWTH;
     this.growArena(this.reservedEnd, this.words.length * growth);
+  }
+
+  /** The arena may not grow so far: what was deleted has to make room. */
+  private makeRoomByCompacting(words: number): void {
+    const live = this.usedWords - this.deadWords;
+    if (live + words > this.maxWords) {
+      this.reservedEnd = 0;
+      throw new RangeError(`the keys of one shard may fill ${this.maxWords * 4} bytes`);
+    }
+    this.compactArena(this.slots.length);
   }
 
   /** The same, where `times` as much is expected in the end. */
@@ -119,8 +140,9 @@ export class KeydirShard {
     const count = this.count + entries;
     if (!holds(this.slots.length, count)) this.growTable(count * times);
     this.reservedEnd = this.usedWords + words;
-    if (this.reservedEnd > this.words.length)
-      this.growArena(this.reservedEnd, this.reservedEnd * times);
+    if (this.reservedEnd <= this.words.length) return;
+    if (this.reservedEnd > this.maxWords) this.makeRoomByCompacting(words);
+    else this.growArena(this.reservedEnd, this.reservedEnd * times);
   }
 
   /** Adds a key that is not there, after `reserve`. */
@@ -321,9 +343,9 @@ export class KeydirShard {
   }
 
   private growArena(wantedWords: number, expectedWords: number): void {
-    if (wantedWords > POSITION_MASK)
-      throw new RangeError(`the keys of one shard fill ${POSITION_MASK * 4} bytes`);
-    const words = new Uint32Array(Math.max(wantedWords, Math.ceil(expectedWords)));
+    // Room behind the last place that a slot can name would be taken, and never found again.
+    const most = Math.min(Math.ceil(expectedWords), this.maxWords);
+    const words = new Uint32Array(Math.max(wantedWords, most));
     words.set(this.words.subarray(0, this.usedWords));
     this.words = words;
     this.bytes = new Uint8Array(words.buffer);

@@ -5,6 +5,7 @@ import { BadBlocks } from '../host/bad-blocks.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { checkPath } from '../host/options.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
 import { OpenLog } from '../log/open-log.ts';
@@ -50,8 +51,8 @@ export async function salvage(
   targetDirectory: string,
   fileSystem: FileSystem = new NodeFileSystem(),
 ): Promise<SalvageReport> {
-  const source = resolve(sourceDirectory);
-  const target = resolve(targetDirectory);
+  const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
+  const target = resolve(checkPath(targetDirectory, 'the target directory'));
   try {
     const segments = listSegments(fileSystem, source);
     if (segments.length === 0)
