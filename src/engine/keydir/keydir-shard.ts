@@ -140,9 +140,8 @@ export class KeydirShard {
     const count = this.count + entries;
     if (!holds(this.slots.length, count)) this.growTable(count * times);
     this.reservedEnd = this.usedWords + words;
-    if (this.reservedEnd <= this.words.length) return;
-    if (this.reservedEnd > this.maxWords) this.makeRoomByCompacting(words);
-    else this.growArena(this.reservedEnd, this.reservedEnd * times);
+    if (this.reservedEnd > this.words.length)
+      this.growArena(this.reservedEnd, this.reservedEnd * times);
   }
 
   /** Adds a key that is not there, after `reserve`. */
@@ -205,7 +204,12 @@ export class KeydirShard {
   replay(run: HintRun, file: number, base: number, times: number, tally: ReplayTally): void {
     const { view, starts, from, to } = run;
     // A hint has one word more before its key than an entry.
-    this.reserveExpecting(to - from, run.sizeBytes / 4 - (to - from), times);
+    const wantedWords = run.sizeBytes / 4 - (to - from);
+    if (this.usedWords + wantedWords > this.maxWords) {
+      this.replayOneByOne(run, file, base, tally);
+      return;
+    }
+    this.reserveExpecting(to - from, wantedWords, times);
     const { slots, words } = this;
     const mask = slots.length - 1;
     let touched = 0;
@@ -253,6 +257,53 @@ export class KeydirShard {
     }
     this.usedWords = usedWords;
     this.compactIfDead();
+  }
+
+  /**
+   * The same where not every hint may find room: most are of keys that are there, or are gone by
+   * now, and need none.
+   */
+  private replayOneByOne(run: HintRun, file: number, base: number, tally: ReplayTally): void {
+    const { view, starts, from, to } = run;
+    for (let index = from; index < to; index++) {
+      const start = starts[index] as number;
+      const hash = view.getUint32(start + HINT_HASH, true);
+      const keyLengthAndType = view.getUint32(start + HINT_KEY_LENGTH, true);
+      const byteLength = view.getUint32(start + HINT_LENGTH, true);
+      let slot = this.slotOfHint(hash, view, start);
+      if (slot !== -1) {
+        const at = this.positionAt(slot);
+        tally.forget(fileOf(this.words, at), byteLengthOf(this.words, at));
+      }
+      if ((keyLengthAndType & 1) === 1) {
+        tally.deleteBytes += byteLength;
+        if (slot !== -1) this.remove(slot);
+        continue;
+      }
+      if (slot === -1) {
+        this.reserve(1, entryWords(keyLengthAndType >>> 1));
+        const at = this.usedWords;
+        this.usedWords = writeEntryOfHint(this.words, at, view, start);
+        this.occupy(hash, at);
+        this.count++;
+        slot = this.slotOfHint(hash, view, start);
+      }
+      tally.putBytes += byteLength;
+      const offset = base + view.getUint32(start + HINT_OFFSET, true);
+      writePlace(this.words, this.positionAt(slot), file, offset, byteLength);
+    }
+  }
+
+  private slotOfHint(hash: number, view: DataView, start: number): number {
+    const { slots, words } = this;
+    const mask = slots.length - 1;
+    const tag = tagOf(hash);
+    for (let index = hash & mask; slots[index] !== 0; index = (index + 1) & mask) {
+      const slot = slots[index] as number;
+      const isTagged = slot >>> POSITION_BITS === tag;
+      if (isTagged && isEntryOfHint(words, slot & POSITION_MASK, view, start)) return index;
+    }
+    return -1;
   }
 
   /** Gives back what was expected and did not come. */

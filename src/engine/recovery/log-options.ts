@@ -63,12 +63,16 @@ export function resolveLogOptions(options: LogOptions): {
   open: 'seals' | 'full';
   acceptAmbiguousTail: boolean;
 } {
-  const recovery: string = options.recovery ?? 'prefix';
-  if (recovery === 'salvage') throw new RangeError(NOT_AN_OPENING);
+  const {
+    recovery = 'prefix',
+    open = 'seals',
+    segmentBytes = DEFAULT_SEGMENT_BYTES,
+    descriptorPoolSize = DEFAULT_DESCRIPTOR_POOL_SIZE,
+  } = options;
+  if ((recovery as string) === 'salvage') throw new RangeError(NOT_AN_OPENING);
   if (recovery !== 'prefix' && recovery !== 'strict') {
     throw new RangeError(`recovery must be 'prefix' or 'strict', not ${JSON.stringify(recovery)}`);
   }
-  const open = options.open ?? 'seals';
   if (open !== 'seals' && open !== 'full') {
     throw new RangeError(`open must be 'seals' or 'full', not ${JSON.stringify(open)}`);
   }
@@ -79,15 +83,10 @@ export function resolveLogOptions(options: LogOptions): {
     throw new TypeError(`name must be a string, not ${kindOf(name)}`);
   checkFileSystem(options.fileSystem);
   return {
-    segmentBytes: checkInteger(
-      'segmentBytes',
-      options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
-      HEADER_BYTES,
-      MAX_SEGMENT_BYTES,
-    ),
+    segmentBytes: checkInteger('segmentBytes', segmentBytes, HEADER_BYTES, MAX_SEGMENT_BYTES),
     descriptorPoolSize: checkInteger(
       'descriptorPoolSize',
-      options.descriptorPoolSize ?? DEFAULT_DESCRIPTOR_POOL_SIZE,
+      descriptorPoolSize,
       0,
       MAX_DESCRIPTOR_POOL_SIZE,
     ),
