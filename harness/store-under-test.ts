@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Probe } from '../src/engine/index.ts';
+import { AdapterError } from './adapters/adapter-error.ts';
+import { resolveInstalled } from './adapters/installed-package.ts';
+import { ContractError, type DeclaredContract, parseContract } from './contract.ts';
 
 export type MaybePromise<T> = T | PromiseLike<T>;
 
@@ -18,8 +21,11 @@ export interface StoreUnderTest {
    */
   put(key: Uint8Array, value: Uint8Array): MaybePromise<unknown>;
   delete(key: Uint8Array): MaybePromise<unknown>;
-  /** Everything before it survives a power cut. */
-  sync(): MaybePromise<unknown>;
+  /**
+   * Everything before it survives what the contract says, a power cut unless it says less. A store
+   * without it promises nothing more than its `put`.
+   */
+  sync?(): MaybePromise<unknown>;
   entries():
     | Iterable<readonly [Uint8Array, Uint8Array]>
     | AsyncIterable<readonly [Uint8Array, Uint8Array]>;
@@ -62,59 +68,88 @@ export type OpenStoreUnderTest = (
   options?: { readonly probes?: readonly Probe[] },
 ) => Promise<StoreUnderTest>;
 
-/** An adapter that cannot be used, in words. */
-export class AdapterError extends Error {
-  override readonly name = 'AdapterError';
+export { AdapterError };
+
+/** What an adapter module exports. */
+export interface Adapter {
+  readonly open: OpenStoreUnderTest;
+  /** What it says that its store promises; checked field by field. */
+  readonly contract: DeclaredContract;
 }
 
-const READY_MADE: Readonly<Record<string, () => Promise<{ default: OpenStoreUnderTest }>>> = {
+interface AdapterModule {
+  readonly default: OpenStoreUnderTest;
+  readonly contract?: DeclaredContract;
+}
+
+const READY_MADE: Readonly<Record<string, () => Promise<AdapterModule>>> = {
   tidemark: () => import('./adapters/tidemark.ts'),
   lmdb: () => import('./adapters/lmdb.ts'),
   'classic-level': () => import('./adapters/classic-level.ts'),
   'better-sqlite3': () => import('./adapters/better-sqlite3.ts'),
 };
 
-const METHODS = ['get', 'put', 'delete', 'sync', 'entries', 'close'] as const;
-const OPTIONAL_METHODS = ['compact', 'stats'] as const;
+const METHODS = ['get', 'put', 'delete', 'entries', 'close'] as const;
+const OPTIONAL_METHODS = ['sync', 'compact', 'stats'] as const;
 
-/**
- * The `open` of a ready-made adapter by its name, or of a module by its path (with a slash or an
- * extension in it). What it opens is checked to have every method. Throws `AdapterError`.
- */
+/** The `open` of an adapter; see `loadAdapterModule`. */
 export async function loadAdapter(nameOrPath: string): Promise<OpenStoreUnderTest> {
-  const open = await importAdapter(nameOrPath);
-  return async (directory, options) => {
-    const store: unknown = await open(directory, options);
-    checkMethods(nameOrPath, store);
-    return store;
-  };
+  return (await loadAdapterModule(nameOrPath)).open;
 }
 
-async function importAdapter(nameOrPath: string): Promise<OpenStoreUnderTest> {
-  const readyMade = READY_MADE[nameOrPath];
-  if (readyMade !== undefined) return (await readyMade()).default;
-  if (!/[/\\.]/.test(nameOrPath)) {
-    throw new AdapterError(
-      `there is no adapter ${JSON.stringify(nameOrPath)}: give ${Object.keys(READY_MADE).join(' or ')}, or the path of a module such as ./my-store.mjs`,
-    );
-  }
-  let module: { default?: unknown };
-  try {
-    module = await import(pathToFileURL(resolve(nameOrPath)).href);
-  } catch (error) {
-    throw new AdapterError(
-      `cannot load ${nameOrPath}: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (typeof module.default !== 'function') {
+/**
+ * A ready-made adapter by its name, a module by its path (with a slash or an extension in it), or
+ * an installed package by its name. What it opens is checked to have every method. Throws
+ * `AdapterError`.
+ */
+export async function loadAdapterModule(nameOrPath: string): Promise<Adapter> {
+  const module = await importAdapter(nameOrPath);
+  const open = module.default;
+  if (typeof open !== 'function') {
     throw new AdapterError(
       `${nameOrPath} has no default export open(directory): Promise<StoreUnderTest>`,
     );
   }
-  return module.default as OpenStoreUnderTest;
+  return {
+    open: async (directory, options) => {
+      const store: unknown = await open(directory, options);
+      checkMethods(nameOrPath, store);
+      return store;
+    },
+    contract: contractOf(nameOrPath, module.contract),
+  };
+}
+
+async function importAdapter(nameOrPath: string): Promise<Partial<AdapterModule>> {
+  const readyMade = Object.hasOwn(READY_MADE, nameOrPath) ? READY_MADE[nameOrPath] : undefined;
+  if (readyMade !== undefined) return readyMade();
+  try {
+    return await import(urlOf(nameOrPath));
+  } catch (error) {
+    if (error instanceof AdapterError) throw error;
+    throw new AdapterError(
+      `cannot load ${nameOrPath}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function urlOf(nameOrPath: string): string {
+  const isPath = /^[./\\]|\.[cm]?[jt]s$/.test(nameOrPath);
+  const path = isPath ? resolve(nameOrPath) : resolveInstalled(nameOrPath);
+  if (path !== undefined) return pathToFileURL(path).href;
+  throw new AdapterError(
+    `there is no adapter ${JSON.stringify(nameOrPath)}: give ${Object.keys(READY_MADE).join(' or ')}, the path of a module such as ./my-store.mjs, or an installed package`,
+  );
+}
+
+function contractOf(nameOrPath: string, contract: unknown): DeclaredContract {
+  try {
+    return parseContract(nameOrPath, contract);
+  } catch (error) {
+    if (!(error instanceof ContractError)) throw error;
+    throw new AdapterError(error.message, { cause: error });
+  }
 }
 
 function checkMethods(nameOrPath: string, store: unknown): asserts store is StoreUnderTest {

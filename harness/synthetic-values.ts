@@ -95,6 +95,13 @@ export class SyntheticValues implements KeyedValues {
     return value;
   }
 
+  /** The version of this key that `bytes` are the value of; undefined when of none. */
+  versionIn(keyNumber: number, bytes: Uint8Array): number | undefined {
+    if (bytes.length < HEADER_BYTES) return undefined;
+    const version = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES).getUint32(4, true);
+    return this.isValue(keyNumber, version, bytes) ? version : undefined;
+  }
+
   differenceFrom(keyNumber: number, version: number, bytes: Uint8Array): string | undefined {
     if (this.isValue(keyNumber, version, bytes)) return undefined;
     const expected = this.valueOf(keyNumber, version);

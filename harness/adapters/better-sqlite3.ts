@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DeclaredContract } from '../contract.ts';
 import type { StoreUnderTest } from '../store-under-test.ts';
 import { installedPackage } from './installed-package.ts';
 
@@ -26,6 +27,13 @@ interface Row {
 }
 
 const ROWS_PER_PAGE = 256;
+
+export const contract: DeclaredContract = {
+  put: 'kill',
+  sync: 'power',
+  history: 'prefix',
+  ordered: true,
+};
 
 export default async function open(directory: string): Promise<StoreUnderTest> {
   const { default: Sqlite } = await installedPackage<BetterSqlite3Package>('better-sqlite3');

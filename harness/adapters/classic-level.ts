@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { DeclaredContract } from '../contract.ts';
 import type { StoreUnderTest } from '../store-under-test.ts';
 import { installedPackage } from './installed-package.ts';
 
@@ -19,6 +20,14 @@ interface Database {
 
 /** No key of a harness is as long and begins like it. */
 const AFTER_ALL_KEYS = Buffer.alloc(64, 0xff);
+
+export const contract: DeclaredContract = {
+  put: 'kill',
+  sync: 'power',
+  history: 'prefix',
+  ordered: true,
+  concurrent: true,
+};
 
 export default async function open(directory: string): Promise<StoreUnderTest> {
   const { ClassicLevel } = await installedPackage<ClassicLevelPackage>('classic-level');

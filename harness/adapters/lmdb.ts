@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DeclaredContract } from '../contract.ts';
 import type { StoreUnderTest } from '../store-under-test.ts';
 import { installedPackage } from './installed-package.ts';
 
@@ -18,6 +19,14 @@ interface Database {
 
 /** The longest key of LMDB as that package builds it. */
 const MAX_KEY_BYTES = 1978;
+
+export const contract: DeclaredContract = {
+  put: 'kill',
+  sync: 'power',
+  history: 'prefix',
+  ordered: true,
+  concurrent: true,
+};
 
 export default async function open(directory: string): Promise<StoreUnderTest> {
   const { open: openDatabase } = await installedPackage<LmdbPackage>('lmdb');

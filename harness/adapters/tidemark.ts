@@ -1,4 +1,5 @@
 import { openStore } from '../../src/engine/index.ts';
+import type { DeclaredContract } from '../contract.ts';
 import type { OpenStoreUnderTest } from '../store-under-test.ts';
 
 /** The engine's default: read descriptors kept open. */
@@ -14,6 +15,13 @@ const WRITE_DESCRIPTORS = 3 + 3 * 2 + 2 + 1;
  * until all are moved.
  */
 const MERGE_DESCRIPTORS = 3 + 16;
+
+export const contract: DeclaredContract = {
+  put: 'kill',
+  sync: 'power',
+  history: 'prefix',
+  concurrent: true,
+};
 
 /** tidemark under test, which compacts itself online, and when it is asked to. */
 const open: OpenStoreUnderTest = async (directory, { probes = [] } = {}) => {

@@ -83,7 +83,11 @@ export class LogImage {
         storeId,
         latch: new PoisonLatch(() => {}),
         probe: undefined,
-        seals: await SealSet.read(fileSystem, '/log', storeId, new Turns(OPENING_SLICE_BYTES)),
+        seals: await SealSet.read(
+          new StoreFiles(fileSystem, '/log'),
+          storeId,
+          new Turns(OPENING_SLICE_BYTES),
+        ),
         lowestId: segments[0]?.segmentId ?? FIRST_SEGMENT_ID,
       },
       segments,

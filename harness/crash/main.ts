@@ -9,7 +9,13 @@ import {
   PROFILES,
   parseCampaignOptions,
 } from './campaign/campaign-options.ts';
-import { blocksPart, faultsPart, killsPart, rotPart } from './campaign/campaign-other-parts.ts';
+import {
+  blocksPart,
+  faultsPart,
+  hostPart,
+  killsPart,
+  rotPart,
+} from './campaign/campaign-other-parts.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
 import { describeCampaign, junitCases, summarizeCampaign } from './campaign/crash-report.ts';
@@ -45,11 +51,12 @@ try {
 function partsOf(options: CampaignOptions): CampaignPart[] {
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, blocks, whole } = PROFILES[profile];
+  const { kills, blocks, host, whole } = PROFILES[profile];
   return [
     statesPart({ ...options, goal: { seconds: statesSeconds } }),
     killsPart(options, kills),
     blocksPart(options, blocks),
+    hostPart(options, host, whole),
     faultsPart(options, whole ? 'whole' : 'tiny'),
     rotPart(options, whole ? undefined : [0, 7]),
   ];

@@ -1,4 +1,6 @@
 import { decodeFrame } from '../../src/engine/format/frame.ts';
+import { OpenFile } from '../../src/engine/host/open-file.ts';
+import { StoreFiles } from '../../src/engine/host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../../src/engine/host/turns.ts';
 import { inspectFrame } from '../../src/engine/index.ts';
 import { MARK_FILE, readMark } from '../../src/engine/lock/durable-mark.ts';
@@ -45,9 +47,8 @@ export const framesTarget: FuzzTarget = {
     const fileSystem = inMemory('segment', bytes);
     const descriptor = fileSystem.open(`${DIRECTORY}/segment`, 'read');
     const scanner = new SegmentScanner({
-      fileSystem,
+      file: new OpenFile(fileSystem, descriptor),
       site: 'verify',
-      descriptor,
       segmentId: 1,
       endOffset: bytes.length,
       chunk: scanChunk([{ sizeBytes: bytes.length }]),
@@ -84,10 +85,11 @@ export const sealsTarget: FuzzTarget = {
     if (header !== undefined && !encodeSealHeader(header).equals(bytes.subarray(0, 188)))
       throw new PromiseBroken('a seal header does not encode to what it was decoded from');
     const fileSystem = inMemory('00000001.seal', bytes);
-    const seal = await readSeal(fileSystem, DIRECTORY, 1, new Turns(OPENING_SLICE_BYTES));
+    const files = new StoreFiles(fileSystem, DIRECTORY);
+    const seal = await readSeal(files, 1, new Turns(OPENING_SLICE_BYTES));
     if (!(seal instanceof Object)) return;
-    const descriptor = fileSystem.open(`${DIRECTORY}/00000001.seal`, 'read');
-    const reader = () => new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
+    const file = files.open(`${DIRECTORY}/00000001.seal`, 'read');
+    const reader = () => new HintReader(file, seal, HintReader.chunkFor([seal]));
     const hints = reader();
     untilRefused(() => {
       while (hints.next()) {

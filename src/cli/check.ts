@@ -1,7 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { type StoreSurvey, surveyStore } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { type DirectoryView, viewDirectory } from './directory-view.ts';
+import { type FileOnDisk, filesIn } from './directory-view.ts';
 import { ExitCode, exitCodeOf } from './exit-code.ts';
+import { repeatedly } from './opening.ts';
 import { Output } from './output.ts';
 import { placeName, segmentFile } from './place.ts';
 import { counted, printable } from './printable.ts';
@@ -63,9 +66,11 @@ segments. Exit status 0: sound; 2: a torn tail, or a seal file is missing or dam
 async function check(directory: string): Promise<Finding[]> {
   // First, so that a directory that is not there is told as everywhere else.
   const opening = await checkOpening(directory);
-  const view = viewDirectory(directory);
-  const contents = opening.outcome === 'corruption' ? [] : await checkContents(directory);
-  return [...checkDirectory(view), opening, ...checkSeals(view), ...contents];
+  const survey = await repeatedly(() => surveyStore(directory));
+  const isSound = opening.outcome !== 'corruption';
+  const seals = isSound ? await checkSeals(directory, survey) : [];
+  const contents = isSound ? await checkContents(directory) : [];
+  return [...checkDirectory(filesIn(directory), survey), opening, ...seals, ...contents];
 }
 
 async function checkOpening(directory: string): Promise<Finding> {
@@ -88,6 +93,7 @@ async function checkOpening(directory: string): Promise<Finding> {
 }
 
 const SHOWN_DAMAGES = 20;
+const SHOWN_NOTE_BYTES = 200;
 
 async function checkContents(directory: string): Promise<Finding[]> {
   const report = await verifyStore(directory);
@@ -109,7 +115,10 @@ const LEFTOVER = /^(?:\d{8}\.(?:seal\.tmp|merge\.tmp|merge-tmp)|.*\.backup-tmp)$
 /** proper-lockfile's own, while a writer is at work. */
 const LEASE = /^\.lock\.lock$/;
 
-function* checkDirectory({ files, segments }: DirectoryView): Generator<Finding> {
+function* checkDirectory(
+  files: readonly FileOnDisk[],
+  { segments, contradictions, notes }: StoreSurvey,
+): Generator<Finding> {
   const note = (detail: string): Finding => ({ check: 'directory', outcome: 'note', detail });
   let isPlain = true;
   for (const { name, kind } of files) {
@@ -121,13 +130,12 @@ function* checkDirectory({ files, segments }: DirectoryView): Generator<Finding>
     else continue;
     isPlain = false;
   }
-  const lowestId = segments[0]?.segmentId ?? 1;
-  for (const [index, { segmentId }] of segments.entries()) {
-    if (segmentId === lowestId + index) continue;
-    const detail = `${segmentFile(lowestId + index)} is missing before ${segmentFile(segmentId)}`;
+  for (const line of notes) yield note(printable(Buffer.from(line), SHOWN_NOTE_BYTES));
+  for (const { segmentId, offset, damage, because } of contradictions) {
+    const detail = `${damage} at ${placeName({ segmentId, offset })}: ${because}`;
     yield { check: 'directory', outcome: 'corruption', detail };
-    return;
   }
+  if (contradictions.length > 0 || notes.length > 0) return;
   if (isPlain)
     yield {
       check: 'directory',
@@ -136,23 +144,38 @@ function* checkDirectory({ files, segments }: DirectoryView): Generator<Finding>
     };
 }
 
-/** The active segment has none, and an empty one that a merge left needs none. */
-function* checkSeals({ segments }: DirectoryView): Generator<Finding> {
-  const sealed = segments.slice(0, -1).filter(({ sizeBytes }) => sizeBytes > 0);
-  const missing = sealed.filter(({ hasSeal }) => !hasSeal);
+/** How often a seal is looked for that a writer may be about to write, and after how long. */
+const SEAL_LOOKS = 20;
+const SEAL_LOOK_MS = 100;
+
+/**
+ * The active segment has none, and an empty one that a merge left needs none. Beside a writer a
+ * segment waits for its seal for a moment.
+ */
+async function checkSeals(directory: string, survey: StoreSurvey): Promise<Finding[]> {
+  const sealed = survey.segments.slice(0, -1).filter(({ sizeBytes }) => sizeBytes > 0);
+  let missing = sealed.filter(({ hasSeal }) => !hasSeal);
+  for (let looks = 1; missing.length > 0 && isLeased(directory) && looks < SEAL_LOOKS; looks++) {
+    await delay(SEAL_LOOK_MS);
+    const now = await repeatedly(() => surveyStore(directory));
+    const without = now.segments.filter(({ sizeBytes, hasSeal }) => sizeBytes > 0 && !hasSeal);
+    const ids = new Set(without.map(({ segmentId }) => segmentId));
+    missing = missing.filter(({ segmentId }) => ids.has(segmentId));
+  }
   if (missing.length === 0) {
-    yield {
-      check: 'seals',
-      outcome: 'ok',
-      detail:
-        sealed.length === 0
-          ? 'none is needed yet'
-          : `${counted(sealed.length, 'sealed segment')}, each with its seal file`,
-    };
-    return;
+    const detail =
+      sealed.length === 0
+        ? 'none is needed yet'
+        : `${counted(sealed.length, 'sealed segment')}, each with its seal file`;
+    return [{ check: 'seals', outcome: 'ok', detail }];
   }
   const names = missing.slice(0, 3).map(({ segmentId }) => segmentFile(segmentId));
   const more = missing.length > names.length ? ' and others' : '';
-  const detail = `${missing.length} sealed segments have no seal file (${names.join(', ')}${more}); openings are slower: tidemark repair-seals`;
-  yield { check: 'seals', outcome: 'recoverable', detail };
+  const detail = `${missing.length} sealed segments have no valid seal file (${names.join(', ')}${more}); openings are slower: tidemark repair-seals`;
+  return [{ check: 'seals', outcome: 'recoverable', detail }];
+}
+
+/** A writer holds a lease, or was killed with it. */
+function isLeased(directory: string): boolean {
+  return filesIn(directory).some(({ name }) => LEASE.test(name));
 }

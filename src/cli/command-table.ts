@@ -1,6 +1,6 @@
 import type { CommandEntry } from './command-entry.ts';
 
-const READING = 'Look (these only read, need no lock, and run beside a writer):';
+export const READING = 'Look (these only read, need no lock, and run beside a writer):';
 const WRITING = 'Change:';
 const RESCUE = 'Rescue:';
 const HARNESS = 'Prove (from a clone of the repository):';

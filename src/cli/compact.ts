@@ -38,19 +38,15 @@ stays merged.`,
         requireStore(directory);
         const output = new Output();
         if (target !== undefined) {
-          const keys = await interruptible((signal) =>
-            compacting(directory, async (store) => {
-              await telling(target, store.compactTo(target, { signal }));
-              return store.size;
-            }),
-          );
+          const keys = await compacting(directory, async (store, signal) => {
+            await telling(target, store.compactTo(target, { signal }));
+            return store.size;
+          });
           if (json) output.json('compact', { keys, directory: target });
           else output.line(`${counted(keys, 'key')} written to ${target}`);
         } else {
-          const report = await interruptible((signal) =>
-            compacting(directory, (store) =>
-              store.compact({ signal, ...(deadRatio === undefined ? {} : { deadRatio }) }),
-            ),
+          const report = await compacting(directory, (store, signal) =>
+            store.compact({ signal, ...(deadRatio === undefined ? {} : { deadRatio }) }),
           );
           const { merges, inputBytes, outputBytes } = report;
           if (json) output.json('compact', { ...report });
@@ -66,14 +62,19 @@ stays merged.`,
 }
 
 /** Which segments will be worth a merge is not known beforehand. */
-function compacting<T>(directory: string, work: (store: Store) => Promise<T>): Promise<T> {
+function compacting<T>(
+  directory: string,
+  work: (store: Store, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const progress = new Progress('compacting');
   const probe: Probe = {
     read: (_operation, site, _segmentId, _offset, sizeBytes) => {
       if (site === 'compact') progress.add(sizeBytes);
     },
   };
-  return withStore(directory, (store) => work(store).finally(() => progress.end()), { probe });
+  const run = (store: Store) =>
+    interruptible((signal) => work(store, signal)).finally(() => progress.end());
+  return withStore(directory, run, { probe });
 }
 
 function share(text: string): number {

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface FileOnDisk {
@@ -7,21 +7,9 @@ export interface FileOnDisk {
   readonly kind: 'file' | 'directory' | 'link' | 'other';
 }
 
-export interface SegmentOnDisk {
-  readonly segmentId: number;
-  readonly sizeBytes: number;
-  readonly hasSeal: boolean;
-}
-
-/** What lies in the directory of a store, by name. Links are not followed. */
-export interface DirectoryView {
-  readonly files: readonly FileOnDisk[];
-  /** Ascending. */
-  readonly segments: readonly SegmentOnDisk[];
-}
-
-export function viewDirectory(directory: string): DirectoryView {
-  const files = readdirSync(directory)
+/** What lies in a directory, by name. Links are not followed. What it means, `surveyStore` says. */
+export function filesIn(directory: string): FileOnDisk[] {
+  return readdirSync(directory)
     .sort()
     .flatMap((name): FileOnDisk[] => {
       // A file that a writer removes meanwhile is not there.
@@ -36,48 +24,35 @@ export function viewDirectory(directory: string): DirectoryView {
             : 'other';
       return [{ name, sizeBytes: stat.size, kind }];
     });
-  const names = new Set(files.map(({ name }) => name));
-  const segments = files
-    .filter(({ name }) => /^\d{8}\.dwal$/.test(name))
-    .map(({ name, sizeBytes }) => ({
-      segmentId: Number(name.slice(0, 8)),
-      sizeBytes,
-      hasSeal: names.has(`${name.slice(0, 8)}.seal`),
-    }));
-  return { files, segments };
 }
 
-/** None where there is no directory: the opening that follows says so better. */
-export function existingSegments(directory: string): readonly SegmentOnDisk[] {
-  try {
-    return viewDirectory(directory).segments;
-  } catch {
-    return [];
-  }
-}
-
-export interface IgnoredTail {
-  readonly segmentId: number;
-  readonly offset: number;
-  /** To the end of the last segment. */
-  readonly byteLength: number;
-}
+/** Names that only a store has. */
+const OF_A_STORE = /^(?:(?!0{8})\d{8}\.(?:dwal|seal)|durable-mark)$/;
 
 /**
- * Where a snapshot that kept so many bytes ends, when bytes follow it on disk. Segments that were
- * appended to since are longer than the snapshot saw: what is behind its end may be a write in
- * flight.
+ * Is there anything that a store is made of, be it damaged? True of a directory that this user may
+ * not look into: an opening says so better.
  */
-export function ignoredTail(
-  segments: readonly SegmentOnDisk[],
-  keptBytes: number,
-): IgnoredTail | undefined {
-  const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  if (totalBytes <= keptBytes) return undefined;
-  let rest = keptBytes;
-  for (const { segmentId, sizeBytes } of segments) {
-    if (rest < sizeBytes) return { segmentId, offset: rest, byteLength: totalBytes - keptBytes };
-    rest -= sizeBytes;
+export function hasStore(directory: string): boolean {
+  try {
+    return readdirSync(directory).some(
+      (name) =>
+        OF_A_STORE.test(name) &&
+        statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() === true,
+    );
+  } catch (error) {
+    return !['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
   }
-  return undefined;
+}
+
+/** Bytes of what has the name of a segment, for those who show how far they have come. */
+export function segmentBytesIn(directory: string): number {
+  try {
+    return filesIn(directory)
+      .filter(({ name, kind }) => kind === 'file' && name.endsWith('.dwal'))
+      .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  } catch {
+    // The opening that follows says better why.
+    return 0;
+  }
 }

@@ -16,22 +16,25 @@ Writes {"key_b64":"...","value_b64":"..."} a live key, in byte order of the keys
 whole, or not at all.`,
     )
     .action(async (directory: string, file: string, { json }: JsonFlags) => {
-      await interruptible((signal) =>
-        withReader(directory, async (reader) => {
-          const output = new Output();
-          const progress = new Progress('exporting');
-          const options = { signal, onProgress: progress.update };
-          try {
-            if (file !== '-') await telling(file, reader.exportJsonl(file, options));
-            else for await (const lines of reader.exportLines(options)) await write(output, lines);
-          } finally {
-            progress.end();
-          }
-          if (json && file !== '-') output.json('export', { keys: reader.size, file });
-          else if (file !== '-') output.line(`${reader.size} keys written to ${file}`);
-          await output.flush();
-        }),
-      );
+      await withReader(directory, async (reader) => {
+        const output = new Output();
+        const progress = new Progress('exporting');
+        const onProgress = progress.update;
+        try {
+          if (file === '-')
+            for await (const lines of reader.exportLines({ onProgress }))
+              await write(output, lines);
+          else
+            await interruptible((signal) =>
+              telling(file, reader.exportJsonl(file, { signal, onProgress })),
+            );
+        } finally {
+          progress.end();
+        }
+        if (json && file !== '-') output.json('export', { keys: reader.size, file });
+        else if (file !== '-') output.line(`${reader.size} keys written to ${file}`);
+        await output.flush();
+      });
     });
 }
 

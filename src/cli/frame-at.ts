@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type FrameInspection,
@@ -19,7 +19,8 @@ export function inspectAt(directory: string, place: Place): FrameInspection {
   const path = join(directory, segmentFile(place.segmentId));
   let descriptor: number;
   try {
-    descriptor = openSync(path, 'r');
+    // Opening a FIFO would wait for a writer, and no signal would end that.
+    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new CommandError(
@@ -27,6 +28,7 @@ export function inspectAt(directory: string, place: Place): FrameInspection {
     );
   }
   try {
+    if (!fstatSync(descriptor).isFile()) throw new CommandError(`${path} is no plain file`);
     const header = readRange(descriptor, place.offset, HEADER_BYTES);
     if (header.length === 0) throw new CommandError(`the segment ends before ${placeName(place)}`);
     if (header.length < HEADER_BYTES) return inspectFrame(header);

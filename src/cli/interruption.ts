@@ -3,6 +3,15 @@ import { CommandError } from './failure.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+/**
+ * The lock's library hears every signal that ends a process, and ends it at the next turn of the
+ * event loop. A command that only reads has nothing to give back: signals kill it as they kill any
+ * program, also while it waits in a call of the system, for a pipe that nobody reads.
+ */
+export function letSignalsKill(): void {
+  for (const signal of [...SIGNALS, 'SIGHUP']) process.removeAllListeners(signal);
+}
+
 /** Why a command ended early. What it had begun was taken back, or stays as the command says. */
 class Interrupted extends CommandError {
   constructor(signal: (typeof SIGNALS)[number]) {
@@ -12,7 +21,7 @@ class Interrupted extends CommandError {
 
 /**
  * For work that would leave debris: the first signal asks it to end, by the abort signal; a second
- * one kills.
+ * one kills. Not around an opening, which leaves none and hears no signal.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

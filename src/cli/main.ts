@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { COMMANDS } from './command-table.ts';
+import { COMMANDS, READING } from './command-table.ts';
 import { ExitCode } from './exit-code.ts';
+import { letSignalsKill } from './interruption.ts';
 import { complain, watchStandardStreams } from './standard-streams.ts';
 
 const HELP = `
@@ -32,7 +33,9 @@ const program = new Command('tidemark')
 for (const { name, summary, group, load } of COMMANDS) {
   const command = program.command(name).description(summary).helpGroup(group);
   // `help scan` needs the options of scan as well.
-  if (words.slice(0, 2).includes(name)) (await load()).define(command, COMMANDS);
+  if (!words.slice(0, 2).includes(name)) continue;
+  (await load()).define(command, COMMANDS);
+  if (group === READING) letSignalsKill();
 }
 
 try {

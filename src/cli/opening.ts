@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   openReader,
@@ -9,6 +8,7 @@ import {
   type StoreOptions,
   type StoreReader,
 } from '../engine/index.ts';
+import { hasStore } from './directory-view.ts';
 import { Progress } from './progress.ts';
 
 /** Opens the store without the lock and without writing, for as long as `use` takes. */
@@ -54,11 +54,16 @@ export function requireStore(directory: string): void {
   });
 }
 
-/** True of a directory that this user may not look into: an opening says so better. */
-export function hasStore(directory: string): boolean {
-  try {
-    return readdirSync(directory).some((name) => /^\d{8}\.dwal$/.test(name));
-  } catch (error) {
-    return !['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
+const ATTEMPTS = 5;
+
+/** Looks again when a merge has replaced what was being looked at: nothing is wrong then. */
+export async function repeatedly<T>(look: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await look();
+    } catch (error) {
+      const isGone = (error as { code?: unknown } | undefined)?.code === 'SNAPSHOT_GONE';
+      if (!isGone || attempt === ATTEMPTS) throw error;
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { printableText } from '../engine/index.ts';
 import { HEX_BYTES, printable } from './printable.ts';
 
@@ -64,6 +65,8 @@ export class Output {
         else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new ClosedPipe() : error);
       });
     });
+    // A write to a file or a pipe ends before the event loop turns: signals are heard only then.
+    await nextTurn();
     this.used = 0;
     if (this.bytes.length > CHUNK_BYTES) this.bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Probe } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { viewDirectory } from './directory-view.ts';
+import { filesIn } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
 import { requireStore, withStore } from './opening.ts';
 import { Output } from './output.ts';
@@ -26,7 +26,7 @@ is corruption, and stays. Exit status 2: a seal could not be written.`,
       const repairs = await repairSeals(directory);
       const output = new Output();
       for (const { segmentId, was, failure } of repairs) {
-        const name = `${String(segmentId).padStart(8, '0')}.seal`;
+        const name = sealFile(segmentId);
         if (json)
           output.json('seal', { segment: segmentId, was, written: failure === undefined, failure });
         else
@@ -41,15 +41,19 @@ is corruption, and stays. Exit status 2: a seal could not be written.`,
     });
 }
 
+function sealFile(segmentId: number): string {
+  return `${String(segmentId).padStart(8, '0')}.seal`;
+}
+
 async function repairSeals(directory: string): Promise<Repair[]> {
-  const before = viewDirectory(directory).segments;
-  const sealed = new Map(before.map(({ segmentId, hasSeal }) => [segmentId, hasSeal]));
+  // By their names: what is there and counts for nothing is damaged.
+  const before = new Set(filesIn(directory).map(({ name }) => name));
   const repairs = new Map<number, Repair>();
   const probe: Probe = {
     event: (event) => {
       if (event.kind !== 'seal') return;
       const { segmentId, error } = event;
-      const was = sealed.get(segmentId) ? 'damaged' : 'missing';
+      const was = before.has(sealFile(segmentId)) ? 'damaged' : 'missing';
       repairs.set(segmentId, { segmentId, was, failure: error?.message });
     },
   };

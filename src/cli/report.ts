@@ -1,10 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { type SnapshotReport, surveyStore } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { existingSegments, ignoredTail, viewDirectory } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
-import { inspectAt } from './frame-at.ts';
-import { GaugesProbe } from './gauges-probe.ts';
-import { withReader } from './opening.ts';
+import { repeatedly, withReader } from './opening.ts';
 import { Output } from './output.ts';
 import { placeName } from './place.ts';
 import { counted } from './printable.ts';
@@ -47,37 +46,50 @@ writer that is at work; 3: an opening refuses the store, and the message says wh
     });
 }
 
+/** How often the end of the log is looked at again, and after how long. */
+const LOOKS = 4;
+const LOOK_AGAIN_MS = 25;
+
 export async function reportOpening(directory: string, full: boolean): Promise<OpeningReport> {
-  const probe = new GaugesProbe();
-  // What a writer appends while this runs is in neither view, or in the later one only: it is no
-  // tail.
-  const before = existingSegments(directory);
-  return withReader(
-    directory,
-    async (reader) => {
-      const { segments } = viewDirectory(directory);
-      const keptBytes = probe.now.segmentBytes;
-      const isShort = ignoredTail(before, keptBytes) !== undefined;
-      const tail = isShort ? ignoredTail(segments, keptBytes) : undefined;
-      return {
-        outcome: tail === undefined ? 'whole' : 'torn',
-        keys: reader.size,
-        keptBytes,
-        segments: segments.length,
-        seals: segments.filter(({ hasSeal }) => hasSeal).length,
-        tail:
-          tail === undefined
-            ? null
-            : {
-                segment: tail.segmentId,
-                offset: tail.offset,
-                bytes: tail.byteLength,
-                damage: inspectAt(directory, tail).verdict,
-              },
-      };
-    },
-    { probe, open: full ? 'full' : 'seals' },
-  );
+  const { size, report } = await repeatedly(() => look(directory, full, true));
+  let end = report;
+  // What a writer is about to append follows the end as well, and soon belongs to it.
+  for (let looks = 1; end.outcome === 'unfinished' && looks < LOOKS; looks++) {
+    await delay(LOOK_AGAIN_MS);
+    const again = await repeatedly(() => look(directory, false, false));
+    const hasMoved = again.report.bytesKept !== end.bytesKept;
+    end = again.report;
+    if (!hasMoved && looks > 1) break;
+  }
+  const survey = await repeatedly(() => surveyStore(directory));
+  const [first] = end.outcome === 'unfinished' ? end.ignored : [];
+  return {
+    outcome: first === undefined ? 'whole' : 'torn',
+    keys: size,
+    keptBytes: end.bytesKept,
+    segments: survey.segments.length,
+    seals: survey.segments.filter(({ hasSeal }) => hasSeal).length,
+    tail:
+      first === undefined
+        ? null
+        : {
+            segment: first.segmentId,
+            offset: first.offset,
+            bytes: end.ignored.reduce((sum, { byteLength }) => sum + byteLength, 0),
+            damage: first.damage,
+          },
+  };
+}
+
+function look(
+  directory: string,
+  full: boolean,
+  keys: boolean,
+): Promise<{ readonly size: number; readonly report: SnapshotReport }> {
+  return withReader(directory, async ({ size, recoveryReport: report }) => ({ size, report }), {
+    open: full ? 'full' : 'seals',
+    keys,
+  });
 }
 
 function* render({

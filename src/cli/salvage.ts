@@ -8,7 +8,7 @@ import {
   salvage,
 } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { existingSegments } from './directory-view.ts';
+import { segmentBytesIn } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
 import { telling } from './failure.ts';
 import { Output } from './output.ts';
@@ -28,7 +28,8 @@ export function define(command: Command): void {
       'after',
       `
 Deletes are copied as well. Which keys a lost range held is told where the segment's seal file names them; their values are
-lost, so a salvaged store may hold older ones than the damaged one did. Exit status 2: something was lost.`,
+lost, so a salvaged store may hold older ones than the damaged one did. Exit status 2: something was lost, or seals, mark
+and segments contradict each other.`,
     )
     .action(async (directory: string, target: string, { json }: JsonFlags) => {
       const report = await salvageStore(directory, target);
@@ -37,8 +38,11 @@ lost, so a salvaged store may hold older ones than the damaged one did. Exit sta
       else {
         output.line(`${counted(report.recordsKept, 'record')} kept in ${target}`);
         for (const line of lossLines(report)) output.line(line);
+        for (const { damage, because, ...place } of report.contradictions)
+          output.line(`contradiction: ${damage} at ${placeName(place)}: ${because}`);
       }
-      if (report.lostCount + report.missingSegmentCount > 0)
+      const { lostCount, missingSegmentCount, contradictions } = report;
+      if (lostCount + missingSegmentCount + contradictions.length > 0)
         process.exitCode = ExitCode.recoverable;
       await output.flush();
     });
@@ -88,11 +92,7 @@ function namesText(bySeal: SealedRecords | undefined): string {
 }
 
 function salvageStore(directory: string, target: string): Promise<SalvageReport> {
-  const sizeBytes = existingSegments(directory).reduce(
-    (sum, segment) => sum + segment.sizeBytes,
-    0,
-  );
-  const progress = new Progress('salvaging', sizeBytes);
+  const progress = new Progress('salvaging', segmentBytesIn(directory));
   const source = resolve(directory);
   const fileSystem = new WatchedFileSystem((path) => dirname(path) === source, progress.add);
   return telling(target, salvage(source, target, fileSystem)).finally(() => progress.end());

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { surveyStore } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { viewDirectory } from './directory-view.ts';
+import { filesIn } from './directory-view.ts';
 import { GaugesProbe } from './gauges-probe.ts';
-import { withReader } from './opening.ts';
+import { repeatedly, withReader } from './opening.ts';
 import { Output } from './output.ts';
 import { sizeText } from './progress.ts';
 
@@ -19,7 +20,7 @@ export function define(command: Command): void {
         directory,
         async () => {
           const { keys, segmentBytes, liveBytes, keydirBytes } = probe.now;
-          const { files, segments } = viewDirectory(directory);
+          const { segments } = await repeatedly(() => surveyStore(directory));
           const held = segments.filter(({ sizeBytes }) => sizeBytes > 0);
           const stats = {
             keys,
@@ -29,7 +30,7 @@ export function define(command: Command): void {
             segmentBytes,
             liveBytes,
             garbageBytes: segmentBytes - liveBytes,
-            sidecarBytes: files
+            sidecarBytes: filesIn(directory)
               .filter(({ name, kind }) => kind === 'file' && !name.endsWith('.dwal'))
               .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
             keydirBytes,

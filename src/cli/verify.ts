@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import type { VerifyDamage, VerifyReport } from '../engine/index.ts';
+import type { VerifyDamage, VerifyFault, VerifyReport } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags, positiveNumber } from './common-options.ts';
 import { ExitCode } from './exit-code.ts';
-import { withReader } from './opening.ts';
+import { repeatedly, withReader } from './opening.ts';
 import { Output } from './output.ts';
 import { placeName } from './place.ts';
 import { counted, printable, SHOWN_BYTES } from './printable.ts';
@@ -43,21 +43,22 @@ damaged, which repair-seals rebuilds; 3: damage.`,
 
 export function verifyStore(directory: string, bytesPerSecond?: number): Promise<VerifyReport> {
   const progress = new Progress('verifying');
-  return withReader(directory, (reader) =>
-    reader
-      .verify({
-        onProgress: progress.update,
-        ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-      })
-      .finally(() => progress.end()),
+  const options = {
+    onProgress: progress.update,
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+  };
+  return repeatedly(() => withReader(directory, (reader) => reader.verify(options))).finally(() =>
+    progress.end(),
   );
 }
 
-/** A damaged seal file loses nothing. */
+/** Such a seal file loses nothing: openings read the segment, and write another. */
+const ONLY_SEALS: ReadonlySet<VerifyFault> = new Set<VerifyFault>(['damaged-seal', 'foreign-seal']);
+
 export function exitCodeOfReport({ damages, damageCount }: VerifyReport): ExitCode {
   if (damageCount === 0) return ExitCode.success;
   const isOnlySeals =
-    damageCount === damages.length && damages.every(({ what }) => what === 'damaged-seal');
+    damageCount === damages.length && damages.every(({ what }) => ONLY_SEALS.has(what));
   return isOnlySeals ? ExitCode.recoverable : ExitCode.corruption;
 }
 
@@ -68,10 +69,9 @@ export function damageText({
   liveKeys,
   ...place
 }: VerifyDamage): string {
-  const where =
-    what === 'damaged-seal'
-      ? `of segment ${place.segmentId}`
-      : `${byteLength} bytes at ${placeName(place)}`;
+  const where = ONLY_SEALS.has(what)
+    ? `of segment ${place.segmentId}`
+    : `${byteLength} bytes at ${placeName(place)}`;
   if (liveKeyCount === 0) return `${what}: ${where}`;
   const keys = liveKeys.slice(0, SHOWN_KEYS).map((key) => printable(key, SHOWN_BYTES));
   const more = liveKeyCount > keys.length ? ', ...' : '';

@@ -61,6 +61,7 @@ export {
 } from './read/encoded.ts';
 export type { FollowOptions } from './read/follow.ts';
 export type { ReaderOptions, StoreReader } from './read/reader.ts';
+export type { Contradiction } from './recovery/directory-evidence.ts';
 export type { LogOptions } from './recovery/log-options.ts';
 export type { RecoveryMode } from './recovery/recovery.ts';
 export type {
@@ -79,6 +80,7 @@ export type { ExportOptions } from './upkeep/export.ts';
 export { checkJsonl } from './upkeep/import.ts';
 export type { LostRange } from './upkeep/lost-ranges.ts';
 export { type SalvageReport, salvage } from './upkeep/salvage.ts';
+export { type StoreSurvey, type SurveyedSegment, surveyStore } from './upkeep/survey.ts';
 export type { VerifyOptions } from './upkeep/verify-pace.ts';
 export type { VerifyDamage, VerifyFault, VerifyReport } from './upkeep/verify-report.ts';
 

@@ -269,8 +269,10 @@ export class Store extends KeyValueView {
   }
 
   /**
-   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. A malformed line
-   * throws `IMPORT_MALFORMED` with its number before anything is written.
+   * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. Of two lines with
+   * one key the later counts. A malformed line throws `IMPORT_MALFORMED` with its number before
+   * anything is written; so does one with a field twice, or with any other field: nothing is left
+   * out without a word. Empty lines, and a byte-order mark in front, mean nothing.
    */
   async importJsonl(path: string): Promise<number> {
     this.checkOpen();
@@ -291,10 +293,12 @@ export class Store extends KeyValueView {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { log, keydir } = this;
-    const { files, probe } = log;
+    const { files, storeId, probe } = log;
     const segments = () => log.tail.segments;
+    const { closed } = log;
     const checkOpen = () => log.checkOpen();
-    return log.exclusively(() => verify({ files, keydir, probe, segments, checkOpen }, options));
+    const source = { files, storeId, keydir, probe, segments, checkOpen, closed };
+    return log.exclusively(() => verify(source, options));
   }
 
   /**

@@ -29,7 +29,7 @@ const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['disk'],
     ['states', 'rot'],
     ['kills', 'plants'],
-    ['blocks', 'faults'],
+    ['blocks', 'faults', 'host'],
     ['campaign'],
   ],
   'harness/soak': [['run'], ['sampling'], ['gates'], ['options'], ['result'], ['report']],
@@ -40,7 +40,13 @@ const PARTS = ['src', 'harness/soak', 'harness/crash', 'bench', 'dashboards'];
 
 /** The real file system, where a caller may leave the choice to us. */
 const REAL_FILE_SYSTEM = 'host/node-file-system';
-const REAL_FILE_SYSTEM_IMPORTERS = ['index', 'log/open-log', 'read/reader', 'upkeep/salvage'];
+const REAL_FILE_SYSTEM_IMPORTERS = [
+  'index',
+  'log/open-log',
+  'read/reader',
+  'upkeep/salvage',
+  'upkeep/survey',
+];
 
 /** Parts of Node that touch no disk; any engine file may import them. */
 const HARMLESS = [

@@ -96,7 +96,12 @@ const CASES: readonly Expected[] = [
     NOTHING,
   ],
   ['check @torn', 2, /recoverable +opening[\s\S]*verdict: recoverable/, NOTHING],
-  ['check @unsealed', 2, /1 sealed segments have no seal file \(00000001\.dwal\)/, NOTHING],
+  [
+    'check @unsealed',
+    2,
+    /2 sealed segments have no valid seal file \(00000001\.dwal, 00000002\.dwal\)/,
+    NOTHING,
+  ],
   ['check @corrupt', 3, /corruption +opening +STORE_CORRUPT[\s\S]*verdict: corrupt\n$/, NOTHING],
   ['check @missing', 1, NOTHING, /NOT_FOUND/],
   ['verify @sound', 0, /^6 records in 3 segments, 2 seal files, .*: no damage\n$/, NOTHING],

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { intercept } from '../../harness/file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
+import { StoreFiles } from '../../src/engine/host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../../src/engine/host/turns.ts';
 import { openStore, type Store, type StoreError } from '../../src/engine/index.ts';
 import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
@@ -346,12 +347,12 @@ describe('fault 7: opening reads whole segments into memory', () => {
       const fileSystem = await diedLarge(valueBytes);
       const buffers = new Set<number>();
       const turns = new Turns(OPENING_SLICE_BYTES);
+      const files = new StoreFiles(fileSystem, DIRECTORY);
       await scanLog({
-        fileSystem,
-        directory: DIRECTORY,
+        files,
         segments: listSegments(fileSystem, DIRECTORY),
         mark: undefined,
-        seals: await SealSet.read(fileSystem, DIRECTORY, undefined, turns),
+        seals: await SealSet.read(files, undefined, turns),
         turns,
         full: true,
         witnessed: false,

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { crc32c } from '../../src/engine/format/crc32c.ts';
+import { OpenFile } from '../../src/engine/host/open-file.ts';
+import { StoreFiles } from '../../src/engine/host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../../src/engine/host/turns.ts';
 import {
   decodeSealHeader,
@@ -83,9 +85,13 @@ describe('a seal file', () => {
         fc.array(fc.string({ maxLength: 8 }), { minLength: 1, maxLength: 60 }),
         async (keys) => {
           const fileSystem = await sealed(keys);
-          const one = (await readSeal(fileSystem, DIRECTORY, 1, TURNS)) as Seal;
+          const one = (await readSeal(new StoreFiles(fileSystem, DIRECTORY), 1, TURNS)) as Seal;
           const descriptor = fileSystem.open(sealPath(DIRECTORY, 1), 'read');
-          const hint = new HintReader(fileSystem, descriptor, one, HintReader.chunkFor([one]));
+          const hint = new HintReader(
+            new OpenFile(fileSystem, descriptor),
+            one,
+            HintReader.chunkFor([one]),
+          );
           const byKey = new KeyedLines();
           while (hint.next()) {
             const key = hint.bytes
@@ -133,9 +139,10 @@ describe('a seal file', () => {
           bytes.subarray(SEAL_HEADER_BYTES),
         ]);
       });
-      const one = (await readSeal(fileSystem, DIRECTORY, 1, TURNS)) as Seal;
+      const one = (await readSeal(new StoreFiles(fileSystem, DIRECTORY), 1, TURNS)) as Seal;
       const descriptor = fileSystem.open(sealPath(DIRECTORY, 1), 'read');
-      const reader = () => new HintReader(fileSystem, descriptor, one, HintReader.chunkFor([one]));
+      const reader = () =>
+        new HintReader(new OpenFile(fileSystem, descriptor), one, HintReader.chunkFor([one]));
       expect(() => reader().next(), what).toThrow('changed while it was read');
       expect(() => reader().nextRun(), what).toThrow('changed while it was read');
       await expect(open(fileSystem), what).rejects.toThrow('changed while it was read');
@@ -151,13 +158,15 @@ describe('a seal file', () => {
       fileSystem.mutate(sealPath(DIRECTORY, 1), (all) =>
         Buffer.concat([all, Buffer.alloc(1)]).subarray(0, cut),
       );
-      expect(await readSeal(fileSystem, DIRECTORY, 1, TURNS)).toBe('damaged');
+      expect(await readSeal(new StoreFiles(fileSystem, DIRECTORY), 1, TURNS)).toBe('damaged');
       const store = await open(fileSystem);
       expect([...store.keys()].map(String).sort()).toEqual(['b', 'c']);
       expect(store.recoveryReport.notes).toContain('00000001.seal was damaged and ignored');
       await store.close();
       // The next opening finds a new one.
-      expect(await readSeal(fileSystem, DIRECTORY, 1, TURNS)).toBeInstanceOf(Object);
+      expect(await readSeal(new StoreFiles(fileSystem, DIRECTORY), 1, TURNS)).toBeInstanceOf(
+        Object,
+      );
     }
   });
 

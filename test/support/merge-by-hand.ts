@@ -5,6 +5,7 @@ import { decodeFrame, type LogRecord } from '../../src/engine/format/frame.ts';
 import { seedOf } from '../../src/engine/format/key-hash.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { writeFully } from '../../src/engine/host/file-system.ts';
+import { OpenFile } from '../../src/engine/host/open-file.ts';
 import type { FileSystem } from '../../src/engine/index.ts';
 import {
   encodeSealHeader,
@@ -109,14 +110,14 @@ function framesOf(
 function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: Seal): Seal {
   const { sizeBytes } = fileSystem.stat(segment) as { sizeBytes: number };
   const descriptor = fileSystem.open(segment, 'read');
+  const file = new OpenFile(fileSystem, descriptor);
   const target = fileSystem.open(path, 'create');
   const bytes = Buffer.alloc(sizeBytes);
   fileSystem.read(descriptor, bytes, 0, sizeBytes, 0);
-  const hints = new HintWriter(fileSystem, target, seedOf(like.storeId), sizeBytes);
+  const hints = new HintWriter(new OpenFile(fileSystem, target), seedOf(like.storeId), sizeBytes);
   const frame = new SegmentScanner({
-    fileSystem,
+    file,
     site: 'seal',
-    descriptor,
     segmentId: like.segmentId,
     endOffset: sizeBytes,
     chunk: Buffer.alloc(sizeBytes),
@@ -129,7 +130,7 @@ function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: 
     byteLength: sizeBytes,
     recordCount,
     digest: createHash('sha256').update(bytes).digest(),
-    endsDigest: endsDigestOf(fileSystem, descriptor, sizeBytes),
+    endsDigest: endsDigestOf(file, sizeBytes),
     hintsCrc: hints.crc,
     hintCount: hints.count,
     hintsBytes: hints.sizeBytes,

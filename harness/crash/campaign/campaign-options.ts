@@ -7,9 +7,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
  * every flipped bit is tried, or a choice.
  */
 export const PROFILES = {
-  quick: { states: 20, kills: { seconds: 10 }, blocks: 4, whole: false },
-  default: { states: 75, kills: { kills: 1100 }, blocks: 30, whole: true },
-  nightly: { states: 3600, kills: { seconds: 3600 }, blocks: 1800, whole: true },
+  quick: { states: 20, kills: { seconds: 10 }, blocks: 4, host: 0, whole: false },
+  default: { states: 75, kills: { kills: 1100 }, blocks: 30, host: 30, whole: true },
+  nightly: { states: 3600, kills: { seconds: 3600 }, blocks: 1800, host: 1200, whole: true },
 } as const;
 export type Profile = keyof typeof PROFILES;
 

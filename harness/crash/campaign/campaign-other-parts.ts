@@ -5,6 +5,7 @@ import { runBlocks } from '../blocks/block-campaign.ts';
 import { FOUND_STORE } from '../blocks/block-run.ts';
 import { runFaults } from '../faults/fault-campaign.ts';
 import { runOutside } from '../faults/fault-outside.ts';
+import { runHost } from '../host/host-campaign.ts';
 import { runKills } from '../kills/kill-campaign.ts';
 import { INVARIANTS } from '../promises/invariants.ts';
 import { LEAST_PAIRS, runRot } from '../rot/rot-campaign.ts';
@@ -16,11 +17,7 @@ import { describeStore } from './crash-report-image.ts';
  * goes, faults, and bit rot.
  */
 
-/** Some hold to invariants of the design that the crash states cannot break. */
-const ALL_INVARIANTS: Readonly<Record<string, string>> = {
-  ...INVARIANTS,
-  I11: 'at most one writer; a dead one never blocks, a stopped one is never robbed',
-};
+const ALL_INVARIANTS: Readonly<Record<string, string>> = INVARIANTS;
 
 interface PartOptions {
   readonly seed: number;
@@ -129,6 +126,64 @@ export function blocksPart({ seed, outDirectory }: PartOptions, seconds: number)
         ),
         // Where it cannot run, the other parts decide.
         isConclusive: skipped !== undefined || (trouble === undefined && images > 0),
+      };
+    },
+  };
+}
+
+/** Every scenario runs at least once, whatever the seconds. */
+export function hostPart(
+  { seed, workers, outDirectory }: PartOptions,
+  seconds: number,
+  isWhole: boolean,
+): CampaignPart {
+  return {
+    name: 'host',
+    invariants: only('I3', 'I5', 'I11', 'I13', 'alive'),
+    run: async ({ progress, signal }) => {
+      const report = await runHost({
+        directory: join(outDirectory, 'host'),
+        seed,
+        seconds,
+        isQuick: !isWhole,
+        parallel: workers,
+        signal,
+        onProgress: ({ scenarios, writesAcknowledged }) =>
+          progress.update(
+            `host ${formatCount(scenarios)} scenarios  ${formatCount(writesAcknowledged)} writes acknowledged`,
+          ),
+      });
+      const { scenarios, writesAcknowledged, refusals, copies, takeovers } = report;
+      const { slowestTakeoverMs, skipped, missing } = report;
+      for (const [name, why] of Object.entries(skipped))
+        progress.print(`skipped: host: ${name}: ${why}`);
+      const copied = copies.whole + copies.reported + copies.refused;
+      return {
+        figures: {
+          scenarios,
+          writesAcknowledged,
+          refusals,
+          copies: copied,
+          copiesWhole: copies.whole,
+          copiesReported: copies.reported,
+          copiesRefused: copies.refused,
+          takeovers,
+          slowestTakeoverMs,
+          skipped: Object.keys(skipped).length,
+        },
+        rows: [
+          [
+            'host',
+            `${formatCount(scenarios)} scenarios, ${formatCount(writesAcknowledged)} writes acknowledged; ${formatCount(refusals)} writers refused, ${formatCount(takeovers)} taken over from the dead (slowest opening ${Math.round(slowestTakeoverMs)} ms), ${formatCount(copied)} copies (${formatCount(copies.whole)} whole, ${formatCount(copies.refused)} refused, ${formatCount(copies.reported)} reported), ${Object.keys(skipped).length} skipped`,
+          ],
+        ],
+        failures: report.findings.map(
+          ({ invariant, message, scenario, reproduce, directory: kept }) =>
+            failure(invariant, `${scenario}: ${message}`, seed, reproduce, [], (to) =>
+              cpSync(kept, join(to, 'store'), { recursive: true }),
+            ),
+        ),
+        isConclusive: missing.length === 0 && writesAcknowledged > 0 && copied > 0,
       };
     },
   };

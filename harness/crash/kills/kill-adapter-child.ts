@@ -35,7 +35,7 @@ for (const step of pickSteps(adapterSteps(Number(seed), Number(round)), parseNum
     if (step.operation.kind === 'delete') await store.delete(key);
     else await store.put(key, Buffer.from(history.valueOf(length)));
   } else if (step.kind === 'sync') {
-    await store.sync();
+    await store.sync?.();
   } else {
     await store.close();
     store = await open(directory);

@@ -1,6 +1,7 @@
 import { RecordType } from '../../../src/engine/format/format.ts';
 import { segmentPath } from '../../../src/engine/format/segment-name.ts';
 import { SLOT_BYTES } from '../../../src/engine/format/slot-file.ts';
+import { StoreFiles } from '../../../src/engine/host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../../../src/engine/host/turns.ts';
 import { openLog, openStore, type Store, StoreError } from '../../../src/engine/index.ts';
 import { Keydir } from '../../../src/engine/keydir/keydir.ts';
@@ -260,9 +261,10 @@ async function finishDurably(): Promise<void> {
 async function checkTidy(fileSystem: MemoryFileSystem, when: string, files: string): Promise<void> {
   const [temporary] = /\S+(?:\.tmp|\.merge|\.merge-tmp)(?= )/.exec(files) ?? [];
   if (temporary !== undefined) throw new InvariantBroken('I12', `${when} ${temporary} is left`);
+  const storeFiles = new StoreFiles(fileSystem, DIRECTORY);
   for (const name of files.split('\n').map((line) => line.split(' ')[0] as string)) {
     const segmentId = parseSealName(name, SEAL_SUFFIX) ?? 0;
-    const seal = await readSeal(fileSystem, DIRECTORY, segmentId, new Turns(OPENING_SLICE_BYTES));
+    const seal = await readSeal(storeFiles, segmentId, new Turns(OPENING_SLICE_BYTES));
     if (!(seal instanceof Object)) continue;
     for (let id = seal.firstId; id < seal.segmentId; id++) {
       if (

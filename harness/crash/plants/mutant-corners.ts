@@ -13,7 +13,9 @@ import {
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
+import { END_CORNERS } from './mutant-corners-of-ends.ts';
 import { EVIDENCE_CORNERS } from './mutant-corners-of-evidence.ts';
+import { IDENTITY_CORNERS } from './mutant-corners-of-identity.ts';
 import { MERGE_CORNERS } from './mutant-corners-of-merge.ts';
 import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
 
@@ -31,9 +33,11 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   refuseFrameOfAnotherKey,
   refuseFrameOfAnotherType,
   copyOnlyWhatIsLive,
+  ...IDENTITY_CORNERS,
   ...SEAL_CORNERS,
   ...EVIDENCE_CORNERS,
   ...MERGE_CORNERS,
+  ...END_CORNERS,
   // These take a second or more each.
   readAcrossChunks,
   readLongHeaderAcrossChunks,

@@ -18,13 +18,13 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'merge-copy-not-synced',
     mistake: 'the output of a merge takes the place of a segment before its bytes are durable',
-    edits: [{ file: 'merge', find: 'await fileSystem.dataSyncAsync(copy);', replace: '' }],
+    edits: [{ file: 'merge', find: 'await copy.syncAsync();', replace: '' }],
     checks: ['states'],
   },
   {
     name: 'merge-seal-not-synced',
     mistake: 'the seal of a merge is published before its bytes are durable',
-    edits: [{ file: 'merge', find: 'await fileSystem.dataSyncAsync(sealFile);', replace: '' }],
+    edits: [{ file: 'merge', find: 'await sealFile.syncAsync();', replace: '' }],
     checks: ['states'],
   },
   {

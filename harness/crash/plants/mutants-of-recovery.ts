@@ -19,8 +19,12 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: 'no-truncation',
     mistake: 'a torn tail stays in the file, and new records are written over its beginning',
     edits: [
-      { file: 'repair', find: 'fileSystem.truncate(descriptor, offset);', replace: '' },
-      { file: 'repair', find: 'fileSystem.truncate(descriptor, sizeBytes);', replace: '' },
+      { file: 'repair', find: 'fileSystem.truncate(file.descriptor, offset);', replace: '' },
+      {
+        file: 'repair',
+        find: 'files.fileSystem.truncate(file.descriptor, sizeBytes);',
+        replace: '',
+      },
     ],
     checks: ['states'],
   },
@@ -28,8 +32,12 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: 'append-after-garbage',
     mistake: 'a torn tail stays in the file, and new records are appended behind it',
     edits: [
-      { file: 'repair', find: 'fileSystem.truncate(descriptor, offset);', replace: '' },
-      { file: 'repair', find: 'fileSystem.truncate(descriptor, sizeBytes);', replace: '' },
+      { file: 'repair', find: 'fileSystem.truncate(file.descriptor, offset);', replace: '' },
+      {
+        file: 'repair',
+        find: 'files.fileSystem.truncate(file.descriptor, sizeBytes);',
+        replace: '',
+      },
       {
         file: 'log-opening',
         find: 'active.segmentId, active.sizeBytes)',
@@ -50,8 +58,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'repair',
-        find: 'fileSystem.truncate(descriptor, sizeBytes);',
-        replace: 'if (sizeBytes > 0) fileSystem.truncate(descriptor, sizeBytes);',
+        find: 'files.fileSystem.truncate(file.descriptor, sizeBytes);',
+        replace: 'if (sizeBytes > 0) files.fileSystem.truncate(file.descriptor, sizeBytes);',
       },
     ],
     checks: ['states'],
@@ -80,7 +88,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'repair',
-        find: 'writeFully(fileSystem, descriptor, chunk, 0, count, at);',
+        find: 'file.write(chunk, at);',
         replace: '',
       },
     ],
@@ -93,8 +101,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'repair',
-        find: 'fileSystem.truncate(descriptor, sizeBytes); fileSystem.dataSync(descriptor);',
-        replace: 'fileSystem.truncate(descriptor, sizeBytes);',
+        find: 'files.fileSystem.truncate(file.descriptor, sizeBytes); file.sync();',
+        replace: 'files.fileSystem.truncate(file.descriptor, sizeBytes);',
       },
     ],
     checks: ['states'],
@@ -134,9 +142,9 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'log-opening',
-        find: 'const { removed, seals: sealsLeft } = await removeLeadingEmpty(fileSystem, directory, segments, seals, turns);',
+        find: 'const { removed, seals: sealsLeft } = await removeLeadingEmpty(files, segments, seals, turns);',
         replace:
-          'const { removed, seals: sealsLeft } = await removeLeadingEmpty(fileSystem, directory, segments, seals, turns); fileSystem.directorySync(directory); mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);',
+          'const { removed, seals: sealsLeft } = await removeLeadingEmpty(files, segments, seals, turns); fileSystem.directorySync(directory); mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);',
       },
     ],
     checks: ['states'],
@@ -285,7 +293,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
     name: 'quarantined-bytes-not-synced',
     mistake: 'discarded bytes are cut off before their copy is durable',
-    edits: [{ file: 'quarantine', find: 'fileSystem.dataSync(descriptor);', replace: '' }],
+    edits: [{ file: 'quarantine', find: 'copy.sync();', replace: '' }],
     checks: ['states'],
   },
   {
@@ -318,8 +326,9 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'recovery',
-        find: 'nowNs() - startNs, }); } finally { closeQuietly(fileSystem, descriptor); }',
-        replace: 'nowNs() - startNs, }); } finally { }',
+        find: "await files.use(segmentPath(files.directory, segmentId), 'read', async (file) => {",
+        replace:
+          "await (async (path, mode, work) => work(files.open(path, mode)))(segmentPath(files.directory, segmentId), 'read', async (file) => {",
       },
     ],
     checks: ['states'],

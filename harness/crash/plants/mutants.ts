@@ -1,6 +1,8 @@
 import type { Mutant } from './mutant.ts';
 import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
+import { END_MUTANTS } from './mutants-of-ends.ts';
 import { EVIDENCE_MUTANTS } from './mutants-of-evidence.ts';
+import { IDENTITY_MUTANTS } from './mutants-of-identity.ts';
 import { MERGE_MUTANTS } from './mutants-of-merge.ts';
 import { READING_MUTANTS } from './mutants-of-reading.ts';
 import { RECOVERY_MUTANTS } from './mutants-of-recovery.ts';
@@ -14,4 +16,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...SEAL_MUTANTS,
   ...EVIDENCE_MUTANTS,
   ...MERGE_MUTANTS,
+  ...IDENTITY_MUTANTS,
+  ...END_MUTANTS,
 ];

@@ -53,7 +53,7 @@ export function plantIn(plant: PlantName, open: OpenStoreUnderTest): OpenStoreUn
         if (plant === 'resurrected-key' && ++doings.deletes >= FIRST_DELETE) return;
         return store.delete(key);
       },
-      sync: () => store.sync(),
+      sync: () => store.sync?.(),
       entries: () => store.entries(),
       close: () => store.close(),
     };

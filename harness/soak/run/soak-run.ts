@@ -226,7 +226,7 @@ export class SoakRun {
 
   private async sync(): Promise<void> {
     this.doing = 'sync';
-    await this.timed('sync', (store) => store.sync());
+    await this.timed('sync', (store) => store.sync?.());
     this.totals.syncs++;
     this.syncedOperations = this.totals.operations;
     this.syncedAtMs = Date.now();
@@ -328,7 +328,7 @@ export class SoakRun {
     const { store } = this;
     if (store === undefined) return;
     this.doing = 'sync before close';
-    await store.sync();
+    await store.sync?.();
     await restUntilCounted('open', this.options.checkpoint, () => this.stats());
     this.rotatesBefore = this.totals.rotates;
     this.store = undefined;

@@ -1,3 +1,4 @@
+import { isNoRoom } from '../host/errors.ts';
 import { type FileSystem, readSmallFile, writeFully } from '../host/file-system.ts';
 import { crc32c } from './crc32c.ts';
 import { readUint32, writeUint32 } from './frame.ts';
@@ -65,6 +66,25 @@ function decodeSlot(block: Buffer, index: number, magic: number): Slot | undefin
     sequence,
     body: block.subarray(SLOT_HEADER_BYTES, crcAt),
   };
+}
+
+/**
+ * Gives a file that is shorter the room of all its slots, so that none is in want of a block later,
+ * when the disk is full. Where it is full now, the slot that is there may still be written.
+ */
+export function preallocateSlots(
+  fileSystem: FileSystem,
+  descriptor: number,
+  sizeBytes: number,
+): void {
+  const missingBytes = SLOT_BYTES * SLOT_COUNT - sizeBytes;
+  if (missingBytes <= 0) return;
+  try {
+    const zeros = Buffer.alloc(missingBytes);
+    writeFully(fileSystem, descriptor, zeros, 0, missingBytes, sizeBytes);
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+  }
 }
 
 /** Writes slots. Reuses one block, so that writing allocates nothing. */

@@ -118,6 +118,13 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** Is the disk, the quota or the largest file full? */
+export function isNoRoom(error: unknown): boolean {
+  return NO_ROOM.has(errnoOf(error) ?? '');
+}
+
 /** Is this what the caller's signal, or a close, ends long work with? */
 export function isAborted(error: unknown, signal: AbortSignal | undefined): boolean {
   const isReason = signal?.aborted === true && error === signal.reason;
@@ -134,6 +141,10 @@ export function wrapSystemError(error: unknown, action: string, path: string): S
   // What a caller's own function threw, or its signal gave as a reason, is not the disk's fault.
   if (typeof (error as { code?: unknown } | null)?.code !== 'string') throw error;
   const details = { cause: error, path, reason: errno ?? 'unknown' };
+  if ((error as { code?: unknown } | null)?.code === 'ERR_ACCESS_DENIED') {
+    const why = (error as Error).message;
+    return new StoreError('PERMISSION_DENIED', `cannot ${action} at ${path}: ${why}`, details);
+  }
   switch (errno) {
     case 'ENOENT':
       return new StoreError('NOT_FOUND', `cannot ${action}: ${path} does not exist`, details);

@@ -38,6 +38,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   makeDirectory(path: string): string | undefined {
+    checkSyncs();
     if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
       throw Object.assign(new Error(`ELOOP: ${path} is a symbolic link`), { code: 'ELOOP' });
     }
@@ -75,6 +76,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   open(path: string, mode: OpenMode): number {
+    if (mode !== 'read') checkSyncs();
     return fs.openSync(path, OPEN_FLAGS[mode], 0o600);
   }
 
@@ -142,6 +144,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   directorySync(path: string): void {
+    checkSyncs();
     const descriptor = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
     try {
       fs.fsyncSync(descriptor);
@@ -240,6 +243,20 @@ export class NodeFileSystem implements FileSystem {
     fs.renameSync(aside, lease);
     return () => {};
   }
+}
+
+/**
+ * Node's permission model takes `fsync` away, whatever else it allows. Nothing could be promised of
+ * what is written, so nothing is begun.
+ */
+function checkSyncs(): void {
+  if (process.permission === undefined) return;
+  throw Object.assign(
+    new Error(
+      'under the permission model (--permission) Node allows no fsync, so that nothing can be made durable. Write in a process without it; openReader works with it, given --allow-fs-read',
+    ),
+    { code: 'ERR_ACCESS_DENIED' },
+  );
 }
 
 /** Absent on Windows. */

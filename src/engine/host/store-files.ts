@@ -1,4 +1,5 @@
 import { closeQuietly, type FileSystem, type OpenMode, openIfPresent } from './file-system.ts';
+import { OpenFile } from './open-file.ts';
 
 /**
  * The files of one store: where they are, and how many of them are held open by scans, seals,
@@ -20,39 +21,57 @@ export class StoreFiles {
   }
 
   /** Opens a file that `close` must be called for. */
-  open(path: string, mode: OpenMode): number {
-    const descriptor = this.fileSystem.open(path, mode);
-    this.opened++;
-    return descriptor;
+  open(path: string, mode: OpenMode): OpenFile {
+    return this.counted(this.fileSystem.open(path, mode));
   }
 
-  close(descriptor: number): void {
+  /** The same to read; undefined when there is no such file. */
+  openIfPresent(path: string): OpenFile | undefined {
+    const descriptor = openIfPresent(this.fileSystem, path);
+    return descriptor === undefined ? undefined : this.counted(descriptor);
+  }
+
+  close({ descriptor }: OpenFile): void {
     closeQuietly(this.fileSystem, descriptor);
     this.opened--;
   }
 
   /** Opens a file, uses it, and closes it. */
-  async use<T>(path: string, mode: OpenMode, work: (descriptor: number) => Promise<T>): Promise<T> {
-    const descriptor = this.open(path, mode);
+  async use<T>(path: string, mode: OpenMode, work: (file: OpenFile) => Promise<T>): Promise<T> {
+    const file = this.open(path, mode);
     try {
-      return await work(descriptor);
+      return await work(file);
     } finally {
-      this.close(descriptor);
+      this.close(file);
     }
   }
 
   /** The same to read; undefined when there is no such file. */
   async useIfPresent<T>(
     path: string,
-    work: (descriptor: number) => Promise<T>,
+    work: (file: OpenFile) => Promise<T>,
   ): Promise<T | undefined> {
-    const descriptor = openIfPresent(this.fileSystem, path);
-    if (descriptor === undefined) return undefined;
-    this.opened++;
+    const file = this.openIfPresent(path);
+    if (file === undefined) return undefined;
     try {
-      return await work(descriptor);
+      return await work(file);
     } finally {
-      this.close(descriptor);
+      this.close(file);
     }
+  }
+
+  /** As `use`, for what is over before anything else can happen. */
+  useNow<T>(path: string, mode: OpenMode, work: (file: OpenFile) => T): T {
+    const file = this.open(path, mode);
+    try {
+      return work(file);
+    } finally {
+      this.close(file);
+    }
+  }
+
+  private counted(descriptor: number): OpenFile {
+    this.opened++;
+    return new OpenFile(this.fileSystem, descriptor);
   }
 }

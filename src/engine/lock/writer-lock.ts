@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { readSlots, type Slot, SlotWriter } from '../format/slot-file.ts';
-import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
+import { preallocateSlots, readSlots, type Slot, SlotWriter } from '../format/slot-file.ts';
+import { errnoOf, isNoRoom, StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, LEASE_STALE_MS, type Lease } from '../host/file-system.ts';
 import { HeldDirectory } from '../host/held-directory.ts';
 import { currentProcess, startOfProcess, startOfThread } from '../host/host-identity.ts';
@@ -49,6 +49,8 @@ export class WriterLock {
   readonly kernelLock: boolean;
   /** What this lock is on. */
   readonly held: HeldDirectory;
+  /** The kernel lock is held, and nothing beside it that another host would see. */
+  hasNoRoomForLease = false;
   private readonly fileSystem: FileSystem;
   private readonly descriptor: number;
   private readonly slots: SlotWriter;
@@ -136,7 +138,11 @@ export class WriterLock {
       // another process may be doing the same right now, and writing over its record could make it
       // look dead; so the record comes after the lease, and names it.
       const recordFirst = kernelLock && decision !== 'held';
-      if (recordFirst) lock.writeRecord(record);
+      const recorded = (whole: OwnerRecord) => {
+        preallocateSlots(fileSystem, descriptor, sentinel.sizeBytes);
+        lock.writeRecord(whole);
+      };
+      if (recordFirst) recorded(record);
       const removeBroken =
         decision === 'dead' && leaseSeen !== undefined
           ? fileSystem.breakLease(path, leaseSeen.inode)
@@ -148,11 +154,16 @@ export class WriterLock {
           lock.isLost = !kernelLock || objection !== undefined;
           options.onLeaseLost(objection ?? error, lock.isLost);
         });
+      } catch (error) {
+        // A disk that is full to the last block has none for the lease's directory. Whoever holds
+        // the kernel lock may go on: room is made by a store that is open.
+        if (!kernelLock || !isNoRoom(error)) throw error;
+        lock.hasNoRoomForLease = true;
       } finally {
         removeBroken?.();
       }
       if (!recordFirst) {
-        lock.writeRecord({
+        recorded({
           ...record,
           leaseInode: fileSystem.stat(leasePath(path))?.inode ?? null,
         });

@@ -1,11 +1,13 @@
 import { MAX_SEGMENT_ID, RecordType } from '../format/format.ts';
 import { frameBytes, type RecordRef } from '../format/frame.ts';
-import { StoreError } from '../host/errors.ts';
+import { segmentPath } from '../format/segment-name.ts';
+import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import { Observation } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { MAX_UNSYNCED_RECORDS } from '../recovery/recovery.ts';
+import type { SegmentWriter } from '../segment/segment-writer.ts';
 import type { LogSync } from './log-sync.ts';
 import type { LogTail } from './log-tail.ts';
 
@@ -25,6 +27,16 @@ export interface LogWriterOptions {
   readonly probe: ProbeSet | undefined;
   readonly tail: LogTail;
   readonly syncs: LogSync;
+}
+
+const PASSING: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EDQUOT']);
+
+function isOfNoEffect(previous: SegmentWriter, error: unknown): boolean {
+  try {
+    return PASSING.has(errnoOf(error) ?? '') && previous.isLast();
+  } catch {
+    return false;
+  }
 }
 
 /** What a probe calls the append of one record, by its type. */
@@ -127,7 +139,7 @@ export class LogWriter {
     try {
       tail.active = previous.createNext();
     } catch (error) {
-      throw this.latch.close('WRITE_FAILED', 'the rotation', error);
+      throw this.notRotated(previous, error);
     }
     const { segmentId, sizeBytes } = previous;
     tail.sealed = [...tail.sealed, { segmentId, sizeBytes }];
@@ -137,6 +149,26 @@ export class LogWriter {
       sealedSegmentId: segmentId,
       newSegmentId: tail.active.segmentId,
     });
+  }
+
+  /**
+   * For want of a descriptor, an inode or a block no file was made, or it is gone again: nothing
+   * was written, and the next append tries it anew.
+   */
+  private notRotated(previous: SegmentWriter, error: unknown): StoreError {
+    if (!isOfNoEffect(previous, error))
+      return this.latch.close('WRITE_FAILED', 'the rotation', error);
+    const next = segmentPath(this.directory, previous.segmentId + 1);
+    const failure = wrapSystemError(error, 'begin a segment', next);
+    return new StoreError(
+      'IO_FAILED',
+      `${failure.message.replace(/^\w+: /, '')}. Nothing was written of the record that needs it; make room and try again`,
+      {
+        cause: error,
+        path: next,
+        ...(failure.reason === undefined ? {} : { reason: failure.reason }),
+      },
+    );
   }
 
   private appendOne(

@@ -58,6 +58,8 @@ export class OpenLog {
   private running: Promise<unknown> = Promise.resolve();
   private closing: Promise<void> | undefined;
 
+  private readonly closeController = new AbortController();
+
   private constructor(options: OpeningOptions, opened: OpenedLog) {
     const { probe, view, latch } = options;
     const { fileSystem, directory } = opened;
@@ -143,6 +145,11 @@ export class OpenLog {
     }
   }
 
+  /** Aborted by `close`, for whoever waits. */
+  get closed(): AbortSignal {
+    return this.closeController.signal;
+  }
+
   /** The failure that ended writing, or undefined. */
   get poisonedBy(): StoreError | undefined {
     return this.latch.poisonedBy;
@@ -212,6 +219,7 @@ export class OpenLog {
    */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
+    this.closeController.abort();
     return this.closing;
   }
 

@@ -1,8 +1,8 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { type FileSystem, readFully } from '../host/file-system.ts';
 import { observed } from '../host/observation.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
@@ -220,7 +220,7 @@ export class SegmentSealer {
       let seal: Seal | undefined;
       try {
         seal = await this.write(segment, source, target, operation);
-        if (seal !== undefined) await fileSystem.dataSyncAsync(target);
+        if (seal !== undefined) await target.syncAsync();
       } catch (error) {
         seal = undefined;
         throw error;
@@ -247,19 +247,17 @@ export class SegmentSealer {
 
   private async write(
     { segmentId, sizeBytes }: LogSegment,
-    source: number,
-    target: number,
+    source: OpenFile,
+    target: OpenFile,
     operation: number,
   ): Promise<Seal | undefined> {
     const { storeId } = this.options;
-    const { fileSystem } = this.options.files;
-    const builder = new SealBuilder(fileSystem, target, storeId, segmentId, sizeBytes);
+    const builder = new SealBuilder(target, storeId, segmentId, sizeBytes);
     const frame = new SegmentScanner({
-      fileSystem,
+      file: source,
       probe: this.options.probe,
       operation,
       site: 'seal',
-      descriptor: source,
       segmentId,
       endOffset: sizeBytes,
       chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
@@ -271,7 +269,7 @@ export class SegmentSealer {
         if (!this.turns.isDue(frame.byteLength)) continue;
       }
       const turnEnd = state === 'frame' ? frame.offset + frame.byteLength : sizeBytes;
-      builder.digest(readRange(fileSystem, source, turnStart, turnEnd));
+      builder.digest(readRange(source, turnStart, turnEnd));
       if (state === 'end') break;
       turnStart = turnEnd;
       await this.turns.next();
@@ -287,13 +285,13 @@ export class SegmentSealer {
       byteLength: sizeBytes,
       ...(identity === undefined ? {} : { identity }),
       predecessorIdentity: this.seals.get(firstId - 1)?.identity ?? NO_IDENTITY,
-      endsDigest: endsDigestOf(fileSystem, source, sizeBytes),
+      endsDigest: endsDigestOf(source, sizeBytes),
     });
   }
 }
 
-function readRange(fileSystem: FileSystem, descriptor: number, start: number, end: number): Buffer {
+function readRange(file: OpenFile, start: number, end: number): Buffer {
   const bytes = Buffer.allocUnsafe(end - start);
-  readFully(fileSystem, descriptor, bytes, 0, bytes.length, start);
+  file.read(bytes, start);
   return bytes;
 }

@@ -1,7 +1,8 @@
 import { RecordType } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
-import { closeQuietly, type FileSystem, writeFully } from '../host/file-system.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import { Turns } from '../host/turns.ts';
 import type { Keydir } from '../keydir/keydir.ts';
 import type { OpenLog } from '../log/open-log.ts';
@@ -129,23 +130,17 @@ class Merge {
   }
 
   private async copy(): Promise<Seal> {
-    const { fileSystem, log, segments } = this;
+    const { log, segments } = this;
     this.removeTemporaries();
     return log.files.use(this.paths.copy, 'create', (copy) =>
       log.files.use(this.paths.seal, 'create', async (sealFile) => {
         const inputBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-        const builder = new SealBuilder(
-          fileSystem,
-          sealFile,
-          log.storeId,
-          this.segmentId,
-          inputBytes,
-        );
+        const builder = new SealBuilder(sealFile, log.storeId, this.segmentId, inputBytes);
         for (const segment of segments) await this.copySegment(segment, copy, builder);
         this.flush(copy, builder);
         const seal = builder.finish(this.sealRest());
-        await fileSystem.dataSyncAsync(copy);
-        await fileSystem.dataSyncAsync(sealFile);
+        await copy.syncAsync();
+        await sealFile.syncAsync();
         return seal;
       }),
     );
@@ -153,20 +148,19 @@ class Merge {
 
   private async copySegment(
     { segmentId, sizeBytes }: MergeCandidate,
-    copy: number,
+    copy: OpenFile,
     builder: SealBuilder,
   ): Promise<void> {
     if (sizeBytes === 0) return;
-    const { fileSystem, log } = this;
+    const { log } = this;
     const file = log.reader.files.fileOf(segmentId);
     const path = segmentPath(log.files.directory, segmentId);
     await log.files.use(path, 'read', async (source) => {
       const frame = new SegmentScanner({
-        fileSystem,
+        file: source,
         probe: log.probe,
         operation: this.operation,
         site: 'compact',
-        descriptor: source,
         segmentId,
         endOffset: sizeBytes,
         chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
@@ -192,7 +186,7 @@ class Merge {
     }
   }
 
-  private append(frame: SegmentScanner, copy: number, builder: SealBuilder): void {
+  private append(frame: SegmentScanner, copy: OpenFile, builder: SealBuilder): void {
     const { byteLength, frameAt } = frame;
     if (this.bufferedBytes + byteLength > this.buffer.length) this.flush(copy, builder);
     builder.add(frame, this.outputBytes + this.bufferedBytes);
@@ -206,13 +200,13 @@ class Merge {
     this.bufferedBytes += byteLength;
   }
 
-  private flush(copy: number, builder: SealBuilder): void {
+  private flush(copy: OpenFile, builder: SealBuilder): void {
     this.write(this.buffer.subarray(0, this.bufferedBytes), copy, builder);
     this.bufferedBytes = 0;
   }
 
-  private write(bytes: Buffer, copy: number, builder: SealBuilder): void {
-    writeFully(this.fileSystem, copy, bytes, 0, bytes.length, this.outputBytes);
+  private write(bytes: Buffer, copy: OpenFile, builder: SealBuilder): void {
+    copy.write(bytes, this.outputBytes);
     builder.digest(bytes);
     this.outputBytes += bytes.length;
   }
@@ -220,20 +214,17 @@ class Merge {
   private sealRest(): Parameters<SealBuilder['finish']>[0] {
     const seals = this.segments.flatMap(({ seal }) => seal ?? []);
     const [first, last] = [seals[0] as Seal, seals.at(-1) as Seal];
-    const reader = this.fileSystem.open(this.paths.copy, 'read');
-    try {
-      return {
-        firstId: first.firstId,
-        byteLength: this.outputBytes,
-        identity: last.identity,
-        predecessorIdentity: first.predecessorIdentity,
-        firstTxid: seals.find(({ firstTxid }) => firstTxid > 0)?.firstTxid ?? 0,
-        lastTxid: Math.max(...seals.map(({ lastTxid }) => lastTxid)),
-        endsDigest: endsDigestOf(this.fileSystem, reader, this.outputBytes),
-      };
-    } finally {
-      closeQuietly(this.fileSystem, reader);
-    }
+    return {
+      firstId: first.firstId,
+      byteLength: this.outputBytes,
+      identity: last.identity,
+      predecessorIdentity: first.predecessorIdentity,
+      firstTxid: seals.find(({ firstTxid }) => firstTxid > 0)?.firstTxid ?? 0,
+      lastTxid: Math.max(...seals.map(({ lastTxid }) => lastTxid)),
+      endsDigest: this.log.files.useNow(this.paths.copy, 'read', (copy) =>
+        endsDigestOf(copy, this.outputBytes),
+      ),
+    };
   }
 
   private damaged(segmentId: number, frame: SegmentScanner): StoreError {

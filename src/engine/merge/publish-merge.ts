@@ -152,7 +152,7 @@ async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): P
   latch.check();
   for (const segment of run) {
     if (segment.segmentId === seal.segmentId) continue;
-    emptyAbsorbed(fileSystem, directory, [segment]);
+    emptyAbsorbed(log.files, [segment]);
     // Freeing the blocks of a seal takes a millisecond or two, and there may be fifteen.
     await turns.next();
   }
@@ -171,9 +171,9 @@ async function moveKeys(
 ): Promise<void> {
   if (seal.hintCount === 0) return;
   const path = sealPath(files.directory, seal.segmentId, MERGE_SUFFIX);
-  await files.use(path, 'read', async (descriptor) => {
+  await files.use(path, 'read', async (file) => {
     const chunk = HintReader.chunkFor([seal]);
-    const hint = new HintReader(files.fileSystem, descriptor, seal, chunk);
+    const hint = new HintReader(file, seal, chunk);
     while (hint.next()) {
       if (!hint.isDelete) keydir.move(hint, inputs, output);
       if (turns.isDue(MOVE_WORK_BYTES)) await turns.next();

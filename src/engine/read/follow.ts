@@ -2,9 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
-import { closeQuietly, type FileSystem, openIfPresent } from '../host/file-system.ts';
+import type { FileSystem } from '../host/file-system.ts';
 import { Observation } from '../host/observation.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { Turns } from '../host/turns.ts';
 import { TXID_JUMP } from '../recovery/log-opening.ts';
 import { sealOfOpened } from '../seal/merge-view.ts';
@@ -63,7 +65,7 @@ export async function* follow(
 
 interface OpenSegment {
   readonly segmentId: number;
-  readonly descriptor: number;
+  readonly file: OpenFile;
   readonly seal: Seal | undefined;
   /** May a merge have left out records of its range? */
   readonly isMerged: boolean;
@@ -92,6 +94,7 @@ class Follower {
   private readonly chunk = Buffer.allocUnsafeSlow(BYTES_A_TURN);
   private readonly copier = new RecordCopier();
   private readonly turns: Turns;
+  private readonly files: StoreFiles;
   private nextTxid: number;
   private current: OpenSegment | undefined;
 
@@ -101,6 +104,7 @@ class Follower {
     this.operation = operation;
     this.nextTxid = fromTxid;
     this.turns = new Turns(BYTES_A_TURN, source.checkOpen);
+    this.files = new StoreFiles(source.fileSystem, source.directory);
   }
 
   /** What there is now. */
@@ -130,21 +134,20 @@ class Follower {
   }
 
   close(): void {
-    if (this.current !== undefined) closeQuietly(this.source.fileSystem, this.current.descriptor);
+    if (this.current !== undefined) this.files.close(this.current.file);
     this.current = undefined;
   }
 
   private async *scan(current: OpenSegment, isFinal: boolean): AsyncGenerator<ScannedRecord> {
-    const { fileSystem, probe } = this.source;
-    const { segmentId, descriptor } = current;
-    const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+    const { probe } = this.source;
+    const { segmentId, file } = current;
+    const { sizeBytes } = file.stat();
     if (sizeBytes < current.offset) throw this.cutBack(current, sizeBytes);
     const frame = new SegmentScanner({
-      fileSystem,
+      file,
       probe,
       operation: this.operation,
       site: 'scan',
-      descriptor,
       segmentId,
       startOffset: current.offset,
       endOffset: sizeBytes,
@@ -279,25 +282,25 @@ class Follower {
   private async openAt(segmentId: number, followsGap: boolean): Promise<OpenSegment | undefined> {
     const { fileSystem, directory } = this.source;
     for (let attempt = 1; ; attempt++) {
-      const descriptor = openIfPresent(fileSystem, segmentPath(directory, segmentId));
-      if (descriptor === undefined) return this.skip(segmentId);
+      const file = this.files.openIfPresent(segmentPath(directory, segmentId));
+      if (file === undefined) return this.skip(segmentId);
       let seal: Seal | 'unknown' | undefined;
       let isAbsorbed: boolean;
       try {
-        const { sizeBytes } = fileSystem.statDescriptor(descriptor);
-        seal = sealOfOpened(fileSystem, directory, segmentId, descriptor);
+        const { sizeBytes } = file.stat();
+        seal = sealOfOpened(fileSystem, directory, segmentId, file);
         // An absorbed segment has no seal, or still the one of what it held. With a seal of nothing
         // it was sealed empty, or is what a merge has left of its range, and the seal tells what
         // that was.
         isAbsorbed =
           sizeBytes === 0 && typeof seal !== 'object' && this.idAfter(segmentId) !== undefined;
       } catch (error) {
-        closeQuietly(fileSystem, descriptor);
+        this.files.close(file);
         throw error;
       }
       // Absorbed, or replaced by a merge that is at work: its seal is there soon.
       if (isAbsorbed || (seal === 'unknown' && attempt < SEAL_ATTEMPTS)) {
-        closeQuietly(fileSystem, descriptor);
+        this.files.close(file);
         if (isAbsorbed) return this.skip(segmentId);
         await this.wait();
         continue;
@@ -305,7 +308,7 @@ class Follower {
       const known = seal === 'unknown' ? undefined : seal;
       return {
         segmentId,
-        descriptor,
+        file,
         seal: known,
         isMerged: seal === 'unknown' || (known !== undefined && isMerged(known)),
         followsGap,

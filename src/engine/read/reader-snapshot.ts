@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { segmentPath } from '../format/segment-name.ts';
 import { errnoOf, StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileStat, FileSystem } from '../host/file-system.ts';
+import { pause } from '../host/pause.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { Keydir } from '../keydir/keydir.ts';
 import { NONCE_BYTES } from '../lock/durable-mark.ts';
@@ -23,6 +24,8 @@ export interface SnapshotSegment extends LogSegment {
 }
 
 export interface Snapshot {
+  /** By the mark or the seals; random where neither is there. */
+  readonly storeId: Buffer;
   readonly keydir: Keydir;
   /** Ascending by id. */
   readonly segments: Map<number, SnapshotSegment>;
@@ -40,6 +43,9 @@ export interface SnapshotOptions {
   /** False leaves the keydir empty. */
   readonly keys: boolean;
   readonly onProgress: LogOptions['onOpenProgress'];
+  /** Of a reader that is open: throws when it was closed, at which `closed` is aborted. */
+  readonly checkOpen?: () => void;
+  readonly closed?: AbortSignal;
 }
 
 /**
@@ -76,24 +82,28 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
         );
       }
     }
-    await delay(RETRY_MS * 2 ** attempt);
+    await pause(RETRY_MS * 2 ** attempt, options.closed);
+    options.checkOpen?.();
   }
 }
 
 async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   const { fileSystem, directory, probe, operation, full, keys, onProgress } = options;
   const startNs = nowNs();
-  const turns = new Turns(OPENING_SLICE_BYTES);
-  const contents = await readDirectory(fileSystem, directory, turns);
+  const turns = new Turns(OPENING_SLICE_BYTES, options.checkOpen);
+  const files = new StoreFiles(fileSystem, directory);
+  const contents = await readDirectory(files, turns);
   const { segments, seals, damagedSlots, witnessed } = contents;
   const mark = contents.mark?.mark;
   const keydir = new Keydir();
-  keydir.identify(mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES));
+  const storeId = mark?.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
+  keydir.identify(storeId);
+  // Where there is no segment, a mark or a seal says that it is not for want of a store.
+  if (contents.listed.length === 0) await requireAgreement(contents, turns);
   const listed = listIdentities(fileSystem, directory, contents.listed);
   await requireAgreement(contents, turns);
   const scan = await scanLog({
-    fileSystem,
-    directory,
+    files,
     segments,
     mark,
     seals,
@@ -121,6 +131,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
   }
   const durableMark = reportMark(mark, witnessed);
   return {
+    storeId,
     keydir,
     segments: snapshot,
     lastTxid: scan.lastTxid,

@@ -34,6 +34,7 @@ import {
   asStoreError,
   checkIdentity,
   type Snapshot,
+  type SnapshotOptions,
   type SnapshotSegment,
   takeSnapshot,
 } from './reader-snapshot.ts';
@@ -82,6 +83,7 @@ export class StoreReader extends KeyValueView {
   private reader: SegmentReader;
   private refreshing: Promise<void> | undefined;
   private closed = false;
+  private readonly closeController = new AbortController();
 
   private constructor(setup: ReaderSetup, snapshot: Snapshot) {
     const reader = readerOf(setup, snapshot);
@@ -190,16 +192,18 @@ export class StoreReader extends KeyValueView {
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { fileSystem, directory, probe } = this.setup;
-    const { keydir, segments } = this.snapshot;
+    const { keydir, segments, storeId } = this.snapshot;
     return verify(
       {
         files: new StoreFiles(fileSystem, directory),
+        storeId,
         keydir,
         probe,
         segments: () => [...segments.values()],
         checkOpened: (segmentId, stat) =>
           checkIdentity(segments.get(segmentId) as SnapshotSegment, stat),
         checkOpen: () => this.checkOpen(),
+        closed: this.closeController.signal,
       },
       options,
     );
@@ -209,6 +213,7 @@ export class StoreReader extends KeyValueView {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.closeController.abort();
     await this.refreshing?.catch(() => {});
     await this.reader.close();
     this.setup.probe?.detach();
@@ -222,7 +227,8 @@ export class StoreReader extends KeyValueView {
   private async takeUp(): Promise<void> {
     this.checkOpen();
     if (await this.append()) return;
-    const snapshot = await readSnapshot(this.setup, undefined);
+    const ending = { checkOpen: () => this.checkOpen(), closed: this.closeController.signal };
+    const snapshot = await readSnapshot(this.setup, undefined, ending);
     const before = this.reader;
     this.snapshot = snapshot;
     this.reader = readerOf(this.setup, snapshot);
@@ -301,12 +307,13 @@ export class StoreReader extends KeyValueView {
 async function readSnapshot(
   setup: ReaderSetup,
   onProgress: LogOptions['onOpenProgress'],
+  ending: Pick<SnapshotOptions, 'checkOpen' | 'closed'> = {},
 ): Promise<Snapshot> {
   const { probe, fileSystem, directory } = setup;
   const result: OperationResults['open'] = { outcome: 'failed', truncatedBytes: 0 };
   const work = async (operation: number) => {
     refuseUnfinishedBackup(fileSystem, directory);
-    const snapshot = await takeSnapshot({ ...setup, operation, onProgress });
+    const snapshot = await takeSnapshot({ ...setup, ...ending, operation, onProgress });
     result.outcome = 'snapshot';
     return snapshot;
   };

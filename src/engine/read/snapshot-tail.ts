@@ -1,5 +1,6 @@
 import { segmentPath } from '../format/segment-name.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import { OpenFile } from '../host/open-file.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { Turns } from '../host/turns.ts';
 import { SCAN_CHUNK_BYTES, SegmentScanner } from '../segment/segment-scanner.ts';
@@ -65,13 +66,13 @@ export class SnapshotTail {
     if (sizeBytes === fromOffset) return true;
     const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
     try {
-      checkIdentity(segment, fileSystem.statDescriptor(descriptor));
+      const file = new OpenFile(fileSystem, descriptor);
+      checkIdentity(segment, file.stat());
       const frame = new SegmentScanner({
-        fileSystem,
+        file,
         probe,
         operation: this.operation,
         site: 'scan',
-        descriptor,
         segmentId,
         startOffset: fromOffset,
         endOffset: sizeBytes,

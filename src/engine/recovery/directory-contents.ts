@@ -1,5 +1,5 @@
 import { segmentName, segmentPath } from '../format/segment-name.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import { type MarkOnDisk, readMark } from '../lock/durable-mark.ts';
 import { lockCarriesNonce } from '../lock/writer-lock.ts';
@@ -17,8 +17,7 @@ import { refusal } from './recovery-refusal.ts';
  * see. Nothing is changed.
  */
 export interface DirectoryContents {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
+  readonly files: StoreFiles;
   readonly mark: MarkOnDisk | undefined;
   readonly damagedSlots: number;
   /** Does `.lock` carry the mark's nonce: did no other program come after it? */
@@ -36,25 +35,24 @@ export interface DirectoryContents {
 
 /** `known` is what was read already, by somebody who had to know it first. */
 export async function readDirectory(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   turns: Turns,
   known?: ReturnType<typeof readMark> & { readonly witnessed: boolean },
 ): Promise<DirectoryContents> {
   // The mark and the seals before the listing: they must not prove more than it shows.
+  const { fileSystem, directory } = files;
   const { newest, damagedSlots } = known ?? readMark(fileSystem, directory);
-  const found = await SealSet.read(fileSystem, directory, newest?.mark.storeId, turns);
+  const found = await SealSet.read(files, newest?.mark.storeId, turns);
   const strangers: string[] = [];
   const listed = listSegments(fileSystem, directory, (segmentId, kind) =>
     strangers.push(
       `${segmentName(segmentId)} is ${KINDS[kind]}, and no segment; move it away before the log gets there`,
     ),
   );
-  const leftovers = await findLeftovers(fileSystem, directory, found, listed, turns);
+  const leftovers = await findLeftovers(files, found, listed, turns);
   const nonce = newest?.mark.sessionNonce;
   return {
-    fileSystem,
-    directory,
+    files,
     mark: newest,
     damagedSlots,
     witnessed:
@@ -90,18 +88,18 @@ export async function requireAgreement(
   if (first === undefined) return merged;
   const { segmentId, offset, damage, because } =
     (await sealedContradiction(contents, turns)) ?? first;
-  throw refusal('corrupt', contents.directory, segmentId, offset, damage, because);
+  throw refusal('corrupt', contents.files.directory, segmentId, offset, damage, because);
 }
 
 /** The first segment that its own seal contradicts: it says best where something is wrong. */
 async function sealedContradiction(
-  { fileSystem, directory, listed, seals }: DirectoryContents,
+  { files, listed, seals }: DirectoryContents,
   turns: Turns,
 ): Promise<Contradiction | undefined> {
   for (const { segmentId, sizeBytes } of listed) {
     const seal = seals.of(segmentId);
     if (seal === undefined) continue;
-    const damage = await sealContradiction(fileSystem, directory, sizeBytes, seal, false, turns);
+    const damage = await sealContradiction(files, sizeBytes, seal, false, turns);
     if (damage === undefined) continue;
     return {
       segmentId,
@@ -114,18 +112,15 @@ async function sealedContradiction(
 }
 
 async function segmentDigest(
-  { fileSystem, directory, listed }: DirectoryContents,
+  { files, listed }: DirectoryContents,
   segmentId: number,
   turns: Turns,
 ): Promise<Buffer> {
   const sizeBytes = listed.find((one) => one.segmentId === segmentId)?.sizeBytes ?? 0;
-  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-  try {
+  return files.use(segmentPath(files.directory, segmentId), 'read', async (file) => {
     // One that became shorter meanwhile is another one by now.
-    return (await digestOf(fileSystem, descriptor, sizeBytes, turns)) ?? NO_IDENTITY;
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+    return (await digestOf(file, sizeBytes, turns)) ?? NO_IDENTITY;
+  });
 }
 
 const KINDS = { directory: 'a directory', other: 'no plain file' } as const;

@@ -61,6 +61,7 @@ export function judgeDirectory(
   const { segments, seals, mark } = evidence;
   const contradictions: Contradiction[] = [
     ...sealsWithoutSegment(evidence),
+    ...markWithoutLog(evidence),
     ...markInsideMerge(evidence),
   ];
   const merged = new Map<number, Buffer>();
@@ -129,6 +130,17 @@ function* sealsWithoutSegment({ segments, seals }: DirectoryEvidence): Generator
       because: 'its seal file is there, and the segment is not',
     };
   }
+}
+
+/** Segment 1 has its name on disk before there is a mark. */
+function* markWithoutLog({ segments, mark }: DirectoryEvidence): Generator<Contradiction> {
+  if (segments.length > 0 || mark === undefined) return;
+  yield {
+    segmentId: mark.segmentId,
+    offset: 0,
+    damage: 'ends-before-mark',
+    because: 'the durable mark is there, and no segment is',
+  };
 }
 
 /** Everything that a merge puts together lies before both slots of the mark. */

@@ -8,6 +8,7 @@ import type { PoisonLatch } from '../host/poison-latch.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { prepareDirectory, syncParent } from '../host/store-directory.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
@@ -39,6 +40,9 @@ export const TXID_JUMP = 2 ** 20;
 
 const KERNEL_LOCKS_ARE_OFF =
   'kernel locks are off (the native addon or the file system has none): only the lease keeps other writers out, and a writer that is stopped for ten seconds loses it';
+
+const NO_LEASE =
+  'the disk has no room for the lease beside the kernel lock: a writer on another host, which kernel locks may not reach, is not kept out';
 
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
@@ -157,7 +161,8 @@ async function openLocked(
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
   const turns = new Turns(OPENING_SLICE_BYTES);
-  const contents = await readDirectory(fileSystem, directory, turns, {
+  const files = new StoreFiles(fileSystem, directory);
+  const contents = await readDirectory(files, turns, {
     newest: previous,
     damagedSlots,
     witnessed: lock.witnessed,
@@ -165,12 +170,12 @@ async function openLocked(
   const { seals, leftovers } = contents;
   const notes = [...markNotes(damagedSlots, durableMark), ...contents.notes];
   if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
+  if (lock.hasNoRoomForLease) notes.push(NO_LEASE);
   const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
   const merged = await requireAgreement(contents, turns);
   view?.identify(storeId);
   const scan = await scanLog({
-    fileSystem,
-    directory,
+    files,
     segments: contents.segments,
     mark: previous?.mark,
     seals,
@@ -186,11 +191,11 @@ async function openLocked(
   });
   const created = scan.segments.length === 0;
   const clean = created || isClean(scan, previous, lock.witnessed);
-  const discardedTxid = await highestDiscardedTxid(fileSystem, directory, scan, turns);
-  notes.push(...(await clearLeftovers(fileSystem, directory, leftovers, turns)));
-  const discarded = await cutDiscarded(fileSystem, directory, scan, notes, turns);
-  const bytesRewritten = clean ? 0 : await rewriteFrom(fileSystem, directory, scan, turns);
-  const segments = created ? [createFirstSegment(fileSystem, directory)] : withMissing(scan);
+  const discardedTxid = await highestDiscardedTxid(files, scan, turns);
+  notes.push(...(await clearLeftovers(files, leftovers, turns)));
+  const discarded = await cutDiscarded(files, scan, notes, turns);
+  const bytesRewritten = clean ? 0 : await rewriteFrom(files, scan, turns);
+  const segments = created ? [createFirstSegment(files)] : withMissing(scan);
 
   const highestTxid = Math.max(scan.lastTxid, discardedTxid, (previous?.mark.nextTxid ?? 1) - 1);
   const nextTxid = highestTxid + (clean ? 1 : TXID_JUMP);
@@ -215,13 +220,7 @@ async function openLocked(
     const active = segments.at(-1) as LogSegment;
     mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);
     lock.marked();
-    const { removed, seals: sealsLeft } = await removeLeadingEmpty(
-      fileSystem,
-      directory,
-      segments,
-      seals,
-      turns,
-    );
+    const { removed, seals: sealsLeft } = await removeLeadingEmpty(files, segments, seals, turns);
     if (removed.length > 0) {
       notes.push(
         `removed ${removed.length} empty segments in front of ${segments[removed.length]?.segmentId}`,
@@ -277,37 +276,27 @@ function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boo
 
 /** What is cut off may hold records with txids that were given away. */
 async function highestDiscardedTxid(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   scan: LogScan,
   turns: Turns,
 ): Promise<number> {
   let highest = 0;
   for (const [index, { segmentId, offset, byteLength, damage }] of scan.discarded.entries()) {
-    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-    try {
-      const sizeBytes = offset + byteLength;
-      // The others lie behind the damage that is told of all of them.
-      const isZeros = index === 0 && damage === 'unfinished-start';
-      const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
-      highest = Math.max(
-        highest,
-        await highestTxid({ fileSystem, descriptor, sizeBytes }, offset, end, turns),
-      );
-    } finally {
-      closeQuietly(fileSystem, descriptor);
-    }
+    const sizeBytes = offset + byteLength;
+    // The others lie behind the damage that is told of all of them.
+    const isZeros = index === 0 && damage === 'unfinished-start';
+    const end = isZeros ? Math.min(offset + HEADER_BYTES, sizeBytes) : sizeBytes;
+    const found = await files.use(segmentPath(files.directory, segmentId), 'read', (file) =>
+      highestTxid({ file, sizeBytes }, offset, end, turns),
+    );
+    highest = Math.max(highest, found);
   }
   return highest;
 }
 
-function createFirstSegment(fileSystem: FileSystem, directory: string): LogSegment {
-  const descriptor = fileSystem.open(segmentPath(directory, FIRST_SEGMENT_ID), 'create');
-  try {
-    fileSystem.dataSync(descriptor);
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+function createFirstSegment(files: StoreFiles): LogSegment {
+  const path = segmentPath(files.directory, FIRST_SEGMENT_ID);
+  files.useNow(path, 'create', (file) => file.sync());
   return { segmentId: FIRST_SEGMENT_ID, sizeBytes: 0 };
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { segmentName, segmentPath } from '../format/segment-name.ts';
-import { errnoOf } from '../host/errors.ts';
-import { closeQuietly, type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import { errnoOf, isNoRoom } from '../host/errors.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { Discarded, QuarantinedRange } from './recovery-report.ts';
 
@@ -15,20 +16,16 @@ export const QUARANTINE_DIRECTORY = 'quarantine';
 /** All files together; beyond it the report says that a range was not kept. */
 export const QUARANTINE_LIMIT_BYTES = 256 * 1024 * 1024;
 
-const COPY_CHUNK_BYTES = 1024 * 1024;
 const TEMPORARY = 'unfinished.tmp';
-
-/** Errors that mean "no room", which must not keep a store from opening. */
-export const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Saves a range durably; when there is no room, says so in `notes` and goes on. */
 export async function quarantine(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   range: Discarded,
   notes: string[],
   turns: Turns,
 ): Promise<QuarantinedRange> {
+  const { fileSystem, directory } = files;
   const folder = join(directory, QUARANTINE_DIRECTORY);
   const where = `${range.byteLength} bytes discarded at ${segmentName(range.segmentId)}:${range.offset}`;
   const tooMuch = () => {
@@ -37,10 +34,11 @@ export async function quarantine(
   };
   // A file that holds nothing may be long: what is never kept is not read either.
   if (range.byteLength > QUARANTINE_LIMIT_BYTES) return tooMuch();
-  const digest = await digestRange(fileSystem, directory, range, turns);
+  const digest = await digestRange(files, range, turns);
   const path = join(folder, `${segmentName(range.segmentId)}-${range.offset}-${digest}`);
   const noRoom = (error: unknown) => {
-    if (!NO_ROOM.has(errnoOf(error) ?? '')) throw error;
+    // No room must not keep a store from opening.
+    if (!isNoRoom(error)) throw error;
     notes.push(`${where} were not kept: no room in ${folder} (${errnoOf(error)})`);
     return { ...range, quarantinePath: null };
   };
@@ -62,7 +60,7 @@ export async function quarantine(
     const usedBytes = await usedBytesOf(fileSystem, folder, turns);
     if (usedBytes + range.byteLength > QUARANTINE_LIMIT_BYTES) return tooMuch();
     try {
-      await copyRange(fileSystem, directory, range, temporary, turns);
+      await copyRange(files, range, temporary, turns);
     } catch (error) {
       if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
       throw error;
@@ -84,61 +82,28 @@ async function usedBytesOf(fileSystem: FileSystem, folder: string, turns: Turns)
   return usedBytes;
 }
 
-async function digestRange(
-  fileSystem: FileSystem,
-  directory: string,
-  range: Discarded,
-  turns: Turns,
-): Promise<string> {
+async function digestRange(files: StoreFiles, range: Discarded, turns: Turns): Promise<string> {
   const hash = createHash('sha256');
-  await forEachChunk(fileSystem, directory, range, (chunk) => hash.update(chunk), turns);
+  const path = segmentPath(files.directory, range.segmentId);
+  const end = range.offset + range.byteLength;
+  await files.use(path, 'read', (file) =>
+    file.eachChunk(range.offset, end, turns, (chunk) => hash.update(chunk)),
+  );
   return hash.digest('hex').slice(0, 32);
 }
 
 async function copyRange(
-  fileSystem: FileSystem,
-  directory: string,
-  range: Discarded,
+  files: StoreFiles,
+  { segmentId, offset, byteLength }: Discarded,
   to: string,
   turns: Turns,
 ): Promise<void> {
-  const descriptor = fileSystem.open(to, 'create');
-  try {
-    const copy = (chunk: Buffer, at: number) =>
-      writeFully(fileSystem, descriptor, chunk, 0, chunk.length, at - range.offset);
-    await forEachChunk(fileSystem, directory, range, copy, turns);
-    fileSystem.dataSync(descriptor);
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
-}
-
-async function forEachChunk(
-  fileSystem: FileSystem,
-  directory: string,
-  range: Discarded,
-  use: (chunk: Buffer, offset: number) => void,
-  turns: Turns,
-): Promise<void> {
-  const descriptor = fileSystem.open(segmentPath(directory, range.segmentId), 'read');
-  try {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(COPY_CHUNK_BYTES, range.byteLength));
-    const end = range.offset + range.byteLength;
-    for (let at = range.offset; at < end; ) {
-      const count = readFully(
-        fileSystem,
-        descriptor,
-        buffer,
-        0,
-        Math.min(buffer.length, end - at),
-        at,
+  await files.use(to, 'create', (copy) =>
+    files.use(segmentPath(files.directory, segmentId), 'read', async (file) => {
+      await file.eachChunk(offset, offset + byteLength, turns, (chunk, at) =>
+        copy.write(chunk, at - offset),
       );
-      if (count === 0) break;
-      use(buffer.subarray(0, count), at);
-      at += count;
-      await turns.after(count);
-    }
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+      copy.sync();
+    }),
+  );
 }

@@ -1,8 +1,9 @@
 import { FIRST_SEGMENT_ID, HEADER_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { DurableMark } from '../lock/durable-mark.ts';
 import type { HintRun } from '../seal/hint-block.ts';
@@ -45,8 +46,7 @@ export interface LogScan {
 }
 
 export interface ScanLogOptions {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
+  readonly files: StoreFiles;
   /** As `listSegments` gave them; a reader scans no further than it had listed. */
   readonly segments: readonly LogSegment[];
   readonly mark: DurableMark | undefined;
@@ -212,23 +212,23 @@ class LogScanner {
   /** What the seal contradicts. Everything it covers was durable. */
   private async sealFault(segment: LogSegment, seal: Seal): Promise<Damage | undefined> {
     const { mark } = this;
-    const { fileSystem, directory, seals, full, turns } = this.options;
+    const { files, seals, full, turns } = this.options;
     if (mark?.segmentId === segment.segmentId && mark.offset > segment.sizeBytes)
       return 'ends-before-mark';
     if (seal.firstTxid !== 0 && seal.firstTxid <= this.lastTxid) return 'txid-not-increasing';
     const lowestId = this.segments[0]?.segmentId ?? FIRST_SEGMENT_ID;
     if (!followsPredecessor(seal, seals, lowestId)) return 'contradicts-seal';
-    return sealContradiction(fileSystem, directory, segment.sizeBytes, seal, full, turns);
+    return sealContradiction(files, segment.sizeBytes, seal, full, turns);
   }
 
   private async loadHints({ segmentId, sizeBytes }: LogSegment, seal: Seal): Promise<void> {
-    const { fileSystem, directory, seals } = this.options;
+    const { files, seals } = this.options;
     const { replay } = this;
     if (replay !== undefined && seal.hintCount > 0) {
       this.hintChunk ??= HintReader.chunkFor(this.options.seals);
-      const descriptor = fileSystem.open(seals.pathOf(directory, seal), 'read');
-      try {
-        const reader = new HintReader(fileSystem, descriptor, seal, this.hintChunk);
+      const chunk = this.hintChunk;
+      await files.use(seals.pathOf(files.directory, seal), 'read', async (file) => {
+        const reader = new HintReader(file, seal, chunk);
         let counted = reader.position;
         for (let run = reader.nextRun(); run !== undefined; run = reader.nextRun()) {
           const logEnd = this.scannedBytes + sizeBytes * reader.readPart;
@@ -237,9 +237,7 @@ class LogScanner {
           counted = reader.position;
           await this.afterWork(workBytes, logEnd);
         }
-      } finally {
-        closeQuietly(fileSystem, descriptor);
-      }
+      });
     }
     const { mark } = this;
     if (seal.lastTxid !== 0) this.lastTxid = seal.lastTxid;
@@ -272,17 +270,14 @@ class LogScanner {
   }
 
   private async scanSegment({ segmentId, sizeBytes }: LogSegment): Promise<void> {
-    const { fileSystem, directory, probe, operation } = this.options;
+    const { files, probe, operation } = this.options;
     const startNs = probe?.event === undefined ? 0 : nowNs();
-    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-    try {
-      const file: SegmentFile = { fileSystem, descriptor, sizeBytes };
+    await files.use(segmentPath(files.directory, segmentId), 'read', async (file) => {
       const frame = new SegmentScanner({
-        fileSystem,
+        file,
         probe,
         operation,
         site: 'scan',
-        descriptor,
         segmentId,
         endOffset: sizeBytes,
         chunk: this.chunk,
@@ -290,7 +285,7 @@ class LogScanner {
       for (let from = 0, state: ScanState = 'turn'; state === 'turn'; from = frame.offset) {
         state = this.scanFrames(segmentId, frame);
         if (state !== 'turn' && state !== 'end') {
-          await this.damaged(segmentId, frame, file, state);
+          await this.damaged(segmentId, frame, { file, sizeBytes }, state);
           break;
         }
         await this.afterWork(frame.offset - from, this.scannedBytes + frame.offset);
@@ -304,9 +299,7 @@ class LogScanner {
         startNs,
         durationNs: nowNs() - startNs,
       });
-    } finally {
-      closeQuietly(fileSystem, descriptor);
-    }
+    });
   }
 
   /** Scans for one turn of the event loop, or to the end, or to what is wrong. */
@@ -356,34 +349,34 @@ class LogScanner {
   private async damaged(
     segmentId: number,
     frame: SegmentScanner,
-    file: SegmentFile,
+    segment: SegmentFile,
     fault: Damage,
   ): Promise<void> {
     const { turns } = this.options;
     const isTail = !NOT_A_TAIL.has(fault);
-    const isUnfinished = isTail && (await isUnfinishedStart(file, frame.offset, turns));
+    const isUnfinished = isTail && (await isUnfinishedStart(segment, frame.offset, turns));
     const damage = isUnfinished ? 'unfinished-start' : fault;
     // Only some rows of the table ask what follows: those without a trusted mark, in the last
     // segment.
     const asks = isTail && !this.witnessed && this.placeOf(segmentId) === 'last';
     // No frame begins in zeros, of which there may be gigabytes that lie nowhere.
     const end = isUnfinished
-      ? Math.min(frame.offset + HEADER_BYTES, file.sizeBytes)
-      : file.sizeBytes;
-    const laterFrames = asks ? await this.laterFrames(file, frame, end) : 'none';
+      ? Math.min(frame.offset + HEADER_BYTES, segment.sizeBytes)
+      : segment.sizeBytes;
+    const laterFrames = asks ? await this.laterFrames(segment, frame, end) : 'none';
     this.endLog(segmentId, frame.offset, damage, laterFrames);
   }
 
   private async laterFrames(
-    file: SegmentFile,
+    segment: SegmentFile,
     frame: SegmentScanner,
     end: number,
   ): Promise<DamageEvidence['laterFrames']> {
     const { turns } = this.options;
     const claimEnd = Math.min(frame.offset + Math.max(frame.claimedBytes, 1), end);
-    const after = await findFrame(file, claimEnd, end, this.lastTxid, turns);
+    const after = await findFrame(segment, claimEnd, end, this.lastTxid, turns);
     if (after.found !== undefined) return 'after-claim';
-    const inside = await findFrame(file, frame.offset + 1, claimEnd, this.lastTxid, turns);
+    const inside = await findFrame(segment, frame.offset + 1, claimEnd, this.lastTxid, turns);
     // A search that gave up proves nothing either way.
     return inside.found !== undefined || after.exhausted || inside.exhausted
       ? 'inside-claim'
@@ -433,7 +426,8 @@ class LogScanner {
     damage: Damage,
     laterFrames: DamageEvidence['laterFrames'],
   ): void {
-    const { mode, acceptAmbiguousTail, directory } = this.options;
+    const { mode, acceptAmbiguousTail, files } = this.options;
+    const { directory } = files;
     const { verdict, because } = judgeDamage({
       damage,
       position: this.isDurable(segmentId, offset, damage) ? 'durable' : 'not-durable',

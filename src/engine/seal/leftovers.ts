@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { segmentPath } from '../format/segment-name.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import {
@@ -37,22 +37,21 @@ export interface Leftovers {
 }
 
 export async function findLeftovers(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   found: SealSet,
   segments: readonly LogSegment[],
   turns: Turns,
 ): Promise<Leftovers> {
   const unnamed: Seal[] = [];
   const stale: string[] = [];
-  for (const name of fileSystem.list(directory)) {
+  for (const name of files.fileSystem.list(files.directory)) {
     const merged = parseSealName(name, MERGE_SUFFIX);
     if (merged === undefined) {
       if (isTemporary(name)) stale.push(name);
       continue;
     }
-    const seal = await readSeal(fileSystem, directory, merged, turns, MERGE_SUFFIX);
-    if (seal instanceof Object && (await isInPlace(fileSystem, directory, seal, segments, turns)))
+    const seal = await readSeal(files, merged, turns, MERGE_SUFFIX);
+    if (seal instanceof Object && (await isInPlace(files, seal, segments, turns)))
       unnamed.push(seal);
     else stale.push(name);
   }
@@ -78,11 +77,11 @@ export async function findLeftovers(
  * report.
  */
 export async function clearLeftovers(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   { unnamed, absorbed, stale }: Leftovers,
   turns: Turns,
 ): Promise<string[]> {
+  const { fileSystem, directory } = files;
   const notes: string[] = [];
   for (const name of stale) {
     fileSystem.remove(join(directory, name));
@@ -103,7 +102,7 @@ export async function clearLeftovers(
     }
     fileSystem.directorySync(directory);
     for (const segment of absorbed) {
-      emptyAbsorbed(fileSystem, directory, [segment]);
+      emptyAbsorbed(files, [segment]);
       await turns.after(FILE_WORK_BYTES);
     }
     fileSystem.directorySync(directory);
@@ -120,16 +119,13 @@ export async function clearLeftovers(
  * Puts empty files in the place of segments that a merge has absorbed; the caller syncs the
  * directory.
  */
-export function emptyAbsorbed(
-  fileSystem: FileSystem,
-  directory: string,
-  segments: readonly LogSegment[],
-): void {
+export function emptyAbsorbed(files: StoreFiles, segments: readonly LogSegment[]): void {
+  const { fileSystem, directory } = files;
   for (const { segmentId, sizeBytes } of segments) {
     if (sizeBytes > 0) {
       const empty = sealPath(directory, segmentId, MERGE_COPY_SUFFIX);
       if (fileSystem.stat(empty) !== undefined) fileSystem.remove(empty);
-      closeQuietly(fileSystem, fileSystem.open(empty, 'create'));
+      files.useNow(empty, 'create', () => {});
       fileSystem.rename(empty, segmentPath(directory, segmentId));
     }
     const seal = sealPath(directory, segmentId);
@@ -145,18 +141,14 @@ function isTemporary(name: string): boolean {
 
 /** Does the output that this seal is about stand under its name? */
 async function isInPlace(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   { segmentId, byteLength, digest }: Seal,
   segments: readonly LogSegment[],
   turns: Turns,
 ): Promise<boolean> {
   const segment = segments.find((one) => one.segmentId === segmentId);
   if (segment?.sizeBytes !== byteLength) return false;
-  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-  try {
-    return (await digestOf(fileSystem, descriptor, byteLength, turns))?.equals(digest) ?? false;
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+  return files.use(segmentPath(files.directory, segmentId), 'read', async (file) => {
+    return (await digestOf(file, byteLength, turns))?.equals(digest) ?? false;
+  });
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { parseSegmentName } from '../format/segment-name.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import {
   endsDigestOf,
   MERGE_SUFFIX,
@@ -23,9 +24,9 @@ export function sealOfOpened(
   fileSystem: FileSystem,
   directory: string,
   segmentId: number,
-  descriptor: number,
+  file: OpenFile,
 ): Seal | 'unknown' | undefined {
-  const { sizeBytes } = fileSystem.statDescriptor(descriptor);
+  const { sizeBytes } = file.stat();
   let found = false;
   // In the order in which one becomes the other.
   for (const suffix of [MERGE_SUFFIX, SEAL_SUFFIX]) {
@@ -33,7 +34,7 @@ export function sealOfOpened(
     if (seal === undefined) continue;
     found = true;
     if (sizeBytes < seal.byteLength) continue;
-    if (endsDigestOf(fileSystem, descriptor, seal.byteLength) === seal.endsDigest) return seal;
+    if (endsDigestOf(file, seal.byteLength) === seal.endsDigest) return seal;
   }
   return found ? 'unknown' : undefined;
 }

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { seedOf } from '../format/key-hash.ts';
-import { type FileSystem, writeFully } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { SegmentScanner } from '../segment/segment-scanner.ts';
 import { encodeSealHeader, SEAL_HEADER_BYTES, type Seal } from './seal-file.ts';
 import { HintWriter } from './seal-hints.ts';
@@ -11,8 +11,7 @@ type SealRest = Pick<Seal, 'firstId' | 'predecessorIdentity' | 'endsDigest' | 'b
 
 /** Puts the seal of one segment together, and writes it as a file. */
 export class SealBuilder {
-  private readonly fileSystem: FileSystem;
-  private readonly descriptor: number;
+  private readonly file: OpenFile;
   private readonly storeId: Buffer;
   private readonly segmentId: number;
   private readonly hints: HintWriter;
@@ -21,19 +20,12 @@ export class SealBuilder {
   private firstTxid = 0;
   private lastTxid = 0;
 
-  /** `descriptor` is an empty file; the segment is at most `segmentBytes` long. */
-  constructor(
-    fileSystem: FileSystem,
-    descriptor: number,
-    storeId: Buffer,
-    segmentId: number,
-    segmentBytes: number,
-  ) {
-    this.fileSystem = fileSystem;
-    this.descriptor = descriptor;
+  /** `file` is empty; the segment is at most `segmentBytes` long. */
+  constructor(file: OpenFile, storeId: Buffer, segmentId: number, segmentBytes: number) {
+    this.file = file;
     this.storeId = storeId;
     this.segmentId = segmentId;
-    this.hints = new HintWriter(fileSystem, descriptor, seedOf(storeId), segmentBytes);
+    this.hints = new HintWriter(file, seedOf(storeId), segmentBytes);
   }
 
   /** Bytes of the file, once it is finished. */
@@ -71,8 +63,7 @@ export class SealBuilder {
       hintsBytes: this.hints.sizeBytes,
       ...rest,
     };
-    const header = encodeSealHeader(seal);
-    writeFully(this.fileSystem, this.descriptor, header, 0, header.length, 0);
+    this.file.write(encodeSealHeader(seal), 0);
     return seal;
   }
 }

@@ -1,6 +1,6 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import { digestOf, endsDigestOf, NO_IDENTITY, type Seal } from './seal-file.ts';
 import type { SealSet } from './seal-set.ts';
@@ -11,8 +11,7 @@ import type { SealSet } from './seal-set.ts';
  * seal covers.
  */
 export async function sealContradiction(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   sizeBytes: number,
   seal: Seal,
   full: boolean,
@@ -20,16 +19,13 @@ export async function sealContradiction(
 ): Promise<'ends-before-seal' | 'contradicts-seal' | undefined> {
   const { segmentId, byteLength, digest, endsDigest } = seal;
   if (sizeBytes < byteLength) return 'ends-before-seal';
-  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-  try {
+  return files.use(segmentPath(files.directory, segmentId), 'read', async (file) => {
     const holds =
       full || sizeBytes > byteLength
-        ? (await digestOf(fileSystem, descriptor, byteLength, turns))?.equals(digest)
-        : endsDigestOf(fileSystem, descriptor, byteLength) === endsDigest;
+        ? (await digestOf(file, byteLength, turns))?.equals(digest)
+        : endsDigestOf(file, byteLength) === endsDigest;
     return holds ? undefined : 'contradicts-seal';
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-  }
+  });
 }
 
 /** Is the segment before this one there, and the one that this one was sealed after? */

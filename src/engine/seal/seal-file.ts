@@ -4,14 +4,9 @@ import { crc32c } from '../format/crc32c.ts';
 import { MAX_SEGMENT_ID } from '../format/format.ts';
 import { readUint32, writeUint32 } from '../format/frame.ts';
 import { parseSegmentName, segmentName } from '../format/segment-name.ts';
-import {
-  closeQuietly,
-  type FileSystem,
-  openIfPresent,
-  readFully,
-  readSmallRange,
-  writeFully,
-} from '../host/file-system.ts';
+import { type FileSystem, readSmallRange } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 
 /**
@@ -70,11 +65,6 @@ const SEAL_VERSION = 1;
 const HEADER_CRC_AT = SEAL_HEADER_BYTES - 4;
 /** At either end of a segment. */
 const END_BYTES = 64;
-/**
- * What is read at a time to be checked: little, because memory that is touched for the first time
- * costs more than a call.
- */
-const CHUNK_BYTES = 256 * 1024;
 
 export const NO_IDENTITY = Buffer.alloc(DIGEST_BYTES);
 
@@ -151,34 +141,29 @@ export function decodeSealHeader(header: Buffer): Seal | undefined {
  * there is none.
  */
 export async function readSeal(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   segmentId: number,
   turns: Turns,
   suffix = SEAL_SUFFIX,
 ): Promise<Seal | 'damaged' | undefined> {
-  const descriptor = openIfPresent(fileSystem, sealPath(directory, segmentId, suffix));
-  if (descriptor === undefined) return undefined;
-  try {
-    const { kind, sizeBytes } = fileSystem.statDescriptor(descriptor);
-    const header = Buffer.alloc(SEAL_HEADER_BYTES);
-    if (
-      kind !== 'file' ||
-      readFully(fileSystem, descriptor, header, 0, header.length, 0) < header.length
-    )
-      return 'damaged';
-    const seal = decodeSealHeader(header);
-    if (seal === undefined || SEAL_HEADER_BYTES + seal.hintsBytes !== sizeBytes) return 'damaged';
-    let crc = 0;
-    const add = (chunk: Buffer) => {
-      crc = crc32c(chunk, crc);
-    };
-    const whole = await eachChunk(fileSystem, descriptor, SEAL_HEADER_BYTES, sizeBytes, add, turns);
-    return whole && crc === seal.hintsCrc ? seal : 'damaged';
-  } finally {
-    closeQuietly(fileSystem, descriptor);
-    if (turns.isDue(FILE_WORK_BYTES)) await turns.next();
-  }
+  const path = sealPath(files.directory, segmentId, suffix);
+  const seal = await files.useIfPresent(path, (file) => readSealIn(file, turns));
+  if (seal !== undefined) await turns.after(FILE_WORK_BYTES);
+  return seal;
+}
+
+/** The seal in a file that is open, if every byte of it is as it was written. */
+export async function readSealIn(file: OpenFile, turns: Turns): Promise<Seal | 'damaged'> {
+  const { kind, sizeBytes } = file.stat();
+  const header = Buffer.alloc(SEAL_HEADER_BYTES);
+  if (kind !== 'file' || file.read(header, 0) < header.length) return 'damaged';
+  const seal = decodeSealHeader(header);
+  if (seal === undefined || SEAL_HEADER_BYTES + seal.hintsBytes !== sizeBytes) return 'damaged';
+  let crc = 0;
+  const whole = await file.eachChunk(SEAL_HEADER_BYTES, sizeBytes, turns, (chunk) => {
+    crc = crc32c(chunk, crc);
+  });
+  return whole && crc === seal.hintsCrc ? seal : 'damaged';
 }
 
 /**
@@ -206,49 +191,41 @@ export function readSealHeader(
 
 /** Writes another header in front of a seal's hints: the file is the old one, or the new one. */
 export async function rewriteSealHeader(
-  fileSystem: FileSystem,
-  directory: string,
+  files: StoreFiles,
   seal: Seal,
   turns: Turns,
 ): Promise<void> {
+  const { fileSystem, directory } = files;
   const path = sealPath(directory, seal.segmentId);
   const temporary = sealPath(directory, seal.segmentId, SEAL_TEMPORARY_SUFFIX);
   if (fileSystem.stat(temporary) !== undefined) fileSystem.remove(temporary);
-  const source = fileSystem.open(path, 'read');
-  try {
-    const target = fileSystem.open(temporary, 'create');
-    try {
-      writeFully(fileSystem, target, encodeSealHeader(seal), 0, SEAL_HEADER_BYTES, 0);
-      let at = SEAL_HEADER_BYTES;
-      const copy = (chunk: Buffer) => {
-        writeFully(fileSystem, target, chunk, 0, chunk.length, at);
-        at += chunk.length;
-      };
-      await eachChunk(fileSystem, source, at, at + seal.hintsBytes, copy, turns);
-      fileSystem.dataSync(target);
-    } catch (error) {
-      fileSystem.remove(temporary);
-      throw error;
-    } finally {
-      closeQuietly(fileSystem, target);
-    }
-  } finally {
-    closeQuietly(fileSystem, source);
-  }
+  await files.use(path, 'read', (source) =>
+    files.use(temporary, 'create', async (target) => {
+      try {
+        target.write(encodeSealHeader(seal), 0);
+        const end = SEAL_HEADER_BYTES + seal.hintsBytes;
+        await source.eachChunk(SEAL_HEADER_BYTES, end, turns, (chunk, at) =>
+          target.write(chunk, at),
+        );
+        target.sync();
+      } catch (error) {
+        fileSystem.remove(temporary);
+        throw error;
+      }
+    }),
+  );
   fileSystem.rename(temporary, path);
   fileSystem.directorySync(directory);
 }
 
 /** SHA-256 of the first bytes of a file; undefined when there are fewer. */
 export async function digestOf(
-  fileSystem: FileSystem,
-  descriptor: number,
+  file: OpenFile,
   byteLength: number,
   turns: Turns,
 ): Promise<Buffer | undefined> {
   const hash = createHash('sha256');
-  const add = (chunk: Buffer) => hash.update(chunk);
-  const whole = await eachChunk(fileSystem, descriptor, 0, byteLength, add, turns);
+  const whole = await file.eachChunk(0, byteLength, turns, (chunk) => hash.update(chunk));
   return whole ? hash.digest() : undefined;
 }
 
@@ -256,36 +233,12 @@ export async function digestOf(
  * `Seal.endsDigest` of the first bytes of a file. No CRC: that of a whole frame, checksum included,
  * is always the same.
  */
-export function endsDigestOf(
-  fileSystem: FileSystem,
-  descriptor: number,
-  byteLength: number,
-): number {
+export function endsDigestOf(file: OpenFile, byteLength: number): number {
   const end = Buffer.alloc(Math.min(END_BYTES, byteLength));
   const hash = createHash('sha256');
   for (const position of [0, byteLength - end.length]) {
-    readFully(fileSystem, descriptor, end, 0, end.length, position);
+    file.read(end, position);
     hash.update(end);
   }
   return readUint32(hash.digest(), 0);
-}
-
-/** False when the file ends before `end`. */
-async function eachChunk(
-  fileSystem: FileSystem,
-  descriptor: number,
-  start: number,
-  end: number,
-  visit: (chunk: Buffer) => void,
-  turns: Turns,
-): Promise<boolean> {
-  const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(end - start, 0)));
-  for (let at = start; at < end; ) {
-    const count = readFully(fileSystem, descriptor, chunk, 0, Math.min(chunk.length, end - at), at);
-    if (count === 0) return false;
-    visit(chunk.subarray(0, count));
-    at += count;
-    if (turns.isDue(count)) await turns.next();
-  }
-  return true;
 }

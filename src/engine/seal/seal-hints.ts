@@ -2,7 +2,7 @@ import { crc32c } from '../format/crc32c.ts';
 import { MAX_FRAME_BYTES, MAX_KEY_BYTES } from '../format/format.ts';
 import { frameBytes, viewOf } from '../format/frame.ts';
 import { type HashSeed, shardOf } from '../format/key-hash.ts';
-import { type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { SegmentScanner } from '../segment/segment-scanner.ts';
 import {
   BLOCK_BYTES,
@@ -24,14 +24,12 @@ export class HintWriter {
   sizeBytes = 0;
   crc = 0;
 
-  private readonly fileSystem: FileSystem;
-  private readonly descriptor: number;
+  private readonly file: OpenFile;
   private readonly block: HintBlock;
   private readonly sorted: Buffer;
 
-  constructor(fileSystem: FileSystem, descriptor: number, seed: HashSeed, segmentBytes: number) {
-    this.fileSystem = fileSystem;
-    this.descriptor = descriptor;
+  constructor(file: OpenFile, seed: HashSeed, segmentBytes: number) {
+    this.file = file;
     this.block = new HintBlock(seed, segmentBytes);
     this.sorted = Buffer.allocUnsafeSlow(this.block.bytes.length);
   }
@@ -49,7 +47,7 @@ export class HintWriter {
     const sorted = this.sorted.subarray(0, block.sizeBytes);
     block.copySorted(sorted);
     const position = SEAL_HEADER_BYTES + this.sizeBytes;
-    writeFully(this.fileSystem, this.descriptor, sorted, 0, sorted.length, position);
+    this.file.write(sorted, position);
     this.crc = crc32c(sorted, this.crc);
     this.count += block.count;
     this.sizeBytes += block.sizeBytes;
@@ -74,8 +72,7 @@ export class HintReader {
   keyAt = 0;
   keyLength = 0;
 
-  private readonly fileSystem: FileSystem;
-  private readonly descriptor: number;
+  private readonly file: OpenFile;
   private readonly view: DataView;
   private readonly starts = new Uint32Array(LONGEST_RUN);
   private readonly endOffset: number;
@@ -84,9 +81,8 @@ export class HintReader {
   private chunkEnd: number;
   private nextOffset: number;
 
-  constructor(fileSystem: FileSystem, descriptor: number, seal: Seal, chunk: Buffer) {
-    this.fileSystem = fileSystem;
-    this.descriptor = descriptor;
+  constructor(file: OpenFile, seal: Seal, chunk: Buffer) {
+    this.file = file;
     this.bytes = chunk;
     this.view = viewOf(chunk);
     this.nextOffset = SEAL_HEADER_BYTES;
@@ -191,8 +187,7 @@ export class HintReader {
 
   private fill(start: number): void {
     const wanted = Math.min(this.bytes.length, this.endOffset - start);
-    if (readFully(this.fileSystem, this.descriptor, this.bytes, 0, wanted, start) < wanted)
-      throw changed();
+    if (this.file.read(this.bytes, start, wanted) < wanted) throw changed();
     this.chunkStart = start;
     this.chunkEnd = start + wanted;
   }

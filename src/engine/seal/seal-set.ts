@@ -1,4 +1,4 @@
-import type { FileSystem } from '../host/file-system.ts';
+import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import {
   MERGE_SUFFIX,
@@ -32,16 +32,15 @@ export class SealSet {
 
   /** Reads every seal to its last byte. Without a mark the lowest one says which store this is. */
   static async read(
-    fileSystem: FileSystem,
-    directory: string,
+    files: StoreFiles,
     storeId: Buffer | undefined,
     turns: Turns,
   ): Promise<SealSet> {
     const seals: Seal[] = [];
     const notes: string[] = [];
     let owner = storeId;
-    for (const [segmentId, name] of sealNames(fileSystem.list(directory))) {
-      const seal = await readSeal(fileSystem, directory, segmentId, turns);
+    for (const [segmentId, name] of sealNames(files.fileSystem.list(files.directory))) {
+      const seal = await readSeal(files, segmentId, turns);
       if (seal === undefined) continue;
       if (seal === 'damaged') {
         notes.push(`${name} was damaged and ignored`);

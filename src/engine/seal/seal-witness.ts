@@ -1,6 +1,7 @@
 import { RecordType } from '../format/format.ts';
 import { type ByteRange, rangeAt } from '../host/byte-range.ts';
 import { type FileSystem, withFile } from '../host/file-system.ts';
+import { OpenFile } from '../host/open-file.ts';
 import { type Seal, sealPath } from './seal-file.ts';
 import { HintReader } from './seal-hints.ts';
 
@@ -79,6 +80,32 @@ export class SealWitness {
     return isWhole && sum === this.keptSum;
   }
 
+  /** Of every record that the seal knows, in no order; undefined when it cannot be read. */
+  txids(): Set<number> | undefined {
+    const txids = new Set<number>();
+    return this.eachHint(({ txid }) => txids.add(txid)) ? txids : undefined;
+  }
+
+  /** Those of the seal's records that have one of these txids, and the bytes that they take. */
+  recordsWith(
+    txids: ReadonlySet<number>,
+    room: NamingRoom,
+  ): { readonly byteLength: number; readonly bySeal: SealedRecords } {
+    const records: (SealedRecord & { offset: number })[] = [];
+    let recordCount = 0;
+    let sumBytes = 0;
+    this.eachHint(({ offset, txid, byteLength, bytes, keyAt, keyLength, isDelete }) => {
+      if (!txids.has(txid)) return;
+      sumBytes += byteLength;
+      if (recordCount++ >= LISTED_RECORDS || !room.take(keyLength)) return;
+      const key = Buffer.from(bytes.subarray(keyAt, keyAt + keyLength));
+      records.push({ key, type: isDelete ? RecordType.Delete : RecordType.Put, offset });
+    });
+    records.sort((a, b) => a.offset - b.offset);
+    const listed = records.map(({ key, type }) => ({ key, type }));
+    return { byteLength: sumBytes, bySeal: { recordCount, records: listed } };
+  }
+
   /** What began in each of these ranges, ascending; for one that is believed. */
   recordsOf(ranges: readonly ByteRange[], room: NamingRoom): readonly SealedRecords[] | undefined {
     const found = ranges.map(() => ({
@@ -108,7 +135,11 @@ export class SealWitness {
     const { fileSystem, directory, seal } = this;
     try {
       const isThere = withFile(fileSystem, sealPath(directory, seal.segmentId), (descriptor) => {
-        const hint = new HintReader(fileSystem, descriptor, seal, HintReader.chunkFor([seal]));
+        const hint = new HintReader(
+          new OpenFile(fileSystem, descriptor),
+          seal,
+          HintReader.chunkFor([seal]),
+        );
         while (hint.next()) visit(hint);
         return true;
       });

@@ -4,6 +4,7 @@ import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import { CAN_SHARE_BUFFERS, sharedBuffer } from '../host/handed-out.ts';
 import { Observation } from '../host/observation.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import type { LogSegment } from './segment-list.ts';
@@ -24,7 +25,7 @@ export interface RunningScan {
    * Files that were opened for it before it came to them, by segment id, because others take their
    * names.
    */
-  readonly opened: Map<number, number>;
+  readonly opened: Map<number, OpenFile>;
 }
 
 /** Whoever must know of a scan while it is going on. */
@@ -53,15 +54,14 @@ export function* scanSegments(
     for (const { segmentId, sizeBytes } of segments) {
       scan.next++;
       if (sizeBytes === 0) continue;
-      const descriptor = scan.opened.get(segmentId) ?? openToScan(files, segmentId);
+      const file = scan.opened.get(segmentId) ?? openToScan(files, segmentId);
       scan.opened.delete(segmentId);
       try {
         const frame = new SegmentScanner({
-          fileSystem: files.fileSystem,
+          file,
           probe,
           operation,
           site: 'scan',
-          descriptor,
           segmentId,
           endOffset: sizeBytes,
           chunk,
@@ -72,19 +72,19 @@ export function* scanSegments(
           yield copier.copy(segmentId, frame);
         }
       } finally {
-        files.close(descriptor);
+        files.close(file);
       }
     }
   } catch (error) {
     throw observation.failed(error);
   } finally {
-    for (const descriptor of scan.opened.values()) files.close(descriptor);
+    for (const file of scan.opened.values()) files.close(file);
     watcher?.ended(scan);
     observation.end();
   }
 }
 
-export function openToScan(files: StoreFiles, segmentId: number): number {
+export function openToScan(files: StoreFiles, segmentId: number): OpenFile {
   const path = segmentPath(files.directory, segmentId);
   try {
     return files.open(path, 'read');

@@ -11,8 +11,7 @@ import {
 } from '../format/frame.ts';
 import { placeName } from '../format/segment-name.ts';
 import { StoreError, type StoreErrorCode } from '../host/errors.ts';
-import type { FileSystem } from '../host/file-system.ts';
-import { readFully } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { ReadSite } from '../host/probe.ts';
 import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
 
@@ -52,11 +51,10 @@ export class SegmentScanner {
   /** Length of the damaged frame by its own header, 0 when it has no plausible one. */
   claimedBytes = 0;
 
-  private readonly fileSystem: FileSystem;
   private readonly probe: ProbeSet | undefined;
   private readonly operation: number;
   private readonly site: ReadSite;
-  private readonly descriptor: number;
+  private readonly file: OpenFile;
   private readonly segmentId: number;
   private readonly endOffset: number;
   private readonly chunk: Buffer;
@@ -67,12 +65,11 @@ export class SegmentScanner {
   private nextOffset: number;
 
   constructor(options: {
-    readonly fileSystem: FileSystem;
+    readonly file: OpenFile;
     readonly probe?: ProbeSet | undefined;
     /** On whose behalf this reads; 0 for nobody's. */
     readonly operation?: number;
     readonly site: ReadSite;
-    readonly descriptor: number;
     readonly segmentId: number;
     readonly startOffset?: number;
     /** Frames end here at the latest; what lies behind is not looked at. */
@@ -82,11 +79,10 @@ export class SegmentScanner {
     /** Told of all that is read, in the order in which it is. */
     readonly onRead?: ReadListener;
   }) {
-    this.fileSystem = options.fileSystem;
     this.probe = options.probe;
     this.operation = options.operation ?? 0;
     this.site = options.site;
-    this.descriptor = options.descriptor;
+    this.file = options.file;
     this.segmentId = options.segmentId;
     this.endOffset = options.endOffset;
     this.chunk = options.chunk;
@@ -169,7 +165,7 @@ export class SegmentScanner {
     let count = 0;
     let failure: StoreError | undefined;
     try {
-      count = readFully(this.fileSystem, this.descriptor, target, 0, sizeBytes, offset);
+      count = this.file.read(target, offset, sizeBytes);
       if (count < sizeBytes)
         failure = this.failure('SNAPSHOT_GONE', 'became shorter while it was read', offset);
     } catch (error) {

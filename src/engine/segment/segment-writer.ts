@@ -74,6 +74,8 @@ export class SegmentWriter {
       this.syncDescriptor = fileSystem.open(path, 'write');
     } catch (error) {
       closeQuietly(fileSystem, this.appendDescriptor);
+      // Nothing was written into it: the rotation was not.
+      if (mode === 'create') fileSystem.remove(path);
       throw error;
     }
   }
@@ -96,6 +98,11 @@ export class SegmentWriter {
   createNext(): SegmentWriter {
     const { fileSystem, directory, segmentId, buffer } = this;
     return new SegmentWriter(fileSystem, directory, segmentId + 1, 'create', 0, buffer);
+  }
+
+  /** Is there no next one? Then a `createNext` that failed has changed nothing. */
+  isLast(): boolean {
+    return this.fileSystem.stat(segmentPath(this.directory, this.segmentId + 1)) === undefined;
   }
 
   /** What is wrong where the segment's name does not lead to the file that is written. */

@@ -10,8 +10,7 @@ import {
   WIRE_VERSION,
 } from '../format/format.ts';
 import { headerFault, headerFrameBytes, headerTxid, readUint32, viewOf } from '../format/frame.ts';
-import type { FileSystem } from '../host/file-system.ts';
-import { readFully } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { Turns } from '../host/turns.ts';
 
 /**
@@ -28,40 +27,33 @@ const ZEROS = Buffer.alloc(CHUNK_BYTES);
 const SEARCH_EFFORT = 16;
 
 export interface SegmentFile {
-  readonly fileSystem: FileSystem;
-  readonly descriptor: number;
+  readonly file: OpenFile;
   readonly sizeBytes: number;
 }
 
 /** Is it all zeros from `offset` to the end, or the start of a header and then all zeros? */
 export async function isUnfinishedStart(
-  file: SegmentFile,
+  segment: SegmentFile,
   offset: number,
   turns: Turns,
 ): Promise<boolean> {
-  const header = Buffer.alloc(Math.min(HEADER_BYTES, file.sizeBytes - offset));
-  readFully(file.fileSystem, file.descriptor, header, 0, header.length, offset);
+  const { file, sizeBytes } = segment;
+  const header = Buffer.alloc(Math.min(HEADER_BYTES, sizeBytes - offset));
+  file.read(header, offset);
   let started = header.length;
   while (started > 0 && header[started - 1] === 0) started--;
   for (let index = 0; index < started; index++) {
     if (!mayStandInHeader(index, header[index] as number)) return false;
   }
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  for (let at = offset + header.length; at < file.sizeBytes; ) {
-    const count = readFully(
-      file.fileSystem,
-      file.descriptor,
-      chunk,
-      0,
-      Math.min(chunk.length, file.sizeBytes - at),
-      at,
-    );
-    if (count === 0) break;
-    if (chunk.compare(ZEROS, 0, count, 0, count) !== 0) return false;
-    at += count;
-    await turns.after(count);
-  }
-  return true;
+  let isZeros = true;
+  await file.eachChunk(offset + header.length, sizeBytes, turns, (chunk) => {
+    for (let at = 0; isZeros && at < chunk.length; at += ZEROS.length) {
+      const end = Math.min(at + ZEROS.length, chunk.length);
+      isZeros = chunk.compare(ZEROS, 0, end - at, at, end) === 0;
+    }
+    return isZeros;
+  });
+  return isZeros;
 }
 
 function mayStandInHeader(index: number, byte: number): boolean {
@@ -86,7 +78,7 @@ export type FrameSearch =
 
 /** The first valid frame with a txid above `aboveTxid` that starts in `[from, to)`, at any byte. */
 export async function findFrame(
-  file: SegmentFile,
+  segment: SegmentFile,
   from: number,
   to: number,
   aboveTxid: number,
@@ -94,7 +86,7 @@ export async function findFrame(
 ): Promise<FrameSearch> {
   let found: FoundFrame | undefined;
   const exhausted = await searchFrames(
-    file,
+    segment,
     from,
     to,
     (txid) => txid > aboveTxid,
@@ -111,14 +103,14 @@ export async function findFrame(
  * The highest txid of valid frames that start in `[from, to)`, at any byte; 0 when there is none.
  */
 export async function highestTxid(
-  file: SegmentFile,
+  segment: SegmentFile,
   from: number,
   to: number,
   turns: Turns,
 ): Promise<number> {
   let highest = 0;
   await searchFrames(
-    file,
+    segment,
     from,
     to,
     (txid) => txid > highest,
@@ -133,7 +125,7 @@ export async function highestTxid(
 
 /** Looks at every valid frame whose txid is wanted; true when the effort ran out before the end. */
 async function searchFrames(
-  file: SegmentFile,
+  segment: SegmentFile,
   from: number,
   to: number,
   isWanted: (txid: number) => boolean,
@@ -145,8 +137,8 @@ async function searchFrames(
   const view = viewOf(chunk);
   let effort = SEARCH_EFFORT * Math.max(to - from, CHUNK_BYTES);
   for (let base = from; base < to; base += CHUNK_BYTES) {
-    const wanted = Math.min(chunk.length, file.sizeBytes - base);
-    const count = readFully(file.fileSystem, file.descriptor, chunk, 0, wanted, base);
+    const wanted = Math.min(chunk.length, segment.sizeBytes - base);
+    const count = segment.file.read(chunk, base, wanted);
     const bytes = chunk.subarray(0, count);
     for (
       let at = bytes.indexOf(magic);
@@ -157,10 +149,10 @@ async function searchFrames(
       if (offset >= to || at + HEADER_BYTES > count) break;
       if (headerFault(view, at) !== undefined || !isWanted(headerTxid(view, at))) continue;
       const byteLength = headerFrameBytes(view, at);
-      if (offset + byteLength > file.sizeBytes) continue;
+      if (offset + byteLength > segment.sizeBytes) continue;
       effort -= byteLength;
       if (effort < 0) return true;
-      if (!(await frameIsWhole(file, offset, byteLength, turns))) continue;
+      if (!(await frameIsWhole(segment.file, offset, byteLength, turns))) continue;
       if (visit({ offset, byteLength, txid: headerTxid(view, at) }) === 'stop') return false;
     }
     await turns.after(count);
@@ -170,30 +162,16 @@ async function searchFrames(
 
 /** Checks a frame of any size through a chunk. */
 async function frameIsWhole(
-  file: SegmentFile,
+  file: OpenFile,
   offset: number,
   byteLength: number,
   turns: Turns,
 ): Promise<boolean> {
   const crcAt = offset + byteLength - CRC_BYTES;
-  const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, byteLength));
   let crc = 0;
-  for (let at = offset; at < crcAt; ) {
-    const count = readFully(
-      file.fileSystem,
-      file.descriptor,
-      chunk,
-      0,
-      Math.min(chunk.length, crcAt - at),
-      at,
-    );
-    if (count === 0) return false;
-    crc = crc32c(chunk.subarray(0, count), crc);
-    at += count;
-    await turns.after(count);
-  }
-  return (
-    readFully(file.fileSystem, file.descriptor, chunk, 0, CRC_BYTES, crcAt) === CRC_BYTES &&
-    readUint32(chunk, 0) === crc
-  );
+  const isThere = await file.eachChunk(offset, crcAt, turns, (chunk) => {
+    crc = crc32c(chunk, crc);
+  });
+  const stored = Buffer.alloc(CRC_BYTES);
+  return isThere && file.read(stored, crcAt) === CRC_BYTES && readUint32(stored, 0) === crc;
 }

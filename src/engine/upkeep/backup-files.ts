@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { errnoOf, StoreError } from '../host/errors.ts';
-import { type FileSystem, readFully, writeFully } from '../host/file-system.ts';
+import type { FileSystem } from '../host/file-system.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import { BACKUP_TEMPORARY_SUFFIX } from '../lock/backup-marker.ts';
@@ -38,23 +38,18 @@ export async function isCopy(
   sizeBytes: number,
   turns: Turns,
 ): Promise<boolean> {
-  const { fileSystem } = files;
-  if (fileSystem.stat(to)?.sizeBytes !== sizeBytes) return false;
-  const [mine, theirs] = [chunkFor(sizeBytes), chunkFor(sizeBytes)];
+  if (files.fileSystem.stat(to)?.sizeBytes !== sizeBytes) return false;
   try {
     return await files.use(from, 'read', (original) =>
-      files.use(to, 'read', async (copy) => {
-        for (let at = 0; at < sizeBytes; at += BYTES_A_TURN) {
-          const length = Math.min(BYTES_A_TURN, sizeBytes - at);
-          for (const [descriptor, chunk] of [
-            [original, mine],
-            [copy, theirs],
-          ] as const)
-            if (readFully(fileSystem, descriptor, chunk, 0, length, at) < length) return false;
-          if (mine.compare(theirs, 0, length, 0, length) !== 0) return false;
-          await turns.after(2 * length);
-        }
-        return true;
+      files.use(to, 'read', (copy) => {
+        let theirs = Buffer.alloc(0);
+        return original.eachChunk(0, sizeBytes, turns, (mine, at) => {
+          if (theirs.length < mine.length) theirs = Buffer.allocUnsafeSlow(mine.length);
+          return (
+            copy.read(theirs, at, mine.length) === mine.length &&
+            mine.compare(theirs, 0, mine.length) === 0
+          );
+        });
       }),
     );
   } catch (error) {
@@ -77,32 +72,17 @@ export async function copyFile(
   const hash = createHash('sha256');
   await files.use(from, 'read', (input) =>
     files.use(temporary, 'create', async (output) => {
-      const chunk = chunkFor(sizeBytes);
-      for (let at = 0; at < sizeBytes; ) {
-        const count = readFully(
-          fileSystem,
-          input,
-          chunk,
-          0,
-          Math.min(chunk.length, sizeBytes - at),
-          at,
-        );
-        if (count === 0)
-          throw new StoreError('SNAPSHOT_GONE', `${from} became shorter while it was copied`, {
-            path: from,
-          });
-        hash.update(chunk.subarray(0, count));
-        writeFully(fileSystem, output, chunk, 0, count, at);
-        at += count;
-        await turns.after(count);
-      }
-      await fileSystem.dataSyncAsync(output);
+      const whole = await input.eachChunk(0, sizeBytes, turns, (chunk, at) => {
+        hash.update(chunk);
+        output.write(chunk, at);
+      });
+      if (!whole)
+        throw new StoreError('SNAPSHOT_GONE', `${from} became shorter while it was copied`, {
+          path: from,
+        });
+      await output.syncAsync();
     }),
   );
   fileSystem.rename(temporary, to);
   return hash.digest();
-}
-
-function chunkFor(sizeBytes: number): Buffer {
-  return Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes));
 }

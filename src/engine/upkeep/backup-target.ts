@@ -1,6 +1,5 @@
 import { segmentIds, segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
-import { closeQuietly } from '../host/file-system.ts';
 import { BACKUP_MARKER, BACKUP_TEMPORARY_SUFFIX, hasBackupMarker } from '../lock/backup-marker.ts';
 import { readMark } from '../lock/durable-mark.ts';
 import { LOCK_FILE } from '../lock/writer-lock.ts';
@@ -51,13 +50,10 @@ function isForked(source: OpenLog, target: string, { segmentId, offset }: LogPos
   const seal = readSealHeader(fileSystem, source.files.directory, segmentId);
   if (here.sizeBytes === 0 || (seal !== undefined && isMerged(seal))) return false;
   if (here.sizeBytes < offset) return true;
-  const [mine, theirs] = [source.files.directory, target].map((directory) => {
-    const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-    try {
-      return endsDigestOf(fileSystem, descriptor, offset);
-    } finally {
-      closeQuietly(fileSystem, descriptor);
-    }
-  });
+  const [mine, theirs] = [source.files.directory, target].map((directory) =>
+    source.files.useNow(segmentPath(directory, segmentId), 'read', (file) =>
+      endsDigestOf(file, offset),
+    ),
+  );
   return mine !== theirs;
 }

@@ -8,6 +8,7 @@ import { observed } from '../host/observation.ts';
 import { checkPath } from '../host/options.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { Turns } from '../host/turns.ts';
 import {
   BACKUP_MARKER,
@@ -298,8 +299,8 @@ class Backup {
   }
 
   private async contradicts(sizeBytes: number, seal: Seal): Promise<boolean> {
-    const { fileSystem, target, turns } = this;
-    const fault = await sealContradiction(fileSystem, target, sizeBytes, seal, false, turns);
+    const files = new StoreFiles(this.fileSystem, this.target);
+    const fault = await sealContradiction(files, sizeBytes, seal, false, this.turns);
     return fault !== undefined;
   }
 

@@ -63,7 +63,9 @@ async function* readPairs(fileSystem: FileSystem, path: string): AsyncGenerator<
     let line = 0;
     for await (const text of readLines(fileSystem, path)) {
       line++;
-      if (text.trim() !== '') yield parsePair(text, line, path);
+      // Some programs put a byte-order mark in front of UTF-8.
+      const row = line === 1 && text.startsWith('\ufeff') ? text.slice(1) : text;
+      if (row.trim() !== '') yield parsePair(row, line, path);
     }
   } catch (error) {
     throw wrapSystemError(error, 'import', path);
@@ -114,17 +116,33 @@ function parsePair(text: string, line: number, path: string): Pair {
   } catch (error) {
     throw malformed(path, line, 'is not JSON', error);
   }
-  const { key_b64, value_b64 } = (parsed ?? {}) as Record<string, unknown>;
+  const fields = (parsed ?? {}) as Record<string, unknown>;
+  const unknown = Object.keys(fields).find((name) => name !== 'key_b64' && name !== 'value_b64');
+  const { key_b64, value_b64 } = fields;
   const key = decodeBase64(key_b64);
   if (key === undefined) throw malformed(path, line, 'has no base64 string "key_b64"');
   const value = decodeBase64(value_b64);
   if (value === undefined) throw malformed(path, line, 'has no base64 string "value_b64"');
+  // What would be left out is rather told.
+  if (unknown !== undefined) throw malformed(path, line, `has another field, "${unknown}"`);
+  if (hasFieldTwice(text)) throw malformed(path, line, 'has a field twice');
   if (key.length > MAX_KEY_BYTES)
     throw malformed(path, line, `has a key of more than ${MAX_KEY_BYTES} bytes`);
   if (value.length > MAX_PAYLOAD_BYTES) {
     throw malformed(path, line, `has a value of more than ${MAX_PAYLOAD_BYTES} bytes`);
   }
   return { type: 'put', key, value };
+}
+
+/**
+ * JSON takes the last of two fields of one name without a word. Two names and two strings of base64
+ * are between eight quotation marks, none of which can stand inside of them; a third field has
+ * more.
+ */
+function hasFieldTwice(text: string): boolean {
+  let count = 0;
+  for (let at = text.indexOf('"'); at !== -1 && count <= 8; at = text.indexOf('"', at + 1)) count++;
+  return count > 8;
 }
 
 /**

@@ -10,7 +10,13 @@ export interface LostRange {
   readonly offset: number;
   readonly byteLength: number;
   /** `unreadable`: the disk does not give the bytes, or some of them. */
-  readonly damage: FrameFault | 'unreadable' | 'segment-too-short' | 'missing-segment';
+  readonly damage:
+    | FrameFault
+    | 'unreadable'
+    | 'segment-too-short'
+    | 'missing-segment'
+    /** Records that the seal knows are nowhere, and another segment stands in their place. */
+    | 'contradicts-seal';
   /**
    * By the segment's seal file, not by the data; undefined where there is none that is known to be
    * of this segment.
@@ -53,6 +59,20 @@ export class LostRanges {
   count = 0;
   byteLength = 0;
   private readonly room = new NamingRoom();
+
+  /** Records that the seal names, and that no segment holds. */
+  addUnfound(
+    segmentId: number,
+    damage: LostRange['damage'],
+    witness: SealWitness,
+    txids: ReadonlySet<number>,
+  ): void {
+    const { byteLength, bySeal } = witness.recordsWith(txids, this.room);
+    this.count++;
+    this.byteLength += byteLength;
+    if (this.listed.length < LISTED_RANGES)
+      this.listed.push({ segmentId, offset: 0, byteLength, damage, bySeal });
+  }
 
   /** `witness` is one that is believed. */
   add(ranges: RangesOfSegment, witness: SealWitness | undefined): void {

@@ -1,22 +1,21 @@
 import { resolve } from 'node:path';
-import { CRC_BYTES } from '../format/format.ts';
-import { segmentPath } from '../format/segment-name.ts';
-import { BadBlocks } from '../host/bad-blocks.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
-import { closeQuietly, type FileSystem } from '../host/file-system.ts';
+import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { checkPath } from '../host/options.ts';
+import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
 import { OpenLog } from '../log/open-log.ts';
-import type { Seal } from '../seal/seal-file.ts';
+import { judgeContents, readDirectory } from '../recovery/directory-contents.ts';
+import type { Contradiction } from '../recovery/directory-evidence.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import { SealWitness } from '../seal/seal-witness.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner } from '../segment/segment-scanner.ts';
-import { findFrame } from '../segment/tail-evidence.ts';
 import { buildStore } from './build-store.ts';
-import { type LostRange, LostRanges, RangesOfSegment } from './lost-ranges.ts';
+import { type LostRange, LostRanges } from './lost-ranges.ts';
+import { OrderedCopy } from './salvage-copy.ts';
+import { type FrameRun, type ScannedSegment, scanForSalvage } from './salvage-scan.ts';
 
 /** Read and copied between two turns of the event loop. */
 const BYTES_A_TURN = 1024 * 1024;
@@ -29,21 +28,28 @@ export interface SalvageReport {
   readonly lostCount: number;
   readonly lostBytes: number;
   /**
-   * Ids that have no file, ascending, from the lowest that has one to the highest that has one, or
-   * a seal, or the mark; the first 10,000 of them.
+   * Ids that have no file, ascending, from the lowest that has one, or a seal, to the highest that
+   * has one, or a seal, or the mark; the first 10,000 of them.
    */
   readonly missingSegments: readonly number[];
   readonly missingSegmentCount: number;
+  /**
+   * What seals, mark and segments say of each other that cannot be, the first 10,000: a segment is
+   * not the one that was sealed, or lies among others than it was written behind. What is there of
+   * it was copied all the same, in the order in which it was written.
+   */
+  readonly contradictions: readonly Contradiction[];
 }
 
 /**
- * Copies every valid frame of a damaged log, in log order and with new txids, into a new log, and
- * lists what lay between them. The source is only read. Deletes are copied as well; what a lost
- * range held, a Delete included, is known only by its keys and only where a seal file names them,
- * so a salvaged store may hold older values than the damaged one did. The target is there whole, or
- * not at all.
+ * Copies every valid frame of a damaged log, with new txids, into a new log, and lists what lay
+ * between them. They are copied in the order of their txids, so that the newest value of a key
+ * wins, whatever the segments are called by now; of equal frames one is copied. The source is only
+ * read. Deletes are copied as well; what a lost range held, a Delete included, is known
+ * only by its keys and only where a seal file names them, so a salvaged store may hold older values
+ * than the damaged one did. The target is there whole, or not at all.
  *
- * Throws `NOT_FOUND` (no log in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or
+ * Throws `NOT_FOUND` (nothing of a store in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or
  * `IO_FAILED`.
  */
 export async function salvage(
@@ -54,206 +60,258 @@ export async function salvage(
   const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
   const target = resolve(checkPath(targetDirectory, 'the target directory'));
   try {
-    const segments = listSegments(fileSystem, source);
-    if (segments.length === 0)
+    const turns = new Turns(BYTES_A_TURN);
+    const found = await findSource(fileSystem, source, turns);
+    const { segments, seals, mark } = found;
+    if (segments.length === 0 && seals.last === undefined && mark === undefined)
       throw new StoreError('NOT_FOUND', `there is no store in ${source}`, { path: source });
     return await buildStore(fileSystem, target, (directory) =>
-      salvageInto(fileSystem, source, segments, directory),
+      new Salvage(fileSystem, source, found, turns).into(directory),
     );
   } catch (error) {
     throw wrapSystemError(error, 'salvage', source);
   }
 }
 
-async function salvageInto(
-  fileSystem: FileSystem,
-  source: string,
-  segments: readonly LogSegment[],
-  directory: string,
-): Promise<SalvageReport> {
-  const turns = new Turns(BYTES_A_TURN);
-  const sidecars = await readSidecars(fileSystem, source, turns);
-  const log = await OpenLog.open(directory, { fileSystem });
-  const lost = new LostRanges();
-  let recordsKept = 0;
-  try {
-    for (const segment of withLostSegments(segments, sidecars)) {
-      const { mark } = sidecars;
-      recordsKept += await salvageSegment(fileSystem, source, segment, mark, log, lost, turns);
-      await turns.after(FILE_WORK_BYTES);
-    }
-  } finally {
-    await log.close();
-  }
-  return {
-    recordsKept,
-    lost: lost.listed,
-    lostCount: lost.count,
-    lostBytes: lost.byteLength,
-    ...missingBetween(segments, sidecars),
-  };
-}
-
-/** What lies beside the segments and says what they held. */
-interface Sidecars {
+/** What lies in the source. */
+interface Source {
+  /** As they lie there, ascending. */
+  readonly segments: readonly LogSegment[];
   readonly mark: DurableMark | undefined;
-  readonly seals: SealSet | undefined;
+  readonly seals: SealSet;
+  readonly contradictions: readonly Contradiction[];
 }
 
-/** Nothing, where the disk does not give them: salvage needs none. */
-async function readSidecars(
+/** Only the segments, where the disk does not give what lies beside them: salvage needs none. */
+async function findSource(
   fileSystem: FileSystem,
   directory: string,
   turns: Turns,
-): Promise<Sidecars> {
+): Promise<Source> {
   let mark: DurableMark | undefined;
   try {
     mark = readMark(fileSystem, directory).newest?.mark;
-    return { mark, seals: await SealSet.read(fileSystem, directory, mark?.storeId, turns) };
+    const contents = await readDirectory(new StoreFiles(fileSystem, directory), turns);
+    const { seals, listed: segments } = contents;
+    const { contradictions } = await judgeContents(contents, turns).catch(() => NOT_JUDGED);
+    return { segments, mark, seals, contradictions };
   } catch {
-    return { mark, seals: undefined };
+    const segments = listSegments(fileSystem, directory);
+    return { segments, mark, seals: SealSet.of([]), contradictions: [] };
   }
 }
 
-/** The highest id of which anything knows. */
-function highestId(segments: readonly LogSegment[], { mark, seals }: Sidecars): number {
-  return Math.max(
-    segments.at(-1)?.segmentId ?? 0,
-    mark?.segmentId ?? 0,
-    seals?.last?.segmentId ?? 0,
-  );
-}
+const NOT_JUDGED = { contradictions: [] };
+
+const LISTED_CONTRADICTIONS = 10_000;
 
 interface SalvagedSegment extends LogSegment {
   readonly isMissing: boolean;
-  /** None where a merge took what was here: that is elsewhere, and not lost. */
-  readonly seal: Seal | undefined;
+  readonly isAbsorbed: boolean;
+  readonly witness: SealWitness | undefined;
 }
 
-/**
- * Those behind the first one that have no file, and of which seal or mark tells, are in the list as
- * well.
- */
-function withLostSegments(
-  segments: readonly LogSegment[],
-  { mark, seals }: Sidecars,
-): SalvagedSegment[] {
-  const present = new Map(segments.map((segment) => [segment.segmentId, segment]));
-  const known = [...(seals ?? []), ...(mark === undefined ? [] : [mark])].map(
-    ({ segmentId }) => segmentId,
-  );
-  const lowestId = segments.find(({ sizeBytes }) => sizeBytes > 0)?.segmentId ?? 0;
-  const gone = known.filter((segmentId) => segmentId > lowestId);
-  const ids = [...new Set([...present.keys(), ...gone])].sort((a, b) => a - b);
-  const absorbed = seals?.covered(ids);
-  return ids.map((segmentId) => ({
-    segmentId,
-    sizeBytes: present.get(segmentId)?.sizeBytes ?? 0,
-    isMissing: !present.has(segmentId),
-    seal: absorbed?.has(segmentId) ? undefined : seals?.of(segmentId),
-  }));
-}
+class Salvage {
+  private readonly fileSystem: FileSystem;
+  private readonly directory: string;
+  private readonly source: Source;
+  private readonly turns: Turns;
+  private readonly lost = new LostRanges();
+  private readonly contradictions: Contradiction[];
+  /** Records that seals know and their segments do not hold: looked for everywhere else. */
+  private readonly sought: { readonly segment: SalvagedSegment; readonly txids: Set<number> }[] =
+    [];
 
-async function salvageSegment(
-  fileSystem: FileSystem,
-  source: string,
-  segment: SalvagedSegment,
-  mark: DurableMark | undefined,
-  log: OpenLog,
-  lost: LostRanges,
-  turns: Turns,
-): Promise<number> {
-  const { segmentId, sizeBytes, isMissing, seal } = segment;
-  const witness =
-    seal === undefined ? undefined : new SealWitness(fileSystem, source, seal, sizeBytes);
-  const ranges = new RangesOfSegment(segmentId);
-  const recordsKept =
-    sizeBytes === 0
-      ? 0
-      : await copyFrames(fileSystem, source, segment, log, ranges, witness, turns);
-  const mayTell =
-    witness !== undefined &&
-    ranges.isListed &&
-    (ranges.count > 0 || sizeBytes < witness.seal.byteLength);
-  const believed = mayTell && witness.isBelieved(ranges.listed) ? witness : undefined;
-  const markedEnd = mark?.segmentId === segmentId ? mark.offset : 0;
-  const knownEnd = Math.max(believed?.seal.byteLength ?? 0, markedEnd);
-  if (knownEnd > sizeBytes)
-    ranges.add(
-      sizeBytes,
-      knownEnd - sizeBytes,
-      isMissing ? 'missing-segment' : 'segment-too-short',
-    );
-  lost.add(ranges, believed);
-  return recordsKept;
-}
-
-/** Returns how many there were. */
-async function copyFrames(
-  fileSystem: FileSystem,
-  directory: string,
-  { segmentId, sizeBytes }: LogSegment,
-  log: OpenLog,
-  lost: RangesOfSegment,
-  witness: SealWitness | undefined,
-  turns: Turns,
-): Promise<number> {
-  const descriptor = fileSystem.open(segmentPath(directory, segmentId), 'read');
-  try {
-    const chunk = Buffer.allocUnsafeSlow(SCAN_CHUNK_BYTES);
-    const bad = new BadBlocks(fileSystem);
-    const file = { fileSystem: bad.reads, descriptor, sizeBytes };
-    let recordsKept = 0;
-    for (let startOffset = 0; startOffset < sizeBytes; ) {
-      const frame = new SegmentScanner({
-        fileSystem: bad.reads,
-        site: 'verify',
-        descriptor,
-        segmentId,
-        startOffset,
-        endOffset: sizeBytes,
-        chunk,
-      });
-      let state = frame.next();
-      for (; state === 'frame'; state = frame.next()) {
-        copyFrame(frame, log);
-        witness?.sawFrame(frame.offset, frame.type, frame.txid);
-        recordsKept++;
-        if (turns.isDue(frame.byteLength)) await turns.next();
-      }
-      if (state === 'end') break;
-      const next = (await findFrame(file, frame.offset + 1, sizeBytes, 0, turns)).found;
-      startOffset = next?.offset ?? sizeBytes;
-      const byteLength = startOffset - frame.offset;
-      const isUnreadable = bad.lieIn(frame.offset, byteLength);
-      lost.add(frame.offset, byteLength, isUnreadable ? 'unreadable' : frame.fault);
-    }
-    return recordsKept;
-  } finally {
-    closeQuietly(fileSystem, descriptor);
+  constructor(fileSystem: FileSystem, directory: string, source: Source, turns: Turns) {
+    this.fileSystem = fileSystem;
+    this.directory = directory;
+    this.source = source;
+    this.turns = turns;
+    this.contradictions = [...source.contradictions];
   }
-}
 
-function copyFrame(frame: SegmentScanner, log: OpenLog): void {
-  const payloadAt = frame.keyAt + frame.keyLength;
-  log.writer.append(
-    frame.type,
-    frame.bytes.subarray(frame.keyAt, payloadAt),
-    frame.bytes.subarray(payloadAt, frame.frameAt + frame.byteLength - CRC_BYTES),
-  );
+  async into(directory: string): Promise<SalvageReport> {
+    const segments = this.segments();
+    const scanned = await this.scan(segments);
+    const runs = this.countingRuns(segments, scanned);
+    this.seek(segments, scanned);
+    const recordsKept = await this.copy(runs, directory);
+    for (const segment of segments) this.tellLost(segment, scanned.get(segment.segmentId));
+    const { lost } = this;
+    return {
+      recordsKept,
+      lost: lost.listed,
+      lostCount: lost.count,
+      lostBytes: lost.byteLength,
+      contradictions: this.contradictions.slice(0, LISTED_CONTRADICTIONS),
+      ...missingBetween(this.source),
+    };
+  }
+
+  /** Those that have no file, and of which seal or mark tells, are in the list as well. */
+  private segments(): SalvagedSegment[] {
+    const { fileSystem, directory } = this;
+    const { segments, seals, mark } = this.source;
+    const present = new Map(segments.map((segment) => [segment.segmentId, segment]));
+    const lowestId = segments.find(({ sizeBytes }) => sizeBytes > 0)?.segmentId ?? 0;
+    const known = [...seals].map(({ segmentId }) => segmentId);
+    if (mark !== undefined && mark.segmentId > lowestId) known.push(mark.segmentId);
+    const ids = [...new Set([...present.keys(), ...known])].sort((a, b) => a - b);
+    const absorbed = seals.covered(ids);
+    return ids.map((segmentId) => {
+      const sizeBytes = present.get(segmentId)?.sizeBytes ?? 0;
+      const isAbsorbed = absorbed.has(segmentId);
+      const seal = isAbsorbed ? undefined : seals.of(segmentId);
+      return {
+        segmentId,
+        sizeBytes,
+        isMissing: !present.has(segmentId),
+        isAbsorbed,
+        witness: seal && new SealWitness(fileSystem, directory, seal, sizeBytes),
+      };
+    });
+  }
+
+  private async scan(
+    segments: readonly SalvagedSegment[],
+  ): Promise<ReadonlyMap<number, ScannedSegment>> {
+    const { fileSystem, directory, turns } = this;
+    const scanned = new Map<number, ScannedSegment>();
+    for (const segment of segments) {
+      const { witness } = segment;
+      scanned.set(
+        segment.segmentId,
+        await scanForSalvage(fileSystem, directory, segment, witness?.seal, witness, turns),
+      );
+      await turns.after(FILE_WORK_BYTES);
+    }
+    return scanned;
+  }
+
+  /**
+   * Without those of segments that a merge has absorbed, where its output is whole: all that counts
+   * is there, and a Delete that it has left out must not be missed. Notes what lies out of order.
+   */
+  private countingRuns(
+    segments: readonly SalvagedSegment[],
+    scanned: ReadonlyMap<number, ScannedSegment>,
+  ): FrameRun[] {
+    const outputs = [...this.source.seals].filter(
+      ({ segmentId }) => scanned.get(segmentId)?.sealed === 'agrees',
+    );
+    const left = SealSet.of(outputs).covered(segments.map(({ segmentId }) => segmentId));
+    const runs: FrameRun[] = [];
+    let lastTxid = 0;
+    for (const { segmentId } of segments) {
+      if (left.has(segmentId)) continue;
+      for (const run of scanned.get(segmentId)?.runs ?? []) {
+        if (run.firstTxid <= lastTxid)
+          this.contradictions.push({
+            segmentId,
+            offset: run.startOffset,
+            damage: 'txid-not-increasing',
+            because: 'records in front of it were written later, or are the same',
+          });
+        lastTxid = Math.max(lastTxid, run.lastTxid);
+        runs.push(run);
+      }
+    }
+    return runs;
+  }
+
+  /** What the seals of segments know that are not the ones that were sealed, or are not there. */
+  private seek(
+    segments: readonly SalvagedSegment[],
+    scanned: ReadonlyMap<number, ScannedSegment>,
+  ): void {
+    for (const segment of segments) {
+      const { segmentId, isMissing, witness } = segment;
+      if (witness === undefined) continue;
+      const { sealed } = scanned.get(segmentId) as ScannedSegment;
+      if (sealed === 'contradicts')
+        this.contradictions.push({
+          segmentId,
+          offset: 0,
+          damage: 'contradicts-seal',
+          because: 'it is whole, and not what its seal file says',
+        });
+      const isReplaced = sealed !== 'agrees' && !this.isBelieved(segment, scanned);
+      const txids = isReplaced || isMissing ? witness.txids() : undefined;
+      if (txids !== undefined && txids.size > 0) this.sought.push({ segment, txids });
+    }
+  }
+
+  private async copy(runs: readonly FrameRun[], directory: string): Promise<number> {
+    const { fileSystem, sought } = this;
+    const log = await OpenLog.open(directory, { fileSystem });
+    const onCopied = (txid: number) => {
+      for (const { txids } of sought) txids.delete(txid);
+    };
+    try {
+      const copy = new OrderedCopy(fileSystem, this.directory, log, this.turns, onCopied);
+      await copy.copy(runs);
+      return copy.recordsKept;
+    } finally {
+      await log.close();
+    }
+  }
+
+  private isBelieved(
+    { segmentId, sizeBytes, witness }: SalvagedSegment,
+    scanned: ReadonlyMap<number, ScannedSegment>,
+  ): boolean {
+    const { ranges, sealed } = scanned.get(segmentId) as ScannedSegment;
+    const isDamaged = ranges.count > 0 || sizeBytes < (witness?.seal.byteLength ?? 0);
+    if (witness === undefined || sealed !== 'unknown' || !isDamaged || !ranges.isListed)
+      return false;
+    return witness.isBelieved(ranges.listed);
+  }
+
+  private tellLost(segment: SalvagedSegment, scanned: ScannedSegment | undefined): void {
+    const { segmentId, sizeBytes, isMissing, witness } = segment;
+    if (scanned === undefined) return;
+    const { ranges } = scanned;
+    const { mark } = this.source;
+    const sought = this.sought.find((one) => one.segment === segment);
+    const isElsewhere = sought !== undefined && sought.txids.size < (witness?.seal.hintCount ?? 0);
+    const isBelieved = this.isBelieved(segment, new Map([[segmentId, scanned]])) && !isElsewhere;
+    const markedEnd = mark?.segmentId === segmentId ? mark.offset : 0;
+    const knownEnd = Math.max(isBelieved ? (witness?.seal.byteLength ?? 0) : 0, markedEnd);
+    if (knownEnd > sizeBytes)
+      ranges.add(
+        sizeBytes,
+        knownEnd - sizeBytes,
+        isMissing ? 'missing-segment' : 'segment-too-short',
+      );
+    this.lost.add(ranges, isBelieved ? witness : undefined);
+    if (sought === undefined || witness === undefined || isBelieved || sought.txids.size === 0)
+      return;
+    const damage = isMissing ? 'missing-segment' : 'contradicts-seal';
+    this.lost.addUnfound(segmentId, damage, witness, sought.txids);
+  }
 }
 
 /** A directory may hold segments 1 and 99,999,999: what is between is counted, and not listed. */
 const MOST_MISSING_LISTED = 10_000;
 
-function missingBetween(
-  segments: readonly LogSegment[],
-  sidecars: Sidecars,
-): Pick<SalvageReport, 'missingSegments' | 'missingSegmentCount'> {
+function missingBetween({
+  segments,
+  seals,
+  mark,
+}: Source): Pick<SalvageReport, 'missingSegments' | 'missingSegmentCount'> {
   const missingSegments: number[] = [];
   let missingSegmentCount = 0;
-  let next = segments[0]?.segmentId ?? 0;
-  const behind = { segmentId: highestId(segments, sidecars) + 1 };
+  const known = [...seals].map(({ segmentId }) => segmentId);
+  const ids = [...segments.map(({ segmentId }) => segmentId), ...known];
+  if (mark !== undefined) ids.push(mark.segmentId);
+  const highestId = ids.reduce((highest, id) => Math.max(highest, id), 0);
+  // What a merge has absorbed may be gone in front of the others.
+  const covered = seals.covered(known.filter((id) => id < (segments[0]?.segmentId ?? 0)));
+  let next = Math.min(
+    segments[0]?.segmentId ?? highestId,
+    ...known.filter((id) => !covered.has(id)).slice(0, 1),
+  );
+  const behind = { segmentId: highestId + 1 };
   for (const { segmentId } of [...segments, behind]) {
     missingSegmentCount += segmentId - next;
     for (; next < segmentId && missingSegments.length < MOST_MISSING_LISTED; next++)

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { pause } from '../host/pause.ts';
 import { Turns } from '../host/turns.ts';
 
 export interface VerifyOptions {
@@ -27,12 +27,20 @@ export class Pace {
   private readonly options: VerifyOptions;
   private readonly totalBytes: number;
   private readonly checkOpen: () => void;
+  private readonly closed: AbortSignal;
   private readonly startedMs = performance.now();
 
-  constructor(options: VerifyOptions, totalBytes: number, checkOpen: () => void) {
+  /** `closed` is aborted when `checkOpen` begins to throw. */
+  constructor(
+    options: VerifyOptions,
+    totalBytes: number,
+    checkOpen: () => void,
+    closed: AbortSignal,
+  ) {
     this.options = options;
     this.totalBytes = totalBytes;
     this.checkOpen = checkOpen;
+    this.closed = closed;
   }
 
   /**
@@ -44,15 +52,13 @@ export class Pace {
     onProgress?.(this.scannedBytes, Math.max(this.totalBytes, this.scannedBytes));
     await this.turns.next();
     if (bytesPerSecond === undefined) return;
-    const aheadMs =
-      (this.scannedBytes / bytesPerSecond) * 1000 - (performance.now() - this.startedMs);
-    if (aheadMs < 1) return;
-    await delay(aheadMs, undefined, signal === undefined ? {} : { signal }).catch(
-      (error: unknown) => {
-        throw signal?.aborted ? signal.reason : error;
-      },
-    );
-    this.checkOpen();
+    for (;;) {
+      const dueMs = (this.scannedBytes / bytesPerSecond) * 1000;
+      const aheadMs = dueMs - (performance.now() - this.startedMs);
+      if (aheadMs < 1) return;
+      await pause(aheadMs, signal, this.closed);
+      this.check();
+    }
   }
 
   private check(): void {

@@ -13,6 +13,8 @@ export type VerifyFault =
   | 'txid-not-increasing'
   /** The seal file itself is damaged. Nothing is lost: an opening reads the segment instead. */
   | 'damaged-seal'
+  /** The seal file is of another store, and counts for nothing. */
+  | 'foreign-seal'
   /** The segment is not the one that was sealed, or not the one that follows its predecessor. */
   | 'contradicts-seal'
   /** A live key for which the log holds no Put where the keydir says. */

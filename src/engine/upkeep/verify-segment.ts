@@ -1,23 +1,21 @@
 import { createHash, type Hash } from 'node:crypto';
-import { crc32c } from '../format/crc32c.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
-import { type FileStat, readFully } from '../host/file-system.ts';
+import type { FileStat } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import {
-  decodeSealHeader,
   endsDigestOf,
   MERGE_SUFFIX,
+  readSeal,
   readSealHeader,
-  SEAL_HEADER_BYTES,
   type Seal,
-  sealPath,
 } from '../seal/seal-file.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
-import { findFrame } from '../segment/tail-evidence.ts';
+import { findFrame, type SegmentFile } from '../segment/tail-evidence.ts';
 import { BYTES_A_TURN, type Pace } from './verify-pace.ts';
 import type { VerifyFault } from './verify-report.ts';
 
@@ -33,6 +31,7 @@ export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
 
 export interface SegmentVerificationOptions {
   readonly files: StoreFiles;
+  readonly storeId: Buffer;
   readonly probe: ProbeSet | undefined;
   readonly operation: number;
   readonly pace: Pace;
@@ -58,7 +57,6 @@ export class SegmentVerification {
   readonly sizeBytes: number;
   private readonly segmentId: number;
   private readonly chunk: Buffer;
-  private descriptor = -1;
   /** Of what the seal covers, as far as it was read without a gap. */
   private hash: Hash | undefined;
   private hashedBytes = 0;
@@ -78,41 +76,42 @@ export class SegmentVerification {
   async run(): Promise<void> {
     const { files, checkOpened } = this.options;
     const { fileSystem, directory } = files;
-    const seal = await this.readSealInTurns();
-    if (seal === 'damaged') this.fault(0, 0, 'damaged-seal');
+    const seal = await this.readSeal();
+    if (seal === 'damaged' || seal === 'foreign') this.fault(0, 0, `${seal}-seal`);
     else this.seal = seal;
-    await files.useIfPresent(segmentPath(directory, this.segmentId), async (descriptor) => {
-      this.descriptor = descriptor;
-      const stat = fileSystem.statDescriptor(descriptor);
-      checkOpened(this.segmentId, stat);
-      const endOffset = Math.min(stat.sizeBytes, this.sizeBytes);
-      // Of a merge that is being published, or was killed there: the old seal is no longer the one
-      // that counts.
-      const merged = readSealHeader(fileSystem, directory, this.segmentId, MERGE_SUFFIX);
-      if (
-        merged !== undefined &&
-        stat.sizeBytes === merged.byteLength &&
-        endsDigestOf(fileSystem, descriptor, merged.byteLength) === merged.endsDigest
-      )
-        this.seal = merged;
-      if (this.seal !== undefined) this.hash = createHash('sha256');
-      await this.scan(endOffset);
-      if (endOffset < this.sizeBytes)
-        this.fault(endOffset, this.sizeBytes - endOffset, 'segment-too-short');
-      else if (this.seal !== undefined) this.checkSeal(this.seal, stat.sizeBytes);
-    });
-    if (this.descriptor === -1) this.fault(0, this.sizeBytes, 'missing-segment');
+    const isThere = await files.useIfPresent(
+      segmentPath(directory, this.segmentId),
+      async (file) => {
+        const stat = file.stat();
+        checkOpened(this.segmentId, stat);
+        const endOffset = Math.min(stat.sizeBytes, this.sizeBytes);
+        // A merge is being published, or was killed there: the old seal no longer counts.
+        const merged = readSealHeader(fileSystem, directory, this.segmentId, MERGE_SUFFIX);
+        if (
+          merged !== undefined &&
+          stat.sizeBytes === merged.byteLength &&
+          endsDigestOf(file, merged.byteLength) === merged.endsDigest
+        )
+          this.seal = merged;
+        if (this.seal !== undefined) this.hash = createHash('sha256');
+        await this.scan(file, endOffset);
+        if (endOffset < this.sizeBytes)
+          this.fault(endOffset, this.sizeBytes - endOffset, 'segment-too-short');
+        else if (this.seal !== undefined) this.checkSeal(file, this.seal, stat.sizeBytes);
+        return true;
+      },
+    );
+    if (isThere === undefined) this.fault(0, this.sizeBytes, 'missing-segment');
   }
 
-  private async scan(endOffset: number): Promise<void> {
+  private async scan(file: OpenFile, endOffset: number): Promise<void> {
     for (let startOffset = 0; startOffset < endOffset; ) {
-      const { files, probe, operation } = this.options;
+      const { probe, operation } = this.options;
       const frame = new SegmentScanner({
-        fileSystem: files.fileSystem,
+        file,
         probe,
         operation,
         site: 'verify',
-        descriptor: this.descriptor,
         segmentId: this.segmentId,
         startOffset,
         endOffset,
@@ -121,7 +120,7 @@ export class SegmentVerification {
       });
       const ended = await this.scanFrames(frame, endOffset);
       if (ended === 'end') return;
-      startOffset = await this.nextFrame(frame, ended, endOffset);
+      startOffset = await this.nextFrame({ file, sizeBytes: endOffset }, frame, ended);
       this.fault(frame.offset, startOffset - frame.offset, ended);
     }
   }
@@ -160,25 +159,24 @@ export class SegmentVerification {
    * wherever one is found.
    */
   private async nextFrame(
+    segment: SegmentFile,
     frame: SegmentScanner,
     what: VerifyFault,
-    endOffset: number,
   ): Promise<number> {
-    const { files, pace } = this.options;
-    const { fileSystem } = files;
-    const file = { fileSystem, descriptor: this.descriptor, sizeBytes: endOffset };
+    const { pace } = this.options;
+    const endOffset = segment.sizeBytes;
     const claimEnd = frame.offset + frame.claimedBytes;
     // A damaged value may hold what looks like frames: the damaged record's own length is the
     // better guess.
     if (what === 'crc-mismatch') {
       if (claimEnd === endOffset) return endOffset;
-      const next = await searchReadable(file, claimEnd, claimEnd + 1, this.lastTxid, pace.turns);
+      const next = await searchReadable(segment, claimEnd, claimEnd + 1, this.lastTxid, pace.turns);
       if (next === claimEnd) return claimEnd;
     }
     let from = what === 'unreadable' ? frame.offset + UNREADABLE_BYTES : frame.offset + 1;
     while (from < endOffset) {
       const to = Math.min(from + SEARCH_BYTES, endOffset);
-      const next = await searchReadable(file, from, to, this.lastTxid, pace.turns);
+      const next = await searchReadable(segment, from, to, this.lastTxid, pace.turns);
       if (typeof next === 'number') return next;
       if (next === 'unreadable') from += UNREADABLE_BYTES;
       else {
@@ -197,8 +195,7 @@ export class SegmentVerification {
     this.hashedBytes = end;
   }
 
-  private checkSeal(seal: Seal, fileBytes: number): void {
-    const { fileSystem } = this.options.files;
+  private checkSeal(file: OpenFile, seal: Seal, fileBytes: number): void {
     const { byteLength, digest, endsDigest, recordCount, firstTxid, lastTxid } = seal;
     if (fileBytes < byteLength) {
       this.fault(fileBytes, byteLength - fileBytes, 'segment-too-short');
@@ -206,12 +203,15 @@ export class SegmentVerification {
     }
     // It went on and was sealed while this ran, or damage was reported for what it is, which
     // explains the digest.
-    if (this.hashedBytes < byteLength || this.faults.some(({ what }) => what !== 'damaged-seal'))
+    if (
+      this.hashedBytes < byteLength ||
+      this.faults.some(({ what }) => !what.endsWith('-seal') || what === 'contradicts-seal')
+    )
       return;
     const isWhole = this.sizeBytes === byteLength;
     const holds =
       this.hash?.digest().equals(digest) === true &&
-      endsDigestOf(fileSystem, this.descriptor, byteLength) === endsDigest &&
+      endsDigestOf(file, byteLength) === endsDigest &&
       (!isWhole ||
         (this.records === recordCount && (this.records === 0 || this.firstTxid >= firstTxid))) &&
       (!isWhole || this.lastTxid <= lastTxid);
@@ -222,42 +222,24 @@ export class SegmentVerification {
     this.faults.push({ offset, byteLength, what });
   }
 
-  /** As `readSeal`, and not in one go. */
-  private async readSealInTurns(): Promise<Seal | 'damaged' | undefined> {
-    const { files, pace } = this.options;
-    const { fileSystem, directory } = files;
-    return files.useIfPresent(sealPath(directory, this.segmentId), async (descriptor) => {
-      const { sizeBytes } = fileSystem.statDescriptor(descriptor);
-      const header = Buffer.alloc(SEAL_HEADER_BYTES);
-      const headerBytes = readFully(fileSystem, descriptor, header, 0, header.length, 0);
-      const seal = decodeSealHeader(header.subarray(0, headerBytes));
-      if (seal === undefined || seal.segmentId !== this.segmentId) return 'damaged';
-      if (SEAL_HEADER_BYTES + seal.hintsBytes !== sizeBytes) return 'damaged';
-      let crc = 0;
-      for (let at = SEAL_HEADER_BYTES; at < sizeBytes; ) {
-        const wanted = Math.min(this.chunk.length, sizeBytes - at);
-        const count = readFully(fileSystem, descriptor, this.chunk, 0, wanted, at);
-        if (count < wanted) return 'damaged';
-        crc = crc32c(this.chunk.subarray(0, count), crc);
-        at += count;
-        await pace.turn(0);
-      }
-      return crc === seal.hintsCrc ? seal : 'damaged';
-    });
+  private async readSeal(): Promise<Seal | 'damaged' | 'foreign' | undefined> {
+    const { files, pace, storeId } = this.options;
+    const seal = await readSeal(files, this.segmentId, pace.turns);
+    if (!(seal instanceof Object)) return seal;
+    if (seal.segmentId !== this.segmentId) return 'damaged';
+    return seal.storeId.equals(storeId) ? seal : 'foreign';
   }
 }
 
-type SearchedFile = Parameters<typeof findFrame>[0];
-
 async function searchReadable(
-  file: SearchedFile,
+  segment: SegmentFile,
   from: number,
   to: number,
   aboveTxid: number,
   turns: Turns,
 ): Promise<number | 'none' | 'unreadable'> {
   try {
-    return (await findFrame(file, from, to, aboveTxid, turns)).found?.offset ?? 'none';
+    return (await findFrame(segment, from, to, aboveTxid, turns)).found?.offset ?? 'none';
   } catch (error) {
     if (errnoOf(error) === 'EIO') return 'unreadable';
     throw error;

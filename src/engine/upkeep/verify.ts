@@ -24,6 +24,8 @@ import { type SegmentFault, SegmentVerification } from './verify-segment.ts';
 /** What is to be verified: the writer's log or a reader's snapshot. */
 export interface VerifySource {
   readonly files: StoreFiles;
+  /** Seals of another store count for nothing. */
+  readonly storeId: Buffer;
   readonly probe: ProbeSet | undefined;
   readonly keydir: Keydir;
   /** As they are now, ascending; a snapshot never changes. */
@@ -32,6 +34,8 @@ export interface VerifySource {
   readonly checkOpened?: (segmentId: number, stat: FileStat) => void;
   /** Throws `STORE_CLOSED` after `close`. */
   readonly checkOpen: () => void;
+  /** Aborted by `close`. */
+  readonly closed: AbortSignal;
 }
 
 /** Segments whose live places are held at a time: about 20 MiB for so many bytes. */
@@ -63,7 +67,7 @@ export async function verify(
   signal?.throwIfAborted();
   const segments = source.segments();
   const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const pace = new Pace(options, totalBytes, source.checkOpen);
+  const pace = new Pace(options, totalBytes, source.checkOpen, source.closed);
   const result: OperationResults['verify'] = {
     outcome: 'failed',
     records: 0,
@@ -157,6 +161,7 @@ class Verification {
     const verification = new SegmentVerification(
       {
         files,
+        storeId: this.source.storeId,
         probe,
         operation: this.operation,
         pace: this.pace,

@@ -1,0 +1,101 @@
+import type { Mutant } from './mutant.ts';
+
+/** Mistakes at the end of what there is, and about work that somebody waits for. */
+export const END_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'lock-without-second-slot',
+    mistake: 'the second slot of the lock file gets its block when it is first needed',
+    edits: [
+      {
+        file: 'writer-lock',
+        find: 'preallocateSlots(fileSystem, descriptor, sentinel.sizeBytes);',
+        replace: '',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'full-disk-without-lease-refused',
+    mistake: 'a disk that has no room for the lease cannot open a store',
+    edits: [
+      {
+        file: 'writer-lock',
+        find: 'if (!kernelLock || !isNoRoom(error)) throw error;',
+        replace: 'throw error;',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'failed-rotation-poisons',
+    mistake: 'a rotation that could not begin, and has written nothing, poisons the writer',
+    edits: [
+      {
+        file: 'log-writer',
+        find: 'if (!isOfNoEffect(previous, error))',
+        replace: 'if (previous !== undefined)',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'failed-rotation-leaves-segment',
+    mistake: 'a rotation that could not begin leaves its file',
+    edits: [
+      {
+        file: 'segment-writer',
+        find: "if (mode === 'create') fileSystem.remove(path);",
+        replace: '',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'pieces-not-counted',
+    mistake: 'an opening lets others run after so many bytes of one segment, and not of many',
+    edits: [
+      {
+        file: 'turns',
+        find: 'this.doneBytes += workBytes;',
+        replace: 'this.doneBytes = workBytes;',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'pause-not-ended-by-close',
+    mistake: 'a scrub that waits because it was too fast sleeps on when its store is closed',
+    edits: [
+      {
+        file: 'verify-pace',
+        find: 'await pause(aheadMs, signal, this.closed);',
+        replace: 'await pause(aheadMs, signal);',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'text-of-strangers-raw',
+    mistake: 'messages hold a path as it is, and a terminal obeys what is in it',
+    edits: [
+      {
+        file: 'errors',
+        find: 'printableText(`',
+        replace: 'String(`',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'field-twice-taken',
+    mistake: 'an import takes the last of two fields of one name without a word',
+    edits: [
+      {
+        file: 'import',
+        find: "if (hasFieldTwice(text)) throw malformed(path, line, 'has a field twice');",
+        replace: '',
+      },
+    ],
+    checks: ['corners'],
+  },
+];
