@@ -1,5 +1,8 @@
 import { mix32, Prng } from '../prng.ts';
-import type { ValueLimits } from './hostile-values.ts';
+import { HOSTILE_KEY_COUNT, type ValueLimits } from './hostile-values.ts';
+
+/** The hostile keys, and plain ones behind them. */
+export const KEY_COUNT = HOSTILE_KEY_COUNT + 12;
 
 /** Version 0 is a delete; every other version is put once in all of a store's life. */
 export interface Write {

@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { follow } from '../kills/kill-store.ts';
 import { adoptState, harnessProgram } from '../kills/kill-subject.ts';
 import { KillHistory, killSteps } from '../kills/kill-workload.ts';
 import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
+import { limitDescriptors } from './descriptor-limit.ts';
 
 /**
  * The same faults as the kernel gives them: limits, a full disk, failing system calls. No code of
@@ -198,14 +199,6 @@ async function linesOf(command: readonly string[], moreDescriptors?: number): Pr
       `the process ended with ${code ?? signal}: ${errors.trim().slice(0, 1500)}`,
     );
   return text.split('\n').slice(0, -1);
-}
-
-function limitDescriptors(pid: number, more: number): void {
-  // The limit is on the number of a descriptor, and the lowest free number is the next.
-  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
-  let limit = 0;
-  for (let free = 0; free <= more; limit++) if (!open.has(limit)) free++;
-  spawnSync('prlimit', ['--pid', String(pid), `--nofile=${limit - 1}:${limit - 1}`]);
 }
 
 /** What was acknowledged is there, and nothing that was not written. */

@@ -34,8 +34,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'await fileSystem.dataSyncAsync(active.syncDescriptor);',
-        replace: '',
+        find: 'const syncing = fileSystem.dataSyncAsync(active.syncDescriptor);',
+        replace: 'const syncing = undefined;',
       },
     ],
     checks: ['states'],
@@ -214,8 +214,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'this.checkHeld(synced); this.advance(end);',
-        replace: 'this.checkHeld(synced); this.advance(this.options.tail.end);',
+        find: 'this.refuse(objection); this.advance(end);',
+        replace: 'this.refuse(objection); this.advance(this.options.tail.end);',
       },
     ],
     checks: ['states'],
@@ -251,9 +251,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'await fileSystem.dataSyncAsync(active.syncDescriptor);',
-        replace:
-          'await fileSystem.dataSyncAsync(active.syncDescriptor).catch(() => fileSystem.dataSyncAsync(active.syncDescriptor));',
+        find: 'await syncing;',
+        replace: 'await syncing.catch(() => fileSystem.dataSyncAsync(active.syncDescriptor));',
       },
     ],
     checks: ['corners'],

@@ -32,7 +32,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'let objection = lock.held.fileObjection();',
+        find: 'let objection = this.options.lock.held.fileObjection();',
         replace: 'let objection;',
       },
     ],
@@ -55,9 +55,9 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     mistake: 'a get opens the segment of whatever store stands at the path now',
     edits: [
       {
-        file: 'guarded-file-system',
-        find: "if (mode === 'read' && path.startsWith(this.prefix)) this.checkRead(descriptor);",
-        replace: '',
+        file: 'open-log',
+        find: '() => fileSystem.checkDirectory()',
+        replace: '() => {}',
       },
     ],
     checks: ['corners'],

@@ -11,8 +11,11 @@ import type { HeldDirectory } from './held-directory.ts';
 
 /** What is asked before a change, beside the directory. */
 export interface WriteGuard {
-  /** Throws where nothing may be written any more. Asked before every write: no system call. */
-  readonly beforeWrite: () => void;
+  /**
+   * Throws where nothing may be written any more. Asked before every write: no system call.
+   * Undefined where the kernel keeps others out.
+   */
+  readonly beforeWrite: (() => void) | undefined;
   /** Told what is wrong before it is thrown. */
   readonly onMoved: (objection: StoreError) => void;
 }
@@ -84,17 +87,17 @@ export class GuardedFileSystem implements FileSystem {
     length: number,
     position: number,
   ): number {
-    this.guard.beforeWrite();
+    this.guard.beforeWrite?.();
     return this.inner.write(descriptor, buffer, offset, length, position);
   }
 
   writeVector(descriptor: number, buffers: readonly Uint8Array[], position: number): number {
-    this.guard.beforeWrite();
+    this.guard.beforeWrite?.();
     return this.inner.writeVector(descriptor, buffers, position);
   }
 
   truncate(descriptor: number, sizeBytes: number): void {
-    this.guard.beforeWrite();
+    this.guard.beforeWrite?.();
     this.inner.truncate(descriptor, sizeBytes);
   }
 
@@ -181,15 +184,22 @@ export class GuardedFileSystem implements FileSystem {
       if (objection !== undefined) throw objection;
     }
     if (!paths.some((path) => path.startsWith(this.prefix))) return;
-    this.guard.beforeWrite();
+    this.guard.beforeWrite?.();
     this.refuse(this.held.objection());
   }
 
+  /** For a file that was opened past this: throws where it may be another store's. */
+  checkDirectory(): void {
+    this.refuse(this.held.directoryObjection());
+  }
+
   private checkRead(descriptor: number): void {
-    const objection = this.held.directoryObjection();
-    if (objection === undefined) return;
-    closeQuietly(this.inner, descriptor);
-    this.refuse(objection);
+    try {
+      this.checkDirectory();
+    } catch (error) {
+      closeQuietly(this.inner, descriptor);
+      throw error;
+    }
   }
 
   private refuse(objection: StoreError | undefined): void {

@@ -224,18 +224,24 @@ export class LogSync {
         latch.check();
         segment.durable = true;
       }
-      await fileSystem.dataSyncAsync(active.syncDescriptor);
+      const syncing = fileSystem.dataSyncAsync(active.syncDescriptor);
+      // The names are looked at while the disk is at work: everything that this acknowledges was
+      // written before, and what is done to them later comes after it.
+      let objection = this.objection(synced);
+      await syncing;
       // A sync that the writer waited for may have failed in the meantime: what it should have
       // covered is not synced again.
       latch.check();
       if (this.directoryChangesSynced < directoryChanges) {
         await fileSystem.directorySyncAsync(directory);
+        // It went by its name.
+        objection ??= this.objection(synced);
         this.directoryChangesSynced = directoryChanges;
       }
       // A write that failed in the meantime, a lease that ran out, a directory that is another one:
       // nothing is acknowledged any more.
       latch.check();
-      this.checkHeld(synced);
+      this.refuse(objection);
       this.advance(end);
       if (sealed.length > 0) await mark.syncAsync();
       latch.check();
@@ -253,13 +259,22 @@ export class LogSync {
    * what was synced: then nothing may be acknowledged.
    */
   private checkHeld(writers: readonly SegmentWriter[]): void {
+    this.refuse(this.objection(writers));
+  }
+
+  /** What is wrong with the names. */
+  private objection(writers: readonly SegmentWriter[]): StoreError | undefined {
+    // The names of segments speak for the directory: two looks where one segment was synced.
+    let objection = this.options.lock.held.fileObjection();
+    for (const writer of writers) objection ??= writer.objection();
+    return objection;
+  }
+
+  private refuse(objection: StoreError | undefined): void {
     const { lock, latch } = this.options;
     if (!lock.stillHeld()) {
       throw latch.close('SYNC_FAILED', 'keeping the writer lock', leaseLost());
     }
-    // The names of segments speak for the directory: two looks where one segment was synced.
-    let objection = lock.held.fileObjection();
-    for (const writer of writers) objection ??= writer.objection();
     if (objection !== undefined) throw latch.closeWith(objection);
   }
 

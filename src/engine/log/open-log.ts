@@ -77,7 +77,15 @@ export class OpenLog {
     this.mark = mark;
     this.lock = lock;
     const numbers = view?.files ?? new SegmentFiles();
-    this.reader = new SegmentReader(fileSystem, directory, numbers, descriptorPoolSize, probe);
+    // What is open already is read without a detour.
+    this.reader = new SegmentReader(
+      options.fileSystem,
+      directory,
+      numbers,
+      descriptorPoolSize,
+      probe,
+      () => fileSystem.checkDirectory(),
+    );
     this.scans = new LogScans(files, probe);
     const sealed = opened.segments.slice(0, -1);
     const tail = new LogTail(sealed, active, nextTxid);

@@ -64,7 +64,10 @@ const READER_OPTIONS = [
 
 /** What a reader goes by, for life. */
 interface ReaderSetup {
+  /** Reads from no other directory. */
   readonly fileSystem: FileSystem;
+  /** The same without a detour, for what is looked at in another way when it is opened. */
+  readonly plain: FileSystem;
   readonly directory: string;
   readonly probe: ProbeSet | undefined;
   readonly descriptorPoolSize: number;
@@ -323,33 +326,30 @@ async function readSnapshot(
 }
 
 function readerOf(
-  { fileSystem, directory, descriptorPoolSize, probe }: ReaderSetup,
+  { plain, directory, descriptorPoolSize, probe }: ReaderSetup,
   { segments, keydir }: Snapshot,
 ): SegmentReader {
   return new SegmentReader(
-    fileSystem,
+    plain,
     directory,
     keydir.files,
     descriptorPoolSize,
     probe,
     (segmentId, descriptor) =>
-      checkIdentity(
-        segments.get(segmentId) as SnapshotSegment,
-        fileSystem.statDescriptor(descriptor),
-      ),
+      checkIdentity(segments.get(segmentId) as SnapshotSegment, plain.statDescriptor(descriptor)),
   );
 }
 
 /** The directory that the path leads to now, and a file system that reads from no other. */
 function heldForReading(
-  fileSystem: FileSystem,
+  plain: FileSystem,
   asked: string,
-): { fileSystem: FileSystem; directory: string } {
+): Pick<ReaderSetup, 'fileSystem' | 'plain' | 'directory'> {
   try {
-    const directory = fileSystem.realPath(asked);
-    const held = new HeldDirectory(fileSystem, join(directory, LOCK_FILE), undefined);
-    const guard = { beforeWrite: () => {}, onMoved: () => {} };
-    return { fileSystem: new GuardedFileSystem(fileSystem, held, guard), directory };
+    const directory = plain.realPath(asked);
+    const held = new HeldDirectory(plain, join(directory, LOCK_FILE), undefined);
+    const guard = { beforeWrite: undefined, onMoved: () => {} };
+    return { fileSystem: new GuardedFileSystem(plain, held, guard), plain, directory };
   } catch (error) {
     throw asStoreError(error, asked);
   }

@@ -1,0 +1,253 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { mix32, Prng } from '../../prng.ts';
+import type { Outcome } from '../../workloads/hostile-values.ts';
+import { runTask, type TaskEnd } from '../../workloads/store-process.ts';
+import type { Verdict } from '../promises/store-judge.ts';
+import { CHANGING_CALLS, ONE_THREAD, reasonWithoutStrace } from './store-calls.ts';
+import type { StoreFinding } from './store-finding.ts';
+import { howItEnded, type Life, lifeOf, lookAt, type Round } from './store-life.ts';
+import { MOST_OPENING_MS, type StoreSubject } from './store-subject.ts';
+
+export interface StoreKillOptions {
+  readonly subject: StoreSubject;
+  /** Where the stores lie; those with findings stay there. */
+  readonly directory: string;
+  /** An integer from 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** Ends after so many kills, at least one, or after so many seconds. */
+  readonly kills?: number;
+  readonly seconds?: number;
+  /** Stores at a time. */
+  readonly parallel: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (report: StoreKillReport) => void;
+}
+
+export interface StoreKillReport {
+  readonly kills: number;
+  readonly killsAMinute: number;
+  /** By what decided the moment: `time`, `acknowledgement`, `call`. */
+  readonly killsByKind: Readonly<Record<KillMoment['kind'], number>>;
+  readonly killsWhileOpening: number;
+  readonly stepsAcknowledged: number;
+  readonly syncsAcknowledged: number;
+  readonly slowestOpenMs: number;
+  /** Why no kill came in a chosen call; undefined where some did. */
+  readonly skipped: string | undefined;
+  readonly findings: readonly StoreFinding[];
+}
+
+/** When a process dies. */
+type KillMoment =
+  | { readonly kind: 'time'; readonly delayMs: number }
+  /** Right after it has told so many steps. */
+  | { readonly kind: 'acknowledgement'; readonly steps: number }
+  /** In its n-th call that changes the disk, of one thread, that of its opening included. */
+  | { readonly kind: 'call'; readonly number: number };
+
+/** Fewer say nothing. */
+export const LEAST_KILLS = 12;
+const MOST_FINDINGS = 3;
+const KILLS_A_STORE = 8;
+const DELAYS_MS = [5, 60, 300] as const;
+const STEPS = [1, 8, 60, 200] as const;
+const CALLS = [6, 40, 160] as const;
+
+/** Kills processes that have the store open, and holds what they leave against what they told. */
+export async function runStoreKills(options: StoreKillOptions): Promise<StoreKillReport> {
+  const campaign = new StoreKills(options);
+  await campaign.run();
+  return campaign.report();
+}
+
+class StoreKills {
+  private readonly options: StoreKillOptions;
+  private readonly skipped = reasonWithoutStrace();
+  private readonly startMs = performance.now();
+  private readonly findings: StoreFinding[] = [];
+  private readonly byKind = { time: 0, acknowledgement: 0, call: 0 };
+  private nextStore = 0;
+  private started = 0;
+  private kills = 0;
+  private whileOpening = 0;
+  private steps = 0;
+  private syncs = 0;
+  private slowestOpenMs = 0;
+
+  constructor(options: StoreKillOptions) {
+    this.options = options;
+  }
+
+  async run(): Promise<void> {
+    mkdirSync(this.options.directory, { recursive: true });
+    const lanes = Array.from({ length: this.options.parallel }, async () => {
+      while (!this.isOver()) await this.runStore(this.nextStore++);
+    });
+    await Promise.all(lanes);
+  }
+
+  report(): StoreKillReport {
+    return {
+      kills: this.kills,
+      killsAMinute: (this.kills * 60_000) / (performance.now() - this.startMs),
+      killsByKind: this.byKind,
+      killsWhileOpening: this.whileOpening,
+      stepsAcknowledged: this.steps,
+      syncsAcknowledged: this.syncs,
+      slowestOpenMs: this.slowestOpenMs,
+      skipped: this.skipped,
+      findings: this.findings,
+    };
+  }
+
+  private isOver(): boolean {
+    const { kills = Number.POSITIVE_INFINITY, seconds = Number.POSITIVE_INFINITY } = this.options;
+    if (this.options.signal?.aborted || this.findings.length >= MOST_FINDINGS) return true;
+    return this.started >= kills || performance.now() - this.startMs >= seconds * 1000;
+  }
+
+  /** One store, killed several times; the next process finds what the last one left. */
+  private async runStore(store: number): Promise<void> {
+    const { subject, directory } = this.options;
+    const place = join(directory, `store-${store}`);
+    rmSync(place, { recursive: true, force: true });
+    mkdirSync(place);
+    const seed = mix32((this.options.seed + mix32(store)) >>> 0);
+    const prng = Prng.seeded(seed);
+    let before: ReadonlyMap<number, Outcome> = new Map();
+    for (let round = 0; round < KILLS_A_STORE && !this.isOver(); round++) {
+      this.started++;
+      const moment = this.chooseMoment(prng);
+      const at: Round = { seed, round, before };
+      const end = await runUntil(subject, place, at, moment);
+      const life = lifeOf(subject, at, end.lines, 'kill');
+      const early = life.verdict ?? unplanned(end);
+      const look = early === undefined ? await lookAt(subject, place, at, life) : undefined;
+      const verdict = early ?? look?.verdict;
+      this.count(moment, life, look?.openMs ?? 0);
+      if (verdict !== undefined) {
+        this.findings.push(this.findingOf(verdict, store, at, moment, life, place));
+        return;
+      }
+      before = look?.holds ?? new Map();
+    }
+    rmSync(place, { recursive: true, force: true });
+  }
+
+  private chooseMoment(prng: Prng): KillMoment {
+    const below = (limits: readonly number[]) =>
+      1 + prng.below(limits[prng.below(limits.length)] as number);
+    switch (prng.below(this.skipped === undefined ? 3 : 2)) {
+      case 0:
+        return { kind: 'time', delayMs: below(DELAYS_MS) };
+      case 1:
+        return { kind: 'acknowledgement', steps: below(STEPS) };
+      default:
+        return { kind: 'call', number: below(CALLS) };
+    }
+  }
+
+  private count({ kind }: KillMoment, life: Life, openMs: number): void {
+    this.kills++;
+    this.byKind[kind]++;
+    if (!life.opened) this.whileOpening++;
+    this.steps += life.steps;
+    this.syncs += life.syncs;
+    this.slowestOpenMs = Math.max(this.slowestOpenMs, openMs);
+    this.options.onProgress?.(this.report());
+  }
+
+  private findingOf(
+    { promise, message }: Verdict,
+    store: number,
+    { round }: Round,
+    moment: KillMoment,
+    life: Life,
+    directory: string,
+  ): StoreFinding {
+    const { adapter } = this.options.subject;
+    return {
+      promise,
+      message,
+      story: [
+        `Store ${store} of seed ${this.options.seed}, process ${round + 1}: it told ${life.steps} steps and ${life.syncs} syncs, and was killed ${describeMoment(moment)}.`,
+        round === 0
+          ? 'The directory was empty at first.'
+          : `${round} processes before it had been killed, and what they left was right.`,
+        message,
+      ],
+      directory,
+      reproduce: `npm run crash -- --adapter ${adapter} --part kills --seed ${this.options.seed}`,
+    };
+  }
+}
+
+/** Steps of a process that nothing else ends. */
+const MOST_STEPS = 2_000;
+
+async function runUntil(
+  { adapter, shape, contract }: StoreSubject,
+  directory: string,
+  { seed, round, before }: Round,
+  moment: KillMoment,
+): Promise<TaskEnd> {
+  const task = {
+    task: 'work',
+    adapter,
+    directory,
+    seed,
+    round,
+    shape,
+    ordered: contract.ordered,
+    before: [...before],
+    steps: MOST_STEPS,
+    goesOn: false,
+  } as const;
+  let told = 0;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await runTask(task, {
+      mostMs: 2 * MOST_OPENING_MS,
+      ...(moment.kind === 'call'
+        ? { wrapper: killingStrace(moment.number), environment: ONE_THREAD }
+        : {}),
+      onLine: (line, _child, kill) => {
+        if (moment.kind === 'time' && line === 'opening') timer = setTimeout(kill, moment.delayMs);
+        if (!line.startsWith('ok ')) return;
+        told++;
+        if (moment.kind === 'acknowledgement' && told >= moment.steps) kill();
+      },
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function killingStrace(number: number): string[] {
+  // A call that a kernel or a processor does not have would be an error: the question mark.
+  const calls = CHANGING_CALLS.map((call) => `?${call}`).join();
+  const inject = `inject=${calls}:signal=KILL:when=${number}`;
+  const words = ['-f', '-qq', '--seccomp-bpf', '-o', '/dev/null', '-e', `trace=${calls}`];
+  return ['strace', ...words, '-e', inject];
+}
+
+/** It ended, and not because it was killed: by itself, or it hung. */
+function unplanned(end: TaskEnd): Verdict | undefined {
+  if (end.hung) return { promise: 'alive', message: `without a fault ${howItEnded(end)}` };
+  if (end.signal === 'SIGKILL' || end.code === 137) return undefined;
+  // All its steps were over first.
+  if (end.lines.includes('closed')) return undefined;
+  return { promise: 'alive', message: `without a fault ${howItEnded(end)}` };
+}
+
+function describeMoment(moment: KillMoment): string {
+  switch (moment.kind) {
+    case 'time':
+      return `${moment.delayMs} ms after it began to open`;
+    case 'acknowledgement':
+      return `when it had told ${moment.steps} steps`;
+    case 'call':
+      return `in call ${moment.number} of a thread that may change the disk`;
+  }
+}

@@ -1,0 +1,73 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import type { StoreContract } from '../../contract.ts';
+import { AdapterError } from '../../store-under-test.ts';
+import { HOSTILE_KEY_COUNT, HostileValues } from '../../workloads/hostile-values.ts';
+import { runTask } from '../../workloads/store-process.ts';
+import { KEY_COUNT, type WorkShape } from '../../workloads/work-steps.ts';
+
+/** Any store, known by its adapter and what that promises, and what it lets a workload do. */
+export interface StoreSubject {
+  /** As `loadAdapter` takes it. */
+  readonly adapter: string;
+  readonly contract: StoreContract;
+  readonly shape: WorkShape;
+  /** What it does not take, in words. That is said, and no fault. */
+  readonly refusals: readonly string[];
+}
+
+/** A store that needs more for one opening or one key counts as hanging. */
+export const MOST_OPENING_MS = 30_000;
+
+/**
+ * Tries the store out in an empty directory, which it removes. Throws `AdapterError` when the store
+ * does not take plain keys and values either.
+ */
+export async function probeStore(
+  adapter: string,
+  contract: StoreContract,
+  directory: string,
+  seed: number,
+): Promise<StoreSubject> {
+  mkdirSync(directory, { recursive: true });
+  const task = { task: 'probe', adapter, directory, seed } as const;
+  const { lines, code, signal, hung, errors } = await runTask(task, { mostMs: MOST_OPENING_MS });
+  rmSync(directory, { recursive: true, force: true });
+  const broken = lines.find((line) => line.startsWith('broken '));
+  if (!lines.includes('probed')) {
+    const last = lines
+      .findLast((line) => line.startsWith('trying '))
+      ?.replace('trying', 'after trying');
+    const how = hung ? 'did not end' : `ended with ${code ?? signal}`;
+    throw new AdapterError(
+      `${adapter}: the process that tried the store out ${how}${last === undefined ? '' : `, ${last}`}: ${broken ?? errors}`,
+    );
+  }
+  const values = new HostileValues(seed, KEY_COUNT);
+  const refused = new Map(
+    lines.flatMap((line) => {
+      const [, what, message] = /^refuses (\S+) (.*)$/.exec(line) ?? [];
+      return what === undefined ? [] : [[what, JSON.parse(message as string) as string] as const];
+    }),
+  );
+  const has = JSON.parse(lines[0]?.replace('has ', '') ?? '{}') as {
+    sync: boolean;
+    compact: boolean;
+  };
+  const keys = Array.from({ length: KEY_COUNT }, (_, key) => key);
+  return {
+    adapter,
+    contract,
+    shape: {
+      keys: keys.filter((key) => key >= HOSTILE_KEY_COUNT || !refused.has(String(key))),
+      concurrent: contract.concurrent ?? false,
+      syncs: has.sync,
+      compacts: has.compact,
+      takesEmpty: !refused.has('empty'),
+      takesLarge: !refused.has('large'),
+    },
+    refusals: [...refused].map(([what, message]) => {
+      const name = /^\d+$/.test(what) ? values.keyName(Number(what)) : `${what} values`;
+      return `${name} (${message.split('\n', 1)[0]})`;
+    }),
+  };
+}
