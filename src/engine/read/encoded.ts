@@ -46,8 +46,11 @@ export type EncodedOperation<K, V> =
 
 /** What an encoded store needs of the store under it. */
 export interface WritableView extends KeyValueView {
+  /** Sets a key. Survives the death of this process. */
   put(key: BytesLike, value: BytesLike): RecordRef;
+  /** Records that a key is gone. Was it live? */
   delete(key: BytesLike): boolean;
+  /** Writes many operations with few write calls. */
   batch(
     operations: readonly (
       | { readonly type: 'put'; readonly key: BytesLike; readonly value: BytesLike }
