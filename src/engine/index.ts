@@ -27,6 +27,7 @@ export type {
 } from './host/file-system.ts';
 export { NodeFileSystem } from './host/node-file-system.ts';
 export type { OperationMessage } from './host/operation-channels.ts';
+export { checkInteger, checkNumber, checkOptions } from './host/options.ts';
 export { printableText } from './host/printable-text.ts';
 export {
   NOT_TIMED,
@@ -43,6 +44,7 @@ export type {
   RefusedKind,
   StoreEvent,
   StoreOccurrence,
+  Timed,
 } from './host/store-event.ts';
 export type { LogStats } from './log/log-stats.ts';
 export type { LogPosition } from './log/log-tail.ts';
@@ -57,8 +59,10 @@ export {
   type EncodingName,
   type EncodingOptions,
   encoded,
+  type WritableView,
 } from './read/encoded.ts';
 export type { FollowOptions } from './read/follow.ts';
+export type { KeyValueView } from './read/key-value-view.ts';
 export type { ReaderOptions, StoreReader } from './read/reader.ts';
 export type { Contradiction } from './recovery/directory-evidence.ts';
 export type { LogOptions } from './recovery/log-options.ts';

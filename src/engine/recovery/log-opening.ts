@@ -204,6 +204,12 @@ async function openLocked(
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;
+  if (created && contents.strangers.includes(FIRST_SEGMENT_ID))
+    throw new StoreError(
+      'IO_FAILED',
+      `a log cannot begin in ${directory}: ${contents.notes.join('; ')}`,
+      { path: directory, segmentId: FIRST_SEGMENT_ID },
+    );
   const clean = created || isClean(scan, previous, lock.witnessed);
   const discardedTxid = await highestDiscardedTxid(files, scan, turns);
   notes.push(...(await clearLeftovers(files, leftovers, turns)));

@@ -191,6 +191,8 @@ export function readSealHeader(
   suffix = SEAL_SUFFIX,
 ): Seal | undefined {
   const path = sealPath(directory, segmentId, suffix);
+  // What is no plain file may not even be readable.
+  if (fileSystem.stat(path)?.kind !== 'file') return undefined;
   const seal = decodeSealHeader(readSmallRange(fileSystem, path, 0, SEAL_HEADER_BYTES));
   return seal?.segmentId === segmentId ? seal : undefined;
 }

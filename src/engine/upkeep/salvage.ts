@@ -2,12 +2,15 @@ import { resolve } from 'node:path';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { checkPath } from '../host/options.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
 import { OpenLog } from '../log/open-log.ts';
 import { judgeContents, readDirectory } from '../recovery/directory-contents.ts';
 import type { Contradiction } from '../recovery/directory-evidence.ts';
+import { scanLog } from '../recovery/recovery.ts';
+import type { Damage } from '../recovery/recovery-verdict.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import { SealWitness } from '../seal/seal-witness.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
@@ -56,8 +59,8 @@ export async function salvage(
   targetDirectory: string,
   fileSystem: FileSystem = new NodeFileSystem(),
 ): Promise<SalvageReport> {
-  const source = resolve(sourceDirectory);
-  const target = resolve(targetDirectory);
+  const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
+  const target = resolve(checkPath(targetDirectory, 'the target directory'));
   try {
     const turns = new Turns(BYTES_A_TURN);
     const found = await findSource(fileSystem, source, turns);
@@ -137,6 +140,8 @@ class Salvage {
     const recordsKept = await this.copy(runs, directory);
     for (const segment of segments) this.tellLost(segment, scanned.get(segment.segmentId));
     const { lost } = this;
+    if (lost.count === 0 && this.contradictions.length === 0)
+      this.contradictions.push(...(await this.refused()));
     return {
       recordsKept,
       lost: lost.listed,
@@ -145,6 +150,41 @@ class Salvage {
       contradictions: this.contradictions.slice(0, LISTED_CONTRADICTIONS),
       ...missingBetween(this.source),
     };
+  }
+
+  /** Where an opening refuses a log of which every record was found, and why. */
+  private async refused(): Promise<Contradiction[]> {
+    const { fileSystem, directory, turns } = this;
+    try {
+      const files = new StoreFiles(fileSystem, directory);
+      const contents = await readDirectory(files, turns);
+      await scanLog({
+        files,
+        segments: contents.segments,
+        mark: contents.mark?.mark,
+        seals: contents.seals,
+        full: false,
+        witnessed: contents.witnessed,
+        mode: 'prefix',
+        acceptAmbiguousTail: false,
+        probe: undefined,
+        operation: 0,
+        view: undefined,
+        turns,
+      });
+      return [];
+    } catch (error) {
+      const { segmentId, offset = 0, reason } = error as StoreError;
+      if (!(error instanceof StoreError) || segmentId === undefined) return [];
+      return [
+        {
+          segmentId,
+          offset,
+          damage: reason as Damage,
+          because: 'an opening refuses the log there',
+        },
+      ];
+    }
   }
 
   /** Those that have no file, and of which seal or mark tells, are in the list as well. */
