@@ -1,6 +1,7 @@
 import type { BytesLike } from '../format/bytes.ts';
 import type { RecordRef } from '../format/frame.ts';
 import { StoreError } from '../host/errors.ts';
+import { checkOptions } from '../host/options.ts';
 import type { KeyValueView } from './key-value-view.ts';
 
 /** A pair of functions between values and bytes. Both are synchronous. */
@@ -210,7 +211,7 @@ export function encoded<
   store: View,
   options: EncodingOptions<KeyName, ValueName, K, V> = {},
 ): View extends WritableView ? EncodedStore<K, V, View> : EncodedReader<K, V, View> {
-  const { key = 'utf8', value = 'json' } = options;
+  const { key = 'utf8', value = 'json' } = checkOptions(options, 'encoded', ['key', 'value']);
   const keys = encodingOf<K>(key, 'key');
   const values = encodingOf<V>(value, 'value');
   const view = isWritable(store)
