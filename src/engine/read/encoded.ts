@@ -57,6 +57,7 @@ export interface WritableView extends KeyValueView {
       | { readonly type: 'del'; readonly key: BytesLike }
     )[],
   ): void;
+  /** `put`, and then a sync: survives a power cut once settled. */
   putDurable(key: BytesLike, value: BytesLike): Promise<RecordRef>;
 }
 
