@@ -15,6 +15,8 @@ import {
   trace,
 } from '@opentelemetry/api';
 import {
+  checkNumber,
+  checkOptions,
   type OperationKind,
   operationKey,
   type ProbeSource,
@@ -45,9 +47,12 @@ export interface OtelProbeOptions {
    * The SDK's own sampler has the last word in each.
    */
   readonly mode: 'off' | 'parent' | 'ratio' | 'all';
-  /** With `ratio`: from 0 to 1. */
+  /** The share of operations, from 0 to 1; with `ratio` only. */
   readonly ratio?: number;
-  /** With `all`: spans a second; operations beyond it are counted instead. Default: no limit. */
+  /**
+   * The most spans per second, with `all` only. Operations beyond it are counted instead. Default:
+   * no limit.
+   */
   readonly budgetPerSecond?: number;
   /** Default: the global one. */
   readonly tracerProvider?: TracerProvider;
@@ -118,7 +123,13 @@ class OtelProbe implements SpanCounting {
   private unsynced: Link[] = [];
   private storeName = '';
 
-  constructor({ mode, ratio, budgetPerSecond, tracerProvider }: OtelProbeOptions) {
+  constructor(options: OtelProbeOptions) {
+    const { mode, ratio, budgetPerSecond, tracerProvider } = checkOptions(options, 'otelProbe', [
+      'mode',
+      'ratio',
+      'budgetPerSecond',
+      'tracerProvider',
+    ]);
     if (!['off', 'parent', 'ratio', 'all'].includes(mode)) {
       throw new RangeError(
         `mode must be 'off', 'parent', 'ratio' or 'all', not ${JSON.stringify(mode)}`,
@@ -126,8 +137,9 @@ class OtelProbe implements SpanCounting {
     }
     if ((mode === 'ratio') !== (ratio !== undefined))
       throw new TypeError("ratio goes with mode 'ratio'");
-    if (ratio !== undefined && !(ratio >= 0 && ratio <= 1))
-      throw new RangeError(`ratio must be from 0 to 1, not ${ratio}`);
+    if (ratio !== undefined) checkNumber('ratio', ratio, 0, 1);
+    if (budgetPerSecond !== undefined)
+      checkNumber('budgetPerSecond', budgetPerSecond, 0, Number.MAX_SAFE_INTEGER);
     if (budgetPerSecond !== undefined && mode !== 'all')
       throw new TypeError("budgetPerSecond goes with mode 'all'");
     this.mode = mode;

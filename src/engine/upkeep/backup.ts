@@ -5,6 +5,7 @@ import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
 import { HeldDirectory } from '../host/held-directory.ts';
 import { observed } from '../host/observation.ts';
+import { checkPath } from '../host/options.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
 import { StoreFiles } from '../host/store-files.ts';
@@ -26,7 +27,7 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
-import { BYTES_A_TURN, copyFile, isCopy, linkFile } from './backup-files.ts';
+import { BYTES_PER_TURN, copyFile, isCopy, linkFile } from './backup-files.ts';
 import { checkBackupTarget } from './backup-target.ts';
 
 /**
@@ -54,7 +55,7 @@ export interface BackupReport {
 const ATTEMPTS = 10;
 
 export async function backup(source: OpenLog, targetDirectory: string): Promise<BackupReport> {
-  const target = resolve(targetDirectory);
+  const target = resolve(checkPath(targetDirectory, 'the target directory'));
   const startNs = nowNs();
   const run = new Backup(source, target);
   const work = async () => {
@@ -98,7 +99,7 @@ class Backup {
     this.source = source;
     this.fileSystem = source.files.fileSystem;
     this.target = target;
-    this.turns = new Turns(BYTES_A_TURN, () => source.checkOpen());
+    this.turns = new Turns(BYTES_PER_TURN, () => source.checkOpen());
   }
 
   async run(): Promise<LogPosition> {
@@ -377,7 +378,9 @@ class Backup {
   }
 }
 
-/** Of the same bytes at the same place: the seals of one store that a segment can have. */
+/**
+ * Do both seals speak of the same bytes at the same place? A segment of one store can have either.
+ */
 function isSameSeal(a: Seal, b: Seal): boolean {
   return (
     a.segmentId === b.segmentId &&

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { checkPath } from '../host/options.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
@@ -19,13 +20,13 @@ import { OrderedCopy } from './salvage-copy.ts';
 import { type FrameRun, type ScannedSegment, scanForSalvage } from './salvage-scan.ts';
 
 /** Read and copied between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
+const BYTES_PER_TURN = 1024 * 1024;
 
 export interface SalvageReport {
   readonly recordsKept: number;
-  /** In log order, the first 10,000. */
+  /** The lost ranges in log order, the first 10,000. */
   readonly lost: readonly LostRange[];
-  /** Of all of them, listed or not. */
+  /** The number of all lost ranges, listed or not. */
   readonly lostCount: number;
   readonly lostBytes: number;
   /**
@@ -58,10 +59,10 @@ export async function salvage(
   targetDirectory: string,
   fileSystem: FileSystem = new NodeFileSystem(),
 ): Promise<SalvageReport> {
-  const source = resolve(sourceDirectory);
-  const target = resolve(targetDirectory);
+  const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
+  const target = resolve(checkPath(targetDirectory, 'the target directory'));
   try {
-    const turns = new Turns(BYTES_A_TURN);
+    const turns = new Turns(BYTES_PER_TURN);
     const found = await findSource(fileSystem, source, turns);
     const { segments, seals, mark } = found;
     if (segments.length === 0 && seals.last === undefined && mark === undefined)
@@ -76,7 +77,7 @@ export async function salvage(
 
 /** What lies in the source. */
 interface Source {
-  /** As they lie there, ascending. */
+  /** The segments as they lie there, ascending. */
   readonly segments: readonly LogSegment[];
   readonly mark: DurableMark | undefined;
   readonly seals: SealSet;
@@ -227,8 +228,9 @@ class Salvage {
   }
 
   /**
-   * Without those of segments that a merge has absorbed, where its output is whole: all that counts
-   * is there, and a Delete that it has left out must not be missed. Notes what lies out of order.
+   * Leaves out the runs of segments that a merge has absorbed, where its output is whole: all that
+   * counts is there, and a Delete that it has left out must not be missed. Notes what lies out of
+   * order.
    */
   private countingRuns(
     segments: readonly SalvagedSegment[],

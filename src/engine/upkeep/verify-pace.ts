@@ -3,8 +3,8 @@ import { Turns } from '../host/turns.ts';
 
 export interface VerifyOptions {
   /**
-   * Reads no faster than that, on average. Default: as fast as it can, in slices of about a
-   * millisecond.
+   * Reads no faster than that, on average; at least 1. Default: as fast as it can, in slices of
+   * about a millisecond.
    */
   readonly bytesPerSecond?: number;
   /** Called after every slice. */
@@ -14,7 +14,7 @@ export interface VerifyOptions {
 }
 
 /** Read and checked between two turns of the event loop. */
-export const BYTES_A_TURN = 256 * 1024;
+export const BYTES_PER_TURN = 256 * 1024;
 
 /**
  * A scrub's way of leaving room for others: between slices it lets them run, waits where it is too
@@ -22,8 +22,8 @@ export const BYTES_A_TURN = 256 * 1024;
  */
 export class Pace {
   scannedBytes = 0;
-  /** For a search in what was read: it ends as the scrub does. */
-  readonly turns = new Turns(BYTES_A_TURN, () => this.check());
+  /** Turns for a search in what was read. The search ends when the scrub does. */
+  readonly turns = new Turns(BYTES_PER_TURN, () => this.check());
   private readonly options: VerifyOptions;
   private readonly totalBytes: number;
   private readonly checkOpen: () => void;
@@ -37,9 +37,6 @@ export class Pace {
     checkOpen: () => void,
     closed: AbortSignal,
   ) {
-    const { bytesPerSecond } = options;
-    if (bytesPerSecond !== undefined && !(bytesPerSecond > 0))
-      throw new RangeError(`bytesPerSecond must be a positive number, not ${bytesPerSecond}`);
     this.options = options;
     this.totalBytes = totalBytes;
     this.checkOpen = checkOpen;
