@@ -5,6 +5,7 @@ import type { DiskImage } from '../../file-systems/disk-image.ts';
 import { type CutCounts, noCutCounts, searchCuts } from '../cuts/cut-search.ts';
 import type { CutSubject, CutVerdict, Moment } from '../cuts/cut-subject.ts';
 import {
+  ageDirectory,
   recordProgram,
   scratchDirectory,
   whyNoRecording,
@@ -168,6 +169,7 @@ class ProgramSubject implements CutSubject {
     const directory = join(this.scratch, String(this.opened++));
     this.options.onProgress?.(this.opened);
     writeDirectory(image, directory);
+    ageDirectory(image, directory);
     const { check, cwd } = this.options;
     const child = spawn('sh', ['-c', `${check} "$1"`, 'check', directory], {
       cwd,
