@@ -22,6 +22,7 @@ import {
   killsPart,
   rotPart,
 } from './campaign/campaign-other-parts.ts';
+import { programPart } from './campaign/campaign-program.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
 import {
@@ -31,7 +32,12 @@ import {
   storeKillsPart,
   storeWorkloadPart,
 } from './campaign/campaign-store-parts.ts';
-import { describeCampaign, junitCases, summarizeCampaign } from './campaign/crash-report.ts';
+import {
+  type CampaignEnd,
+  describeCampaign,
+  junitCases,
+  summarizeCampaign,
+} from './campaign/crash-report.ts';
 import { CrashReportFiles } from './campaign/crash-report-files.ts';
 import {
   describeMutants,
@@ -40,6 +46,7 @@ import {
   mutantsMarkdown,
 } from './campaign/crash-report-mutants.ts';
 import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
+import { type ProgramOptions, parseProgramOptions } from './campaign/program-options.ts';
 import { runSelfTest } from './campaign/store-self-test.ts';
 import { probeStore } from './kills/store-subject.ts';
 import { MUTANTS } from './plants/mutants.ts';
@@ -53,8 +60,14 @@ const MUTANTS_MARKDOWN_FILE = 'mutants.md';
 watchStandardStreams('crash');
 
 try {
-  const options = parseCampaignOptions(process.argv.slice(2));
-  if (options !== undefined) process.exitCode = await run(options);
+  const [first, ...others] = process.argv.slice(2);
+  if (first === 'program') {
+    const program = parseProgramOptions(others);
+    if (program !== undefined) process.exitCode = await crashProgram(program);
+  } else {
+    const options = parseCampaignOptions(process.argv.slice(2));
+    if (options !== undefined) process.exitCode = await run(options);
+  }
 } catch (error) {
   const isUsage =
     error instanceof CampaignUsageError ||
@@ -141,13 +154,25 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
 }
 
 async function crash(options: CampaignOptions): Promise<ExitCode> {
+  return report(options, await partsOf(options));
+}
+
+/** The same report as that of a store. */
+function crashProgram(program: ProgramOptions): Promise<ExitCode> {
+  return report({ ...program, profile: 'default', workers: 1 }, [programPart(program)]);
+}
+
+async function report(
+  options: CampaignEnd['options'],
+  parts: readonly CampaignPart[],
+): Promise<ExitCode> {
   const files = new CrashReportFiles(options.outDirectory, [SUMMARY_FILE, JUNIT_FILE]);
   const startedAt = new Date();
   const startMs = performance.now();
   const progress = campaignProgress(process.stderr);
   const interrupt = listenForInterrupts();
   progress.print(`crash: ${options.command}`);
-  const finished = await runCampaign(await partsOf(options), {
+  const finished = await runCampaign(parts, {
     signal: interrupt.signal,
     progress,
   }).finally(() => progress.end());

@@ -227,6 +227,8 @@ function describeCommand(): Command {
 }
 
 const HELP = `
+Any program, in any language: npm run crash -- program --help
+
 Exit status:
   0        no invariant was broken; with --mutants: every mutant was caught
   1        an invariant was broken; with --mutants: one survived
@@ -247,12 +249,12 @@ function contractOption(parse: (text: string) => DeclaredContract) {
   };
 }
 
-function positive(text: string): number {
+export function positive(text: string): number {
   const value = Number(text);
   return Number.isFinite(value) && value > 0 ? value : invalid('Give a number above 0.');
 }
 
-function seedNumber(text: string): number {
+export function seedNumber(text: string): number {
   return integerBetween(text, 0, 2 ** 32 - 1);
 }
 

@@ -159,19 +159,16 @@ export function storeKillsPart(
         seconds,
         parallel: workers,
         signal,
-        onProgress: ({ kills, killsAMinute }) =>
-          progress.update(
-            `kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`,
-          ),
+        onProgress: ({ kills }) => progress.update(`kills ${formatCount(kills)}`),
       });
-      const { kills, killsAMinute, killsWhileOpening, stepsAcknowledged, skipped } = report;
+      const { kills, killsWhileOpening, stepsAcknowledged, skipped } = report;
       if (skipped !== undefined) progress.print(`skipped: kills in a chosen call: ${skipped}`);
       return {
-        figures: { kills, killsAMinute, killsWhileOpening, stepsAcknowledged },
+        figures: { kills, killsWhileOpening, stepsAcknowledged },
         rows: [
           [
             'kills',
-            `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; ${formatCount(stepsAcknowledged)} steps acknowledged${skipped === undefined ? '' : `; none in a chosen call: ${skipped}`}`,
+            `${formatCount(kills)}, ${formatCount(killsWhileOpening)} of them while opening; ${formatCount(stepsAcknowledged)} steps acknowledged${skipped === undefined ? '' : `; none in a chosen call: ${skipped}`}`,
           ],
           ...(kills < LEAST_KILLS
             ? [['too little', `${kills} kills, and fewer than ${LEAST_KILLS} say nothing`] as const]

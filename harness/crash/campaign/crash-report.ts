@@ -44,7 +44,10 @@ export type FailureSummary = Pick<Failure, 'invariant' | 'message' | 'seed' | 'c
 };
 
 export interface CampaignEnd {
-  readonly options: CampaignOptions;
+  readonly options: Pick<
+    CampaignOptions,
+    'seed' | 'command' | 'profile' | 'workers' | 'outDirectory'
+  >;
   readonly finished: readonly FinishedPart[];
   readonly failures: readonly FailureSummary[];
   readonly interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
 import type { Outcome } from '../../workloads/hostile-values.ts';
 import type { WorkShape } from '../../workloads/work-steps.ts';
-import { scratchDirectory, writeDirectory } from '../recording/record-program.ts';
+import { ageDirectory, scratchDirectory, writeDirectory } from '../recording/record-program.ts';
 
 export interface CheckTask {
   readonly adapter: string;
@@ -54,6 +54,7 @@ export class CheckerPool {
     const directory = join(this.scratch, String(this.count++));
     try {
       writeDirectory(image, directory);
+      ageDirectory(image, directory);
       return await this.ask(this.idle.pop() ?? this.start(), { ...task, directory });
     } finally {
       rmSync(directory, { recursive: true, force: true });

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { frameBytes } from '../format/frame.ts';
-import { errnoOf, StoreError, type StoreErrorCode, wrapSystemError } from '../host/errors.ts';
+import {
+  callBack,
+  errnoOf,
+  StoreError,
+  type StoreErrorCode,
+  wrapSystemError,
+} from '../host/errors.ts';
 import { closeQuietly, type FileSystem, writeFully } from '../host/file-system.ts';
 import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
 
@@ -13,8 +19,8 @@ export interface ExportOptions {
 }
 
 /** Read between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
-/** Of lines that are handed on together. */
+const BYTES_PER_TURN = 1024 * 1024;
+/** How many characters of lines are handed on together. */
 const CHARACTERS = 256 * 1024;
 
 /**
@@ -27,7 +33,7 @@ export async function* exportLines(
   { onProgress, signal }: ExportOptions,
 ): AsyncGenerator<string, void> {
   signal?.throwIfAborted();
-  const turns = new Turns(BYTES_A_TURN, () => signal?.throwIfAborted());
+  const turns = new Turns(BYTES_PER_TURN, () => signal?.throwIfAborted());
   let text = '';
   let doneBytes = 0;
   for (const [key, value] of pairs) {
@@ -39,11 +45,11 @@ export async function* exportLines(
       text = '';
     }
     if (!turns.isDue(Math.max(workBytes, PAIR_WORK_BYTES))) continue;
-    onProgress?.(doneBytes, Math.max(totalBytes, doneBytes));
+    callBack(onProgress, doneBytes, Math.max(totalBytes, doneBytes));
     await turns.next();
   }
   if (text !== '') yield text;
-  onProgress?.(doneBytes, doneBytes);
+  callBack(onProgress, doneBytes, doneBytes);
   // Whoever was told of the end may still want none of it.
   signal?.throwIfAborted();
 }
