@@ -45,7 +45,8 @@ export type PartRunner = (run: {
   readonly seed: number;
   readonly seconds: number;
   readonly parallel: number;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
+  readonly onProgress: (report: { readonly findings: readonly StoreFinding[] }) => void;
 }) => Promise<{ readonly findings: readonly StoreFinding[] }>;
 
 const RUNNERS: Readonly<Partial<Record<StorePart, PartRunner>>> = {
@@ -106,9 +107,20 @@ async function runOne(
     writeFileSync(adapter, plantedStore(plant));
   }
   const subject = await probeStore(adapter, [], join(place, 'probe'), seed);
-  const abort = signal === undefined ? {} : { signal };
-  const run = { subject, directory: join(place, 'run'), seed, seconds, parallel: 1, ...abort };
-  const { findings } = await runner(run);
+  // One finding is enough.
+  const stop = new AbortController();
+  signal?.addEventListener('abort', () => stop.abort());
+  const { findings } = await runner({
+    subject,
+    directory: join(place, 'run'),
+    seed,
+    seconds,
+    parallel: 1,
+    signal: stop.signal,
+    onProgress: (report) => {
+      if (report.findings.length > 0) stop.abort();
+    },
+  });
   if (findings.length === 0) {
     rmSync(place, { recursive: true, force: true });
     return end('passed');
