@@ -1,13 +1,17 @@
 #!/usr/bin/env node
+import { join } from 'node:path';
+import { ContractError } from '../contract.ts';
 import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/result/host.ts';
 import { complain, print, watchStandardStreams } from '../standard-streams.ts';
+import { AdapterError } from '../store-under-test.ts';
 import { type CampaignPart, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,
   CampaignUsageError,
   PROFILES,
   parseCampaignOptions,
+  STORE_PROFILES,
 } from './campaign/campaign-options.ts';
 import {
   blocksPart,
@@ -18,6 +22,7 @@ import {
 } from './campaign/campaign-other-parts.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
+import { storeCutsPart, storeFaultsPart, storeKillsPart } from './campaign/campaign-store-parts.ts';
 import { describeCampaign, junitCases, summarizeCampaign } from './campaign/crash-report.ts';
 import { CrashReportFiles } from './campaign/crash-report-files.ts';
 import {
@@ -27,6 +32,7 @@ import {
   mutantsMarkdown,
 } from './campaign/crash-report-mutants.ts';
 import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
+import { probeStore } from './kills/store-subject.ts';
 import { MUTANTS } from './plants/mutants.ts';
 import { junitXml } from './report/crash-report-junit.ts';
 
@@ -42,13 +48,18 @@ try {
   if (options !== undefined)
     process.exitCode = await (options.mutants ? hunt(options) : crash(options));
 } catch (error) {
-  if (!(error instanceof CampaignUsageError)) throw error;
+  const isUsage =
+    error instanceof CampaignUsageError ||
+    error instanceof AdapterError ||
+    error instanceof ContractError;
+  if (!isUsage) throw error;
   complain(`crash: ${error.message}`);
   process.exitCode = ExitCode.usage;
 }
 
 /** What a campaign consists of, in the order in which it runs. */
-function partsOf(options: CampaignOptions): CampaignPart[] {
+async function partsOf(options: CampaignOptions): Promise<CampaignPart[]> {
+  if (options.store !== undefined) return storePartsOf(options, options.store);
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
   const { kills, blocks, host, whole } = PROFILES[profile];
@@ -62,6 +73,23 @@ function partsOf(options: CampaignOptions): CampaignPart[] {
   ];
 }
 
+async function storePartsOf(
+  options: CampaignOptions,
+  { adapter, overrides }: NonNullable<CampaignOptions['store']>,
+): Promise<CampaignPart[]> {
+  const { only, profile, outDirectory, seed } = options;
+  const directory = join(outDirectory, 'probe');
+  const subject = await probeStore(adapter, overrides, directory, seed);
+  const { cuts, kills, faults } = STORE_PROFILES[profile];
+  const part = { ...options, subject };
+  if (only !== undefined) return [storeCutsPart(part, cuts, only)];
+  return [
+    storeCutsPart(part, options.seconds ?? cuts),
+    storeKillsPart(part, kills),
+    storeFaultsPart(part, faults),
+  ];
+}
+
 async function crash(options: CampaignOptions): Promise<ExitCode> {
   const files = new CrashReportFiles(options.outDirectory, [SUMMARY_FILE, JUNIT_FILE]);
   const startedAt = new Date();
@@ -69,7 +97,7 @@ async function crash(options: CampaignOptions): Promise<ExitCode> {
   const progress = campaignProgress(process.stderr);
   const interrupt = listenForInterrupts();
   progress.print(`crash: ${options.command}`);
-  const finished = await runCampaign(partsOf(options), {
+  const finished = await runCampaign(await partsOf(options), {
     signal: interrupt.signal,
     progress,
   }).finally(() => progress.end());

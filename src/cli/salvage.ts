@@ -34,7 +34,7 @@ and segments contradict each other.`,
     .action(async (directory: string, target: string, { json }: JsonFlags) => {
       const report = await salvageStore(directory, target);
       const output = new Output();
-      if (json) output.json('salvage', { ...report, lost: report.lost.map(rangeJson) });
+      if (json) output.json('salvage', reportJson(report));
       else {
         output.line(`${counted(report.recordsKept, 'record')} kept in ${target}`);
         for (const line of lossLines(report)) output.line(line);
@@ -46,6 +46,17 @@ and segments contradict each other.`,
         process.exitCode = ExitCode.recoverable;
       await output.flush();
     });
+}
+
+function reportJson({ lost, contradictions, ...counts }: SalvageReport) {
+  return {
+    ...counts,
+    lost: lost.map(rangeJson),
+    contradictions: contradictions.map(({ segmentId, ...rest }) => ({
+      segment: segmentId,
+      ...rest,
+    })),
+  };
 }
 
 function rangeJson({ segmentId, offset, byteLength, damage, bySeal }: LostRange) {

@@ -43,6 +43,7 @@ export type {
   RefusedKind,
   StoreEvent,
   StoreOccurrence,
+  Timed,
 } from './host/store-event.ts';
 export type { LogStats } from './log/log-stats.ts';
 export type { LogPosition } from './log/log-tail.ts';
@@ -57,8 +58,10 @@ export {
   type EncodingName,
   type EncodingOptions,
   encoded,
+  type WritableView,
 } from './read/encoded.ts';
 export type { FollowOptions } from './read/follow.ts';
+export type { KeyValueView } from './read/key-value-view.ts';
 export type { ReaderOptions, StoreReader } from './read/reader.ts';
 export type { Contradiction } from './recovery/directory-evidence.ts';
 export type { LogOptions } from './recovery/log-options.ts';

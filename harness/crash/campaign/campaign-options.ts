@@ -1,6 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import {
+  ContractError,
+  type DeclaredContract,
+  parseHistory,
+  parseSurvives,
+} from '../../contract.ts';
 
 /**
  * Seconds of crash states, the budget of kills, seconds of disk images, and whether every fault and
@@ -10,6 +16,13 @@ export const PROFILES = {
   quick: { states: 20, kills: { seconds: 10 }, blocks: 4, host: 0, whole: false },
   default: { states: 75, kills: { kills: 1100 }, blocks: 30, host: 30, whole: true },
   nightly: { states: 3600, kills: { seconds: 3600 }, blocks: 1800, host: 1200, whole: true },
+} as const;
+
+/** The same for a store that is known by its adapter: seconds of cuts, kills and faults. */
+export const STORE_PROFILES = {
+  quick: { cuts: 15, kills: 8, faults: 10 },
+  default: { cuts: 45, kills: 20, faults: 25 },
+  nightly: { cuts: 3600, kills: 1800, faults: 1800 },
 } as const;
 export type Profile = keyof typeof PROFILES;
 
@@ -21,9 +34,15 @@ export const MUTANT_SECONDS: Readonly<Record<Profile, number>> = {
 };
 
 export interface CampaignOptions {
+  /** Another store than tidemark, and what the command line says that it promises. */
+  readonly store:
+    | { readonly adapter: string; readonly overrides: readonly DeclaredContract[] }
+    | undefined;
   readonly profile: Profile;
   readonly seed: number;
   readonly statesSeconds: number;
+  /** What `--seconds` said. */
+  readonly seconds: number | undefined;
   readonly workers: number;
   /** Absolute. */
   readonly outDirectory: string;
@@ -42,6 +61,9 @@ export interface CampaignOptions {
 export class CampaignUsageError extends Error {}
 
 interface Flags {
+  readonly adapter?: string;
+  readonly survives?: DeclaredContract;
+  readonly history?: DeclaredContract;
   readonly profile: Profile;
   readonly seed?: number;
   readonly seconds?: number;
@@ -89,11 +111,19 @@ function toOptions(flags: Flags): CampaignOptions {
     if (other !== undefined)
       throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
   }
+  const { adapter, survives, history } = flags;
+  if (adapter === undefined && (survives !== undefined || history !== undefined))
+    throw new CampaignUsageError('--survives and --history need --adapter');
+  if (adapter !== undefined && mutants)
+    throw new CampaignUsageError('--mutants are planted into tidemark; leave out --adapter');
   // Mutants are compared from one run to the next.
   const seed = onlySeed ?? flags.seed ?? (mutants ? 1 : randomInt(2 ** 32));
   return {
+    store:
+      adapter === undefined ? undefined : { adapter, overrides: [survives ?? {}, history ?? {}] },
     profile,
     seed,
+    seconds: flags.seconds,
     statesSeconds: flags.seconds ?? PROFILES[profile].states,
     workers: flags.workers,
     outDirectory: resolve(flags.out),
@@ -109,6 +139,7 @@ function repeatCommand(flags: Flags, seed: number): string {
   const { profile, seconds, mutants, onlyMutant, onlySeed, onlySteps } = flags;
   return [
     'npm run crash --',
+    ...storeFlags(flags),
     ...(mutants ? ['--mutants'] : []),
     ...(onlyMutant === undefined ? [] : [`--only-mutant ${onlyMutant}`]),
     ...(profile === 'default' ? [] : [`--profile ${profile}`]),
@@ -116,6 +147,15 @@ function repeatCommand(flags: Flags, seed: number): string {
     ...(onlySteps === undefined ? [] : [`--only-steps '${onlySteps.join(',')}'`]),
     ...(seconds === undefined ? [] : [`--seconds ${seconds}`]),
   ].join(' ');
+}
+
+function storeFlags({ adapter, survives, history }: Flags): string[] {
+  const said = Object.entries(survives ?? {}).map(([name, value]) => `${name}=${value}`);
+  return [
+    ...(adapter === undefined ? [] : [`--adapter '${adapter}'`]),
+    ...(survives === undefined ? [] : [`--survives ${said.join()}`]),
+    ...(history === undefined ? [] : [`--history ${history.history}`]),
+  ];
 }
 
 function describeCommand(): Command {
@@ -128,6 +168,20 @@ function describeCommand(): Command {
       new Option('--profile <name>', 'how long it may take')
         .choices(Object.keys(PROFILES))
         .default('default'),
+    )
+    .option(
+      '--adapter <name>',
+      'another store: an adapter module (./my-store.mjs), a ready-made one or an installed package',
+    )
+    .option(
+      '--survives <list>',
+      'what it promises, instead of its contract: put=nothing|kill|power,sync=kill|power',
+      contractOption(parseSurvives),
+    )
+    .option(
+      '--history <kind>',
+      'what a crash leaves of it: prefix, or per-key',
+      contractOption(parseHistory),
     )
     .option('--seed <n>', 'seed of the first workload (default: random, and printed)', seedNumber)
     .option(
@@ -162,6 +216,17 @@ Exit status:
   130 143  interrupted (Ctrl-C, SIGTERM), after an orderly stop and a report
 
 The report: summary.json, junit.xml and, for each failure, failures/N with the store as real files and report.txt.`;
+
+function contractOption(parse: (text: string) => DeclaredContract) {
+  return (text: string) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof ContractError) return invalid(`${error.message}.`);
+      throw error;
+    }
+  };
+}
 
 function positive(text: string): number {
   const value = Number(text);

@@ -4,9 +4,11 @@ import type { TraceEvent } from '../../file-systems/trace.ts';
 
 /**
  * What stable storage may hold while a trace runs: what was synced, and the pieces that were not,
- * each of which a power cut may keep, lose, or (a write) tear. Nothing orders pieces but a sync
- * between them.
+ * each of which a power cut may keep, lose, or (a write) tear. Under `posix` nothing orders pieces
+ * but a sync between them. Under `ext4` a journal orders names and sizes, and whatever waits for
+ * blocks follows them; see `legal-fates.ts`.
  */
+export type CrashModel = 'posix' | 'ext4';
 
 export type NameEvent = Extract<
   TraceEvent,
@@ -21,13 +23,17 @@ export interface Piece {
 }
 
 /** A piece, and what syncs mean to it. */
-interface PendingPiece extends Piece {
+export interface PendingPiece extends Piece {
   /** The kernel failed to write it back and takes it for clean: no sync covers it any more. */
   isAbandoned: boolean;
   /** Covered by a sync, and kept in its place only because an abandoned piece lies under it. */
   isSettled: boolean;
   /** What was last written at each position of the file before this, cut off since or not. */
   readonly stale: Buffer;
+  /** A write that made its file longer, so that its end waits for the size in the journal. */
+  readonly isExtending: boolean;
+  /** The event from which on a kept name or size has these bytes on disk before it. */
+  allocatedAt: number;
 }
 
 /**
@@ -59,21 +65,29 @@ export class DiskModel {
   private readonly durableData = new Map<number, Buffer>();
   /** Of each inode, the bytes last written at every position that it ever had. */
   private readonly staleData = new Map<number, Buffer>();
+  private readonly sizes = new Map<number, number>();
   private pending: PendingPiece[] = [];
-  private choices: readonly Piece[] | undefined;
+  private choices: readonly PendingPiece[] | undefined;
+  /** The names as the running system sees them. */
+  private readonly liveNames: Names;
+  private readonly model: CrashModel;
 
   /** `inodes` says which inode each file of the first image has in the trace. */
-  constructor(first: DiskImage, inodes: (path: string) => number) {
+  constructor(first: DiskImage, inodes: (path: string) => number, model: CrashModel = 'posix') {
+    this.model = model;
     this.durableNames = { files: new Map(), directories: new Set(first.directories) };
+    this.liveNames = { files: new Map(), directories: new Set(first.directories) };
     for (const [path, bytes] of first.files) {
       this.durableNames.files.set(path, inodes(path));
+      this.liveNames.files.set(path, inodes(path));
       this.durableData.set(inodes(path), bytes);
       this.staleData.set(inodes(path), bytes);
+      this.sizes.set(inodes(path), bytes.length);
     }
   }
 
   /** Pieces that no sync covers, in the order in which they were made. */
-  get pieces(): readonly Piece[] {
+  get pieces(): readonly PendingPiece[] {
     this.choices ??= this.pending.filter(({ isSettled }) => !isSettled);
     return this.choices;
   }
@@ -84,14 +98,22 @@ export class DiskModel {
       case 'dataSync':
         this.settle(
           (piece) =>
-            isData(piece.event) && piece.event.inode === event.inode && piece.at < event.since,
+            wasBefore(piece, event) &&
+            ((isData(piece.event) && piece.event.inode === event.inode) ||
+              (this.model === 'ext4' && this.commits(event) && isCommitted(piece))),
         );
         break;
       case 'directorySync':
         this.settle(
           (piece) =>
-            !isData(piece.event) && parentOf(piece.event) === event.path && piece.at < event.since,
+            wasBefore(piece, event) &&
+            (this.model === 'ext4'
+              ? isCommitted(piece)
+              : !isData(piece.event) && parentOf(piece.event) === event.path),
         );
+        break;
+      case 'closedAfterTruncate':
+        this.allocate(event.inode, at);
         break;
       case 'writebackFailed':
         for (const piece of this.pending) {
@@ -103,12 +125,46 @@ export class DiskModel {
       case 'write': {
         const stale = this.staleData.get(event.inode) ?? NO_BYTES;
         this.staleData.set(event.inode, applyData(stale, event, 'kept', NO_BYTES));
-        this.pending.push({ at, event, isAbandoned: false, isSettled: false, stale });
+        const end = event.position + event.bytes.length;
+        const isExtending = end > (this.sizes.get(event.inode) ?? 0);
+        if (isExtending) this.sizes.set(event.inode, end);
+        this.pending.push({ ...FRESH, at, event, stale, isExtending });
         break;
       }
-      default:
-        this.pending.push({ at, event, isAbandoned: false, isSettled: false, stale: NO_BYTES });
+      case 'truncate':
+        this.sizes.set(event.inode, event.sizeBytes);
+        this.pending.push({ ...FRESH, at, event });
+        break;
+      default: {
+        const replaced = event.kind === 'rename' ? this.liveNames.files.get(event.to) : undefined;
+        applyName(this.liveNames, event);
+        this.pending.push({ ...FRESH, at, event });
+        if (event.kind === 'rename' && event.inode !== undefined && replaced !== undefined)
+          this.allocate(event.inode, at);
+      }
     }
+  }
+
+  /** The bytes of a file have blocks from event `at` on. */
+  private allocate(inode: number, at: number): void {
+    for (const piece of this.pending) {
+      if (piece.event.kind === 'write' && piece.event.inode === inode)
+        piece.allocatedAt = Math.min(piece.allocatedAt, at);
+    }
+  }
+
+  /** An `fdatasync` of bytes that stand in their blocks already touches no journal. */
+  private commits(event: Extract<TraceEvent, { kind: 'dataSync' }>): boolean {
+    return (
+      event.onlyData !== true ||
+      this.pending.some(
+        (piece) =>
+          wasBefore(piece, event) &&
+          'inode' in piece.event &&
+          piece.event.inode === event.inode &&
+          (piece.event.kind !== 'write' || piece.isExtending),
+      )
+    );
   }
 
   /** The image in which each of `pieces` met its fate. */
@@ -140,7 +196,7 @@ export class DiskModel {
     return this.durableData.get(inode) ?? NO_BYTES;
   }
 
-  private settle(isCovered: (piece: Piece) => boolean): void {
+  private settle(isCovered: (piece: PendingPiece) => boolean): void {
     for (const piece of this.pending) {
       if (!piece.isAbandoned && isCovered(piece)) piece.isSettled = true;
     }
@@ -190,12 +246,32 @@ function reachable(directories: ReadonlySet<string>): Set<string> {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+const FRESH = {
+  isAbandoned: false,
+  isSettled: false,
+  stale: NO_BYTES,
+  isExtending: false,
+  allocatedAt: Number.POSITIVE_INFINITY,
+};
 
-function isData(event: NameEvent | DataEvent): event is DataEvent {
+/** Had it returned when the sync began? */
+function wasBefore(
+  { at }: Piece,
+  { since, inFlight }: { readonly since: number; readonly inFlight?: readonly number[] },
+): boolean {
+  return at < since && !inFlight?.includes(at);
+}
+
+/** Names and sizes, and what the journal waits for before them. */
+function isCommitted({ event, allocatedAt }: PendingPiece): boolean {
+  return event.kind !== 'write' || allocatedAt !== Number.POSITIVE_INFINITY;
+}
+
+export function isData(event: NameEvent | DataEvent): event is DataEvent {
   return event.kind === 'write' || event.kind === 'truncate';
 }
 
-function parentOf(event: NameEvent): string {
+export function parentOf(event: NameEvent): string {
   return dirname(event.kind === 'rename' ? event.to : event.path);
 }
 
@@ -231,8 +307,11 @@ function renameName(
     files.set(to, inode);
     return;
   }
-  directories.delete(from);
-  directories.add(to);
+  for (const path of [...directories]) {
+    if (path !== from && !path.startsWith(`${from}/`)) continue;
+    directories.delete(path);
+    directories.add(to + path.slice(from.length));
+  }
   for (const [path, moved] of [...files]) {
     if (!path.startsWith(`${from}/`)) continue;
     files.delete(path);

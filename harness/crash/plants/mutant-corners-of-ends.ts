@@ -6,6 +6,7 @@ import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { WorkPerTurn } from '../../file-systems/work-per-turn.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
+import { ENDINGS, endEverywhere, storeToEnd } from './ends.ts';
 
 /**
  * Ends of what there is (a full disk, no descriptor left), and of work that somebody waits for.
@@ -17,6 +18,7 @@ export const END_CORNERS: readonly (() => void | Promise<void>)[] = [
   escapeTextOfStrangers,
   refuseFieldTwice,
   endPauseOfScrub,
+  endWhatTakesTime,
 ];
 
 const DIRECTORY = '/store';
@@ -110,6 +112,17 @@ async function endPauseOfScrub(): Promise<void> {
   if (!isClosed) throw new InvariantBroken('I14', 'a close sleeps out the pause of a scrub');
   if ((await scrub) !== 'STORE_CLOSED')
     throw new InvariantBroken('I14', 'a scrub goes on after the close of its store');
+}
+
+/** Few of the calls at which something may end; a campaign goes through all of them. */
+const STRIDE = 89;
+
+async function endWhatTakesTime(): Promise<void> {
+  const base = await storeToEnd();
+  for (const ending of ENDINGS) {
+    if (ending.takesSignal) await endEverywhere(ending, 'signal', base, STRIDE);
+    await endEverywhere(ending, 'close', base, STRIDE);
+  }
 }
 
 async function escapeTextOfStrangers(): Promise<void> {

@@ -1,12 +1,20 @@
+import { crc32c } from '../../../src/engine/format/crc32c.ts';
 import { segmentPath } from '../../../src/engine/format/segment-name.ts';
-import { openStore, StoreError } from '../../../src/engine/index.ts';
+import {
+  openReader,
+  openStore,
+  type SalvageReport,
+  StoreError,
+  salvage,
+} from '../../../src/engine/index.ts';
 import { MARK_FILE } from '../../../src/engine/lock/durable-mark.ts';
-import { sealPath } from '../../../src/engine/seal/seal-file.ts';
+import { SEAL_HEADER_BYTES, sealPath } from '../../../src/engine/seal/seal-file.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
 import { judgePair } from '../rot/rot-pair-check.ts';
 import { pairSubjects } from '../rot/rot-pair-subjects.ts';
 import { pairsOf, removals } from '../rot/rot-pairs.ts';
+import { fileSystemWith } from '../rot/rot-subject.ts';
 
 /** Two files damaged instead of one, files put back, and copies of a directory that went on. */
 export const EVIDENCE_CORNERS: readonly (() => Promise<void>)[] = [
@@ -16,6 +24,10 @@ export const EVIDENCE_CORNERS: readonly (() => Promise<void>)[] = [
   refuseMarkInsideMerge,
   tellOutputFromEarlierOfItsLength,
   sealMergedSegmentAgain,
+  scrubBesideForeignSeals,
+  rescueWhatIsNewest,
+  rescueInOrder,
+  rescueFromKilledMerges,
 ];
 
 const DIRECTORY = '/store';
@@ -140,5 +152,105 @@ async function sealMergedSegmentAgain(): Promise<void> {
     const { size } = again;
     await again.close();
     if (size !== 12) throw new InvariantBroken('I12', `opening ${opening} shows ${size} keys`);
+  }
+}
+
+/** Openings ignore them, and so does a scrub. */
+async function scrubBesideForeignSeals(): Promise<void> {
+  const [ours, theirs] = [await storeOf(3), await storeOf(4)];
+  const path = sealPath(DIRECTORY, 2);
+  // Of other bytes than those that stand there.
+  ours.writeFile(path, theirs.readFile(sealPath(DIRECTORY, 3)));
+  ours.mutate(path, (bytes) => {
+    for (const at of [8, 12]) bytes.writeUInt32LE(2, at);
+    return withHeaderCrc(bytes);
+  });
+  // A writer would write another seal.
+  const reader = await openReader(DIRECTORY, { fileSystem: ours });
+  const { damages } = await reader.verify();
+  await reader.close();
+  const worse = damages.find(({ what }) => what !== 'foreign-seal');
+  if (worse !== undefined)
+    throw new InvariantBroken('I12', `a scrub finds ${worse.what} where an opening finds nothing`);
+}
+
+function withHeaderCrc(seal: Buffer): Buffer {
+  const at = SEAL_HEADER_BYTES - 4;
+  seal.writeUInt32LE(crc32c(seal.subarray(0, at)), at);
+  return seal;
+}
+
+async function rescued(fileSystem: MemoryFileSystem): Promise<{
+  readonly report: SalvageReport;
+  readonly shown: string;
+  /** The values of all records, in log order. */
+  readonly written: readonly string[];
+}> {
+  const target = '/rescued';
+  const report = await salvage(DIRECTORY, target, fileSystem);
+  const store = await openStore(target, { fileSystem });
+  const shown = [...store.entries()].map(String).sort().join(' ');
+  const written = [...store.scan()].map(({ payload }) => String(payload));
+  await store.close();
+  return { report, shown, written };
+}
+
+/** Four versions of the same keys, a segment for each. */
+async function versions(): Promise<MemoryFileSystem> {
+  const fileSystem = new MemoryFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  for (let version = 1; version <= 4; version++) {
+    if (version > 1) store.rotate();
+    for (let key = 0; key < 3; key++) store.put(`key-${key}`, `version ${version}`);
+  }
+  await store.close();
+  return fileSystem;
+}
+
+/** Segments that changed names, and one that was copied over another. */
+async function rescueWhatIsNewest(): Promise<void> {
+  const original = await versions();
+  const { shown } = await rescued(original.afterProcessDeath());
+  const bytesOf = (id: number) => Buffer.from(original.readFile(segmentPath(DIRECTORY, id)));
+  for (const [to, from, count, isLost] of [
+    [4, 1, 12, false],
+    [3, 2, 9, true],
+  ] as const) {
+    const fileSystem = original.afterProcessDeath();
+    fileSystem.writeFile(segmentPath(DIRECTORY, to), bytesOf(from));
+    if (!isLost) fileSystem.writeFile(segmentPath(DIRECTORY, from), bytesOf(to));
+    const { report, shown: kept } = await rescued(fileSystem);
+    if (kept !== shown || report.recordsKept !== count)
+      throw new InvariantBroken('I3', `salvage keeps ${report.recordsKept} records, and ${kept}`);
+    const isNamed = report.lost.some(({ bySeal }) => bySeal?.recordCount === 3);
+    const isHeld = report.contradictions.some(({ damage }) => damage === 'contradicts-seal');
+    if (isNamed !== isLost || !isHeld)
+      throw new InvariantBroken('I5', 'salvage does not say what is lost, or what contradicts');
+  }
+}
+
+async function rescueInOrder(): Promise<void> {
+  const original = await versions();
+  const fileSystem = original.afterProcessDeath();
+  for (const id of [1, 2, 3, 4]) {
+    const bytes = Buffer.from(original.readFile(segmentPath(DIRECTORY, (id % 4) + 1)));
+    fileSystem.writeFile(segmentPath(DIRECTORY, id), bytes);
+  }
+  const { written } = await rescued(fileSystem);
+  if (written.join() !== [...written].sort().join())
+    throw new InvariantBroken('I3', `salvage writes ${written.join()}, in this order`);
+}
+
+/** Nothing is lost in any of its states, and nothing that was deleted comes back. */
+async function rescueFromKilledMerges(): Promise<void> {
+  const { atRest } = await pairSubjects();
+  for (const { name, files, states } of atRest) {
+    if (!name.startsWith('killed in a merge')) continue;
+    const fileSystem = fileSystemWith(files);
+    const { report, shown } = await rescued(fileSystem);
+    const wanted = [...(states.at(-1) ?? [])].map(String).sort().join(' ');
+    if (shown !== wanted) throw new InvariantBroken('I3', `${name}: salvage gives ${shown}`);
+    if (report.lostCount + report.contradictions.length > 0)
+      throw new InvariantBroken('I12', `${name}: salvage finds something wrong`);
   }
 }

@@ -75,6 +75,30 @@ export const END_MUTANTS: readonly Mutant[] = [
     checks: ['corners'],
   },
   {
+    name: 'scrub-deaf-to-its-signal',
+    mistake: 'a scrub does not ask whether its signal was aborted',
+    edits: [
+      {
+        file: 'verify-pace',
+        find: 'this.options.signal?.throwIfAborted();',
+        replace: '',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'unfinished-store-left-open',
+    mistake: 'a compactTo that its signal ends leaves the log that it was writing open',
+    edits: [
+      {
+        file: 'compact-to',
+        find: 'finally { await log.close(); }',
+        replace: 'finally { if (signal?.aborted !== true) await log.close(); }',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
     name: 'text-of-strangers-raw',
     mistake: 'messages hold a path as it is, and a terminal obeys what is in it',
     edits: [

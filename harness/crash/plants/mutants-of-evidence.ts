@@ -106,4 +106,76 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     ],
     checks: ['corners'],
   },
+  {
+    name: 'reader-does-not-judge',
+    mistake: 'a reader does not ask whether mark, seals and segments agree',
+    edits: [
+      {
+        file: 'reader-snapshot',
+        find: 'await requireAgreement(contents, turns); const scan',
+        replace: 'const scan',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'foreign-seal-held-against-segment',
+    mistake: 'a scrub holds the seal of another store against a segment',
+    edits: [
+      {
+        file: 'verify-segment',
+        find: "seal.storeId.equals(storeId) ? seal : 'foreign'",
+        replace: 'seal',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'salvage-in-order-of-names',
+    mistake: 'salvage copies segments in the order of their names, whatever is in them',
+    edits: [
+      {
+        file: 'salvage-copy',
+        find: '[...runs].sort((a, b) => a.firstTxid - b.firstTxid)',
+        replace: '[...runs]',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'salvage-copies-twice',
+    mistake: 'salvage copies a record as often as it finds it',
+    edits: [
+      {
+        file: 'salvage-copy',
+        find: 'if (copied.some((other) => Buffer.compare(other, whole) === 0)) continue;',
+        replace: '',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'salvage-copies-absorbed',
+    mistake: 'salvage copies what a merge has absorbed, and with it what was deleted since',
+    edits: [{ file: 'salvage', find: 'if (left.has(segmentId)) continue;', replace: '' }],
+    checks: ['corners'],
+  },
+  {
+    name: 'salvage-holds-no-seal',
+    mistake: 'salvage does not hold a whole segment against its seal',
+    edits: [{ file: 'salvage', find: "if (sealed === 'contradicts')", replace: 'if (false)' }],
+    checks: ['corners'],
+  },
+  {
+    name: 'salvage-names-nothing-unfound',
+    mistake: 'salvage does not name the records that a seal knows and no segment holds',
+    edits: [
+      {
+        file: 'salvage',
+        find: 'this.lost.addUnfound(segmentId, damage, witness, sought.txids);',
+        replace: '',
+      },
+    ],
+    checks: ['corners'],
+  },
 ];

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { StoreError } from './errors.ts';
+import { errnoOf, StoreError } from './errors.ts';
 import type { FileStat, FileSystem } from './file-system.ts';
 
 /** Which file, on this machine and while it is open. */
@@ -63,7 +63,9 @@ export function objectionTo(
   }
   if (now !== undefined && now.inode === held?.inode && now.device === held.device)
     return undefined;
-  const what = now === undefined ? 'is gone' : 'is another one now';
+  const errno = errnoOf(cause);
+  const unseen = errno === undefined ? 'is gone' : `cannot be looked at (${errno})`;
+  const what = now === undefined ? unseen : 'is another one now';
   return new StoreError(
     'STORE_MOVED',
     `${path} ${what}: it was moved, removed or replaced while the store was open. Nothing was written into what stands there, and what was not acknowledged before may be lost; close this store and open it where it is`,

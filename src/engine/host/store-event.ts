@@ -66,7 +66,7 @@ export interface OperationResults {
 }
 
 /** When something took place: nanoseconds of the monotonic clock. */
-interface Timed {
+export interface Timed {
   readonly startNs: number;
   readonly durationNs: number;
 }

@@ -10,6 +10,7 @@ import { Turns } from '../host/turns.ts';
 import { SealBuilder } from '../seal/seal-builder.ts';
 import {
   endsDigestOf,
+  LONGEST_SEALED_BYTES,
   NO_IDENTITY,
   SEAL_HEADER_BYTES,
   SEAL_TEMPORARY_SUFFIX,
@@ -28,12 +29,6 @@ const BYTES_A_TURN = 128 * 1024;
 
 /** Leftovers of earlier openings that a close still seals; more would hold it up, and have time. */
 const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
-
-/**
- * Longer segments, which only another program writes, have offsets that a hint cannot hold, and are
- * read when opened.
- */
-const LONGEST_SEALED_BYTES = 2 ** 32;
 
 export interface SealerOptions {
   readonly files: StoreFiles;

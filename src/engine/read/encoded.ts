@@ -44,7 +44,7 @@ export type EncodedOperation<K, V> =
   | { readonly type: 'del'; readonly key: K };
 
 /** What an encoded store needs of the store under it. */
-interface WritableView extends KeyValueView {
+export interface WritableView extends KeyValueView {
   put(key: BytesLike, value: BytesLike): RecordRef;
   delete(key: BytesLike): boolean;
   batch(
@@ -116,6 +116,7 @@ export class EncodedReader<K, V, View extends KeyValueView = KeyValueView> {
     }
   }
 
+  /** As `entries`. */
   [Symbol.iterator](): Generator<[K, V]> {
     return this.entries();
   }

@@ -29,6 +29,8 @@ export interface DirectoryContents {
   /** The valid ones of this store, each of a segment of the log. */
   readonly seals: SealSet;
   readonly leftovers: Leftovers;
+  /** Ids whose names are taken by what is no plain file. */
+  readonly strangers: readonly number[];
   /** Sentences on seals that count for nothing, and on what only has the name of a segment. */
   readonly notes: readonly string[];
 }
@@ -43,12 +45,14 @@ export async function readDirectory(
   const { fileSystem, directory } = files;
   const { newest, damagedSlots } = known ?? readMark(fileSystem, directory);
   const found = await SealSet.read(files, newest?.mark.storeId, turns);
-  const strangers: string[] = [];
-  const listed = listSegments(fileSystem, directory, (segmentId, kind) =>
-    strangers.push(
+  const strangers: number[] = [];
+  const strange: string[] = [];
+  const listed = listSegments(fileSystem, directory, (segmentId, kind) => {
+    strangers.push(segmentId);
+    strange.push(
       `${segmentName(segmentId)} is ${KINDS[kind]}, and no segment; move it away before the log gets there`,
-    ),
-  );
+    );
+  });
   const leftovers = await findLeftovers(files, found, listed, turns);
   const nonce = newest?.mark.sessionNonce;
   return {
@@ -61,7 +65,8 @@ export async function readDirectory(
     segments: leftovers.segments,
     seals: leftovers.seals,
     leftovers,
-    notes: [...found.notes, ...strangers],
+    strangers,
+    notes: [...found.notes, ...strange],
   };
 }
 

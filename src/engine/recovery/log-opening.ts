@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FIRST_SEGMENT_ID, HEADER_BYTES } from '../format/format.ts';
-import { segmentPath } from '../format/segment-name.ts';
+import { segmentName, segmentPath } from '../format/segment-name.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { GuardedFileSystem } from '../host/guarded-file-system.ts';
@@ -15,6 +15,7 @@ import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lo
 import { LogHoldings } from '../lock/log-holdings.ts';
 import { leaseLost, WriterLock } from '../lock/writer-lock.ts';
 import { clearLeftovers } from '../seal/leftovers.ts';
+import { LONGEST_SEALED_BYTES } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { SegmentFiles } from '../segment/segment-files.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
@@ -43,6 +44,16 @@ const KERNEL_LOCKS_ARE_OFF =
 
 const NO_LEASE =
   'the disk has no room for the lease beside the kernel lock: a writer on another host, which kernel locks may not reach, is not kept out';
+
+/** Their garbage stays, which nothing else would tell. */
+export function notesOfLongSegments(segments: readonly LogSegment[]): string[] {
+  return segments
+    .filter(({ sizeBytes }) => sizeBytes > LONGEST_SEALED_BYTES)
+    .map(
+      ({ segmentId }) =>
+        `${segmentName(segmentId)} is longer than 4 GiB: it is read at every opening and never merged, whatever garbage it holds; compactTo a new directory writes shorter ones`,
+    );
+}
 
 /** Leaves room for as many records as anybody writes in one opening. */
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
@@ -173,6 +184,7 @@ async function openLocked(
   const notes = [...markNotes(damagedSlots, durableMark), ...contents.notes];
   if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
   if (lock.hasNoRoomForLease) notes.push(NO_LEASE);
+  notes.push(...notesOfLongSegments(contents.listed));
   const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
   const merged = await requireAgreement(contents, turns);
   view?.identify(storeId);
@@ -192,6 +204,12 @@ async function openLocked(
     onProgress: options.onOpenProgress,
   });
   const created = scan.segments.length === 0;
+  if (created && contents.strangers.includes(FIRST_SEGMENT_ID))
+    throw new StoreError(
+      'IO_FAILED',
+      `a log cannot begin in ${directory}: ${contents.notes.join('; ')}`,
+      { path: directory, segmentId: FIRST_SEGMENT_ID },
+    );
   const clean = created || isClean(scan, previous, lock.witnessed);
   const discardedTxid = await highestDiscardedTxid(files, scan, turns);
   notes.push(...(await clearLeftovers(files, leftovers, turns)));

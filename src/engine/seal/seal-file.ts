@@ -66,6 +66,12 @@ const HEADER_CRC_AT = SEAL_HEADER_BYTES - 4;
 /** At either end of a segment. */
 const END_BYTES = 64;
 
+/**
+ * Longer segments, which only another program writes, have offsets that a hint cannot hold: they
+ * get no seal, are read when opened, and are not merged.
+ */
+export const LONGEST_SEALED_BYTES = 2 ** 32;
+
 export const NO_IDENTITY = Buffer.alloc(DIGEST_BYTES);
 
 export function sealPath(directory: string, segmentId: number, suffix = SEAL_SUFFIX): string {
@@ -185,6 +191,8 @@ export function readSealHeader(
   suffix = SEAL_SUFFIX,
 ): Seal | undefined {
   const path = sealPath(directory, segmentId, suffix);
+  // What is no plain file may not even be readable.
+  if (fileSystem.stat(path)?.kind !== 'file') return undefined;
   const seal = decodeSealHeader(readSmallRange(fileSystem, path, 0, SEAL_HEADER_BYTES));
   return seal?.segmentId === segmentId ? seal : undefined;
 }

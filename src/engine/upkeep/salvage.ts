@@ -8,6 +8,8 @@ import { type DurableMark, readMark } from '../lock/durable-mark.ts';
 import { OpenLog } from '../log/open-log.ts';
 import { judgeContents, readDirectory } from '../recovery/directory-contents.ts';
 import type { Contradiction } from '../recovery/directory-evidence.ts';
+import { scanLog } from '../recovery/recovery.ts';
+import type { Damage } from '../recovery/recovery-verdict.ts';
 import { SealSet } from '../seal/seal-set.ts';
 import { SealWitness } from '../seal/seal-witness.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
@@ -137,6 +139,8 @@ class Salvage {
     const recordsKept = await this.copy(runs, directory);
     for (const segment of segments) this.tellLost(segment, scanned.get(segment.segmentId));
     const { lost } = this;
+    if (lost.count === 0 && this.contradictions.length === 0)
+      this.contradictions.push(...(await this.refused()));
     return {
       recordsKept,
       lost: lost.listed,
@@ -145,6 +149,41 @@ class Salvage {
       contradictions: this.contradictions.slice(0, LISTED_CONTRADICTIONS),
       ...missingBetween(this.source),
     };
+  }
+
+  /** Where an opening refuses a log of which every record was found, and why. */
+  private async refused(): Promise<Contradiction[]> {
+    const { fileSystem, directory, turns } = this;
+    try {
+      const files = new StoreFiles(fileSystem, directory);
+      const contents = await readDirectory(files, turns);
+      await scanLog({
+        files,
+        segments: contents.segments,
+        mark: contents.mark?.mark,
+        seals: contents.seals,
+        full: false,
+        witnessed: contents.witnessed,
+        mode: 'prefix',
+        acceptAmbiguousTail: false,
+        probe: undefined,
+        operation: 0,
+        view: undefined,
+        turns,
+      });
+      return [];
+    } catch (error) {
+      const { segmentId, offset = 0, reason } = error as StoreError;
+      if (!(error instanceof StoreError) || segmentId === undefined) return [];
+      return [
+        {
+          segmentId,
+          offset,
+          damage: reason as Damage,
+          because: 'an opening refuses the log there',
+        },
+      ];
+    }
   }
 
   /** Those that have no file, and of which seal or mark tells, are in the list as well. */

@@ -1,0 +1,202 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeContract } from '../../contract.ts';
+import { formatCount } from '../../units.ts';
+import { LEAST_FAULTS, runStoreFaults } from '../faults/store-faults.ts';
+import type { StoreFinding } from '../kills/store-finding.ts';
+import { LEAST_KILLS, runStoreKills } from '../kills/store-kills.ts';
+import type { StoreSubject } from '../kills/store-subject.ts';
+import { LEAST_IMAGES, runStoreCuts, type StoreCutsReport } from '../power/store-cuts.ts';
+import { STORE_PROMISES, type StorePromise } from '../promises/store-promises.ts';
+import type { CampaignPart, Failure, PartResult } from './campaign.ts';
+
+/** What a campaign consists of for a store that is known by its adapter only. */
+
+interface PartOptions {
+  readonly subject: StoreSubject;
+  readonly seed: number;
+  readonly workers: number;
+  readonly outDirectory: string;
+}
+
+export function storeCutsPart(
+  { subject, seed, workers, outDirectory }: PartOptions,
+  seconds: number,
+  only?: { readonly steps: readonly number[] | undefined },
+): CampaignPart {
+  return {
+    name: 'cuts',
+    invariants: promises(
+      'durable',
+      'prefix',
+      'invented',
+      'reads',
+      'ordered',
+      'opens',
+      'usable',
+      'alive',
+    ),
+    run: async ({ progress, signal }) => {
+      progress.print(`contract: ${describeContract(subject.contract)}`);
+      for (const sentence of subject.assumed) progress.print(`assumed: ${sentence}`);
+      for (const refusal of subject.refusals) progress.print(`the store does not take ${refusal}`);
+      const report = await runStoreCuts({
+        subject,
+        directory: join(outDirectory, 'cuts'),
+        seed,
+        seconds,
+        parallel: workers,
+        signal,
+        ...(only === undefined ? {} : { only }),
+        onProgress: ({ opened, workloads }) =>
+          progress.update(
+            `cuts ${formatCount(opened)} images opened  ${formatCount(workloads)} workloads`,
+          ),
+      });
+      if (report.skipped !== undefined) progress.print(`skipped: cuts: ${report.skipped}`);
+      for (const note of report.notes) progress.print(`cuts: ${note}`);
+      const why = whyInconclusive(report, only !== undefined);
+      if (why !== undefined && report.findings.length === 0) progress.print(`cuts: ${why}`);
+      return {
+        figures: cutFigures(report),
+        rows: [
+          ['contract', describeContract(subject.contract)],
+          ...subject.assumed.map((sentence) => ['assumed', sentence] as const),
+          ['cuts', describeCuts(report)],
+          ...report.notes.map((note) => ['but', note] as const),
+          ...(why === undefined ? [] : [['too little', why] as const]),
+        ],
+        failures: failuresOf(report.findings, seed),
+        isConclusive: why === undefined,
+      };
+    },
+  };
+}
+
+/** In words; undefined when enough was seen, or when the part cannot run here. */
+function whyInconclusive(report: StoreCutsReport, isOnly: boolean): string | undefined {
+  if (report.skipped !== undefined || report.findings.length > 0) return undefined;
+  if (report.notes.length > 0) return 'what was recorded is not all that the store does';
+  return report.opened < LEAST_IMAGES && !isOnly
+    ? `${report.opened} distinct images were opened, and fewer than ${LEAST_IMAGES} say nothing`
+    : undefined;
+}
+
+function cutFigures(report: StoreCutsReport): Record<string, number> {
+  const { counts, opened, workloads, operations, systemCalls, nested } = report;
+  const { images, duplicates, moments } = counts;
+  const built = images.ext4 + images.posix;
+  return {
+    imagesExt4: images.ext4,
+    imagesPosix: images.posix,
+    imagesOpened: opened,
+    imagesAMinute: Math.round(opened / Math.max(1e-9, report.searchedMs / 60_000)),
+    duplicateShare: Number((built === 0 ? 0 : duplicates / built).toFixed(4)),
+    moments,
+    workloads,
+    operations,
+    systemCalls,
+    nested,
+    recordedMs: Math.round(report.recordedMs),
+    skipped: Number(report.skipped !== undefined),
+  };
+}
+
+function describeCuts(report: StoreCutsReport): string {
+  if (report.skipped !== undefined) return `skipped: ${report.skipped}`;
+  const figures = cutFigures(report);
+  const share = Math.round((figures.duplicateShare as number) * 100);
+  return `${formatCount(report.opened)} distinct images opened, ${formatCount(figures.imagesAMinute as number)} a minute, of ${formatCount(figures.imagesExt4 as number)} built under ext4 and ${formatCount(figures.imagesPosix as number)} under posix (${share} % seen before); ${formatCount(report.systemCalls)} system calls of ${formatCount(report.operations)} operations in ${report.workloads} workloads, ${report.nested} recoveries cut again`;
+}
+
+export function storeKillsPart(
+  { subject, seed, workers, outDirectory }: PartOptions,
+  seconds: number,
+): CampaignPart {
+  return {
+    name: 'kills',
+    invariants: STORE_PROMISES,
+    run: async ({ progress, signal }): Promise<PartResult> => {
+      const report = await runStoreKills({
+        subject,
+        directory: join(outDirectory, 'kills'),
+        seed,
+        seconds,
+        parallel: workers,
+        signal,
+        onProgress: ({ kills, killsAMinute }) =>
+          progress.update(
+            `kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`,
+          ),
+      });
+      const { kills, killsAMinute, killsWhileOpening, stepsAcknowledged, skipped } = report;
+      if (skipped !== undefined) progress.print(`skipped: kills in a chosen call: ${skipped}`);
+      return {
+        figures: { kills, killsAMinute, killsWhileOpening, stepsAcknowledged },
+        rows: [
+          [
+            'kills',
+            `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; ${formatCount(stepsAcknowledged)} steps acknowledged${skipped === undefined ? '' : `; none in a chosen call: ${skipped}`}`,
+          ],
+          ...(kills < LEAST_KILLS
+            ? [['too little', `${kills} kills, and fewer than ${LEAST_KILLS} say nothing`] as const]
+            : []),
+        ],
+        failures: failuresOf(report.findings, seed),
+        isConclusive: kills >= LEAST_KILLS || report.findings.length > 0,
+      };
+    },
+  };
+}
+
+export function storeFaultsPart(
+  { subject, seed, workers, outDirectory }: PartOptions,
+  seconds: number,
+): CampaignPart {
+  return {
+    name: 'faults',
+    invariants: STORE_PROMISES,
+    run: async ({ progress, signal }): Promise<PartResult> => {
+      const report = await runStoreFaults({
+        subject,
+        directory: join(outDirectory, 'faults'),
+        seed,
+        seconds,
+        parallel: workers,
+        signal,
+        onProgress: ({ met, faults }) =>
+          progress.update(`faults ${formatCount(met)} of ${formatCount(faults)} met a call`),
+      });
+      const { met, faults, limits, failedOperations, skipped } = report;
+      for (const why of skipped) progress.print(`skipped: faults: ${why}`);
+      return {
+        figures: { met, faults, limits, failedOperations, skipped: skipped.length },
+        rows: [
+          [
+            'faults',
+            `${formatCount(met)} of ${formatCount(faults)} met a call, ${formatCount(limits)} limits; ${formatCount(failedOperations)} operations failed, as they should; ${skipped.length} skipped`,
+          ],
+        ],
+        failures: failuresOf(report.findings, seed),
+        isConclusive: met >= LEAST_FAULTS || skipped.length > 0 || report.findings.length > 0,
+      };
+    },
+  };
+}
+
+function failuresOf(findings: readonly StoreFinding[], seed: number): Failure[] {
+  return findings.map(({ promise, message, story, directory, reproduce }) => ({
+    invariant: promise,
+    message,
+    seed,
+    command: reproduce,
+    details: story,
+    keepStore: (to) => {
+      if (directory !== undefined) cpSync(directory, join(to, 'store'), { recursive: true });
+    },
+  }));
+}
+
+function promises(...names: readonly StorePromise[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, STORE_PROMISES[name]]));
+}
