@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { ExitCode } from '../exit-code.ts';
 import { COMMAND_OUTPUT, complain, print, watchStandardStreams } from '../standard-streams.ts';
@@ -17,6 +17,7 @@ interface Flags {
   readonly workers: number;
   readonly out: string;
   readonly only?: string;
+  readonly installIn?: string;
 }
 
 const command = new Command('npm run survey --')
@@ -28,9 +29,10 @@ const command = new Command('npm run survey --')
   .option('--seed <n>', 'of keys, values and crashes', positive, 1)
   .option('--workers <n>', 'stores at a time', positive, 2)
   .option('--only <names>', 'of the list only these, with commas between them')
+  .option('--install-in <directory>', 'packages are installed there, and kept for the next time')
   .option('--out <file>', 'the page', 'docs/survey.md')
   .parse();
-const { seconds, seed, workers, out, only } = command.opts<Flags>();
+const { seconds, seed, workers, out, only, installIn } = command.opts<Flags>();
 const names = only?.split(',');
 const stores = SURVEYED_STORES.filter(({ name }) => names?.includes(name) ?? true);
 const unknown =
@@ -49,7 +51,12 @@ async function survey(): Promise<ExitCode> {
     const todo = [...stores];
     const lanes = Array.from({ length: workers }, async () => {
       for (let store = todo.shift(); store !== undefined; store = todo.shift()) {
-        const result = await surveyStore(store, { directory, seed, seconds });
+        const result = await surveyStore(store, {
+          directory,
+          seed,
+          seconds,
+          ...(installIn === undefined ? {} : { installIn: resolve(installIn) }),
+        });
         results.push(result);
         print(describe(result));
         // After each, so that whoever interrupts it has what was found so far.
@@ -65,9 +72,9 @@ async function survey(): Promise<ExitCode> {
     : ExitCode.inconclusive;
 }
 
-function describe({ store, trouble, workload, kills, faults }: SurveyedResult): string {
-  const found = [workload, kills, faults].flatMap((part) => part?.findings ?? []).length;
-  const told = `${kills?.kills} kills, ${faults?.met} faults, ${found} findings`;
+function describe({ store, trouble, workload, kills, faults, cuts }: SurveyedResult): string {
+  const found = [workload, kills, faults, cuts].flatMap((part) => part?.findings ?? []).length;
+  const told = `${kills?.kills} kills, ${faults?.met} faults, ${cuts?.opened} images, ${found} findings`;
   return `${store.name}: ${trouble ?? told}`;
 }
 

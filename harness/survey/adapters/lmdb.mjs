@@ -24,7 +24,7 @@ export default async function open(directory) {
     delete: (key) => database.remove(Buffer.from(key)),
     sync: () => database.flushed,
     *entries() {
-      for (const { key, value } of database.getRange({ snapshot: false })) yield [key, value];
+      for (const { key, value } of database.getRange()) yield [key, value];
     },
     close: () => database.close(),
   };
