@@ -11,7 +11,9 @@ import {
   CampaignUsageError,
   PROFILES,
   parseCampaignOptions,
+  STORE_PARTS,
   STORE_PROFILES,
+  type StorePart,
 } from './campaign/campaign-options.ts';
 import {
   blocksPart,
@@ -22,7 +24,13 @@ import {
 } from './campaign/campaign-other-parts.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
-import { storeCutsPart, storeFaultsPart, storeKillsPart } from './campaign/campaign-store-parts.ts';
+import {
+  describeSubject,
+  storeCutsPart,
+  storeFaultsPart,
+  storeKillsPart,
+  storeWorkloadPart,
+} from './campaign/campaign-store-parts.ts';
 import { describeCampaign, junitCases, summarizeCampaign } from './campaign/crash-report.ts';
 import { CrashReportFiles } from './campaign/crash-report-files.ts';
 import {
@@ -32,6 +40,7 @@ import {
   mutantsMarkdown,
 } from './campaign/crash-report-mutants.ts';
 import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
+import { runSelfTest } from './campaign/store-self-test.ts';
 import { probeStore } from './kills/store-subject.ts';
 import { MUTANTS } from './plants/mutants.ts';
 import { junitXml } from './report/crash-report-junit.ts';
@@ -45,8 +54,7 @@ watchStandardStreams('crash');
 
 try {
   const options = parseCampaignOptions(process.argv.slice(2));
-  if (options !== undefined)
-    process.exitCode = await (options.mutants ? hunt(options) : crash(options));
+  if (options !== undefined) process.exitCode = await run(options);
 } catch (error) {
   const isUsage =
     error instanceof CampaignUsageError ||
@@ -55,6 +63,11 @@ try {
   if (!isUsage) throw error;
   complain(`crash: ${error.message}`);
   process.exitCode = ExitCode.usage;
+}
+
+function run(options: CampaignOptions): Promise<ExitCode> {
+  if (options.mutants) return hunt(options);
+  return options.selfTest ? testItself(options) : crash(options);
 }
 
 /** What a campaign consists of, in the order in which it runs. */
@@ -80,14 +93,51 @@ async function storePartsOf(
   const { only, profile, outDirectory, seed } = options;
   const directory = join(outDirectory, 'probe');
   const subject = await probeStore(adapter, overrides, directory, seed);
-  const { cuts, kills, faults } = STORE_PROFILES[profile];
-  const part = { ...options, subject };
-  if (only !== undefined) return [storeCutsPart(part, cuts, only)];
-  return [
-    storeCutsPart(part, options.seconds ?? cuts),
-    storeKillsPart(part, kills),
-    storeFaultsPart(part, faults),
-  ];
+  for (const line of describeSubject(subject)) complain(`crash: ${line}`);
+  const seconds = { ...STORE_PROFILES[profile] } as Record<StorePart, number>;
+  const { part } = options;
+  if (part !== undefined && options.seconds !== undefined) seconds[part] = options.seconds;
+  else if (options.seconds !== undefined) {
+    const total = Object.values(seconds).reduce((sum, more) => sum + more, 0);
+    for (const name of STORE_PARTS) seconds[name] *= options.seconds / total;
+  }
+  const given = { ...options, subject };
+  if (only !== undefined) return [storeCutsPart(given, seconds.cuts, only)];
+  const parts: Record<StorePart, CampaignPart> = {
+    workload: storeWorkloadPart(given, seconds.workload),
+    cuts: storeCutsPart(given, seconds.cuts),
+    kills: storeKillsPart(given, seconds.kills),
+    faults: storeFaultsPart(given, seconds.faults),
+  };
+  return STORE_PARTS.filter((name) => (part ?? name) === name).map((name) => parts[name]);
+}
+
+/** Seconds for one plant; most are found at once. */
+const PLANT_SECONDS = 20;
+
+/** Puts known mistakes into a small store. */
+async function testItself(options: CampaignOptions): Promise<ExitCode> {
+  const interrupt = listenForInterrupts();
+  print(`crash: ${options.command}`);
+  const results = await runSelfTest({
+    directory: join(options.outDirectory, 'self-test'),
+    seed: options.seed,
+    seconds: options.seconds ?? PLANT_SECONDS,
+    parallel: options.workers,
+    signal: interrupt.signal,
+    onResult: ({ plant, part, fate, finding, reason }, done, of) => {
+      const name = plant?.name ?? 'the small store as it is';
+      const how = finding?.message ?? reason ?? '';
+      print(`${done} of ${of}  ${name.padEnd(32)} ${part}: ${fate}  ${how.slice(0, 200)}`);
+    },
+  });
+  const wrong = results.filter(({ plant, fate }) => fate === (plant ? 'passed' : 'caught'));
+  const skipped = results.filter(({ fate }) => fate === 'skipped').length;
+  print(
+    `${wrong.length === 0 ? 'PASS' : 'BROKEN'}: ${results.filter(({ plant }) => plant).length - wrong.length - skipped} plants caught, ${wrong.length} wrong, ${skipped} skipped`,
+  );
+  if (wrong.length > 0) return ExitCode.broken;
+  return skipped > 0 || interrupt.signal.aborted ? ExitCode.inconclusive : ExitCode.pass;
 }
 
 async function crash(options: CampaignOptions): Promise<ExitCode> {

@@ -27,6 +27,7 @@ export type {
 } from './host/file-system.ts';
 export { NodeFileSystem } from './host/node-file-system.ts';
 export type { OperationMessage } from './host/operation-channels.ts';
+export { checkInteger, checkNumber, checkOptions } from './host/options.ts';
 export { printableText } from './host/printable-text.ts';
 export {
   NOT_TIMED,

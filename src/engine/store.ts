@@ -1,9 +1,10 @@
-import { type BytesLike, keyBytes, payloadBytes } from './format/bytes.ts';
+import { type BytesLike, payloadBytes } from './format/bytes.ts';
 import { checksumName } from './format/crc32c.ts';
 import { RecordType } from './format/format.ts';
-import type { RecordRef } from './format/frame.ts';
+import { frameBytes, type RecordRef } from './format/frame.ts';
 import type { StoreError } from './host/errors.ts';
 import type { FileSystem } from './host/file-system.ts';
+import { limitsOf } from './host/limits.ts';
 import {
   batchChannel,
   compactChannel,
@@ -11,6 +12,7 @@ import {
   putChannel,
   syncChannel,
 } from './host/operation-channels.ts';
+import { checkOptions, checkPath, checkSignal, kindOf } from './host/options.ts';
 import { Keydir } from './keydir/keydir.ts';
 import type { LogStats } from './log/log-stats.ts';
 import type { LogPosition } from './log/log-tail.ts';
@@ -24,7 +26,7 @@ import {
   checkAuto,
 } from './merge/compactor.ts';
 import { KeyValueView } from './read/key-value-view.ts';
-import type { LogOptions } from './recovery/log-options.ts';
+import { LOG_OPTIONS, type LogOptions } from './recovery/log-options.ts';
 import type { RecoveryReport } from './recovery/recovery-report.ts';
 import type { ScannedRecord } from './segment/segment-records.ts';
 import { type BackupReport, backup } from './upkeep/backup.ts';
@@ -58,6 +60,7 @@ export interface StoreStats extends LogStats {
 }
 
 const NO_BYTES = new Uint8Array(0);
+const STORE_OPTIONS = [...LOG_OPTIONS, 'compaction'] as const;
 
 /**
  * A key-value view over the log. Reads and writes are synchronous: a get is one pread, a put one
@@ -81,8 +84,9 @@ export class Store extends KeyValueView {
    * `NOT_A_DIRECTORY`, `PERMISSION_DENIED` or `IO_FAILED`.
    */
   static async open(directory: string, options: StoreOptions = {}): Promise<Store> {
+    checkOptions(options, 'openStore', STORE_OPTIONS);
     const auto = checkAuto(options.compaction);
-    const keydir = new Keydir();
+    const keydir = new Keydir(undefined, limitsOf(options).shardWords);
     return new Store(await OpenLog.open(directory, options, keydir), keydir, auto);
   }
 
@@ -120,12 +124,12 @@ export class Store extends KeyValueView {
   }
 
   private putNow(key: BytesLike, value: BytesLike): RecordRef {
-    const keyed = keyBytes(key);
-    const loaded = payloadBytes(value);
+    const keyOfRecord = this.ownKey(key);
+    const payload = payloadBytes(value);
     this.log.checkWritable('put');
-    this.keydir.prepare(keyed, 0, keyed.length);
-    const ref = this.log.writer.append(RecordType.Put, keyed, loaded);
-    this.keydir.commit(keyed, 0, keyed.length, ref);
+    this.keydir.prepare(keyOfRecord, 0, keyOfRecord.length);
+    const ref = this.log.writer.append(RecordType.Put, keyOfRecord, payload);
+    this.keydir.commit(keyOfRecord, 0, keyOfRecord.length, ref);
     return ref;
   }
 
@@ -140,10 +144,10 @@ export class Store extends KeyValueView {
   }
 
   private deleteNow(key: BytesLike): boolean {
-    const keyed = keyBytes(key);
+    const keyOfRecord = this.ownKey(key);
     this.log.checkWritable('delete');
-    const ref = this.log.writer.append(RecordType.Delete, keyed, NO_BYTES);
-    return this.keydir.delete(keyed, ref);
+    const ref = this.log.writer.append(RecordType.Delete, keyOfRecord, NO_BYTES);
+    return this.keydir.delete(keyOfRecord, ref);
   }
 
   /**
@@ -158,7 +162,10 @@ export class Store extends KeyValueView {
   }
 
   private batchNow(operations: readonly BatchOperation[]): void {
-    const appends = operations.map(toAppend);
+    if (!Array.isArray(operations))
+      throw new TypeError(`batch takes an array of operations, not ${kindOf(operations)}`);
+    // All of them are read, once each, before anything is done for the first.
+    const appends = Array.from(operations, (operation, index) => this.toAppend(operation, index));
     this.log.checkWritable('batch');
     this.keydir.reserve(appends.map(({ key }) => key));
     let index = 0;
@@ -167,6 +174,28 @@ export class Store extends KeyValueView {
       else this.keydir.delete(key, ref);
       index++;
     });
+  }
+
+  private toAppend(operation: BatchOperation, index: number): Append {
+    if (typeof operation !== 'object' || operation === null)
+      throw new TypeError(
+        `operation ${index} of a batch must be an object, not ${kindOf(operation)}`,
+      );
+    const { type } = operation;
+    if (type !== 'put' && type !== 'del') {
+      throw new TypeError(
+        `operation ${index} of a batch must have the type 'put' or 'del', not ${JSON.stringify(type)}`,
+      );
+    }
+    const key = this.ownKey(operation.key);
+    const payload =
+      type === 'put' ? payloadBytes((operation as { value: BytesLike }).value) : NO_BYTES;
+    return {
+      type: type === 'put' ? RecordType.Put : RecordType.Delete,
+      key,
+      payload,
+      byteLength: frameBytes(key.length, payload.length),
+    };
   }
 
   /**
@@ -228,7 +257,9 @@ export class Store extends KeyValueView {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
     this.checkOpen();
-    const { signal } = options;
+    checkPath(outDirectory, 'the target directory');
+    const { signal } = checkOptions(options, 'compactTo', ['signal']);
+    checkSignal(signal);
     signal?.throwIfAborted();
     const pairs = (operation: number) => this.sortedPairs('compact', operation);
     const run = () => compactTo(this.log, pairs, outDirectory, signal);
@@ -245,6 +276,7 @@ export class Store extends KeyValueView {
    */
   async importJsonl(path: string): Promise<number> {
     this.checkOpen();
+    checkPath(path, 'the file to import');
     return importJsonl(
       this.log.files.fileSystem,
       path,
@@ -314,22 +346,5 @@ export class Store extends KeyValueView {
   /** As `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-function toAppend(operation: BatchOperation): Append {
-  switch (operation.type) {
-    case 'put':
-      return {
-        type: RecordType.Put,
-        key: keyBytes(operation.key),
-        payload: payloadBytes(operation.value),
-      };
-    case 'del':
-      return { type: RecordType.Delete, key: keyBytes(operation.key), payload: NO_BYTES };
-    default:
-      throw new TypeError(
-        `a batch operation has the type 'put' or 'del', not ${JSON.stringify((operation as { type: unknown }).type)}`,
-      );
   }
 }

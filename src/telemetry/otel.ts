@@ -15,6 +15,8 @@ import {
   trace,
 } from '@opentelemetry/api';
 import {
+  checkNumber,
+  checkOptions,
   type OperationKind,
   operationKey,
   type ProbeSource,
@@ -118,7 +120,13 @@ class OtelProbe implements SpanCounting {
   private unsynced: Link[] = [];
   private storeName = '';
 
-  constructor({ mode, ratio, budgetPerSecond, tracerProvider }: OtelProbeOptions) {
+  constructor(options: OtelProbeOptions) {
+    const { mode, ratio, budgetPerSecond, tracerProvider } = checkOptions(options, 'otelProbe', [
+      'mode',
+      'ratio',
+      'budgetPerSecond',
+      'tracerProvider',
+    ]);
     if (!['off', 'parent', 'ratio', 'all'].includes(mode)) {
       throw new RangeError(
         `mode must be 'off', 'parent', 'ratio' or 'all', not ${JSON.stringify(mode)}`,
@@ -126,8 +134,9 @@ class OtelProbe implements SpanCounting {
     }
     if ((mode === 'ratio') !== (ratio !== undefined))
       throw new TypeError("ratio goes with mode 'ratio'");
-    if (ratio !== undefined && !(ratio >= 0 && ratio <= 1))
-      throw new RangeError(`ratio must be from 0 to 1, not ${ratio}`);
+    if (ratio !== undefined) checkNumber('ratio', ratio, 0, 1);
+    if (budgetPerSecond !== undefined)
+      checkNumber('budgetPerSecond', budgetPerSecond, 0, Number.MAX_SAFE_INTEGER);
     if (budgetPerSecond !== undefined && mode !== 'all')
       throw new TypeError("budgetPerSecond goes with mode 'all'");
     this.mode = mode;

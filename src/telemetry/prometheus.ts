@@ -1,3 +1,4 @@
+import { checkOptions } from '../engine/index.ts';
 import { BOUNDS_NS, DurationHistogram } from './duration-histogram.ts';
 import { METRICS, type Metric } from './metric-table.ts';
 import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
@@ -49,7 +50,10 @@ const attached = new WeakMap<MetricsRegistry, Set<StoreMetrics>>();
  * Attaching throws when the registry holds one of the names already, from something else; the
  * families leave the registry with the last store.
  */
-export function prometheusProbe({ registry }: PrometheusProbeOptions): PrometheusProbe {
+export function prometheusProbe(options: PrometheusProbeOptions): PrometheusProbe {
+  const { registry } = checkOptions(options, 'prometheusProbe', ['registry']);
+  if (typeof registry?.registerMetric !== 'function')
+    throw new TypeError('prometheusProbe: registry must be a registry of prom-client');
   const metrics = new StoreMetrics();
   const attach = metrics.attach.bind(metrics);
   const detach = metrics.detach.bind(metrics);

@@ -1,3 +1,4 @@
+import { checkInteger, checkOptions } from '../engine/index.ts';
 import { sendText, serveHttp } from './http-server.ts';
 import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 
@@ -29,7 +30,16 @@ export interface MetricsServer {
  * asked gets an answer: slow, half-open and too many connections are ended.
  */
 export async function serveMetrics(options: ServeMetricsOptions): Promise<MetricsServer> {
-  const { registry, probes = [], host, port, allowRemote } = options;
+  const {
+    registry,
+    probes = [],
+    host,
+    port,
+    allowRemote,
+  } = checkOptions(options, 'serveMetrics', ['registry', 'probes', 'host', 'port', 'allowRemote']);
+  if (typeof registry?.metrics !== 'function')
+    throw new TypeError('serveMetrics: registry must be a registry of prom-client');
+  checkInteger('port', port, 0, 65_535);
   let scrape: Promise<string> | undefined;
   const server = await serveHttp({
     host,

@@ -50,7 +50,14 @@ const REAL_FILE_SYSTEM_IMPORTERS = [
 ];
 
 /** Parts of Node that touch no disk; any engine file may import them. */
-const HARMLESS = ['node:crypto', 'node:os', 'node:path', 'node:timers/promises'];
+const HARMLESS = [
+  'node:crypto',
+  'node:os',
+  'node:path',
+  'node:timers/promises',
+  'node:util',
+  'node:worker_threads',
+];
 
 /** Everything else that the engine imports from outside, and where. Nothing of telemetry. */
 const ENGINE_PACKAGES: Readonly<Record<string, readonly string[]>> = {

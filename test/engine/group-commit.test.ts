@@ -248,7 +248,8 @@ describe('the order of syncs', () => {
     });
     const log = await OpenLog.open(DIRECTORY, { fileSystem });
     syncs.length = 0;
-    const raw = { type: RecordType.Raw, key: new Uint8Array(0), payload: new Uint8Array(0) };
+    const nothing = new Uint8Array(0);
+    const raw = { type: RecordType.Raw, key: nothing, payload: nothing, byteLength: 28 };
     log.writer.appendAll(Array(MAX_UNSYNCED_RECORDS).fill(raw), () => {});
     expect(syncs).toEqual([]);
     expect(log.stats().unsyncedRecords).toBe(2 ** 19);

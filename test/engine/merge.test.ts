@@ -292,7 +292,7 @@ describe('automatic merges', () => {
     const store = await open(new MemoryFileSystem(), options);
     store.put('key', 'value');
     const ending = new AbortController();
-    const scrub = rejectionOf(store.verify({ bytesPerSecond: 1e-3, signal: ending.signal }));
+    const scrub = rejectionOf(store.verify({ bytesPerSecond: 1, signal: ending.signal }));
     for (let round = 0; round < 100; round++) store.put('key', `value ${round}`);
     await store.sealsWritten();
     expect(store.stats().sealedBytes).toBeGreaterThan(4 * 400);

@@ -18,12 +18,14 @@ export const PROFILES = {
   nightly: { states: 3600, kills: { seconds: 3600 }, blocks: 1800, host: 1200, whole: true },
 } as const;
 
-/** The same for a store that is known by its adapter: seconds of cuts, kills and faults. */
+/** The same for a store that is known by its adapter: seconds of each part. */
 export const STORE_PROFILES = {
-  quick: { cuts: 15, kills: 8, faults: 10 },
-  default: { cuts: 45, kills: 20, faults: 25 },
-  nightly: { cuts: 3600, kills: 1800, faults: 1800 },
+  quick: { workload: 2, cuts: 12, kills: 8, faults: 10 },
+  default: { workload: 5, cuts: 40, kills: 20, faults: 25 },
+  nightly: { workload: 600, cuts: 3600, kills: 1800, faults: 1800 },
 } as const;
+export const STORE_PARTS = ['workload', 'cuts', 'kills', 'faults'] as const;
+export type StorePart = (typeof STORE_PARTS)[number];
 export type Profile = keyof typeof PROFILES;
 
 /** Seconds of processor time that one mutant may live before it counts as a survivor. */
@@ -38,6 +40,10 @@ export interface CampaignOptions {
   readonly store:
     | { readonly adapter: string; readonly overrides: readonly DeclaredContract[] }
     | undefined;
+  /** Of another store only this part. */
+  readonly part: StorePart | undefined;
+  /** Instead of a campaign, mistakes in a small store. */
+  readonly selfTest: boolean;
   readonly profile: Profile;
   readonly seed: number;
   readonly statesSeconds: number;
@@ -64,6 +70,8 @@ interface Flags {
   readonly adapter?: string;
   readonly survives?: DeclaredContract;
   readonly history?: DeclaredContract;
+  readonly part?: StorePart;
+  readonly selfTest?: true;
   readonly profile: Profile;
   readonly seed?: number;
   readonly seconds?: number;
@@ -111,9 +119,11 @@ function toOptions(flags: Flags): CampaignOptions {
     if (other !== undefined)
       throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
   }
-  const { adapter, survives, history } = flags;
-  if (adapter === undefined && (survives !== undefined || history !== undefined))
-    throw new CampaignUsageError('--survives and --history need --adapter');
+  const { adapter, survives, history, part } = flags;
+  if (adapter === undefined && (survives ?? history ?? part) !== undefined)
+    throw new CampaignUsageError('--survives, --history and --part need --adapter');
+  if (adapter !== undefined && onlySeed !== undefined && part !== undefined && part !== 'cuts')
+    throw new CampaignUsageError('--only-seed is about power cuts: leave out --part');
   if (adapter !== undefined && mutants)
     throw new CampaignUsageError('--mutants are planted into tidemark; leave out --adapter');
   // Mutants are compared from one run to the next.
@@ -121,6 +131,8 @@ function toOptions(flags: Flags): CampaignOptions {
   return {
     store:
       adapter === undefined ? undefined : { adapter, overrides: [survives ?? {}, history ?? {}] },
+    part,
+    selfTest: flags.selfTest ?? false,
     profile,
     seed,
     seconds: flags.seconds,
@@ -149,12 +161,14 @@ function repeatCommand(flags: Flags, seed: number): string {
   ].join(' ');
 }
 
-function storeFlags({ adapter, survives, history }: Flags): string[] {
+function storeFlags({ adapter, survives, history, part, selfTest }: Flags): string[] {
   const said = Object.entries(survives ?? {}).map(([name, value]) => `${name}=${value}`);
   return [
     ...(adapter === undefined ? [] : [`--adapter '${adapter}'`]),
     ...(survives === undefined ? [] : [`--survives ${said.join()}`]),
     ...(history === undefined ? [] : [`--history ${history.history}`]),
+    ...(part === undefined ? [] : [`--part ${part}`]),
+    ...(selfTest === undefined ? [] : ['--self-test']),
   ];
 }
 
@@ -182,6 +196,11 @@ function describeCommand(): Command {
       '--history <kind>',
       'what a crash leaves of it: prefix, or per-key',
       contractOption(parseHistory),
+    )
+    .addOption(new Option('--part <name>', 'of its parts only this').choices(STORE_PARTS))
+    .option(
+      '--self-test',
+      'put known mistakes into a small store; each must be caught by the part that should',
     )
     .option('--seed <n>', 'seed of the first workload (default: random, and printed)', seedNumber)
     .option(

@@ -6,6 +6,7 @@ import { LEAST_FAULTS, runStoreFaults } from '../faults/store-faults.ts';
 import type { StoreFinding } from '../kills/store-finding.ts';
 import { LEAST_KILLS, runStoreKills } from '../kills/store-kills.ts';
 import type { StoreSubject } from '../kills/store-subject.ts';
+import { LEAST_WORKLOAD_STEPS, runStoreWorkloads } from '../kills/store-workload.ts';
 import { LEAST_IMAGES, runStoreCuts, type StoreCutsReport } from '../power/store-cuts.ts';
 import { STORE_PROMISES, type StorePromise } from '../promises/store-promises.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
@@ -17,6 +18,15 @@ interface PartOptions {
   readonly seed: number;
   readonly workers: number;
   readonly outDirectory: string;
+}
+
+/** What all parts judge by, in lines for people. */
+export function describeSubject({ contract, assumed, refusals }: StoreSubject): string[] {
+  return [
+    `contract: ${describeContract(contract)}`,
+    ...assumed.map((sentence) => `assumed: ${sentence}`),
+    ...refusals.map((refusal) => `the store does not take ${refusal}`),
+  ];
 }
 
 export function storeCutsPart(
@@ -37,9 +47,6 @@ export function storeCutsPart(
       'alive',
     ),
     run: async ({ progress, signal }) => {
-      progress.print(`contract: ${describeContract(subject.contract)}`);
-      for (const sentence of subject.assumed) progress.print(`assumed: ${sentence}`);
-      for (const refusal of subject.refusals) progress.print(`the store does not take ${refusal}`);
       const report = await runStoreCuts({
         subject,
         directory: join(outDirectory, 'cuts'),
@@ -60,8 +67,6 @@ export function storeCutsPart(
       return {
         figures: cutFigures(report),
         rows: [
-          ['contract', describeContract(subject.contract)],
-          ...subject.assumed.map((sentence) => ['assumed', sentence] as const),
           ['cuts', describeCuts(report)],
           ...report.notes.map((note) => ['but', note] as const),
           ...(why === undefined ? [] : [['too little', why] as const]),
@@ -107,6 +112,36 @@ function describeCuts(report: StoreCutsReport): string {
   const figures = cutFigures(report);
   const share = Math.round((figures.duplicateShare as number) * 100);
   return `${formatCount(report.opened)} distinct images opened, ${formatCount(figures.imagesAMinute as number)} a minute, of ${formatCount(figures.imagesExt4 as number)} built under ext4 and ${formatCount(figures.imagesPosix as number)} under posix (${share} % seen before); ${formatCount(report.systemCalls)} system calls of ${formatCount(report.operations)} operations in ${report.workloads} workloads, ${report.nested} recoveries cut again`;
+}
+
+export function storeWorkloadPart(
+  { subject, seed, workers, outDirectory }: PartOptions,
+  seconds: number,
+): CampaignPart {
+  return {
+    name: 'workload',
+    invariants: promises('reads', 'ordered', 'alive', 'durable', 'invented', 'descriptors'),
+    run: async ({ progress, signal }): Promise<PartResult> => {
+      const { workloads, steps, syncs, findings } = await runStoreWorkloads({
+        subject,
+        directory: join(outDirectory, 'workload'),
+        seed,
+        seconds,
+        parallel: workers,
+        signal,
+        onProgress: ({ steps }) => progress.update(`workload ${formatCount(steps)} steps`),
+      });
+      const told = `${formatCount(steps)} steps in ${formatCount(workloads)} workloads without a crash, ${formatCount(syncs)} syncs`;
+      const isTooLittle = steps < LEAST_WORKLOAD_STEPS && findings.length === 0;
+      const least = `${steps} steps, and fewer than ${LEAST_WORKLOAD_STEPS} say nothing`;
+      return {
+        figures: { workloads, steps, syncs },
+        rows: [['workload', told], ...(isTooLittle ? [['too little', least] as const] : [])],
+        failures: failuresOf(findings, seed),
+        isConclusive: !isTooLittle,
+      };
+    },
+  };
 }
 
 export function storeKillsPart(

@@ -12,6 +12,7 @@ import {
   type StorePlant,
   smallStorePath,
 } from '../plants/store-plants.ts';
+import { runStoreCuts } from '../power/store-cuts.ts';
 
 export interface SelfTestOptions {
   /** For stores and copies; removed at the end but for what was not caught. */
@@ -52,6 +53,7 @@ export type PartRunner = (run: {
 const RUNNERS: Readonly<Partial<Record<StorePart, PartRunner>>> = {
   workload: runStoreWorkloads,
   kills: runStoreKills,
+  cuts: runStoreCuts,
   faults: runStoreFaults,
 };
 const SKIPPED = 'no recorder of system calls is here';

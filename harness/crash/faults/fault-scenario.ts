@@ -203,6 +203,15 @@ export class FaultScenario {
         throw new PromiseBroken('I5', `${step.kind} takes a failure for damage: ${failure}`);
       if (store.poisoned === undefined) return true;
     }
+    // A rotation that could not begin has written nothing, and the store goes on; of a batch, what
+    // went before it is there.
+    const isWrite = ['write', 'durable', 'batch', 'rotate'].includes(step.kind);
+    if (isWrite && code === 'IO_FAILED' && store.poisoned === undefined) {
+      this.injector.calmDown();
+      this.adoptState(store.entries(), this.returned, 'after a rotation that could not begin');
+      this.returned = this.history.length;
+      return true;
+    }
     if (store.poisoned === undefined)
       throw new PromiseBroken('I9', `${step.kind} failed (${code}), and the store is not poisoned`);
     this.injector.calmDown();

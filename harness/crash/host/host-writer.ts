@@ -90,6 +90,14 @@ export class HostWriter {
     await this.until(() => this.acknowledgedCount >= goal || this.end !== undefined);
   }
 
+  /**
+   * Settles once it has ended, or has told that a write is acknowledged that began after this time:
+   * how much of what it told is still to be read does not matter.
+   */
+  async endsOrGoesOn(afterMs: number): Promise<void> {
+    await this.until(() => this.end !== undefined || this.lastAcknowledgedStartMs > afterMs);
+  }
+
   /** Settles once it has opened the store, or has failed to. */
   async opens(): Promise<void> {
     await this.until(() => this.openedMs !== undefined || this.end !== undefined);

@@ -13,6 +13,7 @@ import {
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
+import { ARGUMENT_CORNERS } from './mutant-corners-of-arguments.ts';
 import { END_CORNERS } from './mutant-corners-of-ends.ts';
 import { EVIDENCE_CORNERS } from './mutant-corners-of-evidence.ts';
 import { IDENTITY_CORNERS } from './mutant-corners-of-identity.ts';
@@ -38,6 +39,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   ...EVIDENCE_CORNERS,
   ...MERGE_CORNERS,
   ...END_CORNERS,
+  ...ARGUMENT_CORNERS,
   // These take a second or more each.
   readAcrossChunks,
   readLongHeaderAcrossChunks,

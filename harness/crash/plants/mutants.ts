@@ -1,4 +1,5 @@
 import type { Mutant } from './mutant.ts';
+import { ARGUMENT_MUTANTS } from './mutants-of-arguments.ts';
 import { DURABILITY_MUTANTS } from './mutants-of-durability.ts';
 import { END_MUTANTS } from './mutants-of-ends.ts';
 import { EVIDENCE_MUTANTS } from './mutants-of-evidence.ts';
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MERGE_MUTANTS,
   ...IDENTITY_MUTANTS,
   ...END_MUTANTS,
+  ...ARGUMENT_MUTANTS,
 ];

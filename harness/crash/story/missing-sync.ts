@@ -9,14 +9,17 @@ import { pathsOf } from './paths.ts';
 /** One sync that the program does not make. */
 export interface MissingSync {
   readonly of: string;
-  /** Before this event. */
-  readonly place: number;
-  /** No image of the moment breaks the same promise with it. */
+  /** Between these two calls. */
+  readonly after: number;
+  readonly before: number;
+  /** With it no image of this moment, or of one since the lost piece, breaks the same promise. */
   readonly isEnough: boolean;
 }
 
-/** Images of the moment that must all be right before a sync is said to be enough. */
-const IMAGES_TRIED = 48;
+/** Images of each moment that must all be right before a sync is said to be enough. */
+const IMAGES_TRIED = 24;
+/** Moments between the piece and the cut. */
+const MOMENTS_TRIED = 16;
 
 /**
  * Tries, for each piece that was lost, a sync of its file or directory: right behind the piece, and
@@ -29,33 +32,41 @@ export async function missingSyncs(
   seed: number,
   hasTime: () => boolean,
 ): Promise<MissingSync[]> {
+  const { events, marks, calls } = recording;
   const acknowledged = subject.acknowledged({ recording, at })?.call;
-  const before =
-    recording.marks.find(({ call }) => call === acknowledged)?.at ?? recording.events.length;
+  const end = marks.find(({ call }) => call === acknowledged)?.at ?? at;
   const tried = new Map<string, MissingSync>();
   const lost = diskAt(recording, model, at).pieces.filter((_, index) => fates[index] !== 'kept');
+  const holds = async (sync: Sync, place: number, moment: number): Promise<boolean> => {
+    const disk = new DiskModel(recording.first, recording.inodeOf, model);
+    for (let index = 0; index <= moment; index++) {
+      if (index === place) disk.advance({ ...sync, since: place }, place);
+      const recorded = events[index];
+      if (index < moment && recorded !== undefined) disk.advance(recorded.event, index);
+    }
+    const budget = { seed, fatesAMoment: IMAGES_TRIED };
+    for (const { image, digest } of imagesOf(disk, model, moment, budget)) {
+      const found = await subject.judge(image, digest, { recording, at: moment });
+      if (found?.promise === verdict.promise) return false;
+    }
+    return true;
+  };
   for (const piece of lost) {
     const object = syncOf(piece, recording);
-    for (const place of new Set([Math.min(before, at), nextName(recording, piece.at, at)])) {
+    for (const place of new Set([nextName(recording, piece.at, end), Math.min(end, at)])) {
       const key = `${object.path} ${place}`;
       if (place <= piece.at || tried.has(key) || !hasTime()) continue;
-      const disk = new DiskModel(recording.first, recording.inodeOf, model);
-      for (let index = 0; index <= at; index++) {
-        if (index === place) disk.advance({ ...object.event, since: place }, place);
-        const recorded = recording.events[index];
-        if (index < at && recorded !== undefined) disk.advance(recorded.event, index);
-      }
+      const first = Math.max(piece.at + 1, at - MOMENTS_TRIED);
       let isEnough = true;
-      for (const { image, digest } of imagesOf(disk, model, at, {
-        seed,
-        fatesAMoment: IMAGES_TRIED,
-      })) {
-        const found = await subject.judge(image, digest, { recording, at });
-        if (found?.promise !== verdict.promise) continue;
-        isEnough = false;
-        break;
-      }
-      tried.set(key, { of: object.path, place, isEnough });
+      for (let moment = at; moment >= first && isEnough && hasTime(); moment--)
+        isEnough = await holds(object.event, place, moment);
+      const before = place === end ? acknowledged : events[place]?.call.number;
+      tried.set(key, {
+        of: object.path,
+        after: events[piece.at]?.call.number ?? 0,
+        before: before ?? calls,
+        isEnough: isEnough && hasTime(),
+      });
     }
   }
   return [...tried.values()];

@@ -42,7 +42,7 @@ export function tellStory(
     losses.length === 0
       ? `The power went before call ${callOf(at)}, and lost nothing that was unsynced.`
       : `The power cut lost ${losses.slice(0, 3).join('; and ')}${losses.length > 3 ? `; and ${losses.length - 3} more pieces` : ''}.`,
-    adviceOf(syncs, callOf),
+    adviceOf(syncs),
     `What is found then: ${verdict.message}.`,
   ];
   return {
@@ -84,10 +84,10 @@ function describeLoss({ event, at }: PendingPiece, fate: Fate, recording: Record
   }
 }
 
-function adviceOf(syncs: readonly MissingSync[], callOf: (event: number) => number): string {
+function adviceOf(syncs: readonly MissingSync[]): string {
   const enough = syncs.find(({ isEnough }) => isEnough);
   if (enough !== undefined)
-    return `A sync of ${nameOf(enough.of)} before call ${callOf(enough.place)} would have been enough.`;
+    return `A sync of ${nameOf(enough.of)} between the calls ${enough.after} and ${enough.before} would have been enough.`;
   if (syncs.length === 0) return '';
   const names = [...new Set(syncs.map(({ of }) => nameOf(of)))];
   return `No single sync would have been enough; tried were those of ${names.join(', ')}.`;

@@ -30,6 +30,11 @@ export type StoreErrorCode =
   /** A read returned an operating-system error. */
   | 'READ_FAILED'
   | 'STORE_CLOSED'
+  /**
+   * Somebody whom the store was telling something (a probe) called it at once. Nothing was changed:
+   * call it a moment later.
+   */
+  | 'REENTRANT'
   /** The bytes of a frame do not match their checksum. */
   | 'CRC_MISMATCH'
   /** A frame is whole but is not the one that was asked for, or ends too early. */
@@ -133,6 +138,8 @@ export function isAborted(error: unknown, signal: AbortSignal | undefined): bool
 export function wrapSystemError(error: unknown, action: string, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const errno = errnoOf(error);
+  // What a caller's own function threw, or its signal gave as a reason, is not the disk's fault.
+  if (typeof (error as { code?: unknown } | null)?.code !== 'string') throw error;
   const details = { cause: error, path, reason: errno ?? 'unknown' };
   if ((error as { code?: unknown } | null)?.code === 'ERR_ACCESS_DENIED') {
     const why = (error as Error).message;

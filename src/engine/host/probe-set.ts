@@ -1,4 +1,4 @@
-import type { StoreError } from './errors.ts';
+import { StoreError } from './errors.ts';
 import { NOT_TIMED, nowNs, type Probe, type ProbeSource, type ReadSite } from './probe.ts';
 import type { OperationKind, StoreEvent } from './store-event.ts';
 
@@ -25,6 +25,8 @@ export class ProbeSet {
   private readonly readListeners: readonly Listener<'read'>[];
   private readonly crcListeners: readonly Listener<'crcValidated'>[];
   private operations = 0;
+  /** A probe is being told something right now, in the middle of an operation. */
+  private isTelling = false;
 
   private constructor(probes: readonly Probe[]) {
     this.probes = probes;
@@ -47,6 +49,18 @@ export class ProbeSet {
     return list.length === 0 ? undefined : new ProbeSet(list);
   }
 
+  /**
+   * Throws `REENTRANT` where a probe calls the store that it is being told of: the operation in
+   * whose middle it stands has not finished its books.
+   */
+  checkNotTelling(): void {
+    if (!this.isTelling) return;
+    throw new StoreError(
+      'REENTRANT',
+      'a probe called the store while it was being told of an operation; nothing was changed. Call it later, by queueMicrotask for example',
+    );
+  }
+
   /** Throws what a probe throws, with none attached. */
   attach(source: Omit<ProbeSource, 'probes'>): void {
     for (const [index, probe] of this.probes.entries()) {
@@ -67,6 +81,7 @@ export class ProbeSet {
   begin(kind: OperationKind): number {
     this.operations += 2;
     let operation = this.operations;
+    this.isTelling = true;
     for (const probe of this.beginners) {
       try {
         const asked: unknown = probe.began(this.operations, kind);
@@ -76,6 +91,7 @@ export class ProbeSet {
         this.errors++;
       }
     }
+    this.isTelling = false;
     return operation;
   }
 
@@ -86,6 +102,7 @@ export class ProbeSet {
     durationNs: number,
     error: StoreError | undefined,
   ): void {
+    this.isTelling = true;
     for (const probe of this.getListeners) {
       try {
         const told: unknown = probe.got(operation, hit, startNs, durationNs, error);
@@ -94,6 +111,7 @@ export class ProbeSet {
         this.errors++;
       }
     }
+    this.isTelling = false;
   }
 
   read(
@@ -106,6 +124,7 @@ export class ProbeSet {
     durationNs: number,
     error: StoreError | undefined,
   ): void {
+    this.isTelling = true;
     for (const probe of this.readListeners) {
       try {
         const told: unknown = probe.read(
@@ -123,6 +142,7 @@ export class ProbeSet {
         this.errors++;
       }
     }
+    this.isTelling = false;
   }
 
   crcValidated(
@@ -133,6 +153,7 @@ export class ProbeSet {
     startNs: number,
     durationNs: number,
   ): void {
+    this.isTelling = true;
     for (const probe of this.crcListeners) {
       try {
         const told: unknown = probe.crcValidated(
@@ -148,6 +169,7 @@ export class ProbeSet {
         this.errors++;
       }
     }
+    this.isTelling = false;
   }
 
   appended(
@@ -159,6 +181,7 @@ export class ProbeSet {
     durationNs: number,
     error: StoreError | undefined,
   ): void {
+    this.isTelling = true;
     for (const probe of this.appendListeners) {
       try {
         const told: unknown = probe.appended(
@@ -175,9 +198,12 @@ export class ProbeSet {
         this.errors++;
       }
     }
+    this.isTelling = false;
   }
 
   private tell(listeners: readonly Listener<'event'>[], event: StoreEvent): void {
+    const before = this.isTelling;
+    this.isTelling = true;
     for (const probe of listeners) {
       try {
         const told: unknown = probe.event(event);
@@ -186,6 +212,7 @@ export class ProbeSet {
         this.errors++;
       }
     }
+    this.isTelling = before;
   }
 
   private detachOne(probe: Probe): void {

@@ -38,6 +38,8 @@ export type EntryVisitor = (ref: FrameRef, bytes: Uint8Array, start: number, end
 
 const POSITION_BITS = 24;
 const POSITION_MASK = 2 ** POSITION_BITS - 1;
+/** A slot has no room for a place behind these: 64 MiB. */
+export const MAX_SHARD_WORDS = POSITION_MASK;
 
 const FIRST_SLOTS = 8;
 const FIRST_ARENA_WORDS = 64;
@@ -73,6 +75,11 @@ export class KeydirShard {
   touched = 0;
   /** How far `insert`s that were made room for may reach. */
   private reservedEnd = 0;
+  private readonly maxWords: number;
+
+  constructor(maxWords = MAX_SHARD_WORDS) {
+    this.maxWords = maxWords;
+  }
 
   /** Bytes held, spare room included. */
   get sizeBytes(): number {
@@ -110,8 +117,22 @@ export class KeydirShard {
     if (!holds(this.slots.length, count)) this.growTable(count);
     this.reservedEnd = this.usedWords + words;
     if (this.reservedEnd <= this.words.length) return;
+    if (this.reservedEnd > this.maxWords) {
+      this.makeRoomByCompacting(words);
+      return;
+    }
     const growth = this.words.length < SMALL_ARENA_WORDS ? 2 : ARENA_GROWTH;
     this.growArena(this.reservedEnd, this.words.length * growth);
+  }
+
+  /** The arena may not grow so far: what was deleted has to make room. */
+  private makeRoomByCompacting(words: number): void {
+    const live = this.usedWords - this.deadWords;
+    if (live + words > this.maxWords) {
+      this.reservedEnd = 0;
+      throw new RangeError(`the keys of one shard may fill ${this.maxWords * 4} bytes`);
+    }
+    this.compactArena(this.slots.length);
   }
 
   /** The same, where `times` as much is expected in the end. */
@@ -183,7 +204,12 @@ export class KeydirShard {
   replay(run: HintRun, file: number, base: number, times: number, tally: ReplayTally): void {
     const { view, starts, from, to } = run;
     // A hint has one word more before its key than an entry.
-    this.reserveExpecting(to - from, run.sizeBytes / 4 - (to - from), times);
+    const wantedWords = run.sizeBytes / 4 - (to - from);
+    if (this.usedWords + wantedWords > this.maxWords) {
+      this.replayOneByOne(run, file, base, tally);
+      return;
+    }
+    this.reserveExpecting(to - from, wantedWords, times);
     const { slots, words } = this;
     const mask = slots.length - 1;
     let touched = 0;
@@ -231,6 +257,53 @@ export class KeydirShard {
     }
     this.usedWords = usedWords;
     this.compactIfDead();
+  }
+
+  /**
+   * The same where not every hint may find room: most are of keys that are there, or are gone by
+   * now, and need none.
+   */
+  private replayOneByOne(run: HintRun, file: number, base: number, tally: ReplayTally): void {
+    const { view, starts, from, to } = run;
+    for (let index = from; index < to; index++) {
+      const start = starts[index] as number;
+      const hash = view.getUint32(start + HINT_HASH, true);
+      const keyLengthAndType = view.getUint32(start + HINT_KEY_LENGTH, true);
+      const byteLength = view.getUint32(start + HINT_LENGTH, true);
+      let slot = this.slotOfHint(hash, view, start);
+      if (slot !== -1) {
+        const at = this.positionAt(slot);
+        tally.forget(fileOf(this.words, at), byteLengthOf(this.words, at));
+      }
+      if ((keyLengthAndType & 1) === 1) {
+        tally.deleteBytes += byteLength;
+        if (slot !== -1) this.remove(slot);
+        continue;
+      }
+      if (slot === -1) {
+        this.reserve(1, entryWords(keyLengthAndType >>> 1));
+        const at = this.usedWords;
+        this.usedWords = writeEntryOfHint(this.words, at, view, start);
+        this.occupy(hash, at);
+        this.count++;
+        slot = this.slotOfHint(hash, view, start);
+      }
+      tally.putBytes += byteLength;
+      const offset = base + view.getUint32(start + HINT_OFFSET, true);
+      writePlace(this.words, this.positionAt(slot), file, offset, byteLength);
+    }
+  }
+
+  private slotOfHint(hash: number, view: DataView, start: number): number {
+    const { slots, words } = this;
+    const mask = slots.length - 1;
+    const tag = tagOf(hash);
+    for (let index = hash & mask; slots[index] !== 0; index = (index + 1) & mask) {
+      const slot = slots[index] as number;
+      const isTagged = slot >>> POSITION_BITS === tag;
+      if (isTagged && isEntryOfHint(words, slot & POSITION_MASK, view, start)) return index;
+    }
+    return -1;
   }
 
   /** Gives back what was expected and did not come. */
@@ -321,9 +394,9 @@ export class KeydirShard {
   }
 
   private growArena(wantedWords: number, expectedWords: number): void {
-    if (wantedWords > POSITION_MASK)
-      throw new RangeError(`the keys of one shard fill ${POSITION_MASK * 4} bytes`);
-    const words = new Uint32Array(Math.max(wantedWords, Math.ceil(expectedWords)));
+    // Room behind the last place that a slot can name would be taken, and never found again.
+    const most = Math.min(Math.ceil(expectedWords), this.maxWords);
+    const words = new Uint32Array(Math.max(wantedWords, most));
     words.set(this.words.subarray(0, this.usedWords));
     this.words = words;
     this.bytes = new Uint8Array(words.buffer);

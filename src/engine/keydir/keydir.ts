@@ -9,7 +9,12 @@ import { type FrameRef, SegmentFiles } from '../segment/segment-files.ts';
 import type { SegmentScanner } from '../segment/segment-scanner.ts';
 import { entryWords, type MutableFrameRef } from './keydir-entry.ts';
 import { KeydirReplay } from './keydir-replay.ts';
-import { type EntryVisitor, KeydirShard, type ReplayTally } from './keydir-shard.ts';
+import {
+  type EntryVisitor,
+  KeydirShard,
+  MAX_SHARD_WORDS,
+  type ReplayTally,
+} from './keydir-shard.ts';
 import { SegmentUsage } from './segment-usage.ts';
 
 /**
@@ -31,6 +36,7 @@ export class Keydir {
   private readonly shards = new Array<KeydirShard>(SHARDS).fill(EMPTY_SHARD);
   private readonly found: MutableFrameRef = { file: 0, offset: 0, byteLength: 0 };
   private readonly replaced: MutableFrameRef = { file: 0, offset: 0, byteLength: 0 };
+  private readonly shardWords: number;
   private count = 0;
   private frameBytes = 0;
   /** What `prepare` found, for the `commit` that follows. */
@@ -49,9 +55,10 @@ export class Keydir {
   private readonly entries = new Uint32Array(SHARDS);
   private readonly words = new Uint32Array(SHARDS);
 
-  /** The seed is chosen at random unless a test needs to know it. */
-  constructor(seed: HashSeed = randomSeed()) {
+  /** The seed is chosen at random, and shards are as large as they can be, unless a test asks. */
+  constructor(seed: HashSeed = randomSeed(), shardWords = MAX_SHARD_WORDS) {
     this.seed = seed;
+    this.shardWords = shardWords;
   }
 
   get size(): number {
@@ -331,7 +338,7 @@ export class Keydir {
   private ownShardOf(index: number): KeydirShard {
     const shard = this.shards[index] as KeydirShard;
     if (shard !== EMPTY_SHARD) return shard;
-    const created = new KeydirShard();
+    const created = new KeydirShard(this.shardWords);
     this.shards[index] = created;
     return created;
   }

@@ -16,6 +16,8 @@ export interface Append {
   readonly type: RecordType;
   readonly key: Uint8Array;
   readonly payload: Uint8Array;
+  /** Of its frame, when the arguments were checked. */
+  readonly byteLength: number;
 }
 
 export interface LogWriterOptions {
@@ -65,15 +67,15 @@ export class LogWriter {
   /** Appends one record with one write call. */
   append(type: RecordType, key: Uint8Array, payload: Uint8Array): RecordRef {
     const { probe } = this;
-    if (probe === undefined) return this.appendOne(type, key, payload, 0);
+    const byteLength = frameBytes(key.length, payload.length);
+    if (probe === undefined) return this.appendOne(type, key, payload, byteLength, 0);
     const kind = APPEND_KINDS[type];
+    const userBytes = key.length + payload.length;
     const operation = probe.begin(kind);
     const startNs = nowNs();
-    const userBytes = key.length + payload.length;
-    const byteLength = frameBytes(key.length, payload.length);
     let failure: StoreError | undefined;
     try {
-      return this.appendOne(type, key, payload, operation);
+      return this.appendOne(type, key, payload, byteLength, operation);
     } catch (error) {
       failure = error as StoreError;
       throw error;
@@ -173,10 +175,11 @@ export class LogWriter {
     type: RecordType,
     key: Uint8Array,
     payload: Uint8Array,
+    byteLength: number,
     operation: number,
   ): RecordRef {
-    const byteLength = frameBytes(key.length, payload.length);
     this.makeRoom(byteLength);
+    checkUnchanged(key, payload, byteLength);
     const { tail } = this;
     const { segmentId, sizeBytes: offset } = tail.active;
     try {
@@ -215,24 +218,31 @@ export class LogWriter {
       for (const { append, ref } of staged) written(append, ref);
       staged = [];
     };
-    for (const append of appends) {
-      const { type, key, payload } = append;
-      const byteLength = frameBytes(key.length, payload.length);
-      if (this.needsRoom(byteLength) || !tail.active.canStage(key, payload)) {
-        flush();
-        this.makeRoom(byteLength);
+    try {
+      for (const append of appends) {
+        const { type, key, payload, byteLength } = append;
+        if (this.needsRoom(byteLength) || !tail.active.canStage(key, payload)) {
+          flush();
+          this.makeRoom(byteLength);
+        }
+        const { active } = tail;
+        if (!active.canStage(key, payload)) {
+          written(append, this.appendOne(type, key, payload, byteLength, operation));
+          continue;
+        }
+        checkUnchanged(key, payload, byteLength);
+        const offset = active.sizeBytes + active.stagedBytes;
+        staged.push({ append, ref: { segmentId: active.segmentId, offset, byteLength } });
+        active.stage(type, tail.nextTxid, key, payload);
+        tail.nextTxid++;
       }
-      const { active } = tail;
-      if (!active.canStage(key, payload)) {
-        written(append, this.appendOne(type, key, payload, operation));
-        continue;
-      }
-      const offset = active.sizeBytes + active.stagedBytes;
-      staged.push({ append, ref: { segmentId: active.segmentId, offset, byteLength } });
-      active.stage(type, tail.nextTxid, key, payload);
-      tail.nextTxid++;
+      flush();
+    } catch (error) {
+      // What was not written must not go out with somebody else's records.
+      tail.active.dropStaged();
+      tail.nextTxid -= staged.length;
+      throw error;
     }
-    flush();
   }
 
   private needsRoom(byteLength: number): boolean {
@@ -254,4 +264,15 @@ export class LogWriter {
   private unsyncedIsFull(): boolean {
     return this.syncs.unsyncedRecords >= MAX_UNSYNCED_RECORDS;
   }
+}
+
+/**
+ * Between the check of the arguments and the write others were told something, and may have taken
+ * the memory away: its length is 0 then, and nothing has been written yet.
+ */
+function checkUnchanged(key: Uint8Array, payload: Uint8Array, byteLength: number): void {
+  if (frameBytes(key.length, payload.length) === byteLength) return;
+  throw new TypeError(
+    'the memory of a key or value went away while it was about to be written; nothing of it was',
+  );
 }

@@ -3,6 +3,7 @@ import { StoreError } from '../host/errors.ts';
 import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { observed } from '../host/observation.ts';
+import { checkPath } from '../host/options.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
@@ -109,6 +110,7 @@ export class OpenLog {
    * segment.
    */
   static async open(directory: string, options: LogOptions = {}, view?: LogView): Promise<OpenLog> {
+    checkPath(directory, 'the directory of a store');
     const resolved = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
@@ -262,8 +264,9 @@ export class OpenLog {
     };
   }
 
-  /** Throws `STORE_CLOSED` after `close`. */
+  /** Throws `STORE_CLOSED` after `close`, and `REENTRANT` for a probe that is being told. */
   checkOpen(): void {
+    this.probe?.checkNotTelling();
     if (this.closing !== undefined) {
       const { directory } = this.files;
       throw new StoreError('STORE_CLOSED', `${directory} was closed`, { path: directory });

@@ -1,9 +1,16 @@
-import { type BytesLike, keyBytes, payloadBytes } from '../format/bytes.ts';
-import { MAX_RECORD_TYPE, RecordType } from '../format/format.ts';
+import { type BytesLike, copyOf, keyBytes, payloadBytes } from '../format/bytes.ts';
+import {
+  FRAME_OVERHEAD_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_RECORD_TYPE,
+  MAX_SEGMENT_ID,
+  RecordType,
+} from '../format/format.ts';
 import { type LogRecord, type RecordRef, recordIn, viewOf } from '../format/frame.ts';
 import type { StoreError } from '../host/errors.ts';
+import { checkInteger, checkOptions, kindOf } from '../host/options.ts';
 import { partDuration, partStart } from '../host/probe-set.ts';
-import type { LogOptions } from '../recovery/log-options.ts';
+import { LOG_OPTIONS, type LogOptions } from '../recovery/log-options.ts';
 import type { RecoveryReport } from '../recovery/recovery-report.ts';
 import type { ScannedRecord } from '../segment/segment-records.ts';
 import type { LogStats } from './log-stats.ts';
@@ -36,6 +43,7 @@ export class RecordLog {
    * segment.
    */
   static async open(directory: string, options: LogOptions = {}): Promise<RecordLog> {
+    checkOptions(options, 'openLog', LOG_OPTIONS);
     return new RecordLog(await OpenLog.open(directory, options));
   }
 
@@ -82,13 +90,16 @@ export class RecordLog {
    */
   read(ref: RecordRef): LogRecord {
     const { probe, reader } = this.log;
+    checkRef(ref);
     this.log.checkOpen();
     const operation = probe?.begin('get') ?? 0;
     const startNs = partStart(operation);
     let failure: unknown;
     try {
       const bytes = reader.read(reader.files.frameOf(ref), 'get', operation);
-      return recordIn(bytes, viewOf(bytes), reader.frameAt, ref.byteLength);
+      const record = recordIn(bytes, viewOf(bytes), reader.frameAt, ref.byteLength);
+      // Key and payload are two values: one may be transferred without the other.
+      return { ...record, key: copyOf(record.key) };
     } catch (error) {
       failure = error;
       throw error;
@@ -142,4 +153,13 @@ export class RecordLog {
   close(): Promise<void> {
     return this.log.close();
   }
+}
+
+/** A place that a record can have. Whether one stands there, the read finds out. */
+function checkRef(ref: RecordRef): void {
+  if (typeof ref !== 'object' || ref === null)
+    throw new TypeError(`a ref must be an object, not ${kindOf(ref)}`);
+  checkInteger('segmentId of the ref', ref.segmentId, 1, MAX_SEGMENT_ID);
+  checkInteger('offset of the ref', ref.offset, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger('byteLength of the ref', ref.byteLength, FRAME_OVERHEAD_BYTES, MAX_FRAME_BYTES);
 }

@@ -1,4 +1,5 @@
 import { observed, unlessAborted } from '../host/observation.ts';
+import { checkNumber, checkOptions, checkSignal } from '../host/options.ts';
 import { nowNs } from '../host/probe.ts';
 import type { OperationResults } from '../host/store-event.ts';
 import type { Keydir } from '../keydir/keydir.ts';
@@ -58,11 +59,11 @@ export class Compactor {
   }
 
   /** The active segment is sealed first where it is worth it itself. */
-  async compact({
-    deadRatio = DEFAULT_DEAD_RATIO,
-    signal,
-  }: CompactOptions = {}): Promise<CompactionReport> {
-    const share = ratio(deadRatio);
+  async compact(options: CompactOptions = {}): Promise<CompactionReport> {
+    checkOptions(options, 'compact', ['deadRatio', 'signal']);
+    const { deadRatio = DEFAULT_DEAD_RATIO, signal } = options;
+    const share = checkNumber('deadRatio', deadRatio, 0, 1);
+    checkSignal(signal);
     return this.log.exclusively(async () => {
       signal?.throwIfAborted();
       const active = this.keydir.usage.of(this.log.tail.active.segmentId);
@@ -211,29 +212,11 @@ function withoutDeadPuts(candidate: MergeCandidate): MergeCandidate {
 export function checkAuto(
   compaction: { readonly auto: AutoCompactionOptions } | undefined,
 ): AutoCompactionOptions | undefined {
-  if (compaction === undefined) return undefined;
-  checkObject('compaction', compaction);
-  const { auto } = compaction;
+  const { auto } = checkOptions(compaction, 'compaction', ['auto']);
   if (auto === undefined) return undefined;
-  checkObject('compaction.auto', auto);
-  if (auto.deadRatio !== undefined) ratio(auto.deadRatio);
-  const { minBytes } = auto;
-  if (minBytes !== undefined && typeof minBytes !== 'number')
-    throw new TypeError(`minBytes must be a number, not ${typeof minBytes}`);
-  if (minBytes !== undefined && !(minBytes >= 0))
-    throw new RangeError(`minBytes must be a number from 0, not ${minBytes}`);
+  checkOptions(auto, 'compaction.auto', ['deadRatio', 'minBytes']);
+  const { deadRatio, minBytes } = auto;
+  if (deadRatio !== undefined) checkNumber('deadRatio', deadRatio, 0, 1);
+  if (minBytes !== undefined) checkNumber('minBytes', minBytes, 0, Number.MAX_SAFE_INTEGER);
   return auto;
-}
-
-function checkObject(name: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null)
-    throw new TypeError(`${name} must be an object, not ${value === null ? 'null' : typeof value}`);
-}
-
-function ratio(value: number): number {
-  if (typeof value !== 'number')
-    throw new TypeError(`deadRatio must be a number, not ${typeof value}`);
-  if (!(value >= 0 && value <= 1))
-    throw new RangeError(`deadRatio must be a number from 0 to 1, not ${value}`);
-  return value;
 }

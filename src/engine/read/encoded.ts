@@ -1,6 +1,7 @@
 import type { BytesLike } from '../format/bytes.ts';
 import type { RecordRef } from '../format/frame.ts';
 import { StoreError } from '../host/errors.ts';
+import { checkOptions } from '../host/options.ts';
 import type { KeyValueView } from './key-value-view.ts';
 
 /** A pair of functions between values and bytes. Both are synchronous. */
@@ -45,14 +46,18 @@ export type EncodedOperation<K, V> =
 
 /** What an encoded store needs of the store under it. */
 export interface WritableView extends KeyValueView {
+  /** Sets a key. Survives the death of this process. */
   put(key: BytesLike, value: BytesLike): RecordRef;
+  /** Records that a key is gone. Was it live? */
   delete(key: BytesLike): boolean;
+  /** Writes many operations with few write calls. */
   batch(
     operations: readonly (
       | { readonly type: 'put'; readonly key: BytesLike; readonly value: BytesLike }
       | { readonly type: 'del'; readonly key: BytesLike }
     )[],
   ): void;
+  /** `put`, and then a sync: survives a power cut once settled. */
   putDurable(key: BytesLike, value: BytesLike): Promise<RecordRef>;
 }
 
@@ -206,7 +211,7 @@ export function encoded<
   store: View,
   options: EncodingOptions<KeyName, ValueName, K, V> = {},
 ): View extends WritableView ? EncodedStore<K, V, View> : EncodedReader<K, V, View> {
-  const { key = 'utf8', value = 'json' } = options;
+  const { key = 'utf8', value = 'json' } = checkOptions(options, 'encoded', ['key', 'value']);
   const keys = encodingOf<K>(key, 'key');
   const values = encodingOf<V>(value, 'value');
   const view = isWritable(store)

@@ -1,9 +1,10 @@
-import { type BytesLike, keyBytes } from '../format/bytes.ts';
+import { type BytesLike, copyOf, keyBytes } from '../format/bytes.ts';
 import type { RecordRef } from '../format/frame.ts';
 import type { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { Observation } from '../host/observation.ts';
 import { getChannel, type OperationMessage } from '../host/operation-channels.ts';
+import { checkFunction, checkOptions, checkPath, checkSignal, kindOf } from '../host/options.ts';
 import type { ReadSite } from '../host/probe.ts';
 import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
 import type { Keydir } from '../keydir/keydir.ts';
@@ -83,7 +84,9 @@ export abstract class KeyValueView {
   }
 
   private getManyNow(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
-    const keyed = keys.map(keyBytes);
+    if (!Array.isArray(keys))
+      throw new TypeError(`getMany takes an array of keys, not ${kindOf(keys)}`);
+    const keyed = Array.from(keys, (key) => this.ownKey(key));
     this.checkOpen();
     const observation = new Observation(this.readProbe, 'getMany', { hits: 0, misses: 0 });
     const { operation, result } = observation;
@@ -133,7 +136,7 @@ export abstract class KeyValueView {
 
   private async getLater(key: BytesLike): Promise<Uint8Array | undefined> {
     // A copy: the caller may change its key before the read ends.
-    const keyed = Uint8Array.from(keyBytes(key));
+    const keyed = copyOf(keyBytes(key));
     this.checkOpen();
     const probe = this.readProbe;
     const operation = probe?.begin('get') ?? 0;
@@ -159,7 +162,9 @@ export abstract class KeyValueView {
     return value;
   }
 
-  private observedGet(key: Uint8Array, probe: ProbeSet): Uint8Array | undefined {
+  private observedGet(given: Uint8Array, probe: ProbeSet): Uint8Array | undefined {
+    // Whoever is told something in the middle may change the caller's memory.
+    const key = copyOf(given);
     const operation = probe.begin('get');
     const startNs = partStart(operation);
     let value: Uint8Array | undefined;
@@ -172,6 +177,15 @@ export abstract class KeyValueView {
     }
     probe.got(operation, value !== undefined, startNs, partDuration(operation, startNs), undefined);
     return value;
+  }
+
+  /**
+   * The bytes of a key, in memory of our own where somebody is told of operations: whoever is told
+   * in the middle of one may change the caller's memory.
+   */
+  protected ownKey(key: BytesLike): Uint8Array {
+    const bytes = keyBytes(key);
+    return this.readProbe === undefined ? bytes : copyOf(bytes);
   }
 
   /** Without touching the disk. */
@@ -213,6 +227,9 @@ export abstract class KeyValueView {
    * The lines of `exportJsonl`, some hundred kilobytes at a time, for whoever sends them elsewhere.
    */
   exportLines(options: ExportOptions = {}): AsyncGenerator<string, void> {
+    checkOptions(options, 'export', ['onProgress', 'signal']);
+    checkFunction('onProgress', options.onProgress);
+    checkSignal(options.signal);
     this.checkOpen();
     return exportLines(this.scanPairs(), this.keydir.liveBytes, options);
   }
@@ -224,6 +241,7 @@ export abstract class KeyValueView {
    * not.
    */
   async exportJsonl(path: string, options: ExportOptions = {}): Promise<void> {
+    checkPath(path, 'the file to export to');
     await exportFile(
       this.fileSystem,
       this.exportLines(options),

@@ -1,10 +1,20 @@
 import { basename, join, resolve } from 'node:path';
+import { MAX_SEGMENT_ID } from '../format/format.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { HeldDirectory } from '../host/held-directory.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
 import { observed } from '../host/observation.ts';
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkPath,
+  checkSignal,
+  MAX_TIMER_MS,
+} from '../host/options.ts';
 import type { ProbeGauges } from '../host/probe.ts';
 import { ProbeSet } from '../host/probe-set.ts';
 import type { OperationResults } from '../host/store-event.ts';
@@ -41,6 +51,16 @@ export type ReaderOptions = Pick<
    */
   readonly keys?: boolean;
 };
+
+const READER_OPTIONS = [
+  'name',
+  'open',
+  'descriptorPoolSize',
+  'onOpenProgress',
+  'probe',
+  'fileSystem',
+  'keys',
+] as const satisfies readonly (keyof ReaderOptions)[];
 
 /** What a reader goes by, for life. */
 interface ReaderSetup {
@@ -83,10 +103,11 @@ export class StoreReader extends KeyValueView {
    * files that are not open yet throw `STORE_MOVED`.
    */
   static async open(path: string, options: ReaderOptions = {}): Promise<StoreReader> {
+    checkPath(path, 'the directory of a store');
+    checkOptions(options, 'openReader', READER_OPTIONS);
     const { descriptorPoolSize } = resolveLogOptions(options);
     const { keys = true } = options;
-    if (typeof keys !== 'boolean')
-      throw new TypeError(`keys must be true or false, not ${typeof keys}`);
+    checkBoolean('keys', keys);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
     const probe = ProbeSet.of(options.probe);
     const asked = resolve(path);
@@ -124,6 +145,7 @@ export class StoreReader extends KeyValueView {
    * later ones.
    */
   scan(fromSegmentId = 0): Generator<ScannedRecord> {
+    checkInteger('fromSegmentId', fromSegmentId, 0, MAX_SEGMENT_ID);
     this.checkNotClosed();
     const { fileSystem, directory, probe } = this.setup;
     const segments = [...this.snapshot.segments.values()].filter(
@@ -156,11 +178,12 @@ export class StoreReader extends KeyValueView {
    * the range), `CRC_MISMATCH` or `FRAME_MISMATCH` for damage, and the reason of `signal`.
    */
   follow(options: FollowOptions = {}): AsyncIterableIterator<ScannedRecord> {
-    const { fromTxid = this.lastTxid + 1, pollIntervalMs } = options;
-    if (!Number.isSafeInteger(fromTxid) || fromTxid < 1)
-      throw new RangeError(`fromTxid must be an integer from 1, not ${fromTxid}`);
-    if (pollIntervalMs !== undefined && !(pollIntervalMs > 0))
-      throw new RangeError(`pollIntervalMs must be a positive number, not ${pollIntervalMs}`);
+    checkOptions(options, 'follow', ['fromTxid', 'pollIntervalMs', 'signal']);
+    const { fromTxid = this.lastTxid + 1, pollIntervalMs, signal } = options;
+    checkInteger('fromTxid', fromTxid, 1, Number.MAX_SAFE_INTEGER);
+    if (pollIntervalMs !== undefined)
+      checkNumber('pollIntervalMs', pollIntervalMs, 1, MAX_TIMER_MS);
+    checkSignal(signal);
     this.checkNotClosed();
     const { fileSystem, directory, probe } = this.setup;
     const source = { fileSystem, directory, probe, checkOpen: () => this.checkNotClosed() };
@@ -276,6 +299,7 @@ export class StoreReader extends KeyValueView {
   }
 
   private checkNotClosed(): void {
+    this.setup.probe?.checkNotTelling();
     if (this.closed)
       throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, {
         path: this.directory,

@@ -1,5 +1,6 @@
 import { HEADER_BYTES } from '../format/format.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import { checkBoolean, checkFunction, checkInteger, kindOf } from '../host/options.ts';
 import type { Probe } from '../host/probe.ts';
 import type { RecoveryMode } from './recovery.ts';
 
@@ -34,6 +35,18 @@ export interface LogOptions {
   readonly fileSystem?: FileSystem;
 }
 
+export const LOG_OPTIONS = [
+  'name',
+  'segmentBytes',
+  'descriptorPoolSize',
+  'recovery',
+  'acceptAmbiguousTail',
+  'open',
+  'onOpenProgress',
+  'probe',
+  'fileSystem',
+] as const satisfies readonly (keyof LogOptions)[];
+
 export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 const MAX_SEGMENT_BYTES = 4 * 1024 * 1024 * 1024;
 export const DEFAULT_DESCRIPTOR_POOL_SIZE = 16;
@@ -50,36 +63,30 @@ export function resolveLogOptions(options: LogOptions): {
   open: 'seals' | 'full';
   acceptAmbiguousTail: boolean;
 } {
-  const recovery: string = options.recovery ?? 'prefix';
-  if (recovery === 'salvage') throw new RangeError(NOT_AN_OPENING);
+  const {
+    recovery = 'prefix',
+    open = 'seals',
+    segmentBytes = DEFAULT_SEGMENT_BYTES,
+    descriptorPoolSize = DEFAULT_DESCRIPTOR_POOL_SIZE,
+  } = options;
+  if ((recovery as string) === 'salvage') throw new RangeError(NOT_AN_OPENING);
   if (recovery !== 'prefix' && recovery !== 'strict') {
     throw new RangeError(`recovery must be 'prefix' or 'strict', not ${JSON.stringify(recovery)}`);
   }
-  const open = options.open ?? 'seals';
   if (open !== 'seals' && open !== 'full') {
     throw new RangeError(`open must be 'seals' or 'full', not ${JSON.stringify(open)}`);
   }
   const { acceptAmbiguousTail = false, onOpenProgress, name } = options;
-  if (typeof acceptAmbiguousTail !== 'boolean') {
-    throw new TypeError(
-      `acceptAmbiguousTail must be true or false, not ${typeof acceptAmbiguousTail}`,
-    );
-  }
-  if (onOpenProgress !== undefined && typeof onOpenProgress !== 'function') {
-    throw new TypeError(`onOpenProgress must be a function, not ${typeof onOpenProgress}`);
-  }
+  checkBoolean('acceptAmbiguousTail', acceptAmbiguousTail);
+  checkFunction('onOpenProgress', onOpenProgress);
   if (name !== undefined && typeof name !== 'string')
-    throw new TypeError(`name must be a string, not ${typeof name}`);
+    throw new TypeError(`name must be a string, not ${kindOf(name)}`);
+  checkFileSystem(options.fileSystem);
   return {
-    segmentBytes: integerOption(
-      'segmentBytes',
-      options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
-      HEADER_BYTES,
-      MAX_SEGMENT_BYTES,
-    ),
-    descriptorPoolSize: integerOption(
+    segmentBytes: checkInteger('segmentBytes', segmentBytes, HEADER_BYTES, MAX_SEGMENT_BYTES),
+    descriptorPoolSize: checkInteger(
       'descriptorPoolSize',
-      options.descriptorPoolSize ?? DEFAULT_DESCRIPTOR_POOL_SIZE,
+      descriptorPoolSize,
       0,
       MAX_DESCRIPTOR_POOL_SIZE,
     ),
@@ -89,11 +96,9 @@ export function resolveLogOptions(options: LogOptions): {
   };
 }
 
-function integerOption(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== 'number')
-    throw new TypeError(`${name} must be a number, not ${typeof value}`);
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
-  }
-  return value;
+/** It is used for everything: what has no `open` would only fail later, and with less to say. */
+function checkFileSystem(fileSystem: unknown): void {
+  if (fileSystem === undefined) return;
+  if (typeof (fileSystem as { open?: unknown } | null)?.open !== 'function')
+    throw new TypeError(`fileSystem must be a FileSystem, not ${kindOf(fileSystem)}`);
 }

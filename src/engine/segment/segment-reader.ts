@@ -11,6 +11,7 @@ import {
 import { placeName } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import { type FileSystem, readFully } from '../host/file-system.ts';
+import { CAN_SHARE_BUFFERS, sharedBuffer } from '../host/handed-out.ts';
 import type { ReadSite } from '../host/probe.ts';
 import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
 import { DescriptorPool, type OpenCheck } from './descriptor-pool.ts';
@@ -29,7 +30,8 @@ export interface PoolStats {
  * most a slab, twice the pool of `Buffer`.
  */
 const SLAB_BYTES = 16 * 1024;
-const SHORT_FRAME_BYTES = SLAB_BYTES / 8;
+/** 0 where values must not share a buffer: then every frame is a long one. */
+const SHORT_FRAME_BYTES = CAN_SHARE_BUFFERS ? SLAB_BYTES / 8 : 0;
 
 /**
  * Reads single frames by reference. Every read is one pread of the whole frame and one check of its
@@ -43,7 +45,7 @@ export class SegmentReader {
   /** Where the frame of the last `read` begins in the buffer that it returned. */
   frameAt = 0;
   private frameView: DataView;
-  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private slab = sharedBuffer(SLAB_BYTES);
   private slabView = viewOf(this.slab);
   private slabUsed = 0;
 
@@ -120,7 +122,8 @@ export class SegmentReader {
         site,
         operation,
       );
-      visit(index, this.valueIn(target, view, at, ref, keys[index] as Uint8Array));
+      // A copy: a single value that is kept would hold the whole run.
+      visit(index, this.ownCopy(this.valueIn(target, view, at, ref, keys[index] as Uint8Array)));
     }
   }
 
@@ -207,6 +210,12 @@ export class SegmentReader {
     return this.pool.close();
   }
 
+  private ownCopy(value: Buffer): Buffer {
+    const target = this.room(value.length);
+    value.copy(target, this.frameAt);
+    return Buffer.from(target.buffer, target.byteOffset + this.frameAt, value.length);
+  }
+
   /** A buffer with room for a frame at `frameAt`. */
   private room(byteLength: number): Buffer {
     if (byteLength > SHORT_FRAME_BYTES) {
@@ -216,7 +225,7 @@ export class SegmentReader {
       return bytes;
     }
     if (this.slabUsed + byteLength > SLAB_BYTES) {
-      this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.slab = sharedBuffer(SLAB_BYTES);
       this.slabView = viewOf(this.slab);
       this.slabUsed = 0;
     }

@@ -2,6 +2,7 @@ import { CRC_BYTES, HEADER_BYTES } from '../format/format.ts';
 import type { LogRecord, RecordRef } from '../format/frame.ts';
 import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
+import { CAN_SHARE_BUFFERS, sharedBuffer } from '../host/handed-out.ts';
 import { Observation } from '../host/observation.ts';
 import type { OpenFile } from '../host/open-file.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
@@ -97,13 +98,14 @@ export function openToScan(files: StoreFiles, segmentId: number): OpenFile {
  * no allocation.
  */
 export class RecordCopier {
-  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private slab = sharedBuffer(CAN_SHARE_BUFFERS ? SLAB_BYTES : 0);
   private slabUsed = 0;
 
   copy(segmentId: number, frame: SegmentScanner): ScannedRecord {
     const { offset, byteLength, frameAt, keyLength } = frame;
     const start = frameAt + HEADER_BYTES;
     const contentBytes = byteLength - HEADER_BYTES - CRC_BYTES;
+    if (!CAN_SHARE_BUFFERS) return copyApart(segmentId, frame, start, contentBytes);
     const target = this.room(contentBytes);
     const at = this.slabUsed;
     frame.bytes.copy(target, at, start, start + contentBytes);
@@ -120,9 +122,23 @@ export class RecordCopier {
   /** A buffer with so much room at `slabUsed`; a long record gets one of its own. */
   private room(contentBytes: number): Buffer {
     if (this.slabUsed + contentBytes > this.slab.length) {
-      this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, contentBytes));
+      this.slab = sharedBuffer(Math.max(SLAB_BYTES, contentBytes));
       this.slabUsed = 0;
     }
     return this.slab;
   }
+}
+
+/** Key and payload each in a buffer of its own. */
+function copyApart(
+  segmentId: number,
+  { offset, byteLength, keyLength, type, txid, bytes }: SegmentScanner,
+  start: number,
+  contentBytes: number,
+): ScannedRecord {
+  const key = Buffer.allocUnsafeSlow(keyLength);
+  const payload = Buffer.allocUnsafeSlow(contentBytes - keyLength);
+  bytes.copy(key, 0, start, start + keyLength);
+  bytes.copy(payload, 0, start + keyLength, start + contentBytes);
+  return { ref: { segmentId, offset, byteLength }, type, txid, key, payload };
 }

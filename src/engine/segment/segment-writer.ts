@@ -155,6 +155,11 @@ export class SegmentWriter {
     this.stagedBytes = 0;
   }
 
+  /** Forgets what is staged, and not written. */
+  dropStaged(): void {
+    this.stagedBytes = 0;
+  }
+
   close(): void {
     closeQuietly(this.fileSystem, this.appendDescriptor);
     closeQuietly(this.fileSystem, this.syncDescriptor);

@@ -5,6 +5,7 @@ import { StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
 import { HeldDirectory } from '../host/held-directory.ts';
 import { observed } from '../host/observation.ts';
+import { checkPath } from '../host/options.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
 import { StoreFiles } from '../host/store-files.ts';
@@ -54,7 +55,7 @@ export interface BackupReport {
 const ATTEMPTS = 10;
 
 export async function backup(source: OpenLog, targetDirectory: string): Promise<BackupReport> {
-  const target = resolve(targetDirectory);
+  const target = resolve(checkPath(targetDirectory, 'the target directory'));
   const startNs = nowNs();
   const run = new Backup(source, target);
   const work = async () => {

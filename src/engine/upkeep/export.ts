@@ -26,6 +26,7 @@ export async function* exportLines(
   totalBytes: number,
   { onProgress, signal }: ExportOptions,
 ): AsyncGenerator<string, void> {
+  signal?.throwIfAborted();
   const turns = new Turns(BYTES_A_TURN, () => signal?.throwIfAborted());
   let text = '';
   let doneBytes = 0;

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
+import { checkPath } from '../host/options.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
@@ -58,8 +59,8 @@ export async function salvage(
   targetDirectory: string,
   fileSystem: FileSystem = new NodeFileSystem(),
 ): Promise<SalvageReport> {
-  const source = resolve(sourceDirectory);
-  const target = resolve(targetDirectory);
+  const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
+  const target = resolve(checkPath(targetDirectory, 'the target directory'));
   try {
     const turns = new Turns(BYTES_A_TURN);
     const found = await findSource(fileSystem, source, turns);

@@ -3,8 +3,8 @@ import { Turns } from '../host/turns.ts';
 
 export interface VerifyOptions {
   /**
-   * Reads no faster than that, on average. Default: as fast as it can, in slices of about a
-   * millisecond.
+   * Reads no faster than that, on average; at least 1. Default: as fast as it can, in slices of
+   * about a millisecond.
    */
   readonly bytesPerSecond?: number;
   /** Called after every slice. */
@@ -37,9 +37,6 @@ export class Pace {
     checkOpen: () => void,
     closed: AbortSignal,
   ) {
-    const { bytesPerSecond } = options;
-    if (bytesPerSecond !== undefined && !(bytesPerSecond > 0))
-      throw new RangeError(`bytesPerSecond must be a positive number, not ${bytesPerSecond}`);
     this.options = options;
     this.totalBytes = totalBytes;
     this.checkOpen = checkOpen;

@@ -6,6 +6,7 @@ import { placeName, segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import { type FileStat, readSmallRange } from '../host/file-system.ts';
 import { observed, unlessAborted } from '../host/observation.ts';
+import { checkFunction, checkNumber, checkOptions, checkSignal } from '../host/options.ts';
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { OperationResults } from '../host/store-event.ts';
@@ -56,8 +57,14 @@ export async function verify(
   source: VerifySource,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
+  checkOptions(options, 'verify', ['bytesPerSecond', 'onProgress', 'signal']);
+  const { bytesPerSecond, onProgress, signal } = options;
+  if (bytesPerSecond !== undefined)
+    checkNumber('bytesPerSecond', bytesPerSecond, 1, Number.MAX_VALUE);
+  checkFunction('onProgress', onProgress);
+  checkSignal(signal);
   source.checkOpen();
-  options.signal?.throwIfAborted();
+  signal?.throwIfAborted();
   const segments = source.segments();
   const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const pace = new Pace(options, totalBytes, source.checkOpen, source.closed);
