@@ -14,7 +14,7 @@ export interface SurveyRun {
 
 /** The page of the survey, in Markdown. */
 export function surveyPage(results: readonly SurveyedResult[], run: SurveyRun): string {
-  return `${[
+  const page = [
     '# Stores under the same crashes',
     '',
     intro(run),
@@ -29,7 +29,30 @@ export function surveyPage(results: readonly SurveyedResult[], run: SurveyRun): 
     '## How to read it',
     '',
     HOW_TO_READ,
-  ].join('\n')}\n`;
+  ].join('\n');
+  return `${reflowed(page)}\n`;
+}
+
+const WIDTH = 100;
+
+/** Lines of prose are broken at a space; tables stay as they are. */
+export function reflowed(page: string): string {
+  return page
+    .split('\n')
+    .flatMap((line) => (line.startsWith('|') ? [line] : broken(line)))
+    .join('\n');
+}
+
+function broken(line: string): string[] {
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > WIDTH) {
+    const at = rest.lastIndexOf(' ', WIDTH);
+    if (at <= 2) break;
+    lines.push(rest.slice(0, at));
+    rest = `${line.startsWith('- ') ? '  ' : ''}${rest.slice(at + 1)}`;
+  }
+  return [...lines, rest];
 }
 
 function intro({ command, date, node, seconds }: SurveyRun): string {

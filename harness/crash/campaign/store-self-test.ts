@@ -24,6 +24,8 @@ export interface SelfTestOptions {
   readonly parallel: number;
   /** Of the plants only these. */
   readonly only?: (plant: StorePlant) => boolean;
+  /** Of the parts only these. */
+  readonly parts?: readonly StorePart[];
   readonly signal?: AbortSignal;
   readonly onResult?: (result: PlantResult, done: number, of: number) => void;
 }
@@ -63,10 +65,12 @@ export async function runSelfTest(options: SelfTestOptions): Promise<PlantResult
   const { directory, parallel, signal, only = () => true, onResult } = options;
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  const parts = Object.keys(RUNNERS) as StorePart[];
+  const parts = options.parts ?? (Object.keys(RUNNERS) as StorePart[]);
   const todo: (readonly [StorePlant | undefined, StorePart])[] = [
     ...parts.map((part) => [undefined, part] as const),
-    ...STORE_PLANTS.filter(only).map((plant) => [plant, plant.part] as const),
+    ...STORE_PLANTS.filter((plant) => parts.includes(plant.part) && only(plant)).map(
+      (plant) => [plant, plant.part] as const,
+    ),
   ];
   const total = todo.length;
   const results: PlantResult[] = [];
