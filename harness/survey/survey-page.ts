@@ -57,10 +57,11 @@ function broken(line: string): string[] {
 
 function intro({ command, date, node, seconds }: SurveyRun): string {
   return [
-    `\`${command}\` wrote this page on ${date}, with Node ${node}. It installed each store`,
-    'in the version that stands here and set it as its own documentation says that it is strongest.',
-    `Each part had ${seconds} seconds per store, on a machine that had other work.`,
-  ].join('\n');
+    `\`${command}\` wrote this page on ${date}, with Node ${node}.`,
+    'It installed each store in the version that stands here and set it as its own documentation',
+    'says that it is strongest.',
+    `Each part had ${seconds} seconds per store, beside other stores and whatever else ran.`,
+  ].join(' ');
 }
 
 const HOW_TO_READ = [
@@ -156,7 +157,7 @@ function story(result: SurveyedResult): string[] {
     `### ${store.name}`,
     '',
     `Set: ${store.setting}.`,
-    ...(refusals.length === 0 ? [] : [`It takes no ${refusals.map(oneLine).join('; no ')}.`]),
+    ...(refusals.length === 0 ? [] : [`It does not take: ${refusals.map(oneLine).join('; ')}.`]),
     '',
     ...(lines.length === 0 ? [] : [...lines, '']),
   ];

@@ -80,7 +80,7 @@ export async function surveyStore(
   }
 }
 
-/** Into a directory of its own, which `place` is given, with the adapter beside it. Returns what went wrong, in words. */
+/** Installs into `to` and gives it to `place`. Returns what went wrong, in words. */
 async function install(
   { packages }: SurveyedStore,
   place: string,

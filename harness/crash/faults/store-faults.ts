@@ -327,7 +327,9 @@ function nameOfLimit(limit: Limit): string {
   }
 }
 
-/** Of each error of each kind of call one, then another of each, so that no budget leaves one out. */
+/**
+ * One of each error of each kind of call, then another of each: no budget leaves a kind out.
+ */
 function inTurn(faults: readonly InjectedFault[], prng: Prng): InjectedFault[] {
   const kinds = new Map<string, InjectedFault[]>();
   for (const fault of faults) {

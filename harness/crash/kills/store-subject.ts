@@ -21,9 +21,9 @@ export interface StoreSubject {
 export const MOST_OPENING_MS = 30_000;
 
 /**
- * Tries the store out in an empty directory, which it removes. `overrides` are what the command line
- * says of the contract. Throws `ContractError`, and `AdapterError` when the store does not even take
- * plain keys and values.
+ * Tries the store out in an empty directory, which it removes. `overrides` are what the command
+ * line says of the contract. Throws `ContractError`, and `AdapterError` when the store does not
+ * even take plain keys and values.
  */
 export async function probeStore(
   adapter: string,
