@@ -22,7 +22,7 @@ export interface Violation {
 }
 
 /** Keys checked between two turns of the event loop. */
-const KEYS_A_TURN = 64;
+const KEYS_PER_TURN = 64;
 
 /** Compares what a store says with what it was told. */
 export class StoreCheck {
@@ -72,7 +72,7 @@ export class StoreCheck {
     for (let keyNumber = 0; keyNumber < this.oracle.keyCount; keyNumber++) {
       const violation = this.judge(keyNumber, await store.get(this.values.keyOf(keyNumber)));
       if (violation !== undefined) yield violation;
-      if (keyNumber % KEYS_A_TURN > 0) continue;
+      if (keyNumber % KEYS_PER_TURN > 0) continue;
       await nextTurn();
       yield keyNumber;
     }
@@ -88,7 +88,7 @@ export class StoreCheck {
     for await (const [key, value] of store.entries()) {
       const violation = this.judgeEntry(key, value, seen);
       if (violation !== undefined) yield violation;
-      if (++count % KEYS_A_TURN > 0) continue;
+      if (++count % KEYS_PER_TURN > 0) continue;
       await nextTurn();
       yield count;
     }

@@ -11,7 +11,7 @@ import { counted, printable } from './printable.ts';
 import { reportOpening } from './report.ts';
 import { damageText, exitCodeOfReport, verifyStore } from './verify.ts';
 
-/** From the best to the worst, which is the verdict. */
+/** The outcomes from the best to the worst. The worst is the verdict. */
 const OUTCOMES = ['ok', 'note', 'recoverable', 'corruption'] as const;
 
 interface Finding {

@@ -114,7 +114,7 @@ function fishScript(commands: readonly Completed[]): string {
     .join('\n');
 }
 
-/** For any of the three shells. */
+/** Quotes a text for any of the three shells. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

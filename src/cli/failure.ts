@@ -7,7 +7,7 @@ const PROGRAM = 'tidemark';
 /** A wrong word, or a state of things, that the message tells the user how to change. */
 export class CommandError extends Error {
   readonly exitCode: number;
-  /** Of the `StoreError` that is told in other words. */
+  /** The code of the `StoreError` that is told in other words. */
   readonly code: string | undefined;
 
   constructor(message: string, exitCode: number = ExitCode.usage, code?: string) {
@@ -33,7 +33,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /**
- * For work that puts something at `target`: what is wrong there needs no advice on where a store
+ * Wraps work that puts something at `target`. What is wrong there needs no advice on where a store
  * lies.
  */
 export async function telling<T>(target: string, work: Promise<T>): Promise<T> {

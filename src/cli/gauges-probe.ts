@@ -8,7 +8,7 @@ export class GaugesProbe implements Probe {
     this.source = source;
   }
 
-  /** Of an open reader. */
+  /** The gauges of an open reader. */
   get now(): ProbeGauges {
     const gauges = this.source?.gauges();
     if (gauges === undefined) throw new Error('the reader is not open');

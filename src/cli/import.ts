@@ -11,7 +11,7 @@ import { counted } from './printable.ts';
 import { Progress } from './progress.ts';
 import { WatchedFileSystem } from './watched-file-system.ts';
 
-/** Of the file: to check every line, and to put them. */
+/** How often the file is read: once to check every line, and once to put them. */
 const READINGS = 2;
 
 export function define(command: Command): void {

@@ -20,8 +20,8 @@ class Interrupted extends CommandError {
 }
 
 /**
- * For work that would leave debris: the first signal asks it to end, by the abort signal; a second
- * one kills. Not around an opening, which leaves none and hears no signal.
+ * Wraps work that would leave debris. The first signal asks it to end, by the abort signal; a
+ * second one kills. An opening is not wrapped: it leaves no debris and hears no signal.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

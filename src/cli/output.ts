@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { printableText } from '../engine/index.ts';
 import { HEX_BYTES, printable } from './printable.ts';
 
-/** Of every JSON line. It changes when a field changes its meaning or goes. */
+/** The schema of every JSON line. It changes when a field changes its meaning or goes. */
 export const JSON_SCHEMA = 1;
 
 /**
@@ -10,7 +10,7 @@ export const JSON_SCHEMA = 1;
  * once.
  */
 const CHUNK_BYTES = 256 * 1024;
-/** As `printable` says that it cut something. */
+/** The words with which `printable` says that it cut something. */
 const CUT = Buffer.from('... (');
 const CUT_END = Buffer.from(' bytes more)');
 /** A line without its key and value. */
@@ -194,8 +194,8 @@ export function jsonLine(value: unknown): string {
 }
 
 /**
- * Of a byte that only plain ASCII precedes: a control character, or the inside of a character that
- * has no beginning.
+ * Asks about a byte that only plain ASCII precedes. A control character is never printable, and
+ * neither is the inside of a character that has no beginning.
  */
 function isNeverPrintable(byte: number): boolean {
   return byte < 0x20 || (byte >= 0x7f && byte < 0xc0);

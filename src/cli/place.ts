@@ -10,7 +10,7 @@ export function segmentFile(segmentId: number): string {
   return `${String(segmentId).padStart(8, '0')}.dwal`;
 }
 
-/** As messages and commands name it. */
+/** The name of a place in messages and commands. */
 export function placeName({ segmentId, offset }: Place): string {
   return `${segmentFile(segmentId)}:${offset}`;
 }

@@ -2,7 +2,7 @@ import type { ScannedRecord } from '../engine/index.ts';
 import { JSON_SCHEMA, type Output } from './output.ts';
 import { segmentFile } from './place.ts';
 
-/** By the number of the record type. */
+/** The names of record types, by number. */
 export const TYPE_NAMES = ['raw', 'put', 'delete'] as const;
 
 const TYPE_COLUMNS = TYPE_NAMES.map((name) => Buffer.from(`\t${name}\t`));

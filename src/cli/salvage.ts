@@ -18,7 +18,7 @@ import { Progress } from './progress.ts';
 import { base64, TYPE_NAMES } from './record-lines.ts';
 import { WatchedFileSystem } from './watched-file-system.ts';
 
-/** Of a range. */
+/** How many keys of a range are shown. */
 const SHOWN_KEYS = 5;
 
 export function define(command: Command): void {
@@ -87,7 +87,10 @@ function* lossLines(report: SalvageReport): Generator<string> {
     yield `lost: ${counted(missingSegmentCount - missingSegments.length, 'segment')} more that are missing`;
 }
 
-/** Of the seal, which may outlive what it tells of: the bytes themselves say nothing any more. */
+/**
+ * Names the keys that the seal knows. A seal may outlive what it tells of; the bytes themselves say
+ * nothing any more.
+ */
 function namesText(bySeal: SealedRecords | undefined): string {
   if (bySeal === undefined) return '';
   const { recordCount, records } = bySeal;

@@ -44,7 +44,7 @@ export interface StoreOptions extends LogOptions {
   readonly compaction?: { readonly auto: AutoCompactionOptions };
 }
 
-/** As abstract-level has it. */
+/** One operation of a batch, in the form of abstract-level. */
 export type BatchOperation =
   | { readonly type: 'put'; readonly key: BytesLike; readonly value: BytesLike }
   | { readonly type: 'del'; readonly key: BytesLike };
@@ -343,7 +343,7 @@ export class Store extends KeyValueView {
     this.log.checkOpen();
   }
 
-  /** As `close`, for `await using`. */
+  /** The same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 
 export interface HttpLimits {
-  /** For the head of a request; who sends nothing at all has no longer either. */
+  /** The time for the head of a request. A client that sends nothing at all has no more. */
   readonly headMs: number;
-  /** For a whole request, its body included. */
+  /** The time for a whole request, its body included. */
   readonly requestMs: number;
-  /** Without a byte in either direction: a client that asks and does not read. */
+  /** The time without a byte in either direction: a client may ask and not read. */
   readonly silenceMs: number;
   readonly connections: number;
 }
@@ -37,13 +37,13 @@ export interface HttpServerOptions {
 }
 
 export interface ServedRequest {
-  /** Without the query. */
+  /** The path without the query. */
   readonly path: string;
   readonly isHead: boolean;
 }
 
 export interface HttpServer {
-  /** Without a slash at its end. */
+  /** The address, without a slash at its end. */
   readonly url: string;
   readonly port: number;
   /**

@@ -18,6 +18,6 @@ export interface MetricsRegistry {
 }
 
 export interface PrometheusProbe extends Probe {
-  /** Of the store this is attached to; undefined while none is open. */
+  /** Is the store that this is attached to poisoned? Undefined while none is open. */
   readonly poisonedNow: boolean | undefined;
 }

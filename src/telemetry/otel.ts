@@ -47,9 +47,12 @@ export interface OtelProbeOptions {
    * The SDK's own sampler has the last word in each.
    */
   readonly mode: 'off' | 'parent' | 'ratio' | 'all';
-  /** With `ratio`: from 0 to 1. */
+  /** The share of operations, from 0 to 1; with `ratio` only. */
   readonly ratio?: number;
-  /** With `all`: spans a second; operations beyond it are counted instead. Default: no limit. */
+  /**
+   * The most spans per second, with `all` only. Operations beyond it are counted instead. Default:
+   * no limit.
+   */
   readonly budgetPerSecond?: number;
   /** Default: the global one. */
   readonly tracerProvider?: TracerProvider;

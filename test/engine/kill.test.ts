@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 const CHILD = fileURLToPath(
   new URL('../../dist/harness/crash/kills/kill-child.js', import.meta.url),
 );
-const KILLS_A_STORE = 7;
+const KILLS_PER_STORE = 7;
 
 /**
  * Runs the child until it has written `lines` lines, kills it, and returns all the lines that it
@@ -81,7 +81,7 @@ async function killAgainAndAgain(seed: number, over: AbortSignal): Promise<void>
   const directory = temporaryDirectory();
   const prng = Prng.seeded(seed);
   const history = new KillHistory();
-  for (let round = 0; round < KILLS_A_STORE; round++) {
+  for (let round = 0; round < KILLS_PER_STORE; round++) {
     over.throwIfAborted();
     // Some die while they open, some with their first operations, most in the middle.
     const lines = 1 + prng.below([1, 4, 200, 200][prng.below(4)] as number);

@@ -40,17 +40,17 @@ export function killsPart(
         ...budget,
         parallel: workers,
         signal,
-        onProgress: ({ kills, killsAMinute }) =>
+        onProgress: ({ kills, killsPerMinute }) =>
           progress.update(
-            `kills ${formatCount(kills)}  ${formatCount(Math.round(killsAMinute))} a minute`,
+            `kills ${formatCount(kills)}  ${formatCount(Math.round(killsPerMinute))} a minute`,
           ),
       });
-      const { kills, killsAMinute, killsWhileOpening, killsInMerges } = report;
+      const { kills, killsPerMinute, killsWhileOpening, killsInMerges } = report;
       const { slowestOpenMs, operationsAcknowledged } = report;
       return {
         figures: {
           kills,
-          killsAMinute,
+          killsPerMinute,
           killsWhileOpening,
           killsInMerges,
           slowestOpenMs,
@@ -59,7 +59,7 @@ export function killsPart(
         rows: [
           [
             'kills',
-            `${formatCount(kills)}, ${formatCount(Math.round(killsAMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening and ${formatCount(killsInMerges)} in merges; slowest opening after one ${Math.round(slowestOpenMs)} ms`,
+            `${formatCount(kills)}, ${formatCount(Math.round(killsPerMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening and ${formatCount(killsInMerges)} in merges; slowest opening after one ${Math.round(slowestOpenMs)} ms`,
           ],
         ],
         failures: report.findings.map(

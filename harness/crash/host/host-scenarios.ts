@@ -52,8 +52,6 @@ export interface HostScenario {
 }
 
 const LEASE = `${LOCK_FILE}.lock`;
-/** Acknowledgements after which a writer that should have noticed has gone on. */
-const MOST_AFTERWARDS = 100;
 const HOUR_MS = 3_600_000;
 
 const data = ({ root }: HostStage) => join(root, 'data');
@@ -90,11 +88,11 @@ function names(
     await atSomeMoment(stage, writer);
     await act(stage);
     const actedMs = monotonicMs();
-    await writer.acknowledgesMore(MOST_AFTERWARDS);
+    await writer.endsOrGoesOn(actedMs);
     await writer.kill();
-    expectRefusal(stage, writer);
     if (writer.lastAcknowledgedStartMs > actedMs)
       throw new PromiseBroken('I13', 'a write that began afterwards was acknowledged');
+    expectRefusal(stage, writer);
     const strangers = [data(stage), other(stage)].map(digestOf);
     if (!strangers.includes(others))
       throw new PromiseBroken('I13', 'the other store is not what it was');
@@ -190,10 +188,11 @@ export const HOST_SCENARIOS: readonly HostScenario[] = [
       const first = stage.write(data(stage));
       await atSomeMoment(stage, first);
       for (const name of [LOCK_FILE, LEASE]) removeAll(join(data(stage), name));
+      const actedMs = monotonicMs();
       const second = stage.write(data(stage));
       await second.opens();
       // Whether it is let in depends on whether the first has noticed, and has ended.
-      await Promise.all([first.acknowledgesMore(MOST_AFTERWARDS), second.acknowledgesMore(10)]);
+      await Promise.all([first.endsOrGoesOn(actedMs), second.acknowledgesMore(10)]);
       await first.kill();
       await second.kill();
       expectRefusal(stage, first);
@@ -272,8 +271,9 @@ export const HOST_SCENARIOS: readonly HostScenario[] = [
       if (second.openMs === undefined)
         throw new PromiseBroken('I11', `a stale lease blocks: ${second.lastWords}`);
       const { acknowledged } = holder;
+      const continuedMs = monotonicMs();
       holder.continue();
-      await Promise.all([holder.acknowledgesMore(MOST_AFTERWARDS), second.acknowledgesMore(20)]);
+      await Promise.all([holder.endsOrGoesOn(continuedMs), second.acknowledgesMore(20)]);
       await holder.kill();
       await second.kill();
       // A sync that had ended before the stop may be told of after it.

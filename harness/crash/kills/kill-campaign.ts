@@ -32,7 +32,7 @@ export interface KillReport {
   readonly adapter: string;
   readonly kills: number;
   readonly durationMs: number;
-  readonly killsAMinute: number;
+  readonly killsPerMinute: number;
   /** Kills by how they were done: `time`, `line`, `recovery fdatasync` and so on. */
   readonly killsByKind: Readonly<Record<string, number>>;
   /** Kills that came before the process had opened the store. */
@@ -65,7 +65,7 @@ const MOST_FINDINGS = 3;
 /** Of a finding that depends on time. */
 const ATTEMPTS_AS_IT_WAS = 3;
 /** So that no log grows long, and everything is found soon. */
-const KILLS_A_STORE = 16;
+const KILLS_PER_STORE = 16;
 
 /** Kills stores until the time or the number is up, several at a time. Throws `AdapterError`. */
 export async function runKills(options: KillOptions): Promise<KillReport> {
@@ -108,7 +108,7 @@ class Campaign {
       adapter: this.options.adapter ?? 'tidemark',
       kills: this.kills,
       durationMs,
-      killsAMinute: (this.kills * 60_000) / durationMs,
+      killsPerMinute: (this.kills * 60_000) / durationMs,
       killsByKind: this.killsByKind,
       killsWhileOpening: this.killsWhileOpening,
       killsInMerges: this.killsInMerges,
@@ -135,7 +135,7 @@ class Campaign {
     const storeSeed = seedOf(this.options.seed, store);
     const script: ScriptedRound[] = [];
     const prng = Prng.seeded(storeSeed);
-    const kills = killStore(this.subject, directory, storeSeed, prng, KILLS_A_STORE, script);
+    const kills = killStore(this.subject, directory, storeSeed, prng, KILLS_PER_STORE, script);
     try {
       this.started++;
       for await (const kill of kills) {
@@ -211,7 +211,7 @@ class Campaign {
         place,
         storeSeed,
         Prng.seeded(storeSeed),
-        KILLS_A_STORE,
+        KILLS_PER_STORE,
       );
       try {
         while (!(await kills.next()).done);
@@ -243,7 +243,7 @@ export async function repeatStore(
   const subject = await subjectOf(options);
   if (typeof what !== 'number') return runScript(subject, directory, seed, what);
   const storeSeed = seedOf(seed, what);
-  const kills = killStore(subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_A_STORE);
+  const kills = killStore(subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_PER_STORE);
   while (!(await kills.next()).done);
 }
 

@@ -32,7 +32,7 @@ export interface StoreKillOptions {
 
 export interface StoreKillReport {
   readonly kills: number;
-  readonly killsAMinute: number;
+  readonly killsPerMinute: number;
   /** By what decided the moment: `time`, `acknowledgement`, `call`. */
   readonly killsByKind: Readonly<Record<KillMoment['kind'], number>>;
   readonly killsWhileOpening: number;
@@ -55,7 +55,7 @@ type KillMoment =
 /** Fewer say nothing. */
 export const LEAST_KILLS = 12;
 const MOST_FINDINGS = 3;
-const KILLS_A_STORE = 8;
+const KILLS_PER_STORE = 8;
 const DELAYS_MS = [5, 60, 300] as const;
 const STEPS = [1, 8, 60, 200] as const;
 
@@ -102,7 +102,7 @@ class StoreKills {
   report(): StoreKillReport {
     return {
       kills: this.kills,
-      killsAMinute: (this.kills * 60_000) / (performance.now() - this.startMs),
+      killsPerMinute: (this.kills * 60_000) / (performance.now() - this.startMs),
       killsByKind: this.byKind,
       killsWhileOpening: this.whileOpening,
       stepsAcknowledged: this.steps,
@@ -128,7 +128,7 @@ class StoreKills {
     const seed = mix32((this.options.seed + mix32(store)) >>> 0);
     const prng = Prng.seeded(seed);
     let before: ReadonlyMap<number, Outcome> = new Map();
-    for (let round = 0; round < KILLS_A_STORE && !this.isOver(); round++) {
+    for (let round = 0; round < KILLS_PER_STORE && !this.isOver(); round++) {
       this.started++;
       const moment = this.chooseMoment(prng);
       const at: Round = { seed, round, before };

@@ -20,7 +20,7 @@ export interface WorkloadResult {
 }
 
 /** States opened between two turns. */
-const STATES_A_TURN = 32;
+const STATES_PER_TURN = 32;
 
 /**
  * Records a workload and opens its crash states. `turn` is called now and then, and says whether to
@@ -45,7 +45,7 @@ export async function checkWorkload(
   let states = 0;
   for await (const finding of crashStates(workload, options)) {
     if (finding !== undefined) return { finding, isComplete: true };
-    if (++states % STATES_A_TURN === 0 && !(await turn()))
+    if (++states % STATES_PER_TURN === 0 && !(await turn()))
       return { finding: undefined, isComplete: false };
   }
   return { finding: undefined, isComplete: true };

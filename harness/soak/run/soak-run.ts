@@ -21,7 +21,7 @@ import { WorkloadClock } from './workload-clock.ts';
 /** Puts may be synchronous and endless: the process must also answer the observer. */
 const TURN_EVERY_OPERATIONS = 50;
 /** A paced run looks at the clock more often. */
-const PACED_TURNS_A_SECOND = 100;
+const PACED_TURNS_PER_SECOND = 100;
 /** A short run reopens so often all the same. */
 const REOPENS_PER_RUN = 4;
 /**
@@ -67,7 +67,7 @@ export class SoakRun {
     const { operationsPerSecond: rate = Number.POSITIVE_INFINITY } = shape;
     this.turnEvery = Math.max(
       1,
-      Math.min(TURN_EVERY_OPERATIONS, Math.floor(rate / PACED_TURNS_A_SECOND)),
+      Math.min(TURN_EVERY_OPERATIONS, Math.floor(rate / PACED_TURNS_PER_SECOND)),
     );
   }
 

@@ -38,7 +38,7 @@ const RFC_3720_VECTORS: readonly (readonly [Uint8Array, number])[] = [
 
 const require = createRequire(import.meta.url);
 
-/** In order of speed where they work at all. */
+/** The candidates in order of speed, where they work at all. */
 const CANDIDATES: readonly ChecksumCandidate[] = [
   {
     name: 'fast-crc32c (native)',
@@ -96,8 +96,8 @@ const REVERSED_POLYNOMIAL = 0x82f63b78;
 const SHORT_BYTES = 320;
 
 /**
- * For each of eight places behind the current one, what a byte there adds to the remainder
- * ("slicing by 8").
+ * Tables for eight places behind the current one: what a byte there adds to the remainder ("slicing
+ * by 8").
  */
 const TABLES = makeTables();
 

@@ -32,7 +32,7 @@ export interface InspectedField {
 }
 
 export interface FrameInspection {
-  /** As far as the bytes go. */
+  /** The fields, as far as the bytes go. */
   readonly fields: readonly InspectedField[];
   readonly verdict: 'valid' | FrameFault;
 }

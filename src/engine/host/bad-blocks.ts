@@ -3,7 +3,7 @@ import type { FileSystem } from './file-system.ts';
 
 /** Disks fail in sectors; the page cache asks for no less than this. */
 const BLOCK_BYTES = 4096;
-/** Of one file; those behind are read around as well, and not remembered. */
+/** The most bad blocks of one file that are remembered. Those behind are read around as well. */
 const MOST_REMEMBERED = 100_000;
 
 /**

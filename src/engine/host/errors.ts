@@ -10,8 +10,8 @@ export type StoreErrorCode =
   /** Damage that no crash explains. Nothing was changed. */
   | 'STORE_CORRUPT'
   /**
-   * Without a durable mark, a torn value and a damaged length look the same here. Nothing was
-   * changed.
+   * A torn value and a damaged length look the same here, because there is no durable mark. Nothing
+   * was changed.
    */
   | 'AMBIGUOUS_TAIL'
   /** `recovery: 'strict'` met an ordinary torn tail. Nothing was changed. */

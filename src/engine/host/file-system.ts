@@ -44,7 +44,7 @@ export interface FileSystem {
   /** Gives the descriptor back to the kernel. */
   close(descriptor: number): void;
   /**
-   * For the last descriptor of a large file that has no name any more: freeing its blocks takes
+   * Closes the last descriptor of a large file that has no name any more. Freeing its blocks takes
    * milliseconds.
    */
   closeAsync(descriptor: number): Promise<void>;
@@ -56,7 +56,7 @@ export interface FileSystem {
     length: number,
     position: number,
   ): number;
-  /** As `read`, off the event loop; `buffer` belongs to it until it is done. */
+  /** Does what `read` does, off the event loop. `buffer` belongs to it until it is done. */
   readAsync(
     descriptor: number,
     buffer: Uint8Array,
@@ -83,13 +83,13 @@ export interface FileSystem {
   /** `fdatasync`: the data, and as much metadata as reading it back needs. */
   dataSync(descriptor: number): void;
   /**
-   * As `dataSync`, off the event loop. Of a failure the kernel tells each open file description
-   * once.
+   * Does what `dataSync` does, off the event loop. The kernel tells each open file description once
+   * of a failure.
    */
   dataSyncAsync(descriptor: number): Promise<void>;
   /** `fsync` of a directory: the creates, renames and removals in it. */
   directorySync(path: string): void;
-  /** As `directorySync`, off the event loop. */
+  /** Does what `directorySync` does, off the event loop. */
   directorySyncAsync(path: string): Promise<void>;
 
   /** Kernel lock on an open file, bound to this descriptor and released by the kernel at death. */
@@ -251,7 +251,7 @@ export function readSmallFile(
   });
 }
 
-/** As many of these bytes of a file as there are; none when it does not exist. */
+/** Reads as many of these bytes of a file as there are; none when it does not exist. */
 export function readSmallRange(
   fileSystem: FileSystem,
   path: string,

@@ -188,7 +188,9 @@ export class GuardedFileSystem implements FileSystem {
     this.refuse(this.held.objection());
   }
 
-  /** For a file that was opened past this: throws where it may be another store's. */
+  /**
+   * Checks for a file that was opened past this, and throws where the file may be another store's.
+   */
   checkDirectory(): void {
     this.refuse(this.held.directoryObjection());
   }

@@ -94,7 +94,7 @@ export interface ProbeGauges {
   readonly poolMisses: number;
   readonly poolEvictions: number;
   readonly poisoned: boolean;
-  /** As in `LogStats`; undefined for a reader, which takes no lock. */
+  /** The same as in `LogStats`; undefined for a reader, which takes no lock. */
   readonly kernelLock: boolean | undefined;
   readonly sealedSegments: number;
   readonly segmentBytes: number;

@@ -60,7 +60,7 @@ export class StoreFiles {
     }
   }
 
-  /** As `use`, for what is over before anything else can happen. */
+  /** Does what `use` does, for work that is over before anything else can happen. */
   useNow<T>(path: string, mode: OpenMode, work: (file: OpenFile) => T): T {
     const file = this.open(path, mode);
     try {

@@ -8,7 +8,7 @@ export const FILE_WORK_BYTES = 64 * 1024;
 /** What it costs to get one pair, which may lie in a file of its own. */
 export const PAIR_WORK_BYTES = 8 * 1024;
 
-/** Of an opening: some ten milliseconds of small records, in which nothing else runs. */
+/** The slice of an opening: some ten milliseconds of small records, in which nothing else runs. */
 export const OPENING_SLICE_BYTES = 2 * 1024 * 1024;
 
 /**

@@ -28,7 +28,7 @@ const FIVE_BITS = 0x1f;
 const TWO_TO_32 = 2 ** 32;
 const TWO_TO_37 = 2 ** 37;
 
-/** In which order the bytes of a key stand in words. */
+/** The order in which the bytes of a key stand in words. */
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
 /** Where a record lies, in an object that is filled again by the next lookup. */

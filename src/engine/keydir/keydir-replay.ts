@@ -15,7 +15,9 @@ export interface ReplayTarget {
  * More than so many times what is there is never made room for: what comes later may be overwrites.
  */
 const MOST_TIMES = 4;
-/** Over what the part that was seen lets expect, for the shards that get more than others. */
+/**
+ * Spare room over what the part that was read lets expect, for shards that get more than others.
+ */
 const SPARE = 1.05;
 
 /**
@@ -58,7 +60,7 @@ export class KeydirReplay {
     this.target.applyRun(file, 0, run, this.times());
   }
 
-  /** Behind the last record. */
+  /** Ends the replay, behind the last record. */
   finish(): void {
     this.flush();
     this.target.trim();

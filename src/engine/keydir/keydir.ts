@@ -288,8 +288,8 @@ export class Keydir {
   }
 
   /**
-   * In no promised order. A key added or deleted while iterating may or may not be seen; none is
-   * seen twice.
+   * The keys, in no promised order. A key that is added or deleted while iterating may or may not
+   * be seen; none is seen twice.
    */
   *keys(): Generator<Buffer> {
     for (const shard of this.shards) {

@@ -5,7 +5,7 @@ import type { LogSegment } from '../segment/segment-list.ts';
 import type { Keydir } from './keydir.ts';
 
 /** Keydir walked between two turns of the event loop: about a millisecond. */
-const BYTES_A_TURN = 4 * 1024 * 1024;
+const BYTES_PER_TURN = 4 * 1024 * 1024;
 
 /**
  * Which places of some segments the keydir points to: one bit for each possible beginning of a
@@ -14,10 +14,10 @@ const BYTES_A_TURN = 4 * 1024 * 1024;
  */
 export class LivePlaces {
   private readonly bits = new Map<number, Uint8Array>();
-  /** By segment, places that nobody took yet. */
+  /** How many places nobody took yet, by segment. */
   private readonly left = new Map<number, number>();
 
-  /** As the keydir is while it is walked. */
+  /** Collects the live places while it walks the keydir. */
   static async of(keydir: Keydir, segments: readonly LogSegment[]): Promise<LivePlaces> {
     const places = new LivePlaces();
     for (const { segmentId, sizeBytes } of segments) {
@@ -26,7 +26,7 @@ export class LivePlaces {
         new Uint8Array((Math.ceil(sizeBytes / FRAME_OVERHEAD_BYTES) >>> 3) + 1),
       );
     }
-    const turns = new Turns(BYTES_A_TURN);
+    const turns = new Turns(BYTES_PER_TURN);
     const shardBytes = keydir.sizeBytes / SHARDS;
     for (let shard = 0; shard < SHARDS; shard++) {
       keydir.visitShard(shard, ({ file, offset }) =>

@@ -27,7 +27,10 @@ export interface DurableMark {
   readonly nextTxid: number;
   /** Set only by an orderly close: the log ends at this position. */
   readonly clean: boolean;
-  /** Of the segments in front of `segmentId`; undefined in a mark of an earlier version. */
+  /**
+   * The holdings of the segments in front of `segmentId`; undefined in a mark of an earlier
+   * version.
+   */
   readonly holdings: MarkedHoldings | undefined;
 }
 
@@ -35,7 +38,7 @@ export const MARK_FILE = 'durable-mark';
 /** `TDMK` */
 const MARK_MAGIC = 0x4b4d4454;
 export const NONCE_BYTES = 16;
-/** Of a mark that says nothing of what lies before it. */
+/** The length of a mark that says nothing of what lies before it. */
 const SHORT_BODY_BYTES = NONCE_BYTES * 2 + 4 + 8 + 8 + 1;
 
 /** Says what the mark is to tell of the segments in front of the one that it stands in. */

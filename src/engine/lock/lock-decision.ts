@@ -2,13 +2,13 @@ import type { ProcessIdentity } from '../host/host-identity.ts';
 
 /** What a holder writes into `.lock`: enough to name it, and to prove it dead. */
 export interface OwnerRecord extends ProcessIdentity {
-  /** Of `.lock` itself: a copied directory carries a record that names another file. */
+  /** The device of `.lock` itself. A copied directory carries a record that names another file. */
   readonly device: number;
   readonly inode: number;
   /** Which locks the holder took. */
   readonly kernelLock: boolean;
   /**
-   * Of the lease, where the record was written after it was taken; null where it was written
+   * The inode of the lease, where the record was written after the lease was taken; null where
    * before.
    */
   readonly leaseInode: number | null;
@@ -55,7 +55,7 @@ export interface LeaseEvidence {
   readonly lease: { readonly inode: number; readonly stale: boolean } | undefined;
   readonly record: OwnerRecord | undefined;
   readonly self: ProcessIdentity;
-  /** Of the `.lock` that is open now. */
+  /** The identity of the `.lock` that is open now. */
   readonly sentinel: { readonly device: number; readonly inode: number };
   /** Do we hold the kernel lock on it? */
   readonly kernelLockHeld: boolean;

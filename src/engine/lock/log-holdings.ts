@@ -77,7 +77,7 @@ export function sumOfHoldings(segments: Iterable<HeldSegment>): Holdings {
 export class LogHoldings {
   /** Those that hold anything, ascending. */
   private readonly held = new Map<number, Holdings>();
-  /** Of all of them. */
+  /** The sum over all segments. */
   private total = NO_HOLDINGS;
   /** The highest segment that was asked for, and the ids from there on, ascending. */
   private askedId = 0;
@@ -144,7 +144,10 @@ export class LogHoldings {
   }
 }
 
-/** In the mark's body: version(1) lowestId(4), then twice: segments(4) bytes(8) sums(4, 4). */
+/**
+ * The layout in the mark's body: version(1) lowestId(4), then twice segments(4) bytes(8) sums(4,
+ * 4).
+ */
 const HOLDINGS_VERSION = 1;
 const HOLDINGS_BYTES = 20;
 export const MARKED_HOLDINGS_BYTES = 1 + 4 + 2 * HOLDINGS_BYTES;

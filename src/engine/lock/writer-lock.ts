@@ -14,9 +14,10 @@ import {
 } from './lock-decision.ts';
 
 /**
- * At most one writer a directory. A kernel lock on `.lock` is the authority on one host and goes
- * away with its holder; a lease beside it is for hosts that kernel locks do not reach, and stands
- * alone where the native addon cannot load. The file stays on disk: its existence is not the lock.
+ * The file whose lock lets one writer in per directory. A kernel lock on `.lock` is the authority
+ * on one host, and goes away with its holder. A lease beside it is for hosts that kernel locks do
+ * not reach, and stands alone where the native addon cannot load. The file stays on disk: its
+ * existence is not the lock.
  */
 export const LOCK_FILE = '.lock';
 /** `TDLK` */

@@ -24,12 +24,12 @@ export interface LogSyncOptions {
   readonly fileSystem: FileSystem;
   readonly directory: string;
   readonly mark: DurableMarkWriter;
-  /** Of the sealed segments; the mark asks it. */
+  /** The holdings of the sealed segments, for the mark. */
   readonly holdings: LogHoldings;
   readonly lock: WriterLock;
   readonly latch: PoisonLatch;
   readonly probe: ProbeSet | undefined;
-  /** As an opening has found it, and made it durable. */
+  /** The end of the log that an opening has found and made durable. */
   readonly tail: LogTail;
   /**
    * Is given a segment once it, its name, the name of the next one and the mark behind it are

@@ -16,7 +16,7 @@ export interface Append {
   readonly type: RecordType;
   readonly key: Uint8Array;
   readonly payload: Uint8Array;
-  /** Of its frame, when the arguments were checked. */
+  /** The length of its frame, when the arguments were checked. */
   readonly byteLength: number;
 }
 
@@ -152,8 +152,8 @@ export class LogWriter {
   }
 
   /**
-   * For want of a descriptor, an inode or a block no file was made, or it is gone again: nothing
-   * was written, and the next append tries it anew.
+   * The error of a rotation that made no file, for want of a descriptor, an inode or a block, or
+   * whose file is gone again. Nothing was written, and the next append tries it anew.
    */
   private notRotated(previous: SegmentWriter, error: unknown): StoreError {
     if (!isOfNoEffect(previous, error))
@@ -267,8 +267,9 @@ export class LogWriter {
 }
 
 /**
- * Between the check of the arguments and the write others were told something, and may have taken
- * the memory away: its length is 0 then, and nothing has been written yet.
+ * Throws where the memory went away between the check of the arguments and the write. Others were
+ * told something meanwhile, and may have transferred it: its length is 0 then. Nothing has been
+ * written yet.
  */
 function checkUnchanged(key: Uint8Array, payload: Uint8Array, byteLength: number): void {
   if (frameBytes(key.length, payload.length) === byteLength) return;

@@ -163,13 +163,13 @@ export class OpenLog {
     return this.latch.poisonedBy;
   }
 
-  /** As for `RecordLog`. */
+  /** Does what `RecordLog` promises under this name. */
   async sync(): Promise<void> {
     this.checkWritable('sync');
     await this.syncs.sync();
   }
 
-  /** As for `RecordLog`. */
+  /** Does what `RecordLog` promises under this name. */
   rotate(): void {
     this.checkWritable('rotate');
     this.writer.rotate();

@@ -25,7 +25,7 @@ import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
  * Read, checked and digested between two turns of the event loop: about a millisecond of small
  * records.
  */
-const BYTES_A_TURN = 128 * 1024;
+const BYTES_PER_TURN = 128 * 1024;
 
 /** Leftovers of earlier openings that a close still seals; more would hold it up, and have time. */
 const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
@@ -50,7 +50,7 @@ export interface SealerOptions {
  */
 export class SegmentSealer {
   private readonly options: SealerOptions;
-  /** By segment id, as they are on disk. */
+  /** The seals that are on disk, by segment id. */
   private readonly seals = new Map<number, Seal>();
   /** Ascending; those left over by an earlier opening first. */
   private leftovers: LogSegment[];
@@ -61,7 +61,7 @@ export class SegmentSealer {
   /** Told of the next seal that is written: true, or false when none will be any more. */
   private watchers: ((isWritten: boolean) => void)[] = [];
   private stopped = false;
-  private readonly turns = new Turns(BYTES_A_TURN);
+  private readonly turns = new Turns(BYTES_PER_TURN);
 
   /** `sealed` are the sealed segments that an opening has found. */
   constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
@@ -255,7 +255,7 @@ export class SegmentSealer {
       site: 'seal',
       segmentId,
       endOffset: sizeBytes,
-      chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
+      chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_PER_TURN, sizeBytes)),
     });
     for (let state = frame.next(), turnStart = 0; ; state = frame.next()) {
       if (state === 'damaged') throw damagedFrame(segmentId, frame);

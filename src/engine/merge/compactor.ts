@@ -15,7 +15,7 @@ export interface CompactOptions {
 }
 
 export interface AutoCompactionOptions {
-  /** As for `compact`. Default 0.4. */
+  /** The same as for `compact`. Default 0.4. */
   readonly deadRatio?: number;
   /** Nothing is merged while there is less garbage than this. Bytes; default: one segment. */
   readonly minBytes?: number;

@@ -20,7 +20,7 @@ import type { MergeCandidate } from './merge-choice.ts';
 import { publishMerge } from './publish-merge.ts';
 
 /** Read between two turns of the event loop: about a millisecond of small records. */
-const BYTES_A_TURN = 128 * 1024;
+const BYTES_PER_TURN = 128 * 1024;
 
 /** What one merge did. Bytes of segments. */
 export interface MergeResult {
@@ -61,12 +61,12 @@ class Merge {
     readonly published: string;
   };
   /** Frames of the output that are not written yet. */
-  private readonly buffer = Buffer.allocUnsafeSlow(BYTES_A_TURN);
+  private readonly buffer = Buffer.allocUnsafeSlow(BYTES_PER_TURN);
   private bufferedBytes = 0;
   private outputBytes = 0;
   private putBytes = 0;
   private deleteBytes = 0;
-  /** Of the first segment that holds anything. */
+  /** The id of the first segment that holds anything. */
   private readonly lowestId: number;
 
   constructor(
@@ -82,7 +82,7 @@ class Merge {
     this.segments = segments;
     this.operation = operation;
     this.check = check;
-    this.turns = new Turns(BYTES_A_TURN, check);
+    this.turns = new Turns(BYTES_PER_TURN, check);
     this.segmentId = (segments.at(-1) as MergeCandidate).segmentId;
     this.paths = {
       copy: sealPath(log.files.directory, this.segmentId, MERGE_COPY_SUFFIX),
@@ -163,7 +163,7 @@ class Merge {
         site: 'compact',
         segmentId,
         endOffset: sizeBytes,
-        chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_A_TURN, sizeBytes)),
+        chunk: Buffer.allocUnsafeSlow(Math.min(BYTES_PER_TURN, sizeBytes)),
       });
       for (let state = frame.next(); state !== 'end'; state = frame.next()) {
         if (state === 'damaged') throw this.damaged(segmentId, frame);

@@ -16,7 +16,7 @@ import { HintReader } from '../seal/seal-hints.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 
 /** Work between two turns, and that of moving one key in the keydir. */
-const BYTES_A_TURN = 128 * 1024;
+const BYTES_PER_TURN = 128 * 1024;
 const MOVE_WORK_BYTES = 32;
 
 /** A merge whose output and seal are durable under temporary names. */
@@ -131,7 +131,7 @@ async function switchOver(log: OpenLog, keydir: Keydir, merge: PreparedMerge): P
   const { reader, sealer, latch, tail } = log;
   const { fileSystem, directory } = log.files;
   const { run, seal } = merge;
-  const turns = new Turns(BYTES_A_TURN);
+  const turns = new Turns(BYTES_PER_TURN);
   reader.files.replace(seal.segmentId, merge.output);
   sealer.replace(seal);
   tail.replace(

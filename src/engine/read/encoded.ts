@@ -121,7 +121,7 @@ export class EncodedReader<K, V, View extends KeyValueView = KeyValueView> {
     }
   }
 
-  /** As `entries`. */
+  /** The same as `entries`. */
   [Symbol.iterator](): Generator<[K, V]> {
     return this.entries();
   }

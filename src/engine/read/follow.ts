@@ -31,7 +31,7 @@ export interface FollowSource {
 }
 
 const POLL_INTERVAL_MS = 25;
-const BYTES_A_TURN = 256 * 1024;
+const BYTES_PER_TURN = 256 * 1024;
 /** How often the seal of a segment is looked for while a merge is being published. */
 const SEAL_ATTEMPTS = 5;
 
@@ -91,7 +91,7 @@ class Follower {
   private readonly source: FollowSource;
   private readonly options: FollowOptions;
   private readonly operation: number;
-  private readonly chunk = Buffer.allocUnsafeSlow(BYTES_A_TURN);
+  private readonly chunk = Buffer.allocUnsafeSlow(BYTES_PER_TURN);
   private readonly copier = new RecordCopier();
   private readonly turns: Turns;
   private readonly files: StoreFiles;
@@ -103,7 +103,7 @@ class Follower {
     this.options = options;
     this.operation = operation;
     this.nextTxid = fromTxid;
-    this.turns = new Turns(BYTES_A_TURN, source.checkOpen);
+    this.turns = new Turns(BYTES_PER_TURN, source.checkOpen);
     this.files = new StoreFiles(source.fileSystem, source.directory);
   }
 

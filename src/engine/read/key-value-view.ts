@@ -32,7 +32,7 @@ export abstract class KeyValueView {
     this.directory = directory;
   }
 
-  /** From here on another state of the store is read. */
+  /** Reads another state of the store from here on. */
   protected adopt(keydir: Keydir, segmentReader: SegmentReader): void {
     this.keydir = keydir;
     this.segmentReader = segmentReader;
@@ -128,7 +128,7 @@ export abstract class KeyValueView {
     }
   }
 
-  /** As `get`, with the pread off the event loop: for cold or large values. */
+  /** Does what `get` does, with the pread off the event loop. It is for cold or large values. */
   getAsync(key: BytesLike): Promise<Uint8Array | undefined> {
     if (!getChannel.hasSubscribers) return this.getLater(key);
     return getChannel.tracePromise(this.getLater, this.message(), this, key);
@@ -188,7 +188,7 @@ export abstract class KeyValueView {
     return this.readProbe === undefined ? bytes : copyOf(bytes);
   }
 
-  /** Without touching the disk. */
+  /** Is the key live? Does not touch the disk. */
   has(key: BytesLike): boolean {
     const keyed = keyBytes(key);
     this.checkOpen();
@@ -209,13 +209,13 @@ export abstract class KeyValueView {
     return ref === undefined ? undefined : { ...ref };
   }
 
-  /** In no promised order. */
+  /** The live keys, in no promised order. */
   keys(): Iterable<Uint8Array> {
     this.checkOpen();
     return this.keydir.keys();
   }
 
-  /** In no promised order; each value is read, and verified, when it is reached. */
+  /** The live pairs, in no promised order. Each value is read, and verified, when it is reached. */
   *entries(): Generator<[Uint8Array, Uint8Array]> {
     for (const key of this.keys()) {
       const value = this.get(key);

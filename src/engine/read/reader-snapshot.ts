@@ -24,7 +24,7 @@ export interface SnapshotSegment extends LogSegment {
 }
 
 export interface Snapshot {
-  /** By the mark or the seals; random where neither is there. */
+  /** The id that the mark or the seals name; random where neither is there. */
   readonly storeId: Buffer;
   readonly keydir: Keydir;
   /** Ascending by id. */
@@ -43,7 +43,7 @@ export interface SnapshotOptions {
   /** False leaves the keydir empty. */
   readonly keys: boolean;
   readonly onProgress: LogOptions['onOpenProgress'];
-  /** Of a reader that is open: throws when it was closed, at which `closed` is aborted. */
+  /** Throws when the reader was closed; `closed` is aborted then. */
   readonly checkOpen?: () => void;
   readonly closed?: AbortSignal;
 }

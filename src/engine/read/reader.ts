@@ -191,7 +191,8 @@ export class StoreReader extends KeyValueView {
   }
 
   /**
-   * As `Store.verify`, of this snapshot; `SNAPSHOT_GONE` when a merge has replaced a segment of it.
+   * Does what `Store.verify` does, for this snapshot. Throws `SNAPSHOT_GONE` when a merge has
+   * replaced a segment of it.
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { fileSystem, directory, probe } = this.setup;
@@ -222,7 +223,7 @@ export class StoreReader extends KeyValueView {
     this.setup.probe?.detach();
   }
 
-  /** As `close`, for `await using`. */
+  /** The same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -22,9 +22,9 @@ export interface DirectoryContents {
   readonly damagedSlots: number;
   /** Does `.lock` carry the mark's nonce: did no other program come after it? */
   readonly witnessed: boolean;
-  /** As they lie there, ascending. */
+  /** The segments as they lie there, ascending. */
   readonly listed: readonly LogSegment[];
-  /** As the log consists of them: what a merge has absorbed is empty. */
+  /** The segments of which the log consists: what a merge has absorbed is empty. */
   readonly segments: readonly LogSegment[];
   /** The valid ones of this store, each of a segment of the log. */
   readonly seals: SealSet;

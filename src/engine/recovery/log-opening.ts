@@ -59,7 +59,10 @@ export function notesOfLongSegments(segments: readonly LogSegment[]): string[] {
 const MAX_SAFE_TXID = 2 ** 53 - 2 ** 48;
 
 export interface OpenedLog {
-  /** To be used for everything in the directory from now on: it knows whether it is still ours. */
+  /**
+   * Everything in the directory goes through this from now on: it knows whether the directory is
+   * still ours.
+   */
   readonly fileSystem: GuardedFileSystem;
   /** Absolute, without links: what they led to when the log was opened. */
   readonly directory: string;

@@ -46,13 +46,16 @@ export const DAMAGES: readonly Damage[] = [
 
 export interface DamageEvidence {
   readonly damage: Damage;
-  /** By the mark or a seal, whichever proves more. With neither, nothing is durable. */
+  /**
+   * What the mark or a seal proves, whichever proves more. Nothing is durable where there is
+   * neither.
+   */
   readonly position: 'durable' | 'not-durable';
   /** Is there a mark, and does `.lock` show that no foreign writer came after it? */
   readonly witnessed: boolean;
   /**
-   * Of the damaged (or missing) segment N: does a segment N+2 or later hold bytes? Is it the last
-   * with bytes?
+   * Where the damaged (or missing) segment N stands: does a segment N+2 or later hold bytes? Is N
+   * the last with bytes?
    */
   readonly place: 'two-behind' | 'not-last' | 'last';
   /**

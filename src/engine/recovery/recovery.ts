@@ -39,7 +39,7 @@ export interface LogScan {
   readonly durable: { readonly segmentId: number; readonly offset: number };
   /** 0 when there is no record. */
   readonly lastTxid: number;
-  /** In log order; the first is the damaged one, the others lie behind it. */
+  /** The discarded ranges in log order. The first is the damaged one; the others lie behind it. */
   readonly discarded: readonly Discarded[];
   /** Ids that should be there and are not; only ever behind the damage. */
   readonly missingIds: readonly number[];
@@ -47,7 +47,7 @@ export interface LogScan {
 
 export interface ScanLogOptions {
   readonly files: StoreFiles;
-  /** As `listSegments` gave them; a reader scans no further than it had listed. */
+  /** The segments that `listSegments` gave. A reader scans no further than it had listed. */
   readonly segments: readonly LogSegment[];
   readonly mark: DurableMark | undefined;
   readonly seals: SealSet;
@@ -194,7 +194,7 @@ class LogScanner {
     }
   }
 
-  /** By its seal, or by reading it. */
+  /** Takes a segment by its seal, or by reading it. */
   private async takeSegment(segment: LogSegment): Promise<void> {
     const seal = this.options.seals.of(segment.segmentId);
     if (seal === undefined) return this.scanSegment(segment);
@@ -443,7 +443,7 @@ class LogScanner {
   }
 }
 
-/** Between the log and what says how it was when it was durable. */
+/** Contradictions between the log and what says how it was when it was durable. */
 const CONTRADICTIONS: ReadonlySet<Damage> = new Set<Damage>([
   'ends-before-mark',
   'contradicts-mark',

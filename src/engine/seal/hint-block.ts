@@ -39,7 +39,7 @@ export interface HintRun {
   readonly shard: number;
   readonly from: number;
   readonly to: number;
-  /** Of all of them. */
+  /** Bytes of all hints in the run. */
   readonly sizeBytes: number;
 }
 
@@ -76,8 +76,8 @@ export class HintBlock {
   }
 
   /**
-   * Of a record that lies at `offset`. Raw records have no key that anybody could ask for, and get
-   * no hint.
+   * Adds the hint of a record that lies at `offset`. Raw records have no key that anybody could ask
+   * for, and get no hint.
    */
   add(frame: SegmentScanner, offset: number): void {
     if (frame.type === RecordType.Raw) return;

@@ -23,7 +23,8 @@ import type { SealSet } from './seal-set.ts';
  */
 export interface Leftovers {
   /**
-   * With those of outputs that stand in their places, and without those of what they have absorbed.
+   * The seals, with those of outputs that stand in their places, and without those of what these
+   * have absorbed.
    */
   readonly seals: SealSet;
   /** Those that were absorbed are empty here, whatever they still hold on disk. */

@@ -25,12 +25,12 @@ export interface Seal {
    */
   readonly firstId: number;
   readonly storeId: Buffer;
-  /** Of the segment, when it was sealed. */
+  /** The length of the segment, when it was sealed. */
   readonly byteLength: number;
   readonly recordCount: number;
   /**
-   * Of the range of ids, whether or not the records are still there; both 0 when there never was
-   * one.
+   * The first txid of the range of ids, whether or not the record is still there; 0 when there
+   * never was one.
    */
   readonly firstTxid: number;
   readonly lastTxid: number;
@@ -38,7 +38,10 @@ export interface Seal {
   readonly digest: Buffer;
   /** SHA-256 of what was first sealed under this id. A merge changes the digest and not this. */
   readonly identity: Buffer;
-  /** Of the segment before `firstId`; zeros where there is none, or where it was not known. */
+  /**
+   * The identity of the segment before `firstId`; zeros where there is none, or where it was not
+   * known.
+   */
   readonly predecessorIdentity: Buffer;
   /**
    * The first four bytes of the SHA-256 of the first and the last bytes of the segment, which are
@@ -63,7 +66,7 @@ export const DIGEST_BYTES = 32;
 const SEAL_MAGIC = 0x4c534454;
 const SEAL_VERSION = 1;
 const HEADER_CRC_AT = SEAL_HEADER_BYTES - 4;
-/** At either end of a segment. */
+/** How many bytes of either end of a segment are digested. */
 const END_BYTES = 64;
 
 /**

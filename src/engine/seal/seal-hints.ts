@@ -34,7 +34,7 @@ export class HintWriter {
     this.sorted = Buffer.allocUnsafeSlow(this.block.bytes.length);
   }
 
-  /** Of a record that lies at `offset`. */
+  /** Adds the hint of a record that lies at `offset`. */
   add(frame: SegmentScanner, offset: number): void {
     this.block.add(frame, offset);
     if (this.block.isFull) this.flush();
@@ -148,7 +148,7 @@ export class HintReader {
     return this.nextOffset;
   }
 
-  /** Of the hints, how large a part was read into memory. */
+  /** The share of the hints that was read into memory. */
   get readPart(): number {
     return (this.chunkEnd - SEAL_HEADER_BYTES) / (this.endOffset - SEAL_HEADER_BYTES);
   }

@@ -61,12 +61,14 @@ export class SealSet {
     return new SealSet(seals, []);
   }
 
-  /** With the seals of merges in the place of those that they are about to replace. */
+  /**
+   * The same set, with the seals of merges in the place of those that they are about to replace.
+   */
   withMerged(merged: readonly Seal[]): SealSet {
     return new SealSet(this.allWith(merged), this.notes, merged);
   }
 
-  /** With these in the place of those of the same segments. */
+  /** The same set, with these in the place of those of the same segments. */
   replacing(seals: readonly Seal[]): SealSet {
     return new SealSet(this.allWith(seals), this.notes, this.unnamed);
   }
@@ -115,7 +117,7 @@ export class SealSet {
     return this.seals.get(segmentId);
   }
 
-  /** Of the highest id. */
+  /** The seal of the highest id. */
   get last(): Seal | undefined {
     return [...this.seals.values()].at(-1);
   }

@@ -18,14 +18,14 @@ export interface SealedRecord {
 export interface SealedRecords {
   readonly recordCount: number;
   /**
-   * In log order; 1,000 at most, and fewer where all that are listed would take more than some
+   * The records in log order; 1,000 at most, and fewer where the list would take more than some
    * megabytes.
    */
   readonly records: readonly SealedRecord[];
 }
 
 const LISTED_RECORDS = 1_000;
-/** Of an object, its array and its buffer, beside the bytes of the key. */
+/** The memory of an object, its array and its buffer, beside the bytes of the key. */
 const RECORD_BYTES = 128;
 
 /** What the keys that all witnesses name may still take. */
@@ -80,7 +80,9 @@ export class SealWitness {
     return isWhole && sum === this.keptSum;
   }
 
-  /** Of every record that the seal knows, in no order; undefined when it cannot be read. */
+  /**
+   * The txids of every record that the seal knows, in no order; undefined when it cannot be read.
+   */
   txids(): Set<number> | undefined {
     const txids = new Set<number>();
     return this.eachHint(({ txid }) => txids.add(txid)) ? txids : undefined;

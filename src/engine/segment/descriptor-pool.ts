@@ -29,7 +29,7 @@ export class DescriptorPool {
   misses = 0;
   evictions = 0;
   private readonly verify: OpenCheck | undefined;
-  /** In order of use: the first is the next to go. */
+  /** The pooled descriptors in order of use: the first is the next to go. */
   private readonly pooled = new Map<number, PooledDescriptor>();
   /**
    * Files whose names are about to be taken by others: what is still to be read of them is read
@@ -79,8 +79,8 @@ export class DescriptorPool {
   }
 
   /**
-   * As `acquire`, for what is over before anything else can happen; `giveBack` it if it is
-   * `retired` then.
+   * Does what `acquire` does, for work that is over before anything else can happen. Call
+   * `giveBack` if the descriptor is `retired` then.
    */
   borrow(file: number): PooledDescriptor {
     return this.find(file);

@@ -48,7 +48,7 @@ export class SegmentFiles {
     return file;
   }
 
-  /** From now on it does. */
+  /** Lets the segment be another file from now on. */
   replace(segmentId: number, file: number): void {
     this.current.set(segmentId, file);
   }

@@ -155,7 +155,7 @@ export class SegmentReader {
     return count;
   }
 
-  /** As `readValue`, off the event loop and into a buffer of its own. */
+  /** Does what `readValue` does, off the event loop and into a buffer of its own. */
   async readValueAsync(
     ref: FrameRef,
     key: Uint8Array,

@@ -33,7 +33,7 @@ export function scanChunk(segments: readonly { readonly sizeBytes: number }[]): 
  * it.
  */
 export class SegmentScanner {
-  /** Of the current frame, or of the damage. */
+  /** The offset of the current frame, or of the damage. */
   offset: number;
   byteLength = 0;
   type: RecordType = 0;
@@ -67,14 +67,14 @@ export class SegmentScanner {
   constructor(options: {
     readonly file: OpenFile;
     readonly probe?: ProbeSet | undefined;
-    /** On whose behalf this reads; 0 for nobody's. */
+    /** The operation that this reads for; 0 for none. */
     readonly operation?: number;
     readonly site: ReadSite;
     readonly segmentId: number;
     readonly startOffset?: number;
     /** Frames end here at the latest; what lies behind is not looked at. */
     readonly endOffset: number;
-    /** From `scanChunk`, given by the caller so that segments scanned in turn share it. */
+    /** The chunk of `scanChunk`. The caller gives it, so that segments scanned in turn share it. */
     readonly chunk: Buffer;
     /** Told of all that is read, in the order in which it is. */
     readonly onRead?: ReadListener;

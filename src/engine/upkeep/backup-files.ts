@@ -6,7 +6,7 @@ import type { Turns } from '../host/turns.ts';
 import { BACKUP_TEMPORARY_SUFFIX } from '../lock/backup-marker.ts';
 
 /** Copied between two turns of the event loop. */
-export const BYTES_A_TURN = 1024 * 1024;
+export const BYTES_PER_TURN = 1024 * 1024;
 
 /** Where a file cannot have one more name. */
 const CANNOT_LINK: ReadonlySet<string> = new Set([

@@ -27,7 +27,7 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
-import { BYTES_A_TURN, copyFile, isCopy, linkFile } from './backup-files.ts';
+import { BYTES_PER_TURN, copyFile, isCopy, linkFile } from './backup-files.ts';
 import { checkBackupTarget } from './backup-target.ts';
 
 /**
@@ -99,7 +99,7 @@ class Backup {
     this.source = source;
     this.fileSystem = source.files.fileSystem;
     this.target = target;
-    this.turns = new Turns(BYTES_A_TURN, () => source.checkOpen());
+    this.turns = new Turns(BYTES_PER_TURN, () => source.checkOpen());
   }
 
   async run(): Promise<LogPosition> {
@@ -378,7 +378,9 @@ class Backup {
   }
 }
 
-/** Of the same bytes at the same place: the seals of one store that a segment can have. */
+/**
+ * Do both seals speak of the same bytes at the same place? A segment of one store can have either.
+ */
 function isSameSeal(a: Seal, b: Seal): boolean {
   return (
     a.segmentId === b.segmentId &&

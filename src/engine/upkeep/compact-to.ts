@@ -7,7 +7,7 @@ import { OpenLog } from '../log/open-log.ts';
 import { buildStore } from './build-store.ts';
 
 /** Copied between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
+const BYTES_PER_TURN = 1024 * 1024;
 
 /**
  * Writes pairs (in byte order of their keys) as a new log with txids from 1. It is built beside the
@@ -50,7 +50,7 @@ async function copyPairs(
   const log = await OpenLog.open(directory, { fileSystem, segmentBytes });
   let copiedBytes = 0;
   try {
-    const turns = new Turns(BYTES_A_TURN, () => signal?.throwIfAborted());
+    const turns = new Turns(BYTES_PER_TURN, () => signal?.throwIfAborted());
     signal?.throwIfAborted();
     for (const [key, value] of pairs) {
       const { byteLength } = log.writer.append(RecordType.Put, key, value);

@@ -13,8 +13,8 @@ export interface ExportOptions {
 }
 
 /** Read between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
-/** Of lines that are handed on together. */
+const BYTES_PER_TURN = 1024 * 1024;
+/** How many characters of lines are handed on together. */
 const CHARACTERS = 256 * 1024;
 
 /**
@@ -27,7 +27,7 @@ export async function* exportLines(
   { onProgress, signal }: ExportOptions,
 ): AsyncGenerator<string, void> {
   signal?.throwIfAborted();
-  const turns = new Turns(BYTES_A_TURN, () => signal?.throwIfAborted());
+  const turns = new Turns(BYTES_PER_TURN, () => signal?.throwIfAborted());
   let text = '';
   let doneBytes = 0;
   for (const [key, value] of pairs) {

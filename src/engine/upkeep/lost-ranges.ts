@@ -18,8 +18,8 @@ export interface LostRange {
     /** Records that the seal knows are nowhere, and another segment stands in their place. */
     | 'contradicts-seal';
   /**
-   * By the segment's seal file, not by the data; undefined where there is none that is known to be
-   * of this segment.
+   * What the segment's seal file says, not the data; undefined where no seal is known to be of this
+   * segment.
    */
   readonly bySeal: SealedRecords | undefined;
 }
@@ -40,7 +40,7 @@ export class RangesOfSegment {
     this.segmentId = segmentId;
   }
 
-  /** Behind those before it. */
+  /** Adds a range, behind those before it. */
   add(offset: number, byteLength: number, damage: LostRange['damage']): void {
     this.count++;
     this.byteLength += byteLength;

@@ -22,7 +22,7 @@ export class OrderedCopy {
   private readonly turns: Turns;
   /** Told of the txid of every record that is copied. */
   private readonly onCopied: (txid: number) => void;
-  /** By segment. */
+  /** The open files, by segment. */
   private readonly opened = new Map<number, OpenFile>();
 
   constructor(
@@ -122,7 +122,7 @@ export class OrderedCopy {
 /** Runs of one segment often follow each other. */
 const MOST_DESCRIPTORS_KEPT = 16;
 const LEAST_CHUNK_BYTES = 4096;
-/** Of all runs whose txids overlap. */
+/** The memory for all runs whose txids overlap. */
 const MOST_CHUNKS_BYTES = 1024 * 1024;
 
 function byPlace({ run: a }: RunCursor, { run: b }: RunCursor): number {

@@ -20,13 +20,13 @@ import { OrderedCopy } from './salvage-copy.ts';
 import { type FrameRun, type ScannedSegment, scanForSalvage } from './salvage-scan.ts';
 
 /** Read and copied between two turns of the event loop. */
-const BYTES_A_TURN = 1024 * 1024;
+const BYTES_PER_TURN = 1024 * 1024;
 
 export interface SalvageReport {
   readonly recordsKept: number;
-  /** In log order, the first 10,000. */
+  /** The lost ranges in log order, the first 10,000. */
   readonly lost: readonly LostRange[];
-  /** Of all of them, listed or not. */
+  /** The number of all lost ranges, listed or not. */
   readonly lostCount: number;
   readonly lostBytes: number;
   /**
@@ -62,7 +62,7 @@ export async function salvage(
   const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
   const target = resolve(checkPath(targetDirectory, 'the target directory'));
   try {
-    const turns = new Turns(BYTES_A_TURN);
+    const turns = new Turns(BYTES_PER_TURN);
     const found = await findSource(fileSystem, source, turns);
     const { segments, seals, mark } = found;
     if (segments.length === 0 && seals.last === undefined && mark === undefined)
@@ -77,7 +77,7 @@ export async function salvage(
 
 /** What lies in the source. */
 interface Source {
-  /** As they lie there, ascending. */
+  /** The segments as they lie there, ascending. */
   readonly segments: readonly LogSegment[];
   readonly mark: DurableMark | undefined;
   readonly seals: SealSet;
@@ -228,8 +228,9 @@ class Salvage {
   }
 
   /**
-   * Without those of segments that a merge has absorbed, where its output is whole: all that counts
-   * is there, and a Delete that it has left out must not be missed. Notes what lies out of order.
+   * Leaves out the runs of segments that a merge has absorbed, where its output is whole: all that
+   * counts is there, and a Delete that it has left out must not be missed. Notes what lies out of
+   * order.
    */
   private countingRuns(
     segments: readonly SalvagedSegment[],

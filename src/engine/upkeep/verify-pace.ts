@@ -14,7 +14,7 @@ export interface VerifyOptions {
 }
 
 /** Read and checked between two turns of the event loop. */
-export const BYTES_A_TURN = 256 * 1024;
+export const BYTES_PER_TURN = 256 * 1024;
 
 /**
  * A scrub's way of leaving room for others: between slices it lets them run, waits where it is too
@@ -22,8 +22,8 @@ export const BYTES_A_TURN = 256 * 1024;
  */
 export class Pace {
   scannedBytes = 0;
-  /** For a search in what was read: it ends as the scrub does. */
-  readonly turns = new Turns(BYTES_A_TURN, () => this.check());
+  /** Turns for a search in what was read. The search ends when the scrub does. */
+  readonly turns = new Turns(BYTES_PER_TURN, () => this.check());
   private readonly options: VerifyOptions;
   private readonly totalBytes: number;
   private readonly checkOpen: () => void;

@@ -42,9 +42,9 @@ export interface VerifyReport {
   readonly scannedBytes: number;
   /** Seal files that were held against their segments. */
   readonly seals: number;
-  /** In log order, the first 10,000; empty for a sound store. */
+  /** The damages in log order, the first 10,000; empty for a sound store. */
   readonly damages: readonly VerifyDamage[];
-  /** Of all damages, listed or not. */
+  /** The number of all damages, listed or not. */
   readonly damageCount: number;
   readonly durationNs: number;
 }

@@ -16,7 +16,7 @@ import {
 import type { LogSegment } from '../segment/segment-list.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import { findFrame, type SegmentFile } from '../segment/tail-evidence.ts';
-import { BYTES_A_TURN, type Pace } from './verify-pace.ts';
+import { BYTES_PER_TURN, type Pace } from './verify-pace.ts';
 import type { VerifyFault } from './verify-report.ts';
 
 export interface SegmentFault {
@@ -49,7 +49,7 @@ const UNREADABLE_BYTES = 4096;
 export class SegmentVerification {
   readonly faults: SegmentFault[] = [];
   records = 0;
-  /** Of what was read; 0 when there was none. */
+  /** The first txid that was read; 0 when there was none. */
   firstTxid = 0;
   lastTxid = 0;
   seal: Seal | undefined;
@@ -57,7 +57,7 @@ export class SegmentVerification {
   readonly sizeBytes: number;
   private readonly segmentId: number;
   private readonly chunk: Buffer;
-  /** Of what the seal covers, as far as it was read without a gap. */
+  /** The digest of what the seal covers, as far as it was read without a gap. */
   private hash: Hash | undefined;
   private hashedBytes = 0;
 
@@ -125,7 +125,7 @@ export class SegmentVerification {
     }
   }
 
-  /** To the end, or to what is wrong at `frame.offset`. */
+  /** Scans to the end, or to what is wrong at `frame.offset`. */
   private async scanFrames(frame: SegmentScanner, endOffset: number): Promise<'end' | VerifyFault> {
     const { pace, checkRecord } = this.options;
     for (let turnStart = frame.offset; ; ) {
@@ -148,7 +148,7 @@ export class SegmentVerification {
       const fault = checkRecord(frame);
       if (fault !== undefined) this.faults.push(fault);
       const end = frame.offset + frame.byteLength;
-      if (end < turnStart + BYTES_A_TURN) continue;
+      if (end < turnStart + BYTES_PER_TURN) continue;
       await pace.turn(end - turnStart);
       turnStart = end;
     }

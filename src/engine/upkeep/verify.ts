@@ -17,7 +17,7 @@ import { followsPredecessor } from '../seal/seal-check.ts';
 import { MERGE_SUFFIX, type Seal, sealPath } from '../seal/seal-file.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import type { SegmentScanner } from '../segment/segment-scanner.ts';
-import { BYTES_A_TURN, Pace, type VerifyOptions } from './verify-pace.ts';
+import { BYTES_PER_TURN, Pace, type VerifyOptions } from './verify-pace.ts';
 import { DamageList, type VerifyFault, type VerifyReport } from './verify-report.ts';
 import { type SegmentFault, SegmentVerification } from './verify-segment.ts';
 
@@ -28,7 +28,7 @@ export interface VerifySource {
   readonly storeId: Buffer;
   readonly probe: ProbeSet | undefined;
   readonly keydir: Keydir;
-  /** As they are now, ascending; a snapshot never changes. */
+  /** The segments as they are now, ascending. Those of a snapshot never change. */
   readonly segments: () => readonly LogSegment[];
   /** Throws when the file of a segment is not the one that is meant. */
   readonly checkOpened?: (segmentId: number, stat: FileStat) => void;
@@ -97,13 +97,13 @@ class Verification {
   private readonly source: VerifySource;
   private readonly pace: Pace;
   private readonly operation: number;
-  private readonly chunk = Buffer.allocUnsafeSlow(BYTES_A_TURN);
+  private readonly chunk = Buffer.allocUnsafeSlow(BYTES_PER_TURN);
   private readonly seals = new Map<number, Seal>();
   /** Highest txid of each segment, for what must lie above it. */
   private readonly lastTxids = new Map<number, number>();
   /** Keys that the keydir does not know, with Puts whose Deletes must follow. */
   private readonly missing = new Keydir();
-  /** By segment, live places at which no Put of the key was met. */
+  /** Live places at which no Put of the key was met, by segment. */
   private readonly unmet = new Map<number, LivePlaces>();
   private lowestId = 0;
   /** Looking for Deletes behind the end that was verified: nothing there is verified itself. */
