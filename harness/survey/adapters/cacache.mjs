@@ -16,8 +16,14 @@ export default async function open(directory) {
     put: (key, value) => cacache.put(directory, toText(key), toText(value)),
     delete: (key) => cacache.rm.entry(directory, toText(key)),
     async *entries() {
-      for (const key of Object.keys(await cacache.ls(directory)))
-        yield [toBytes(key), toBytes((await cacache.get(directory, key)).data.toString())];
+      for (const key of Object.keys(await cacache.ls(directory))) {
+        try {
+          yield [toBytes(key), toBytes((await cacache.get(directory, key)).data.toString())];
+        } catch (error) {
+          // It was removed while the listing went on.
+          if (error.code !== 'ENOENT') throw error;
+        }
+      }
     },
     compact: () => cacache.verify(directory),
     close() {},
