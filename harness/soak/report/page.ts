@@ -3,14 +3,24 @@ import { readFileSync } from 'node:fs';
 import { Html, html, jsonForScript } from './drawing/html.ts';
 import type { PageData } from './drawing/page-data.ts';
 
-/** What `npm run build` has put beside this file. */
-const [SCRIPT, STYLE] = (() => {
+/**
+ * What `npm run build` has put beside this file. Read when the first page is made, so that the
+ * sources can be imported where nothing was built.
+ */
+function readAssets(): { readonly script: string; readonly style: string } {
   const read = (name: string) => readFileSync(new URL(`./page/${name}`, import.meta.url), 'utf8');
-  return [
-    read('page.js').replaceAll('</script', '<\\/script'),
-    `${read('charts.css')}\n${read('page.css')}`,
-  ];
-})();
+  return {
+    script: read('page.js').replaceAll('</script', '<\\/script'),
+    style: `${read('charts.css')}\n${read('page.css')}`,
+  };
+}
+
+let builtAssets: ReturnType<typeof readAssets> | undefined;
+
+function assets(): ReturnType<typeof readAssets> {
+  builtAssets ??= readAssets();
+  return builtAssets;
+}
 
 const ICON_COLOURS = { pass: '0f7a41', fail: 'b91c2b', warn: '8f5200', calm: '475766' } as const;
 
@@ -42,7 +52,7 @@ export function pageDocument({ title, tone, subject, links, sections, data }: Pa
   const connections = data.updatesPath === undefined ? "'none'" : "'self'";
   const policy = [
     "default-src 'none'",
-    `script-src 'sha256-${createHash('sha256').update(SCRIPT).digest('base64')}'`,
+    `script-src 'sha256-${createHash('sha256').update(assets().script).digest('base64')}'`,
     "style-src 'unsafe-inline'",
     'img-src data:',
     `connect-src ${connections}`,
@@ -59,7 +69,7 @@ ${
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
 <link rel="icon" href="${icon}">
-${element('style', STYLE)}
+${element('style', assets().style)}
 </head>
 <body>
 <header>
@@ -82,7 +92,7 @@ ${heading === undefined ? '' : html`<div class="heading"><h2 id="${id}-heading">
 </main>
 <span id="colour-probe" hidden></span>
 <script type="application/json" id="page-data">${jsonForScript(data)}</script>
-${element('script', SCRIPT)}
+${element('script', assets().script)}
 </body>
 </html>`.text
 }

@@ -131,6 +131,24 @@ export function isAborted(error: unknown, signal: AbortSignal | undefined): bool
   return isReason || (error instanceof StoreError && error.code === 'STORE_CLOSED');
 }
 
+/** What callers' functions have thrown, while somebody still holds it. */
+const thrownByCallers = new WeakSet<object>();
+
+/**
+ * Calls a function of the caller's. What it throws reaches the caller as it is, whoever is between.
+ */
+export function callBack<Args extends unknown[]>(
+  callback: ((...args: Args) => void) | undefined,
+  ...args: Args
+): void {
+  try {
+    callback?.(...args);
+  } catch (error) {
+    if (typeof error === 'object' && error !== null) thrownByCallers.add(error);
+    throw error;
+  }
+}
+
 /**
  * Turns an operating-system error met at `path` into the `StoreError` that says what to do about
  * it.
@@ -138,8 +156,8 @@ export function isAborted(error: unknown, signal: AbortSignal | undefined): bool
 export function wrapSystemError(error: unknown, action: string, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const errno = errnoOf(error);
-  // What a caller's own function threw, or its signal gave as a reason, is not the disk's fault.
-  if (typeof (error as { code?: unknown } | null)?.code !== 'string') throw error;
+  // What a caller's own function threw is not the disk's fault.
+  if (typeof error !== 'object' || error === null || thrownByCallers.has(error)) throw error;
   const details = { cause: error, path, reason: errno ?? 'unknown' };
   if ((error as { code?: unknown } | null)?.code === 'ERR_ACCESS_DENIED') {
     const why = (error as Error).message;

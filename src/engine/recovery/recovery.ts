@@ -1,5 +1,6 @@
 import { FIRST_SEGMENT_ID, HEADER_BYTES } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
+import { callBack } from '../host/errors.ts';
 
 import { nowNs } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
@@ -171,7 +172,7 @@ class LogScanner {
 
   finish(): void {
     this.replay?.finish();
-    this.options.onProgress?.(this.totalBytes, this.totalBytes);
+    callBack(this.options.onProgress, this.totalBytes, this.totalBytes);
   }
 
   async run(): Promise<void> {
@@ -252,7 +253,7 @@ class LogScanner {
 
   private async afterWork(workBytes: number, doneBytes: number): Promise<void> {
     if (!this.options.turns.isDue(workBytes)) return;
-    this.options.onProgress?.(doneBytes, this.totalBytes);
+    callBack(this.options.onProgress, doneBytes, this.totalBytes);
     await this.options.turns.next();
   }
 

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { frameBytes } from '../format/frame.ts';
-import { errnoOf, StoreError, type StoreErrorCode, wrapSystemError } from '../host/errors.ts';
+import {
+  callBack,
+  errnoOf,
+  StoreError,
+  type StoreErrorCode,
+  wrapSystemError,
+} from '../host/errors.ts';
 import { closeQuietly, type FileSystem, writeFully } from '../host/file-system.ts';
 import { PAIR_WORK_BYTES, Turns } from '../host/turns.ts';
 
@@ -39,11 +45,11 @@ export async function* exportLines(
       text = '';
     }
     if (!turns.isDue(Math.max(workBytes, PAIR_WORK_BYTES))) continue;
-    onProgress?.(doneBytes, Math.max(totalBytes, doneBytes));
+    callBack(onProgress, doneBytes, Math.max(totalBytes, doneBytes));
     await turns.next();
   }
   if (text !== '') yield text;
-  onProgress?.(doneBytes, doneBytes);
+  callBack(onProgress, doneBytes, doneBytes);
   // Whoever was told of the end may still want none of it.
   signal?.throwIfAborted();
 }

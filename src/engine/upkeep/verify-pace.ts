@@ -1,3 +1,4 @@
+import { callBack } from '../host/errors.ts';
 import { pause } from '../host/pause.ts';
 import { Turns } from '../host/turns.ts';
 
@@ -49,7 +50,7 @@ export class Pace {
   async turn(sizeBytes: number): Promise<void> {
     const { bytesPerSecond, onProgress, signal } = this.options;
     this.scannedBytes += sizeBytes;
-    onProgress?.(this.scannedBytes, Math.max(this.totalBytes, this.scannedBytes));
+    callBack(onProgress, this.scannedBytes, Math.max(this.totalBytes, this.scannedBytes));
     await this.turns.next();
     if (bytesPerSecond === undefined) return;
     for (;;) {
