@@ -21,8 +21,11 @@ export default async function open(directory) {
       last = Promise.resolve(store.delete(toText(key)));
       return last;
     },
-    *entries() {
-      for (const key of [...store.keys()]) yield [toBytes(key), toBytes(store.get(key))];
+    async *entries() {
+      for (const key of [...(await store.keys())]) {
+        const value = await store.get(key);
+        if (value !== undefined && value !== null) yield [toBytes(key), toBytes(value)];
+      }
     },
     close: () => last,
   };
