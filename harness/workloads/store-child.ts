@@ -33,7 +33,26 @@ class Broken extends Error {
 }
 
 function tell(line: string): void {
-  writevSync(STANDARD_OUTPUT, [Buffer.from(line), LINE_FEED]);
+  let left: Buffer[] = [Buffer.from(line), LINE_FEED];
+  while (left.length > 0) {
+    try {
+      left = behind(left, writevSync(STANDARD_OUTPUT, left));
+    } catch (error) {
+      // Something in this process has made the pipe non-blocking, and the reader is behind.
+      if ((error as { code?: unknown }).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+/** What is left of buffers of which so many bytes are written. */
+function behind(buffers: readonly Buffer[], count: number): Buffer[] {
+  let skip = count;
+  return buffers.flatMap((buffer) => {
+    const rest = buffer.subarray(Math.min(skip, buffer.length));
+    skip -= Math.min(skip, buffer.length);
+    return rest.length > 0 ? [rest] : [];
+  });
 }
 
 function messageOf(error: unknown): string {

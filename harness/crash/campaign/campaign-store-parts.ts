@@ -159,16 +159,19 @@ export function storeKillsPart(
         seconds,
         parallel: workers,
         signal,
-        onProgress: ({ kills }) => progress.update(`kills ${formatCount(kills)}`),
+        onProgress: ({ kills, killsPerMinute }) =>
+          progress.update(
+            `kills ${formatCount(kills)}  ${formatCount(Math.round(killsPerMinute))} a minute`,
+          ),
       });
-      const { kills, killsWhileOpening, stepsAcknowledged, skipped } = report;
+      const { kills, killsPerMinute, killsWhileOpening, stepsAcknowledged, skipped } = report;
       if (skipped !== undefined) progress.print(`skipped: kills in a chosen call: ${skipped}`);
       return {
-        figures: { kills, killsWhileOpening, stepsAcknowledged },
+        figures: { kills, killsPerMinute, killsWhileOpening, stepsAcknowledged },
         rows: [
           [
             'kills',
-            `${formatCount(kills)}, ${formatCount(killsWhileOpening)} of them while opening; ${formatCount(stepsAcknowledged)} steps acknowledged${skipped === undefined ? '' : `; none in a chosen call: ${skipped}`}`,
+            `${formatCount(kills)}, ${formatCount(Math.round(killsPerMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; ${formatCount(stepsAcknowledged)} steps acknowledged${skipped === undefined ? '' : `; none in a chosen call: ${skipped}`}`,
           ],
           ...(kills < LEAST_KILLS
             ? [['too little', `${kills} kills, and fewer than ${LEAST_KILLS} say nothing`] as const]

@@ -24,6 +24,8 @@ export interface SelfTestOptions {
   readonly parallel: number;
   /** Of the plants only these. */
   readonly only?: (plant: StorePlant) => boolean;
+  /** Of the parts only these. */
+  readonly parts?: readonly StorePart[];
   readonly signal?: AbortSignal;
   readonly onResult?: (result: PlantResult, done: number, of: number) => void;
 }
@@ -46,7 +48,8 @@ export type PartRunner = (run: {
   readonly seed: number;
   readonly seconds: number;
   readonly parallel: number;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
+  readonly onProgress: (report: { readonly findings: readonly StoreFinding[] }) => void;
 }) => Promise<{ readonly findings: readonly StoreFinding[] }>;
 
 const RUNNERS: Readonly<Partial<Record<StorePart, PartRunner>>> = {
@@ -62,10 +65,12 @@ export async function runSelfTest(options: SelfTestOptions): Promise<PlantResult
   const { directory, parallel, signal, only = () => true, onResult } = options;
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  const parts = Object.keys(RUNNERS) as StorePart[];
+  const parts = options.parts ?? (Object.keys(RUNNERS) as StorePart[]);
   const todo: (readonly [StorePlant | undefined, StorePart])[] = [
     ...parts.map((part) => [undefined, part] as const),
-    ...STORE_PLANTS.filter(only).map((plant) => [plant, plant.part] as const),
+    ...STORE_PLANTS.filter((plant) => parts.includes(plant.part) && only(plant)).map(
+      (plant) => [plant, plant.part] as const,
+    ),
   ];
   const total = todo.length;
   const results: PlantResult[] = [];
@@ -108,9 +113,20 @@ async function runOne(
     writeFileSync(adapter, plantedStore(plant));
   }
   const subject = await probeStore(adapter, [], join(place, 'probe'), seed);
-  const abort = signal === undefined ? {} : { signal };
-  const run = { subject, directory: join(place, 'run'), seed, seconds, parallel: 1, ...abort };
-  const { findings } = await runner(run);
+  // One finding is enough.
+  const stop = new AbortController();
+  signal?.addEventListener('abort', () => stop.abort());
+  const { findings } = await runner({
+    subject,
+    directory: join(place, 'run'),
+    seed,
+    seconds,
+    parallel: 1,
+    signal: stop.signal,
+    onProgress: (report) => {
+      if (report.findings.length > 0) stop.abort();
+    },
+  });
   if (findings.length === 0) {
     rmSync(place, { recursive: true, force: true });
     return end('passed');

@@ -39,7 +39,7 @@ export function* cutFates(pieces: readonly PendingPiece[], prng: Prng): Generato
   }
 }
 
-/** A write of which a part is on disk: cut at a byte, a sector or a page, what is behind. */
+/** A write that is on disk in part: cut at a byte, a sector or a page, and what stands behind. */
 function tears({ event }: PendingPiece): Fate[] {
   if (event.kind !== 'write') return [];
   const { position, bytes } = event;

@@ -17,7 +17,7 @@ export interface CutVerdict {
 export interface CutSubject {
   /** Opens the image, unless it was opened before. Undefined when nothing is wrong. */
   judge(image: DiskImage, digest: string, moment: Moment): Promise<CutVerdict | undefined>;
-  /** The acknowledgement that an image of this moment must keep, as a clause; or none. */
+  /** The acknowledgement that an image of this moment must keep, as a clause, if there is one. */
   acknowledged(moment: Moment): { readonly text: string; readonly call: number } | undefined;
   /** Images that were opened. */
   readonly opened: number;

@@ -15,7 +15,8 @@ export interface InjectedFault {
 /** What can go wrong with each call; a call that is not here is left alone. */
 const ERRORS: readonly (readonly [calls: RegExp, errors: readonly ErrorName[]])[] = [
   [/^(?:p?write(?:64|v|v2)?|copy_file_range|sendfile)$/, ['EIO', 'ENOSPC', 'EDQUOT', 'EINTR']],
-  [/^(?:fsync|fdatasync|msync|sync_file_range)$/, ['EIO', 'ENOSPC', 'EDQUOT', 'EINTR']],
+  [/^(?:fsync|fdatasync)$/, ['EIO', 'ENOSPC', 'EDQUOT', 'EINTR']],
+  [/^(?:msync|sync_file_range)$/, ['EIO']],
   [/^(?:f?truncate|fallocate)$/, ['EIO', 'ENOSPC', 'EINTR']],
   [/^(?:rename(?:at2?)?|link(?:at)?|mkdir(?:at)?)$/, ['EIO', 'ENOSPC', 'EDQUOT']],
   [/^(?:unlink(?:at)?|rmdir)$/, ['EIO']],

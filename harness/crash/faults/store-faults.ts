@@ -327,7 +327,9 @@ function nameOfLimit(limit: Limit): string {
   }
 }
 
-/** One of each error of each kind of call, then another: no budget leaves a kind out. */
+/**
+ * One of each error of each kind of call, then another of each: no budget leaves a kind out.
+ */
 function inTurn(faults: readonly InjectedFault[], prng: Prng): InjectedFault[] {
   const kinds = new Map<string, InjectedFault[]>();
   for (const fault of faults) {

@@ -242,7 +242,12 @@ const UNDER_FAULTS: readonly StorePlant[] = [
   {
     name: 'interrupted-call-is-fatal',
     mistake: 'a read that a signal interrupts ends the process',
-    edits: [["if (error.code !== 'EINTR') throw error;", 'process.exit(70);']],
+    edits: [
+      [
+        "if (error.code !== 'EINTR') throw error;",
+        "if (error.code === 'EINTR') process.exit(70); throw error;",
+      ],
+    ],
     part: 'faults',
   },
   {

@@ -1,0 +1,116 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { runStoreFaults, type StoreFaultReport } from '../crash/faults/store-faults.ts';
+import { runStoreKills, type StoreKillReport } from '../crash/kills/store-kills.ts';
+import { probeStore, type StoreSubject } from '../crash/kills/store-subject.ts';
+import { runStoreWorkloads, type StoreWorkloadReport } from '../crash/kills/store-workload.ts';
+import { runStoreCuts, type StoreCutsReport } from '../crash/power/store-cuts.ts';
+import { runProcess } from '../workloads/store-process.ts';
+import type { SurveyedStore } from './surveyed-stores.ts';
+import { countSyncs, type SyncCount } from './sync-count.ts';
+
+export interface SurveyOptions {
+  /** Stores are installed and put to work here; removed at the end. */
+  readonly directory: string;
+  /** Packages are installed here, and stay for the next survey; default: in `directory`. */
+  readonly installIn?: string;
+  readonly seed: number;
+  /** For each part of each store. */
+  readonly seconds: number;
+}
+
+export interface SurveyedResult {
+  readonly store: SurveyedStore;
+  /** Why nothing was found out; undefined where something was. */
+  readonly trouble: string | undefined;
+  readonly subject: StoreSubject | undefined;
+  readonly workload: StoreWorkloadReport | undefined;
+  readonly kills: StoreKillReport | undefined;
+  readonly cuts: StoreCutsReport | undefined;
+  readonly faults: StoreFaultReport | undefined;
+  readonly syncs: SyncCount | undefined;
+}
+
+/** An installation may build from source. */
+const MOST_INSTALL_MS = 600_000;
+
+/** Installs one store and puts it through the parts. Never throws for what a store does. */
+export async function surveyStore(
+  store: SurveyedStore,
+  { directory, seed, seconds, installIn = join(directory, 'installed') }: SurveyOptions,
+): Promise<SurveyedResult> {
+  const nothing = {
+    store,
+    trouble: undefined,
+    subject: undefined,
+    workload: undefined,
+    kills: undefined,
+    cuts: undefined,
+    faults: undefined,
+    syncs: undefined,
+  };
+  const place = join(directory, store.adapter);
+  mkdirSync(place, { recursive: true });
+  const failed = await install(store, place, join(installIn, store.adapter));
+  if (failed !== undefined) return { ...nothing, trouble: failed };
+  try {
+    const adapter = join(place, `${store.adapter}.mjs`);
+    const subject = await probeStore(adapter, [], join(place, 'probe'), seed);
+    const run = (part: string) => ({
+      subject,
+      directory: join(place, part),
+      seed,
+      seconds,
+      parallel: 1,
+    });
+    return {
+      ...nothing,
+      subject,
+      workload: await runStoreWorkloads(run('workload')),
+      kills: await runStoreKills(run('kills')),
+      cuts: await runStoreCuts(run('cuts')),
+      faults: await runStoreFaults(run('faults')),
+      syncs: await countSyncs(subject, join(place, 'syncs'), seed),
+    };
+  } catch (error) {
+    return { ...nothing, trouble: error instanceof Error ? error.message : String(error) };
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** Installs into `to` and gives it to `place`. Returns what went wrong, in words. */
+async function install(
+  { packages }: SurveyedStore,
+  place: string,
+  to: string,
+): Promise<string | undefined> {
+  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
+  const root = dirname(packageFile);
+  process.env.TIDEMARK_ENGINE = join(root, 'dist/src/engine/index.js');
+  cpSync(join(root, 'harness/survey/adapters'), place, { recursive: true });
+  writeFileSync(join(place, 'package.json'), '{"private":true,"type":"module"}\n');
+  if (Object.keys(packages).length === 0) return undefined;
+  symlinkSync(join(to, 'node_modules'), join(place, 'node_modules'));
+  if (isInstalled(packages, to)) return undefined;
+  mkdirSync(to, { recursive: true });
+  cpSync(join(place, 'package.json'), join(to, 'package.json'));
+  const words = Object.entries(packages).map(([name, version]) => `${name}@${version}`);
+  const options = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const command = ['npm', 'install', '--prefix', to, ...options, ...words];
+  const { code, hung, errors } = await runProcess(command, { mostMs: MOST_INSTALL_MS });
+  if (code === 0) return undefined;
+  return `it could not be installed: ${hung ? 'it took too long' : errors.split('\n')[0]}`;
+}
+
+function isInstalled(packages: SurveyedStore['packages'], to: string): boolean {
+  return Object.entries(packages).every(([name, version]) => {
+    try {
+      const text = readFileSync(join(to, 'node_modules', name, 'package.json'), 'utf8');
+      return (JSON.parse(text) as { version: string }).version === version;
+    } catch {
+      return false;
+    }
+  });
+}

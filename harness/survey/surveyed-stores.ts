@@ -1,0 +1,113 @@
+/** A store from the registry, as its own documentation says that it is strongest. */
+export interface SurveyedStore {
+  readonly name: string;
+  /** Exact versions, by package; none for the store of this repository. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** A file of `adapters`, without its ending. It exports the contract that the store promises. */
+  readonly adapter: string;
+  /** How it is set, in words. */
+  readonly setting: string;
+  /** Where its documentation makes the promise. */
+  readonly promise: string;
+}
+
+export const SURVEYED_STORES: readonly SurveyedStore[] = [
+  {
+    name: 'tidemark',
+    packages: {},
+    adapter: 'tidemark',
+    setting: '`sync()` where power cuts count',
+    promise: '../README.md',
+  },
+  {
+    name: 'lmdb',
+    packages: { lmdb: '3.5.6' },
+    adapter: 'lmdb',
+    setting: 'put awaited; `flushed` as sync',
+    promise: 'https://github.com/kriszyp/lmdb-js#readme',
+  },
+  {
+    name: 'classic-level',
+    packages: { 'classic-level': '3.0.0' },
+    adapter: 'classic-level',
+    setting: '`sync: true` with each write',
+    promise: 'https://github.com/Level/classic-level#readme',
+  },
+  {
+    name: 'leveldown',
+    packages: { leveldown: '6.1.1' },
+    adapter: 'leveldown',
+    setting: '`sync: true` with each write; PouchDB stands on it',
+    promise: 'https://github.com/Level/leveldown#readme',
+  },
+  {
+    name: '@nxtedition/rocksdb',
+    packages: { '@nxtedition/rocksdb': '12.2.12' },
+    adapter: 'nxtedition-rocksdb',
+    setting: '`sync: true` with each write',
+    promise: 'https://github.com/Level/abstract-level#dbputkey-value-options',
+  },
+  {
+    name: 'better-sqlite3',
+    packages: { 'better-sqlite3': '12.6.2' },
+    adapter: 'better-sqlite3',
+    setting: 'WAL, `synchronous = FULL`',
+    promise: 'https://www.sqlite.org/pragma.html#pragma_synchronous',
+  },
+  {
+    name: '@seald-io/nedb',
+    packages: { '@seald-io/nedb': '4.1.2' },
+    adapter: 'nedb',
+    setting: 'updates awaited; a compaction as sync',
+    promise: 'https://github.com/seald/nedb#persistence',
+  },
+  {
+    name: 'node-json-db',
+    packages: { 'node-json-db': '3.0.0' },
+    adapter: 'node-json-db',
+    setting: '`saveOnPush` and `syncOnSave`',
+    promise: 'https://github.com/Belphemur/node-json-db#readme',
+  },
+  {
+    name: 'lowdb',
+    packages: { lowdb: '7.0.1' },
+    adapter: 'lowdb',
+    setting: '`JSONFilePreset`, updates awaited',
+    promise: 'https://github.com/typicode/lowdb#readme',
+  },
+  {
+    name: 'conf',
+    packages: { conf: '16.0.0' },
+    adapter: 'conf',
+    setting: 'as it comes',
+    promise: 'https://github.com/sindresorhus/conf#readme',
+  },
+  {
+    name: 'node-persist',
+    packages: { 'node-persist': '4.0.4' },
+    adapter: 'node-persist',
+    setting: '`setItem` awaited',
+    promise: 'https://github.com/simonlast/node-persist#readme',
+  },
+  {
+    name: 'keyv-file',
+    packages: { 'keyv-file': '5.3.5' },
+    adapter: 'keyv-file',
+    setting: '`writeDelay: 0`, set awaited',
+    promise: 'https://github.com/zaaack/keyv-file#readme',
+  },
+  {
+    name: 'cacache',
+    packages: { cacache: '21.0.2' },
+    adapter: 'cacache',
+    setting: '`put` awaited',
+    promise: 'https://github.com/npm/cacache#readme',
+  },
+  {
+    name: 'hyperbee',
+    packages: { hyperbee: '2.27.3', hypercore: '11.39.5' },
+    adapter: 'hyperbee',
+    setting: 'put awaited',
+    promise: 'https://github.com/holepunchto/hyperbee#readme',
+  },
+];
