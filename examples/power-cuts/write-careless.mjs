@@ -1,5 +1,5 @@
-// A JSON file as many programs write it: a new file, and a rename. No sync, so a power cut may leave
-// it empty, or older than what was printed.
+// A JSON file as many programs write it: a new file, and a rename. No sync, so a power cut may
+// leave it empty, or older than what was printed.
 import { mkdirSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 
 mkdirSync('data', { recursive: true });
