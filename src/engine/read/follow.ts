@@ -28,6 +28,8 @@ export interface FollowSource {
   readonly directory: string;
   readonly probe: ProbeSet | undefined;
   readonly checkOpen: () => void;
+  /** Aborted, with the reason to throw, when the reader is closed. */
+  readonly closed: AbortSignal;
 }
 
 const POLL_INTERVAL_MS = 25;
@@ -37,16 +39,62 @@ const SEAL_ATTEMPTS = 5;
 
 /**
  * The records of a log from one txid on, in log order, and then those that are appended, for ever.
+ * An async generator alone would queue `return` behind a `next` that waits for a record: here it
+ * ends the wait first.
  */
-export async function* follow(
+export class Feed implements AsyncIterableIterator<ScannedRecord> {
+  private readonly source: FollowSource;
+  private readonly ending = new AbortController();
+  private readonly records: AsyncGenerator<ScannedRecord, undefined>;
+
+  constructor(source: FollowSource, fromTxid: number, options: FollowOptions) {
+    this.source = source;
+    this.records = follow(source, fromTxid, options, this.ending);
+  }
+
+  async next(): Promise<IteratorResult<ScannedRecord, undefined>> {
+    const result = await this.records.next();
+    // It may have been on its way when the reader was closed.
+    if (result.done !== true) this.source.closed.throwIfAborted();
+    return result;
+  }
+
+  return(): Promise<IteratorResult<ScannedRecord, undefined>> {
+    this.ending.abort(RETURNED);
+    return this.records.return(undefined);
+  }
+
+  throw(error: unknown): Promise<IteratorResult<ScannedRecord, undefined>> {
+    this.ending.abort(RETURNED);
+    return this.records.throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** Why a feed ends that nobody wants any more. */
+const RETURNED = Symbol('returned');
+
+async function* follow(
   source: FollowSource,
   fromTxid: number,
   options: FollowOptions,
-): AsyncGenerator<ScannedRecord, never> {
+  ending: AbortController,
+): AsyncGenerator<ScannedRecord, undefined> {
   const { probe } = source;
   const scan = new Observation(probe, 'scan', { records: 0 });
-  const follower = new Follower(source, fromTxid, options, scan.operation);
+  const follower = new Follower(source, fromTxid, options, scan.operation, ending.signal);
+  const enders = [source.closed, options.signal].filter((signal) => signal !== undefined);
+  // Nobody may ever pull again: what is open is closed here, and not when the loop goes on.
+  const end = (event: Event) => {
+    ending.abort((event.target as AbortSignal).reason);
+    follower.close();
+  };
+  for (const signal of enders) signal.addEventListener('abort', end);
   try {
+    for (const signal of enders) signal.throwIfAborted();
     for (;;) {
       for await (const record of follower.recordsNow()) {
         scan.result.records++;
@@ -55,9 +103,12 @@ export async function* follow(
       await follower.wait();
     }
   } catch (error) {
-    if (options.signal?.aborted && error === options.signal.reason) throw error;
+    if (error === RETURNED) return undefined;
+    if (ending.signal.aborted && error === ending.signal.reason && error !== source.closed.reason)
+      throw error;
     throw scan.failed(wrapSystemError(error, 'follow the log', source.directory));
   } finally {
+    for (const signal of enders) signal.removeEventListener('abort', end);
     follower.close();
     scan.end();
   }
@@ -91,6 +142,8 @@ class Follower {
   private readonly source: FollowSource;
   private readonly options: FollowOptions;
   private readonly operation: number;
+  /** Aborted when nobody wants any more, with what is to be thrown. */
+  private readonly ending: AbortSignal;
   private readonly chunk = Buffer.allocUnsafeSlow(BYTES_PER_TURN);
   private readonly copier = new RecordCopier();
   private readonly turns: Turns;
@@ -98,12 +151,19 @@ class Follower {
   private nextTxid: number;
   private current: OpenSegment | undefined;
 
-  constructor(source: FollowSource, fromTxid: number, options: FollowOptions, operation: number) {
+  constructor(
+    source: FollowSource,
+    fromTxid: number,
+    options: FollowOptions,
+    operation: number,
+    ending: AbortSignal,
+  ) {
     this.source = source;
     this.options = options;
     this.operation = operation;
+    this.ending = ending;
     this.nextTxid = fromTxid;
-    this.turns = new Turns(BYTES_PER_TURN, source.checkOpen);
+    this.turns = new Turns(BYTES_PER_TURN, () => ending.throwIfAborted());
     this.files = new StoreFiles(source.fileSystem, source.directory);
   }
 
@@ -113,23 +173,30 @@ class Follower {
     for (;;) {
       const { current } = this;
       if (current === undefined) return;
-      // Looked for before the length: then the length is final.
+      // Looked at before the length: then the length is final.
+      const wasReplaced = this.isReplaced(current);
       const next = this.idAfter(current.segmentId);
       yield* this.scan(current, next !== undefined);
-      if (next === undefined) return;
+      if (next === undefined) {
+        // No merge touches the last segment. One that was the last a moment ago may have been merged
+        // since.
+        if (wasReplaced && this.idAfter(current.segmentId) === undefined)
+          throw this.replaced(current);
+        return;
+      }
       this.checkEnd(current);
+      const isReplaced = this.isReplaced(current);
       this.close();
-      this.current = await this.openAfter(current.segmentId, next);
+      this.current = await this.openAfter(current.segmentId, next, isReplaced);
     }
   }
 
   async wait(): Promise<void> {
-    const { signal, pollIntervalMs = POLL_INTERVAL_MS } = this.options;
-    await delay(pollIntervalMs, undefined, signal === undefined ? {} : { signal }).catch(
-      (error: unknown) => {
-        throw signal?.aborted ? signal.reason : error;
-      },
-    );
+    const { ending: signal } = this;
+    const { pollIntervalMs = POLL_INTERVAL_MS } = this.options;
+    await delay(pollIntervalMs, undefined, { signal }).catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : error;
+    });
     this.source.checkOpen();
   }
 
@@ -139,6 +206,8 @@ class Follower {
   }
 
   private async *scan(current: OpenSegment, isFinal: boolean): AsyncGenerator<ScannedRecord> {
+    // What was open is closed by now.
+    this.ending.throwIfAborted();
     const { probe } = this.source;
     const { segmentId, file } = current;
     const { sizeBytes } = file.stat();
@@ -154,7 +223,7 @@ class Follower {
       chunk: this.chunk,
     });
     for (;;) {
-      this.options.signal?.throwIfAborted();
+      this.ending.throwIfAborted();
       const state = this.nextFrame(frame, isFinal);
       if (state === 'end') return;
       if (state === 'damaged') {
@@ -243,6 +312,24 @@ class Follower {
     );
   }
 
+  /** Does the name of a segment lead to another file than the one that is open, or to none? */
+  private isReplaced({ segmentId, file }: OpenSegment): boolean {
+    this.ending.throwIfAborted();
+    const { fileSystem, directory } = this.source;
+    const held = file.stat();
+    const named = fileSystem.stat(segmentPath(directory, segmentId));
+    return named?.inode !== held.inode || named.device !== held.device;
+  }
+
+  private replaced({ segmentId }: OpenSegment): StoreError {
+    const { nextTxid: firstTxid, source } = this;
+    return new StoreError(
+      'SNAPSHOT_GONE',
+      `segment ${segmentId} of ${source.directory} is not the file any more that was followed: the store was replaced or removed, by a backup perhaps. Open a new reader, take its pairs, and follow from there`,
+      { path: source.directory, segmentId, firstTxid },
+    );
+  }
+
   private cutBack({ segmentId, lastTxid }: OpenSegment, offset: number): StoreError {
     const message = `segment ${segmentId} is shorter than what was read from it: a recovery has cut it back`;
     return new StoreError('SNAPSHOT_GONE', message, { segmentId, offset, lastTxid });
@@ -274,8 +361,16 @@ class Follower {
     return this.openAt(first, index === 0 && first > FIRST_SEGMENT_ID);
   }
 
-  private openAfter(segmentId: number, next: number): Promise<OpenSegment | undefined> {
-    return this.openAt(next, next > segmentId + 1);
+  /**
+   * Where the file behind the name is another by now, a merge has replaced it, or somebody has put
+   * back another state of the store. Only txids without a jump tell that nothing is between.
+   */
+  private openAfter(
+    segmentId: number,
+    next: number,
+    isReplaced: boolean,
+  ): Promise<OpenSegment | undefined> {
+    return this.openAt(next, next > segmentId + 1 || isReplaced);
   }
 
   /** Opens a segment, or the next one that holds anything. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { basename, join, resolve } from 'node:path';
 import { MAX_SEGMENT_ID } from '../format/format.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
@@ -28,7 +29,7 @@ import { type ScannedRecord, scanSegments } from '../segment/segment-records.ts'
 import { verify } from '../upkeep/verify.ts';
 import type { VerifyOptions } from '../upkeep/verify-pace.ts';
 import type { VerifyReport } from '../upkeep/verify-report.ts';
-import { type FollowOptions, follow } from './follow.ts';
+import { Feed, type FollowOptions } from './follow.ts';
 import { KeyValueView } from './key-value-view.ts';
 import {
   asStoreError,
@@ -94,6 +95,8 @@ export class StoreReader extends KeyValueView {
     this.setup = setup;
     this.snapshot = snapshot;
     this.reader = reader;
+    // Each follower listens, and there may be any number of them.
+    setMaxListeners(0, this.closeController.signal);
   }
 
   /**
@@ -175,7 +178,9 @@ export class StoreReader extends KeyValueView {
    *
    * Throws `SNAPSHOT_GONE` with `firstTxid` and `lastTxid` when a merge has left out records that
    * were still to come (or when that cannot be ruled out, where an opening had left out txids in
-   * the range), `CRC_MISMATCH` or `FRAME_MISMATCH` for damage, and the reason of `signal`.
+   * the range), with `firstTxid` alone when the files that it reads were replaced by others or cut
+   * back, `CRC_MISMATCH` or `FRAME_MISMATCH` for damage, and the reason of `signal`. `return` and
+   * `throw` end it at once, be it idle; so does `close` of the reader, with `STORE_CLOSED`.
    */
   follow(options: FollowOptions = {}): AsyncIterableIterator<ScannedRecord> {
     checkOptions(options, 'follow', ['fromTxid', 'pollIntervalMs', 'signal']);
@@ -186,8 +191,9 @@ export class StoreReader extends KeyValueView {
     checkSignal(signal);
     this.checkNotClosed();
     const { fileSystem, directory, probe } = this.setup;
-    const source = { fileSystem, directory, probe, checkOpen: () => this.checkNotClosed() };
-    return follow(source, fromTxid, options);
+    const checkOpen = () => this.checkNotClosed();
+    const { signal: closed } = this.closeController;
+    return new Feed({ fileSystem, directory, probe, checkOpen, closed }, fromTxid, options);
   }
 
   /**
@@ -213,11 +219,14 @@ export class StoreReader extends KeyValueView {
     );
   }
 
-  /** Closes its files, when a refresh that is running has ended. A second call does nothing. */
+  /**
+   * Closes its files and those of its followers, when a refresh that is running has ended. A second
+   * call does nothing.
+   */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    this.closeController.abort();
+    this.closeController.abort(this.closedError());
     await this.refreshing?.catch(() => {});
     await this.reader.close();
     this.setup.probe?.detach();
@@ -301,10 +310,12 @@ export class StoreReader extends KeyValueView {
 
   private checkNotClosed(): void {
     this.setup.probe?.checkNotTelling();
-    if (this.closed)
-      throw new StoreError('STORE_CLOSED', `${this.directory} was closed`, {
-        path: this.directory,
-      });
+    if (this.closed) throw this.closedError();
+  }
+
+  private closedError(): StoreError {
+    const { directory: path } = this;
+    return new StoreError('STORE_CLOSED', `${path} was closed`, { path });
   }
 }
 
