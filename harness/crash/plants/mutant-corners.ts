@@ -19,6 +19,7 @@ import { EVIDENCE_CORNERS } from './mutant-corners-of-evidence.ts';
 import { IDENTITY_CORNERS } from './mutant-corners-of-identity.ts';
 import { MERGE_CORNERS } from './mutant-corners-of-merge.ts';
 import { SEAL_CORNERS } from './mutant-corners-of-seals.ts';
+import { UPKEEP_CORNERS } from './mutant-corners-of-upkeep.ts';
 
 /**
  * Corners of the engine that small stores with few keys never come to: the edges of the chunk that
@@ -40,6 +41,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   ...MERGE_CORNERS,
   ...END_CORNERS,
   ...ARGUMENT_CORNERS,
+  ...UPKEEP_CORNERS,
   // These take a second or more each.
   readAcrossChunks,
   readLongHeaderAcrossChunks,

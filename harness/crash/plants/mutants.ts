@@ -8,6 +8,7 @@ import { MERGE_MUTANTS } from './mutants-of-merge.ts';
 import { READING_MUTANTS } from './mutants-of-reading.ts';
 import { RECOVERY_MUTANTS } from './mutants-of-recovery.ts';
 import { SEAL_MUTANTS } from './mutants-of-seals.ts';
+import { UPKEEP_MUTANTS } from './mutants-of-upkeep.ts';
 
 /** In the order of the table in docs/harness-crash.md. */
 export const MUTANTS: readonly Mutant[] = [
@@ -20,4 +21,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...IDENTITY_MUTANTS,
   ...END_MUTANTS,
   ...ARGUMENT_MUTANTS,
+  ...UPKEEP_MUTANTS,
 ];

@@ -27,8 +27,8 @@ export interface FileSystem {
    */
   rename(from: string, to: string): void;
   /**
-   * One more name for a file. EEXIST where something stands, EXDEV on another device; some file
-   * systems cannot at all.
+   * One more name for a file. EEXIST where something stands, EXDEV on another device, ELOOP for a
+   * symbolic link; some file systems cannot at all.
    */
   link(existing: string, path: string): void;
   /** Takes the name of a file away; whoever has it open reads on. ENOENT where there is none. */

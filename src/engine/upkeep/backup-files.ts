@@ -1,22 +1,52 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { segmentIds } from '../format/segment-name.ts';
 import { errnoOf, StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import { BACKUP_TEMPORARY_SUFFIX } from '../lock/backup-marker.ts';
+import { MARK_FILE } from '../lock/durable-mark.ts';
+import { parseSealName, SEAL_SUFFIX } from '../seal/seal-file.ts';
 
 /** Copied between two turns of the event loop. */
 export const BYTES_PER_TURN = 1024 * 1024;
 
-/** Where a file cannot have one more name. */
+/** Where a file cannot have one more name, or has none of its own. */
 const CANNOT_LINK: ReadonlySet<string> = new Set([
   'EXDEV',
+  'ELOOP',
   'EPERM',
   'EMLINK',
   'ENOTSUP',
   'EOPNOTSUPP',
   'ENOSYS',
 ]);
+
+/**
+ * Takes symbolic links under names of a store out of a backup: what they lead to may go or change
+ * with the source, and is no copy.
+ */
+export function removeLinks(fileSystem: FileSystem, directory: string): void {
+  for (const name of fileSystem.list(directory)) {
+    const isOfStore =
+      segmentIds([name]).length > 0 || parseSealName(name, SEAL_SUFFIX) !== undefined;
+    if (!isOfStore && name !== MARK_FILE) continue;
+    const path = join(directory, name);
+    if (isLink(fileSystem, path)) fileSystem.remove(path);
+  }
+}
+
+/** `path` has none on the way to its last name. */
+function isLink(fileSystem: FileSystem, path: string): boolean {
+  try {
+    return fileSystem.realPath(path) !== path;
+  } catch (error) {
+    // It was listed: it leads nowhere, or round and round.
+    if (['ENOENT', 'ELOOP'].includes(errnoOf(error) ?? '')) return true;
+    throw error;
+  }
+}
 
 /** False where only a copy will do. */
 export function linkFile(fileSystem: FileSystem, from: string, to: string): boolean {

@@ -1,5 +1,6 @@
 import { segmentIds, segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
+import type { FileSystem } from '../host/file-system.ts';
 import { BACKUP_MARKER, BACKUP_TEMPORARY_SUFFIX, hasBackupMarker } from '../lock/backup-marker.ts';
 import { readMark } from '../lock/durable-mark.ts';
 import { LOCK_FILE } from '../lock/writer-lock.ts';
@@ -16,8 +17,7 @@ export function checkBackupTarget(source: OpenLog, target: string, end: LogPosit
     throw new StoreError('NOT_A_DIRECTORY', `a backup is a directory, and ${target} is not one`, {
       path: target,
     });
-  const refuse = (why: string) =>
-    new StoreError('TARGET_NOT_EMPTY', `${target} ${why}; name a new directory`, { path: target });
+  const refuse = (why: string) => refusal(target, why);
   const names = fileSystem.list(target);
   if (names.includes(LOCK_FILE))
     throw refuse('is a store, or a backup that was opened as one and may have changed since');
@@ -33,8 +33,24 @@ export function checkBackupTarget(source: OpenLog, target: string, end: LogPosit
   const isLater = newest !== undefined && newest.mark.nextTxid > end.nextTxid;
   if (newest !== undefined && isForked(source, target, newest.mark))
     throw refuse('is a backup of another course of this store');
-  if (isLater || segmentIds(names).some((segmentId) => segmentId > end.segmentId))
-    throw refuse('is a backup of a later time');
+  if (isLater) throw refuse('is a backup of a later time');
+  checkNoLaterSegment(fileSystem, target, end);
+}
+
+/** A segment behind the end is of a later time, or somebody else has just put it there. */
+export function checkNoLaterSegment(
+  fileSystem: FileSystem,
+  target: string,
+  end: LogPosition,
+): void {
+  if (segmentIds(fileSystem.list(target)).some((segmentId) => segmentId > end.segmentId))
+    throw refusal(target, 'is a backup of a later time');
+}
+
+function refusal(target: string, why: string): StoreError {
+  return new StoreError('TARGET_NOT_EMPTY', `${target} ${why}; name a new directory`, {
+    path: target,
+  });
 }
 
 /**

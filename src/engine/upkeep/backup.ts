@@ -27,8 +27,8 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
-import { BYTES_PER_TURN, copyFile, isCopy, linkFile } from './backup-files.ts';
-import { checkBackupTarget } from './backup-target.ts';
+import { BYTES_PER_TURN, copyFile, isCopy, linkFile, removeLinks } from './backup-files.ts';
+import { checkBackupTarget, checkNoLaterSegment } from './backup-target.ts';
 
 /**
  * A copy of the log up to a durable position, made while it is written. Segments before that
@@ -109,6 +109,8 @@ class Backup {
     this.target = target;
     const end = await syncedEnd(source);
     checkBackupTarget(source, target, end);
+    // What cannot be backed up is found out before an earlier backup is touched.
+    this.listSource(end);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
     // As long as the marker is there the target is this one, and nobody else's.
@@ -116,6 +118,8 @@ class Backup {
     const held = new HeldDirectory(fileSystem, marker, fileSystem.stat(marker));
     const release = source.guarded.holdAlso(held);
     try {
+      // Another process may have begun before the marker was there.
+      checkBackupTarget(source, target, end);
       return await this.copy(end);
     } finally {
       release();
@@ -126,6 +130,7 @@ class Backup {
     const { fileSystem, source, target } = this;
     let end = from;
     this.removeTemporaries();
+    removeLinks(fileSystem, target);
     for (let attempt = 1; ; attempt++) {
       const listed = this.listSource(end);
       await this.copyLog(listed, end);
@@ -135,6 +140,7 @@ class Backup {
       // with.
       end = await syncedEnd(source);
     }
+    checkNoLaterSegment(fileSystem, target, end);
     this.writeMark(end);
     removeBackupMarker(fileSystem, target);
     return end;
