@@ -32,7 +32,6 @@ const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const lengthOf = getterOf<number>(TYPED_ARRAY, 'length');
 const offsetOf = getterOf<number>(TYPED_ARRAY, 'byteOffset');
 const bufferOf = getterOf<ArrayBufferLike>(TYPED_ARRAY, 'buffer');
-const isResizable = getterOf<boolean>(ArrayBuffer.prototype, 'resizable');
 const elementOf = Function.prototype.call.bind(Uint8Array.prototype.at) as (
   view: Uint8Array,
   index: number,
@@ -40,6 +39,11 @@ const elementOf = Function.prototype.call.bind(Uint8Array.prototype.at) as (
 
 function limitedBytes(input: BytesLike, what: string, limit: number): Uint8Array {
   if (typeof input === 'string') return encodedText(input, what, limit);
+  if (isPlainView(input)) {
+    const { length } = input;
+    if (length > limit) throw tooLong(what, length, limit);
+    if (length > 0) return input;
+  }
   // Of any realm: in vm, jest and jsdom there are other `Uint8Array`s.
   if (!types.isUint8Array(input))
     throw new TypeError(`a ${what} must be a Uint8Array or a string, not ${nameOf(input)}`);
@@ -74,18 +78,23 @@ function emptyView(input: Uint8Array, what: string): Uint8Array {
 }
 
 /**
- * The view itself where that is safe, and a copy where somebody else may change the memory under
- * us (shared with another thread, resizable) or where the view is not a plain one.
+ * Nearly every call ends here: a `Buffer` or `Uint8Array` of our realm, which nobody has changed, on
+ * memory that nobody else can.
+ */
+function isPlainView(input: Uint8Array): boolean {
+  if (!(input instanceof Uint8Array)) return false;
+  const prototype = Object.getPrototypeOf(input);
+  if (prototype !== Buffer.prototype && prototype !== Uint8Array.prototype) return false;
+  const { buffer } = input;
+  return buffer instanceof ArrayBuffer && !buffer.resizable && !Object.hasOwn(input, 'length');
+}
+
+/**
+ * A copy of a view that somebody else may change under us (shared with another thread, resizable),
+ * or that is not a plain one.
  */
 function ownView(input: Uint8Array, length: number): Uint8Array {
-  const prototype = Object.getPrototypeOf(input);
-  const buffer = bufferOf(input);
-  const isPlain =
-    (prototype === Buffer.prototype || prototype === Uint8Array.prototype) &&
-    Object.getPrototypeOf(buffer) === ArrayBuffer.prototype &&
-    !Object.hasOwn(input, 'length') &&
-    !isResizable(buffer as ArrayBuffer);
-  return isPlain ? input : copyOf(new Uint8Array(buffer, offsetOf(input), length));
+  return copyOf(new Uint8Array(bufferOf(input), offsetOf(input), length));
 }
 
 function tooLong(what: string, length: number, limit: number): RangeError {
