@@ -78,8 +78,8 @@ function emptyView(input: Uint8Array, what: string): Uint8Array {
 }
 
 /**
- * Nearly every call ends here: a `Buffer` or `Uint8Array` of our realm, which nobody has changed, on
- * memory that nobody else can.
+ * Nearly every call ends here: a `Buffer` or `Uint8Array` of our realm, which nobody has changed,
+ * on memory that nobody else can.
  */
 function isPlainView(input: Uint8Array): boolean {
   if (!(input instanceof Uint8Array)) return false;
