@@ -48,8 +48,8 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'bytes',
-        find: 'return buffer instanceof ArrayBuffer && !buffer.resizable &&',
-        replace: 'return',
+        find: 'Object.getPrototypeOf(buffer) === ArrayBuffer.prototype && !buffer.resizable',
+        replace: 'buffer !== undefined',
       },
     ],
     checks: ['corners'],

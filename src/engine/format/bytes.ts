@@ -10,12 +10,15 @@ export type BytesLike = Uint8Array | string;
  * call of ours runs, and its `length` is true: see `ownView`.
  */
 export function keyBytes(key: BytesLike): Uint8Array {
-  return limitedBytes(key, 'key', MAX_KEY_BYTES);
+  return limitedBytes(key, 'key', MAX_KEY_BYTES, 0);
 }
 
-/** A value as bytes, in the same way. */
+/**
+ * A value as bytes, in the same way. The memory of a short one is not looked at, which costs as
+ * much as all else here: it is copied in one go before anything is computed from it.
+ */
 export function payloadBytes(value: BytesLike): Uint8Array {
-  return limitedBytes(value, 'value', MAX_PAYLOAD_BYTES);
+  return limitedBytes(value, 'value', MAX_PAYLOAD_BYTES, UNCOPIED_BYTES);
 }
 
 /** The same bytes in memory of our own, for a key that must outlive a call to somebody else. */
@@ -24,6 +27,9 @@ export function copyOf(bytes: Uint8Array): Uint8Array {
   copy.set(bytes);
   return copy;
 }
+
+/** A payload from here on is handed to the kernel where it lies. */
+export const UNCOPIED_BYTES = 32 * 1024;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -37,12 +43,17 @@ const elementOf = Function.prototype.call.bind(Uint8Array.prototype.at) as (
   index: number,
 ) => number | undefined;
 
-function limitedBytes(input: BytesLike, what: string, limit: number): Uint8Array {
+function limitedBytes(
+  input: BytesLike,
+  what: string,
+  limit: number,
+  memoryMattersFrom: number,
+): Uint8Array {
   if (typeof input === 'string') return encodedText(input, what, limit);
   if (isPlainView(input)) {
     const { length } = input;
     if (length > limit) throw tooLong(what, length, limit);
-    if (length > 0) return input;
+    if (length > 0 && (length < memoryMattersFrom || isOnPlainMemory(input))) return input;
   }
   // Of any realm: in vm, jest and jsdom there are other `Uint8Array`s.
   if (!types.isUint8Array(input))
@@ -77,16 +88,19 @@ function emptyView(input: Uint8Array, what: string): Uint8Array {
   return NO_BYTES;
 }
 
-/**
- * Nearly every call ends here: a `Buffer` or `Uint8Array` of our realm, which nobody has changed,
- * on memory that nobody else can.
- */
+/** A `Buffer` or `Uint8Array` of our realm, which nobody has changed: nearly every one is. */
 function isPlainView(input: Uint8Array): boolean {
-  if (!(input instanceof Uint8Array)) return false;
+  if (typeof input !== 'object' || input === null) return false;
   const prototype = Object.getPrototypeOf(input);
   if (prototype !== Buffer.prototype && prototype !== Uint8Array.prototype) return false;
-  const { buffer } = input;
-  return buffer instanceof ArrayBuffer && !buffer.resizable && !Object.hasOwn(input, 'length');
+  return !Object.hasOwn(input, 'length');
+}
+
+/** Memory that no other thread changes, and no call makes larger or smaller. */
+function isOnPlainMemory({ buffer }: Uint8Array): boolean {
+  return (
+    Object.getPrototypeOf(buffer) === ArrayBuffer.prototype && !(buffer as ArrayBuffer).resizable
+  );
 }
 
 /**

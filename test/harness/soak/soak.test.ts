@@ -98,7 +98,7 @@ describe('a run that passes', () => {
 
   test('time alone can be the goal', async () => {
     const out = temporaryDirectory();
-    const { code } = await runSoak(['--seconds', '1', '--keys', '50', '--out', out]);
+    const { code } = await runSoak(['--seconds', '4', '--keys', '50', '--out', out]);
     expect(code).toBe(0);
     expect(readSummary(out).totals.puts).toBeGreaterThan(0);
   });
