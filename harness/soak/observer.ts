@@ -62,6 +62,7 @@ export class Observer {
   private aborted = false;
   private killed = false;
   private canCompact = false;
+  private canSync = false;
 
   constructor(options: ObserverOptions) {
     this.options = options;
@@ -118,6 +119,7 @@ export class Observer {
       kills: { asked: this.plan.kills, made: this.killsMade },
       ...(failedKill === undefined ? {} : { failedKill }),
       canCompact: this.canCompact,
+      canSync: this.canSync,
     };
   }
 
@@ -227,6 +229,7 @@ export class Observer {
         this.outcome = message.outcome;
         this.totals = message.totals;
         this.canCompact = message.canCompact;
+        this.canSync = message.canSync;
         this.latency.add(message.durations);
         void this.sampleAndRelease();
     }

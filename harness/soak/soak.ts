@@ -145,11 +145,11 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
  * A run that did not come to its end is judged by what it saw; nobody expects it to have done all.
  */
 function floorsOf(
-  { outcome, totals, keyCount, canCompact, kills }: Observation,
+  { outcome, totals, keyCount, canCompact, canSync, kills }: Observation,
   configuration: SoakOptions['configuration'],
 ): Gate[] {
   if (outcome?.kind !== 'completed' || totals === undefined) return [];
-  return judgeFloors({ configuration, totals, keyCount, canCompact, kills });
+  return judgeFloors({ configuration, totals, keyCount, canCompact, canSync, kills });
 }
 
 function describeBeginning(

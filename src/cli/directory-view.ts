@@ -44,15 +44,3 @@ export function hasStore(directory: string): boolean {
     return !['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code));
   }
 }
-
-/** Bytes of what has the name of a segment, for those who show how far they have come. */
-export function segmentBytesIn(directory: string): number {
-  try {
-    return filesIn(directory)
-      .filter(({ name, kind }) => kind === 'file' && name.endsWith('.dwal'))
-      .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  } catch {
-    // The opening that follows says better why.
-    return 0;
-  }
-}

@@ -8,7 +8,6 @@ import {
   salvage,
 } from '../engine/index.ts';
 import { addDirectory, addJson, type JsonFlags } from './common-options.ts';
-import { segmentBytesIn } from './directory-view.ts';
 import { ExitCode } from './exit-code.ts';
 import { telling } from './failure.ts';
 import { Output } from './output.ts';
@@ -106,7 +105,8 @@ function namesText(bySeal: SealedRecords | undefined): string {
 }
 
 function salvageStore(directory: string, target: string): Promise<SalvageReport> {
-  const progress = new Progress('salvaging', segmentBytesIn(directory));
+  // Without an end: how often a segment is read depends on what is found in it.
+  const progress = new Progress('salvaging');
   const source = resolve(directory);
   const fileSystem = new WatchedFileSystem((path) => dirname(path) === source, progress.add);
   return telling(target, salvage(source, target, fileSystem)).finally(() => progress.end());

@@ -36,8 +36,8 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'bytes',
-        find: 'return isPlain ? input',
-        replace: 'return isPlain || buffer instanceof ArrayBuffer ? input',
+        find: 'if (prototype !== Buffer.prototype && prototype !== Uint8Array.prototype) return false;',
+        replace: '',
       },
     ],
     checks: ['corners'],
@@ -48,13 +48,8 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'bytes',
-        find: 'Object.getPrototypeOf(buffer) === ArrayBuffer.prototype &&',
-        replace: '',
-      },
-      {
-        file: 'bytes',
-        find: '!isResizable(buffer)',
-        replace: 'true',
+        find: 'Object.getPrototypeOf(buffer) === ArrayBuffer.prototype && !buffer.resizable',
+        replace: 'buffer !== undefined',
       },
     ],
     checks: ['corners'],

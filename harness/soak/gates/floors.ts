@@ -9,6 +9,7 @@ export interface WorkDone {
   readonly totals: RunTotals;
   readonly keyCount: number;
   readonly canCompact: boolean;
+  readonly canSync: boolean;
   readonly kills: { readonly asked: number; readonly made: number };
 }
 
@@ -23,7 +24,7 @@ const REOPENS = 3;
  * saw: a store that was hardly used has proved nothing.
  */
 export function judgeFloors(done: WorkDone): Gate[] {
-  const { totals, keyCount, kills, canCompact, configuration } = done;
+  const { totals, keyCount, kills, canCompact, canSync, configuration } = done;
   const { workload, input } = configuration;
   const perKey = totals.operations / Math.max(1, keyCount);
   return [
@@ -34,7 +35,7 @@ export function judgeFloors(done: WorkDone): Gate[] {
       `${formatCount(totals.operations)} operations on ${formatCount(keyCount)} keys`,
       'a longer run, or one with fewer keys, does more',
     ),
-    ...(workload.syncEveryOperations > 0
+    ...(workload.syncEveryOperations > 0 && canSync
       ? [floor('syncs', totals.syncs, SYNCS, 'syncs', 'a longer run syncs more often')]
       : []),
     ...(workload.reopenEveryBytes > 0

@@ -42,4 +42,6 @@ export interface Observation {
   readonly failedKill?: KillTold;
   /** The store has a `compact()`. */
   readonly canCompact: boolean;
+  /** The store has a `sync()`. */
+  readonly canSync: boolean;
 }

@@ -185,12 +185,13 @@ async function runSoak(
   const outcome = await run.run();
   if (telemetry !== undefined) await send({ type: 'telemetry', report: await telemetry.finish() });
   const { totals } = material.ledger;
-  const { canCompact } = run;
+  const { canCompact, canSync } = run;
   await askAndWait({
     type: 'ended',
     outcome,
     totals,
     canCompact,
+    canSync,
     durations: run.latency.takeDurations(),
   });
   // An adapter may have left timers or sockets behind.

@@ -65,6 +65,7 @@ export type FromStoreProcess =
       readonly outcome: RunOutcome;
       readonly totals: RunTotals;
       readonly canCompact: boolean;
+      readonly canSync: boolean;
       readonly durations: OperationDurations;
     }
   /** After the store was closed, when telemetry was asked for. */

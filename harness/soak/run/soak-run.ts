@@ -73,6 +73,8 @@ export class SoakRun {
 
   /** The store has a `compact()`. */
   canCompact = false;
+  /** The store has a `sync()`; one without promises nothing more than its `put`. */
+  canSync = false;
 
   get phase(): Phase {
     return this.currentPhase;
@@ -225,8 +227,10 @@ export class SoakRun {
   }
 
   private async sync(): Promise<void> {
+    const sync = this.store?.sync;
+    if (sync === undefined) return;
     this.doing = 'sync';
-    await this.timed('sync', (store) => store.sync?.());
+    await this.timed('sync', () => sync.call(this.store));
     this.totals.syncs++;
     this.syncedOperations = this.totals.operations;
     this.syncedAtMs = Date.now();
@@ -322,6 +326,7 @@ export class SoakRun {
     this.doing = 'open';
     this.store = await this.options.open(this.options.directory);
     this.canCompact = this.store.compact !== undefined;
+    this.canSync = this.store.sync !== undefined;
   }
 
   private async close(): Promise<void> {

@@ -10,12 +10,15 @@ export type BytesLike = Uint8Array | string;
  * call of ours runs, and its `length` is true: see `ownView`.
  */
 export function keyBytes(key: BytesLike): Uint8Array {
-  return limitedBytes(key, 'key', MAX_KEY_BYTES);
+  return limitedBytes(key, 'key', MAX_KEY_BYTES, 0);
 }
 
-/** A value as bytes, in the same way. */
+/**
+ * A value as bytes, in the same way. The memory of a short one is not looked at, which costs as
+ * much as all else here: it is copied in one go before anything is computed from it.
+ */
 export function payloadBytes(value: BytesLike): Uint8Array {
-  return limitedBytes(value, 'value', MAX_PAYLOAD_BYTES);
+  return limitedBytes(value, 'value', MAX_PAYLOAD_BYTES, UNCOPIED_BYTES);
 }
 
 /** The same bytes in memory of our own, for a key that must outlive a call to somebody else. */
@@ -25,6 +28,9 @@ export function copyOf(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
+/** A payload from here on is handed to the kernel where it lies. */
+export const UNCOPIED_BYTES = 32 * 1024;
+
 const NO_BYTES = new Uint8Array(0);
 
 // A view may lie: a subclass overrides `length`, a proxy answers as it likes. These do not ask it.
@@ -32,14 +38,23 @@ const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const lengthOf = getterOf<number>(TYPED_ARRAY, 'length');
 const offsetOf = getterOf<number>(TYPED_ARRAY, 'byteOffset');
 const bufferOf = getterOf<ArrayBufferLike>(TYPED_ARRAY, 'buffer');
-const isResizable = getterOf<boolean>(ArrayBuffer.prototype, 'resizable');
 const elementOf = Function.prototype.call.bind(Uint8Array.prototype.at) as (
   view: Uint8Array,
   index: number,
 ) => number | undefined;
 
-function limitedBytes(input: BytesLike, what: string, limit: number): Uint8Array {
+function limitedBytes(
+  input: BytesLike,
+  what: string,
+  limit: number,
+  memoryMattersFrom: number,
+): Uint8Array {
   if (typeof input === 'string') return encodedText(input, what, limit);
+  if (isPlainView(input)) {
+    const { length } = input;
+    if (length > limit) throw tooLong(what, length, limit);
+    if (length > 0 && (length < memoryMattersFrom || isOnPlainMemory(input))) return input;
+  }
   // Of any realm: in vm, jest and jsdom there are other `Uint8Array`s.
   if (!types.isUint8Array(input))
     throw new TypeError(`a ${what} must be a Uint8Array or a string, not ${nameOf(input)}`);
@@ -73,19 +88,27 @@ function emptyView(input: Uint8Array, what: string): Uint8Array {
   return NO_BYTES;
 }
 
+/** A `Buffer` or `Uint8Array` of our realm, which nobody has changed: nearly every one is. */
+function isPlainView(input: Uint8Array): boolean {
+  if (typeof input !== 'object' || input === null) return false;
+  const prototype = Object.getPrototypeOf(input);
+  if (prototype !== Buffer.prototype && prototype !== Uint8Array.prototype) return false;
+  return !Object.hasOwn(input, 'length');
+}
+
+/** Memory that no other thread changes, and no call makes larger or smaller. */
+function isOnPlainMemory({ buffer }: Uint8Array): boolean {
+  return (
+    Object.getPrototypeOf(buffer) === ArrayBuffer.prototype && !(buffer as ArrayBuffer).resizable
+  );
+}
+
 /**
- * The view itself where that is safe, and a copy where somebody else may change the memory under
- * us (shared with another thread, resizable) or where the view is not a plain one.
+ * A copy of a view that somebody else may change under us (shared with another thread, resizable),
+ * or that is not a plain one.
  */
 function ownView(input: Uint8Array, length: number): Uint8Array {
-  const prototype = Object.getPrototypeOf(input);
-  const buffer = bufferOf(input);
-  const isPlain =
-    (prototype === Buffer.prototype || prototype === Uint8Array.prototype) &&
-    Object.getPrototypeOf(buffer) === ArrayBuffer.prototype &&
-    !Object.hasOwn(input, 'length') &&
-    !isResizable(buffer as ArrayBuffer);
-  return isPlain ? input : copyOf(new Uint8Array(buffer, offsetOf(input), length));
+  return copyOf(new Uint8Array(bufferOf(input), offsetOf(input), length));
 }
 
 function tooLong(what: string, length: number, limit: number): RangeError {

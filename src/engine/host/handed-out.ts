@@ -15,6 +15,15 @@ export function sharedBuffer(sizeBytes: number): Buffer {
   return buffer;
 }
 
+/** A copy of `bytes[start, end)` for a caller, from Node's own pool where that is safe. */
+export function handedOut(bytes: Uint8Array, start: number, end: number): Buffer {
+  const range = bytes.subarray(start, end);
+  if (CAN_SHARE_BUFFERS) return Buffer.from(range);
+  const copy = Buffer.allocUnsafeSlow(range.length);
+  copy.set(range);
+  return copy;
+}
+
 /** Tried once, because it depends on the runtime and not on its number. */
 function marksHold(): boolean {
   if (typeof markAsUntransferable !== 'function') return false;

@@ -1,3 +1,4 @@
+import { handedOut } from '../host/handed-out.ts';
 import {
   HINT_HASH,
   HINT_KEY_LENGTH,
@@ -326,7 +327,7 @@ export class KeydirShard {
       const keyLength = words[at + KEY_LENGTH] as number;
       const start = (at + ENTRY_WORDS) * 4;
       at += entryWords(keyLength & ~DEAD);
-      if ((keyLength & DEAD) === 0) yield Buffer.from(bytes.subarray(start, start + keyLength));
+      if ((keyLength & DEAD) === 0) yield handedOut(bytes, start, start + keyLength);
     }
   }
 

@@ -185,6 +185,8 @@ export class LogWriter {
     try {
       tail.active.append(type, tail.nextTxid, key, payload);
     } catch (error) {
+      // The memory went away in this very call: no byte was handed to the kernel.
+      if (error instanceof TypeError) throw error;
       throw this.latch.close('WRITE_FAILED', 'the append', error);
     }
     tail.nextTxid++;

@@ -19,6 +19,7 @@ const ENOUGH: WorkDone = {
   totals: TOTALS,
   keyCount: 100,
   canCompact: true,
+  canSync: true,
   kills: { asked: 4, made: 4 },
 };
 

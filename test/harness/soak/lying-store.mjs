@@ -41,6 +41,7 @@ export default async function open(directory) {
     },
     close: async () => {},
   };
+  if (LIE === 'no-delete') delete store.delete;
   if (LIE === 'no-sync') delete store.sync;
   return store;
 }

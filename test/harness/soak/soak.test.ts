@@ -98,7 +98,7 @@ describe('a run that passes', () => {
 
   test('time alone can be the goal', async () => {
     const out = temporaryDirectory();
-    const { code } = await runSoak(['--seconds', '1', '--keys', '50', '--out', out]);
+    const { code } = await runSoak(['--seconds', '4', '--keys', '50', '--out', out]);
     expect(code).toBe(0);
     expect(readSummary(out).totals.puts).toBeGreaterThan(0);
   });
@@ -140,6 +140,7 @@ describe('a store that lies', () => {
   test.each([
     ['does not lie', 'none'],
     ['closes a deleted file a moment after its sync', 'closes-deleted-file-late'],
+    ['has no sync, of which then none is asked', 'no-sync'],
   ])('the same store that %s passes', async (_, lie) => {
     expect((await lying(temporaryDirectory(), lie)).code).toBe(0);
   });
@@ -304,9 +305,9 @@ describe('what cannot be done is refused with 2 and one line', () => {
     const out = temporaryDirectory();
     const { code, stderr } = await runSoak(
       [...SMALL, '--adapter', LYING_STORE, '--out', out],
-      'no-sync',
+      'no-delete',
     );
-    expect(stderr).toMatch(/lying-store\.mjs: the store has no method sync\(\)$/);
+    expect(stderr).toMatch(/lying-store\.mjs: the store has no method delete\(\)$/);
     expect(code).toBe(2);
     expect(readdirSync(out)).toEqual([]);
   });
