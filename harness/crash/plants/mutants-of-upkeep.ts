@@ -68,8 +68,8 @@ export const UPKEEP_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'follow',
-        find: 'ending.abort(event.target.reason); follower.close();',
-        replace: 'ending.abort(event.target.reason);',
+        find: 'ending.abort(reason); follower.close();',
+        replace: 'ending.abort(reason);',
       },
     ],
     checks: ['corners'],

@@ -28,8 +28,8 @@ export interface FollowSource {
   readonly directory: string;
   readonly probe: ProbeSet | undefined;
   readonly checkOpen: () => void;
-  /** Aborted, with the reason to throw, when the reader is closed. */
-  readonly closed: AbortSignal;
+  /** Calls `end` when the reader is closed, unless what it returns was called before. */
+  readonly onClose: (end: (reason: StoreError) => void) => () => void;
 }
 
 const POLL_INTERVAL_MS = 25;
@@ -55,7 +55,7 @@ export class Feed implements AsyncIterableIterator<ScannedRecord> {
   async next(): Promise<IteratorResult<ScannedRecord, undefined>> {
     const result = await this.records.next();
     // It may have been on its way when the reader was closed.
-    if (result.done !== true) this.source.closed.throwIfAborted();
+    if (result.done !== true) this.source.checkOpen();
     return result;
   }
 
@@ -86,15 +86,18 @@ async function* follow(
   const { probe } = source;
   const scan = new Observation(probe, 'scan', { records: 0 });
   const follower = new Follower(source, fromTxid, options, scan.operation, ending.signal);
-  const enders = [source.closed, options.signal].filter((signal) => signal !== undefined);
+  const { signal } = options;
   // Nobody may ever pull again: what is open is closed here, and not when the loop goes on.
-  const end = (event: Event) => {
-    ending.abort((event.target as AbortSignal).reason);
+  const end = (reason: unknown) => {
+    ending.abort(reason);
     follower.close();
   };
-  for (const signal of enders) signal.addEventListener('abort', end);
+  const onAbort = () => end(signal?.reason);
+  signal?.addEventListener('abort', onAbort);
+  const forget = source.onClose(end);
   try {
-    for (const signal of enders) signal.throwIfAborted();
+    source.checkOpen();
+    signal?.throwIfAborted();
     for (;;) {
       for await (const record of follower.recordsNow()) {
         scan.result.records++;
@@ -104,11 +107,11 @@ async function* follow(
     }
   } catch (error) {
     if (error === RETURNED) return undefined;
-    if (ending.signal.aborted && error === ending.signal.reason && error !== source.closed.reason)
-      throw error;
+    if (signal?.aborted && error === signal.reason) throw error;
     throw scan.failed(wrapSystemError(error, 'follow the log', source.directory));
   } finally {
-    for (const signal of enders) signal.removeEventListener('abort', end);
+    signal?.removeEventListener('abort', onAbort);
+    forget();
     follower.close();
     scan.end();
   }
@@ -178,8 +181,8 @@ class Follower {
       const next = this.idAfter(current.segmentId);
       yield* this.scan(current, next !== undefined);
       if (next === undefined) {
-        // No merge touches the last segment. One that was the last a moment ago may have been merged
-        // since.
+        // No merge touches the last segment. One that was the last a moment ago may have been
+        // merged since.
         if (wasReplaced && this.idAfter(current.segmentId) === undefined)
           throw this.replaced(current);
         return;

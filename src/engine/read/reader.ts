@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { basename, join, resolve } from 'node:path';
 import { MAX_SEGMENT_ID } from '../format/format.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
@@ -88,6 +87,8 @@ export class StoreReader extends KeyValueView {
   private refreshing: Promise<void> | undefined;
   private closed = false;
   private readonly closeController = new AbortController();
+  /** What ends each follower. */
+  private readonly followers = new Set<(reason: StoreError) => void>();
 
   private constructor(setup: ReaderSetup, snapshot: Snapshot) {
     const reader = readerOf(setup, snapshot);
@@ -95,8 +96,6 @@ export class StoreReader extends KeyValueView {
     this.setup = setup;
     this.snapshot = snapshot;
     this.reader = reader;
-    // Each follower listens, and there may be any number of them.
-    setMaxListeners(0, this.closeController.signal);
   }
 
   /**
@@ -192,8 +191,11 @@ export class StoreReader extends KeyValueView {
     this.checkNotClosed();
     const { fileSystem, directory, probe } = this.setup;
     const checkOpen = () => this.checkNotClosed();
-    const { signal: closed } = this.closeController;
-    return new Feed({ fileSystem, directory, probe, checkOpen, closed }, fromTxid, options);
+    const onClose = (end: (reason: StoreError) => void) => {
+      this.followers.add(end);
+      return () => this.followers.delete(end);
+    };
+    return new Feed({ fileSystem, directory, probe, checkOpen, onClose }, fromTxid, options);
   }
 
   /**
@@ -226,7 +228,8 @@ export class StoreReader extends KeyValueView {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    this.closeController.abort(this.closedError());
+    this.closeController.abort();
+    for (const end of this.followers) end(this.closedError());
     await this.refreshing?.catch(() => {});
     await this.reader.close();
     this.setup.probe?.detach();
