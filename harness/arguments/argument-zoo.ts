@@ -249,7 +249,8 @@ export async function zooRound(
     const after = `key ${prng.below(10)}`;
     for (const one of [store, twin]) {
       one.batch([{ type: 'put', key: after, value: name }]);
-      await one.sync();
+      // Nothing may still be going on when the next call is watched.
+      await one.sealsWritten();
     }
     if (!isDeepStrictEqual(logOf(fileSystem), logOf(twinFileSystem)))
       throw new Error(`after ${name} the store goes on in another way than its twin`);

@@ -9,10 +9,15 @@ export const HEALTH_ROW: RowSpec = {
     stat({
       title: 'Writer',
       description:
-        'Poisoned once a write or a sync has failed: reads go on, writes fail until the store is reopened.',
+        'Poisoned once a write or a sync has failed: reads go on, writes fail until the store is reopened. Lease only: the kernel lock could not be loaded.',
       unit: 'none',
-      queries: [{ expr: `max(tidemark_poisoned{${STORE}})`, legend: 'poisoned' }],
-      words: { 0: 'writing', 1: 'POISONED' },
+      queries: [
+        {
+          expr: `(max(tidemark_poisoned{${STORE}}) + 2 * (1 - min(tidemark_kernel_lock{${STORE}}))) or max(tidemark_poisoned{${STORE}})`,
+          legend: 'poisoned',
+        },
+      ],
+      words: { 0: 'writing', 1: 'POISONED', 2: 'LEASE ONLY', 3: 'POISONED' },
       red: 1,
     }),
     stat({

@@ -10,15 +10,12 @@ export type BytesLike = Uint8Array | string;
  * call of ours runs, and its `length` is true: see `ownView`.
  */
 export function keyBytes(key: BytesLike): Uint8Array {
-  return limitedBytes(key, 'key', MAX_KEY_BYTES, 0);
+  return limitedBytes(key, 'key', MAX_KEY_BYTES);
 }
 
-/**
- * A value as bytes, in the same way. The memory of a short one is not looked at, which costs as
- * much as all else here: it is copied in one go before anything is computed from it.
- */
+/** A value as bytes, in the same way. */
 export function payloadBytes(value: BytesLike): Uint8Array {
-  return limitedBytes(value, 'value', MAX_PAYLOAD_BYTES, UNCOPIED_BYTES);
+  return limitedBytes(value, 'value', MAX_PAYLOAD_BYTES);
 }
 
 /** The same bytes in memory of our own, for a key that must outlive a call to somebody else. */
@@ -27,9 +24,6 @@ export function copyOf(bytes: Uint8Array): Uint8Array {
   copy.set(bytes);
   return copy;
 }
-
-/** A payload from here on is handed to the kernel where it lies. */
-export const UNCOPIED_BYTES = 32 * 1024;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -43,17 +37,12 @@ const elementOf = Function.prototype.call.bind(Uint8Array.prototype.at) as (
   index: number,
 ) => number | undefined;
 
-function limitedBytes(
-  input: BytesLike,
-  what: string,
-  limit: number,
-  memoryMattersFrom: number,
-): Uint8Array {
+function limitedBytes(input: BytesLike, what: string, limit: number): Uint8Array {
   if (typeof input === 'string') return encodedText(input, what, limit);
   if (isPlainView(input)) {
     const { length } = input;
     if (length > limit) throw tooLong(what, length, limit);
-    if (length > 0 && (length < memoryMattersFrom || isOnPlainMemory(input))) return input;
+    if (length > 0 && isOnPlainMemory(input)) return input;
   }
   // Of any realm: in vm, jest and jsdom there are other `Uint8Array`s.
   if (!types.isUint8Array(input))

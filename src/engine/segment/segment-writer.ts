@@ -1,4 +1,3 @@
-import { UNCOPIED_BYTES } from '../format/bytes.ts';
 import { crc32c } from '../format/crc32c.ts';
 import { CRC_BYTES, HEADER_BYTES, MAX_KEY_BYTES, type RecordType } from '../format/format.ts';
 import { encodeFrame, encodeHeader, frameBytes, viewOf, writeUint32 } from '../format/frame.ts';
@@ -20,7 +19,7 @@ import { objectionTo } from '../host/held-directory.ts';
 const WRITE_BUFFER_BYTES = 256 * 1024;
 
 /** A payload from here on goes as a vector: copying it would cost more. */
-const VECTOR_PAYLOAD_BYTES = UNCOPIED_BYTES;
+const VECTOR_PAYLOAD_BYTES = 32 * 1024;
 
 /**
  * Appends frames to one segment, at positions that it counts itself. Nothing stays in user space:
