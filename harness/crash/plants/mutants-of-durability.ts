@@ -347,8 +347,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-writer',
-        find: 'tail.nextTxid++; } flush(); }',
-        replace: 'tail.nextTxid++; } }',
+        find: 'offset, byteLength } }); } flush(); }',
+        replace: 'offset, byteLength } }); } }',
       },
     ],
     checks: ['states'],

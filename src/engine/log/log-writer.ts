@@ -234,9 +234,10 @@ export class LogWriter {
         }
         checkUnchanged(key, payload, byteLength);
         const offset = active.sizeBytes + active.stagedBytes;
-        staged.push({ append, ref: { segmentId: active.segmentId, offset, byteLength } });
         active.stage(type, tail.nextTxid, key, payload);
         tail.nextTxid++;
+        // Counted only once it is staged: what was not is no txid to give back.
+        staged.push({ append, ref: { segmentId: active.segmentId, offset, byteLength } });
       }
       flush();
     } catch (error) {
