@@ -95,6 +95,6 @@ test('beside fast-crc32c, which is optional, its native half is what is used', (
   const code = `import { openStore } from 'tidemark'; const store = await openStore('beside');
     console.log(store.stats().checksum); await store.close();`;
   const said = runIn(project, process.execPath, ['--input-type=module', '-e', code]);
-  // Where its scripts may not run, or no compiler is there, the one that everybody has stays in use.
+  // Where its scripts may not run, or no compiler is there, the one of everybody stays in use.
   expect(said.output).toMatch(/^(?:fast-crc32c \(native\)|@node-rs\/crc32)\n$/);
 });

@@ -40,7 +40,7 @@ export function runIn(
   words: readonly string[],
   node: string = process.execPath,
 ): Said {
-  // Of the surroundings of this test nothing is to reach a package manager but the way to a registry.
+  // What npm and vitest tell their children, a package manager of a stranger does not hear.
   const env: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(process.env)) {
     if (/^npm_(?:lifecycle|package|command|node_execpath|execpath)/i.test(name)) continue;
