@@ -180,7 +180,6 @@ class StoreKills {
     life: Life,
     directory: string,
   ): StoreFinding {
-    const { adapter } = this.options.subject;
     return {
       promise,
       message,
@@ -192,7 +191,7 @@ class StoreKills {
         message,
       ],
       directory,
-      reproduce: `npm run crash -- --adapter ${adapter} --part kills --seed ${this.options.seed}`,
+      reproduce: `${this.options.subject.command} --part kills --seed ${this.options.seed}`,
     };
   }
 }

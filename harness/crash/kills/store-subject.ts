@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { type DeclaredContract, resolveContract, type StoreContract } from '../../contract.ts';
+import { invokedAs, quoteWord } from '../../invocation.ts';
 import { AdapterError } from '../../store-under-test.ts';
 import { HOSTILE_KEY_COUNT, HostileValues } from '../../workloads/hostile-values.ts';
 import { runTask } from '../../workloads/store-process.ts';
@@ -10,6 +11,8 @@ export interface StoreSubject {
   /** As `loadAdapter` takes it. */
   readonly adapter: string;
   readonly contract: StoreContract;
+  /** What starts the same again on the command line; parts add what they are about. */
+  readonly command: string;
   /** What nobody has said of the contract, in one sentence each. */
   readonly assumed: readonly string[];
   readonly shape: WorkShape;
@@ -64,6 +67,7 @@ export async function probeStore(
   return {
     adapter,
     contract,
+    command: storeCommand(adapter, overrides),
     assumed,
     shape: {
       keys: keys.filter((key) => key >= HOSTILE_KEY_COUNT || !refused.has(String(key))),
@@ -78,4 +82,17 @@ export async function probeStore(
       return `${name} (${message.split('\n', 1)[0]})`;
     }),
   };
+}
+
+function storeCommand(adapter: string, overrides: readonly DeclaredContract[]): string {
+  const { put, sync, history }: DeclaredContract = Object.assign({}, ...overrides);
+  const survives = Object.entries({ put, sync })
+    .filter(([, level]) => level !== undefined)
+    .map(([name, level]) => `${name}=${level}`);
+  return [
+    invokedAs('crash'),
+    `--adapter ${quoteWord(adapter)}`,
+    ...(survives.length === 0 ? [] : [`--survives ${survives.join()}`]),
+    ...(history === undefined ? [] : [`--history ${history}`]),
+  ].join(' ');
 }

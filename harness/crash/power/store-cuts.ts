@@ -312,10 +312,8 @@ class StoreCuts {
   }
 
   private reproduce(seed: number, steps: readonly number[] | undefined): string {
-    const { put, sync, history } = this.options.subject.contract;
-    const survives = `put=${put}${sync === undefined ? '' : `,sync=${sync}`}`;
     const only = steps === undefined ? '' : ` --only-steps '${steps.join()}'`;
-    return `npm run crash -- --adapter '${this.options.subject.adapter}' --survives ${survives} --history ${history} --only-seed ${seed}${only}`;
+    return `${this.options.subject.command} --only-seed ${seed}${only}`;
   }
 }
 
