@@ -1,27 +1,30 @@
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+
+const ROOT = dirname(createRequire(import.meta.url).resolve('tidemark/package.json'));
+/** Where this process began. */
+const FIRST_DIRECTORY = process.cwd();
 
 /**
- * npm runs a script of this package in the package's own directory, wherever whoever typed it
- * stands. Undefined when this process was not started so.
+ * npm runs a script of this package in the package's own directory; this is where whoever typed it
+ * stands. Undefined when this process was not started so. Whatever npm starts inherits what it says
+ * in the environment, so its directory and the name of the script count as well.
  */
-function scriptOfThisPackage(): { readonly root: string; readonly from: string } | undefined {
-  const { npm_package_json: packageFile, INIT_CWD: from } = process.env;
-  const own = createRequire(import.meta.url).resolve('tidemark/package.json');
-  return packageFile === own && from !== undefined ? { root: dirname(own), from } : undefined;
+function typedIn(script: string): string | undefined {
+  const { npm_package_json: packageFile, npm_lifecycle_event: event, INIT_CWD: from } = process.env;
+  const isScript = packageFile === join(ROOT, 'package.json') && event === script;
+  return isScript && FIRST_DIRECTORY === ROOT ? from : undefined;
 }
 
 /** Relative paths of the command line are meant from where it was typed. */
-export function enterInvokedDirectory(): void {
-  const script = scriptOfThisPackage();
-  if (script !== undefined) process.chdir(script.from);
+export function enterInvokedDirectory(script: string): void {
+  process.chdir(typedIn(script) ?? FIRST_DIRECTORY);
 }
 
 /** The words in front of the options: what whoever runs it types again, in the same place. */
 export function invokedAs(script: string): string {
-  const { root, from } = scriptOfThisPackage() ?? {};
-  const isAtRoot = root === undefined || root === from;
-  return `npm ${isAtRoot ? '' : `--prefix ${quoteWord(root)} `}run ${script} --`;
+  const isAtRoot = (typedIn(script) ?? ROOT) === ROOT;
+  return `npm ${isAtRoot ? '' : `--prefix ${quoteWord(ROOT)} `}run ${script} --`;
 }
 
 /** A word as a shell takes it. */

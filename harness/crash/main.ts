@@ -4,5 +4,5 @@ import { watchStandardStreams } from '../standard-streams.ts';
 import { crashCommand } from './crash.ts';
 
 watchStandardStreams('crash');
-enterInvokedDirectory();
+enterInvokedDirectory('crash');
 process.exitCode = await crashCommand(process.argv.slice(2));

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Outcome } from './hostile-values.ts';
+import { endStrays, newMark } from './stray-processes.ts';
 import type { WorkShape } from './work-steps.ts';
 
 /** What a store process is to do; it stands on its command line as JSON. */
@@ -68,6 +69,8 @@ export interface TaskEnd {
   readonly signal: NodeJS.Signals | null;
   /** It was killed because it took too long. */
   readonly hung: boolean;
+  /** Processes that the store had started and that went on without it, as commands; all killed. */
+  readonly strays: readonly string[];
   readonly errors: string;
 }
 
@@ -95,9 +98,10 @@ export async function runProcess(
   command: readonly string[],
   { environment, mostMs, onLine, onStart }: TaskOptions,
 ): Promise<TaskEnd> {
+  const mark = newMark();
   const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...environment, ...mark },
     detached: true,
   });
   const kill = () => {
@@ -108,9 +112,12 @@ export async function runProcess(
     }
   };
   let hung = false;
+  let strays: readonly string[] = [];
   const watchdog = setTimeout(() => {
     hung = true;
     kill();
+    // What left the group may hold the pipes open.
+    strays = endStrays(mark);
   }, mostMs);
   let text = '';
   let unfinished = '';
@@ -135,7 +142,9 @@ export async function runProcess(
   clearTimeout(watchdog);
   // A store that forked must not go on beside the next opening.
   kill();
+  strays = [...strays, ...endStrays(mark)];
   return {
+    strays,
     lines: text.split('\n').slice(0, -1),
     code,
     signal,

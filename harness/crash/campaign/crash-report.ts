@@ -131,6 +131,9 @@ export function summarizeCampaign(end: CampaignEnd): CrashSummary {
   };
 }
 
+/** Rows that say why a part is inconclusive. */
+const WHY_BLIND: readonly string[] = ['but', 'too little'];
+
 /** A broken invariant outweighs an interrupt. */
 function judge({
   finished,
@@ -154,7 +157,8 @@ function judge({
   }
   const blind = finished.find(({ result }) => !result.isConclusive);
   if (blind !== undefined) {
-    const reason = `the ${blind.part.name} saw too little to be judged`;
+    const why = blind.result.rows.find(([name]) => WHY_BLIND.includes(name))?.[1];
+    const reason = `the ${blind.part.name} saw too little to be judged${why === undefined ? '' : `: ${why}`}`;
     return { verdict: 'inconclusive', exitCode: ExitCode.inconclusive, reason };
   }
   return { verdict: 'pass', exitCode: ExitCode.pass, reason: 'no invariant was broken' };

@@ -6,6 +6,7 @@ import { runTask, type TaskEnd } from '../../workloads/store-process.ts';
 import type { Verdict } from '../promises/store-judge.ts';
 import {
   CHANGING_CALLS,
+  COUNTED_STEPS,
   countCalls,
   ONE_THREAD,
   reasonWithoutStrace,
@@ -137,7 +138,7 @@ class StoreKills {
       const early = life.verdict ?? unplanned(end);
       const look = early === undefined ? await lookAt(subject, place, at, life) : undefined;
       const verdict = early ?? look?.verdict;
-      this.count(moment, life, look?.openMs ?? 0);
+      if (isKilled(end)) this.count(moment, life, look?.openMs ?? 0);
       if (verdict !== undefined) {
         this.findings.push(this.findingOf(verdict, store, at, moment, life, place));
         return;
@@ -196,8 +197,8 @@ class StoreKills {
   }
 }
 
-/** Steps of a process that nothing else ends. */
-const MOST_STEPS = 2_000;
+/** Steps of a process whose moment does not come: it closes the store, and was not killed. */
+const MOST_STEPS = 2 * Math.max(COUNTED_STEPS, ...STEPS);
 
 async function runUntil(
   { adapter, shape, contract }: StoreSubject,
@@ -245,10 +246,15 @@ function killingStrace({ call, number }: KillMoment & { kind: 'call' }): string[
 /** It ended, and not because it was killed: by itself, or it hung. */
 function unplanned(end: TaskEnd): Verdict | undefined {
   if (end.hung) return { promise: 'alive', message: `without a fault ${howItEnded(end)}` };
-  if (end.signal === 'SIGKILL' || end.code === 137) return undefined;
+  if (isKilled(end)) return undefined;
   // All its steps were over first.
   if (end.lines.includes('closed')) return undefined;
   return { promise: 'alive', message: `without a fault ${howItEnded(end)}` };
+}
+
+/** strace ends as the process under it has ended. */
+function isKilled({ signal, code, hung }: TaskEnd): boolean {
+  return !hung && (signal === 'SIGKILL' || code === 137);
 }
 
 function describeMoment(moment: KillMoment): string {

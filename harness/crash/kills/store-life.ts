@@ -10,7 +10,7 @@ import type { WorkHistory, WriteGroup } from '../../workloads/work-history.ts';
 import { KEY_COUNT, type WorkStep, workSteps, writesOf } from '../../workloads/work-steps.ts';
 import { judgeState, type Verdict } from '../promises/store-judge.ts';
 import type { StorePromise } from '../promises/store-promises.ts';
-import { MOST_OPENING_MS, type StoreSubject } from './store-subject.ts';
+import { MOST_OPENING_MS, mainLine, type StoreSubject } from './store-subject.ts';
 
 /** One round of a workload on a store. */
 export interface Round {
@@ -179,13 +179,4 @@ function unusable(end: TaskEnd): Verdict {
 export function howItEnded({ hung, code, signal, errors }: TaskEnd): string {
   if (hung) return `the process did not end within ${MOST_OPENING_MS / 1000} seconds`;
   return `the process ended with ${code ?? signal}${errors === '' ? '' : `: ${mainLine(errors)}`}`;
-}
-
-/** Node prints the place first, and then the message. */
-function mainLine(errors: string): string {
-  const lines = errors.split('\n').map((line) => line.trim());
-  return (
-    lines.find((line) => /^(?:Uncaught )?[\w.]*(?:Error|Exception)\b/.test(line)) ??
-    (lines[0] as string)
-  );
 }

@@ -36,8 +36,16 @@ export async function probeStore(
 ): Promise<StoreSubject> {
   mkdirSync(directory, { recursive: true });
   const task = { task: 'probe', adapter, directory, seed } as const;
-  const { lines, code, signal, hung, errors } = await runTask(task, { mostMs: MOST_OPENING_MS });
+  const end = await runTask(task, { mostMs: MOST_OPENING_MS });
+  const { lines, code, signal, hung, errors, strays } = end;
   rmSync(directory, { recursive: true, force: true });
+  const unusable = lines.find((line) => line.startsWith('unusable '))?.slice('unusable '.length);
+  if (unusable !== undefined) throw new AdapterError(JSON.parse(unusable) as string);
+  if (strays.length > 0) {
+    throw new AdapterError(
+      `${adapter}: the store starts processes that go on without it (${strays.slice(0, 3).join(', ')}), so nobody can say when it was killed: let its close() end them. They were ended`,
+    );
+  }
   const broken = lines.find((line) => line.startsWith('broken '));
   if (!lines.includes('probed')) {
     const last = lines
@@ -45,7 +53,7 @@ export async function probeStore(
       ?.replace('trying', 'after trying');
     const how = hung ? 'did not end' : `ended with ${code ?? signal}`;
     throw new AdapterError(
-      `${adapter}: the process that tried the store out ${how}${last === undefined ? '' : `, ${last}`}: ${broken ?? errors}`,
+      `${adapter}: the process that tried the store out ${how}${last === undefined ? '' : `, ${last}`}: ${broken ?? mainLine(errors)}`,
     );
   }
   const values = new HostileValues(seed, KEY_COUNT);
@@ -82,6 +90,15 @@ export async function probeStore(
       return `${name} (${message.split('\n', 1)[0]})`;
     }),
   };
+}
+
+/** Of what a process that died has written: Node prints the place first, and then the message. */
+export function mainLine(errors: string): string {
+  const lines = errors.split('\n').map((line) => line.trim());
+  return (
+    lines.find((line) => /^(?:Uncaught )?[\w.]*(?:Error|Exception)\b/.test(line)) ??
+    (lines[0] as string)
+  );
 }
 
 function storeCommand(adapter: string, overrides: readonly DeclaredContract[]): string {
