@@ -113,7 +113,7 @@ export function resolveContract(
   return { contract, assumed };
 }
 
-/** As the command line takes it, and a reader of a report reads it. */
+/** Writes a contract in the words of the command line, which reports use, too. */
 export function describeContract({
   put,
   sync,

@@ -16,7 +16,7 @@ export interface SurveyOptions {
   /** Packages are installed here, and stay for the next survey; default: in `directory`. */
   readonly installIn?: string;
   readonly seed: number;
-  /** For each part of each store. */
+  /** Seconds for each part of each store. */
   readonly seconds: number;
 }
 

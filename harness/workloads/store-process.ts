@@ -10,10 +10,10 @@ import type { WorkShape } from './work-steps.ts';
 export type StoreTask = WorkTask | LookTask | ProbeTask;
 
 interface Task {
-  /** As `loadAdapter` takes it. */
+  /** The adapter's name or path, which `loadAdapter` takes. */
   readonly adapter: string;
   readonly directory: string;
-  /** Of keys and values. */
+  /** The seed of keys and values. */
   readonly seed: number;
 }
 
@@ -41,7 +41,7 @@ export interface LookTask extends Task {
   readonly task: 'look';
   readonly shape: WorkShape;
   readonly ordered: boolean;
-  /** Of the value that is put at the end. */
+  /** The version of the value that is put at the end. */
   readonly version: number;
 }
 
@@ -93,7 +93,7 @@ export async function runTask(task: StoreTask, options: TaskOptions): Promise<Ta
   return runProcess([...(options.wrapper ?? []), ...taskCommand(task)], options);
 }
 
-/** As `runTask`, for a command that comes to the same. */
+/** Does what `runTask` does, for a command that comes to the same. */
 export async function runProcess(
   command: readonly string[],
   { environment, mostMs, onLine, onStart }: TaskOptions,

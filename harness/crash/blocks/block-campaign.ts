@@ -27,7 +27,7 @@ export interface BlockReport {
   readonly trouble: string | undefined;
   /** Images that were mounted and recovered. */
   readonly images: number;
-  /** Of two images of one disk, sector by sector. */
+  /** Images that mix two of one disk, sector by sector. */
   readonly mixed: number;
   /** Taken while the device was at work on a request. */
   readonly withRequestsInFlight: number;

@@ -41,9 +41,9 @@ export interface CampaignOptions {
   readonly store:
     | { readonly adapter: string; readonly overrides: readonly DeclaredContract[] }
     | undefined;
-  /** Of another store only this part. */
+  /** Runs only this part; for stores other than tidemark. */
   readonly part: StorePart | undefined;
-  /** Of the faults of another store only the one of this name. */
+  /** Injects only the fault of this name; for stores other than tidemark. */
   readonly onlyFault: string | undefined;
   /** Instead of a campaign, mistakes in a small store. */
   readonly selfTest: boolean;
@@ -56,7 +56,7 @@ export interface CampaignOptions {
   /** Absolute. */
   readonly outDirectory: string;
   readonly mutants: boolean;
-  /** For each. */
+  /** Seconds for each mutant. */
   readonly mutantSeconds: number;
   /** Undefined for all of the list. */
   readonly onlyMutant: string | undefined;

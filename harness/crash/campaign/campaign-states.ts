@@ -16,7 +16,7 @@ const MOST_FAILURES = 3;
 const PROGRESS_INTERVAL_MS = 500;
 
 export interface StatesOptions {
-  /** Of the first workload; the others have those that follow. */
+  /** The seed of the first workload; the others have the seeds that follow. */
   readonly seed: number;
   readonly workers: number;
   readonly outDirectory: string;
@@ -45,7 +45,7 @@ class StatesCampaign {
   private readonly diskDirectory: string;
   private readonly workers = new Set<CampaignWorker>();
   private readonly finishedCounts = noCounts();
-  /** Of the tasks that are running. */
+  /** What the running tasks have counted so far. */
   private readonly runningCounts = new Map<CampaignWorker, CrashStateCounts>();
   private readonly failures: Failure[] = [];
   private readonly startMs = performance.now();

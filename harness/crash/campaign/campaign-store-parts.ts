@@ -78,7 +78,10 @@ export function storeCutsPart(
   };
 }
 
-/** In words; undefined when enough was seen, or when the part cannot run here. */
+/**
+ * Says in words what was too little. Undefined when enough was seen, or when the part cannot run
+ * here.
+ */
 function whyInconclusive(report: StoreCutsReport, isOnly: boolean): string | undefined {
   if (report.skipped !== undefined || report.findings.length > 0) return undefined;
   if (report.notes.length > 0) return 'what was recorded is not all that the store does';

@@ -1,4 +1,7 @@
-/** Of the report page of a crash run. One pair of values per colour: on light ground, on dark. */
+/**
+ * The style of a crash run's report page. Each colour has two values: one on light ground, one on
+ * dark.
+ */
 export const CRASH_PAGE_STYLE = `
 :root {
   color-scheme: light dark;

@@ -30,7 +30,7 @@ export interface CrashSummary {
   readonly subject: SubjectSummary;
   readonly versions: Versions;
   readonly host: Host;
-  /** By name. A part that never began is not there. */
+  /** The parts by name. A part that never began is not there. */
   readonly parts: Readonly<
     Record<
       string,
@@ -49,7 +49,7 @@ export interface CrashSummary {
 }
 
 export interface SubjectSummary {
-  /** As the command line names it. */
+  /** The name that the command line has for it. */
   readonly name: string;
   /** What it promises: as the command line takes it, and in one sentence per promise. */
   readonly contract: string;

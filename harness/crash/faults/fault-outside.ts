@@ -35,7 +35,7 @@ interface OutsideCase {
   readonly wrapper: readonly string[];
   /** Limits the descriptors of the child, once it has opened, to so many more than it has. */
   readonly moreDescriptors?: number;
-  /** On a file system of its own, of so many KiB. */
+  /** Runs on a file system of its own, of so many KiB. */
   readonly diskKib?: number;
 }
 
@@ -158,8 +158,8 @@ async function runChild(one: OutsideCase, store: string, seed: number): Promise<
 }
 
 /**
- * In a mount namespace, with which the file system goes away. What was full is opened as it is,
- * then with more room.
+ * Runs in a mount namespace, with which the file system goes away. What was full is opened as it
+ * is, then with more room.
  */
 async function runOnDisk({ diskKib }: OutsideCase, place: string, seed: number): Promise<string[]> {
   const script = `

@@ -34,7 +34,7 @@ export interface StoreFaultOptions {
   /** Stores at a time. */
   readonly parallel: number;
   readonly signal?: AbortSignal;
-  /** Of all faults and limits only the one of this name, as a finding tells it. */
+  /** Runs only the fault or limit of this name, which a finding tells. */
   readonly only?: string;
   readonly onProgress?: (report: StoreFaultReport) => void;
 }
@@ -44,7 +44,7 @@ export interface StoreFaultReport {
   readonly calls: StoreCallsReport['calls'];
   /** Faults that there are to inject: each error of each call of each kind. */
   readonly faults: number;
-  /** Of these, how many were injected and met a call. */
+  /** How many of these were injected and met a call. */
   readonly met: number;
   /** Injected, and no call came any more. */
   readonly missed: number;

@@ -7,7 +7,7 @@ import type { KillHistory, KillStep } from './kill-workload.ts';
 
 /** A kind of store that can be killed. */
 export interface KillSubject {
-  /** Of kills that it can take part in. */
+  /** The kinds of kills that it can take part in. */
   readonly kinds: readonly KillKind[];
   /** The compiled child. */
   readonly program: string;
@@ -25,9 +25,9 @@ export interface KillSubject {
 export interface KillRound {
   readonly seed: number;
   readonly round: number;
-  /** Of the history at its beginning. */
+  /** The length of the history at its beginning. */
   readonly length: number;
-  /** Of its steps only these, by their numbers; then it dies by its own hand. */
+  /** Takes only the steps of these numbers; then it dies by its own hand. */
   readonly only?: readonly number[];
 }
 

@@ -34,7 +34,7 @@ export interface StoreKillOptions {
 export interface StoreKillReport {
   readonly kills: number;
   readonly killsPerMinute: number;
-  /** By what decided the moment: `time`, `acknowledgement`, `call`. */
+  /** How many kills had their moment decided by what: `time`, `acknowledgement`, `call`. */
   readonly killsByKind: Readonly<Record<KillMoment['kind'], number>>;
   readonly killsWhileOpening: number;
   readonly stepsAcknowledged: number;

@@ -8,7 +8,7 @@ import { KEY_COUNT, type WorkShape } from '../../workloads/work-steps.ts';
 
 /** Any store, known by its adapter and what that promises, and what it lets a workload do. */
 export interface StoreSubject {
-  /** As `loadAdapter` takes it. */
+  /** The adapter's name or path, which `loadAdapter` takes. */
   readonly adapter: string;
   readonly contract: StoreContract;
   /** What starts the same again on the command line; parts add what they are about. */

@@ -30,7 +30,7 @@ import { shrinkSteps } from '../work/campaign-shrink.ts';
 
 export interface StoreCutsOptions {
   readonly subject: StoreSubject;
-  /** For the stores of findings. */
+  /** The place for the stores of findings. */
   readonly directory: string;
   readonly seed: number;
   readonly seconds: number;

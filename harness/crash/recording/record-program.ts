@@ -158,7 +158,10 @@ export function writeDirectory({ files, directories }: DiskImage, to: string): v
   }
 }
 
-/** As if the power had gone a while ago: locks that age in seconds are stale after a start. */
+/**
+ * Sets the times of an image as if the power had gone a while ago: locks that age in seconds are
+ * stale after a start.
+ */
 export function ageDirectory({ files, directories }: DiskImage, at: string): void {
   const then = Date.now() / 1000 - AGE_SECONDS;
   for (const path of [...files.keys(), ...directories]) utimesSync(join(at, path), then, then);

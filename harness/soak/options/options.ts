@@ -133,7 +133,10 @@ function toOptions(flags: CommandFlags): SoakOptions {
   };
 }
 
-/** On average: keys of a short run are so few that each is written several times. */
+/**
+ * The average number of bytes per key. Keys of a short run are so few that each is written several
+ * times.
+ */
 const BYTES_PER_KEY = 8192;
 const FEWEST_KEYS = 100;
 
