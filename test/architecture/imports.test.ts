@@ -36,7 +36,9 @@ const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'harness/soak': [['run'], ['sampling'], ['gates'], ['options'], ['result'], ['report']],
 };
 
-/** In these, imports go in no circle, neither from file to file nor from folder to folder. */
+/**
+ * The parts in which imports go in no circle, neither from file to file nor from folder to folder.
+ */
 const PARTS = ['src', 'harness/soak', 'harness/crash', 'bench', 'dashboards'];
 
 /** The real file system, where a caller may leave the choice to us. */

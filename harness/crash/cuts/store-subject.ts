@@ -31,7 +31,7 @@ export class StoreSubject implements CutSubject {
   private readonly options: StoreSubjectOptions;
   private readonly steps: readonly NumberedStep[];
   private readonly values: HostileValues;
-  /** By the number of marks before a moment. */
+  /** What was reached, by the number of marks before a moment. */
   private readonly known = new Map<number, Reached>();
   private readonly observations = new Map<string, Promise<Observation>>();
 

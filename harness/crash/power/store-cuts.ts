@@ -30,7 +30,7 @@ import { shrinkSteps } from '../work/campaign-shrink.ts';
 
 export interface StoreCutsOptions {
   readonly subject: StoreSubject;
-  /** For the stores of findings. */
+  /** The place for the stores of findings. */
   readonly directory: string;
   readonly seed: number;
   readonly seconds: number;
@@ -86,6 +86,7 @@ class StoreCuts {
   private readonly notes = new Set<string>();
   private readonly endMs: number;
   private readonly found = new Set<string>();
+  private isBlind = false;
 
   constructor(options: StoreCutsOptions, skipped: string | undefined) {
     this.options = options;
@@ -116,6 +117,8 @@ class StoreCuts {
       for (let index = 0; index === 0 || !this.isOver(); index++) {
         await this.workload((seed + index) % 2 ** 32, only?.steps);
         if (only !== undefined || this.report.findings.length >= MOST_FINDINGS) break;
+        // What one record does not show no other does.
+        if (this.isBlind) break;
       }
     } finally {
       this.pool.end();
@@ -183,16 +186,24 @@ class StoreCuts {
     for (const trouble of recording.troubles) this.notes.add(trouble);
     const failed = this.whyFailed(record);
     if (failed !== undefined) return this.fail(seed, failed);
-    if (recording.troubles.length > 0) return;
+    this.isBlind = recording.troubles.length > 0;
+    if (this.isBlind) return;
     const subject = this.cutSubject(seed);
     await this.search(seed, recording, subject, only);
     await this.nest(seed, recording, subject);
   }
 
-  private whyFailed({ recording, exitStatus, isLate, errors }: ProgramRecord): string | undefined {
+  private whyFailed({
+    recording,
+    exitStatus,
+    isLate,
+    strays,
+    errors,
+  }: ProgramRecord): string | undefined {
     const failed = recording.marks.find(({ text }) => text.startsWith('failed '));
     if (failed !== undefined) return JSON.parse(failed.text.slice(7)) as string;
-    if (isLate) return `it did not end within ${RECORD_MS / 1000} s`;
+    const running = strays.length === 0 ? '' : `; these went on: ${strays.slice(0, 3).join(', ')}`;
+    if (isLate) return `it did not end within ${RECORD_MS / 1000} s${running}`;
     return exitStatus === 0 ? undefined : `its process ended with ${exitStatus}: ${errors}`;
   }
 
@@ -206,6 +217,12 @@ class StoreCuts {
       directory: undefined,
       reproduce: this.reproduce(seed, undefined),
     });
+  }
+
+  /** However much is found, shrinking takes the run at most so far beyond its end. */
+  private shrinkingTime(): () => boolean {
+    const endMs = Math.min(performance.now(), this.endMs) + SHRINK_MS;
+    return () => performance.now() < endMs && !this.options.signal?.aborted;
   }
 
   private async search(
@@ -264,8 +281,7 @@ class StoreCuts {
     only: readonly number[] | undefined,
     nested: string,
   ): Promise<void> {
-    const endMs = performance.now() + SHRINK_MS;
-    const hasTime = () => performance.now() < endMs && !this.options.signal?.aborted;
+    const hasTime = this.shrinkingTime();
     let [finding, recording, subject] = [first, firstRecording, firstSubject];
     let steps = only ?? cutSteps(seed, STEPS, this.shape()).map(({ number }) => number);
     if (nested === '') {
@@ -292,8 +308,7 @@ class StoreCuts {
       };
       await shrinkSteps(numbers.length, fails, hasTime);
     }
-    const late = performance.now() + SHRINK_MS;
-    const hasMore = () => performance.now() < late && !this.options.signal?.aborted;
+    const hasMore = this.shrinkingTime();
     const small = await shrinkCut(finding, recording, subject, hasMore);
     const syncs = await missingSyncs(small, recording, subject, seed, hasMore);
     const story = tellStory(small, recording, subject, syncs);
@@ -312,10 +327,8 @@ class StoreCuts {
   }
 
   private reproduce(seed: number, steps: readonly number[] | undefined): string {
-    const { put, sync, history } = this.options.subject.contract;
-    const survives = `put=${put}${sync === undefined ? '' : `,sync=${sync}`}`;
     const only = steps === undefined ? '' : ` --only-steps '${steps.join()}'`;
-    return `npm run crash -- --adapter '${this.options.subject.adapter}' --survives ${survives} --history ${history} --only-seed ${seed}${only}`;
+    return `${this.options.subject.command} --only-seed ${seed}${only}`;
   }
 }
 

@@ -51,3 +51,5 @@ try {
   const message = error instanceof Error ? error.message : String(error);
   mark(`failed ${JSON.stringify(`${doing} failed: ${message}`)}`);
 }
+// A store may hold timers or threads that keep a process alive.
+process.exit();

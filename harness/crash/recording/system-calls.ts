@@ -64,7 +64,7 @@ function numberOf(text: string | undefined): number {
   return text === undefined || text === '?' ? Number.NaN : Number(text);
 }
 
-/** At the commas that stand in no bracket. */
+/** Splits at the commas that stand in no bracket. */
 function splitArguments(text: string): string[] {
   const parts: string[] = [];
   let depth = 0;

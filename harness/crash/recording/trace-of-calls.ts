@@ -7,7 +7,7 @@ import { bytesOf, descriptorOf, pathIn, type SystemCall } from './system-calls.t
 export interface TraceOptions {
   /** Absolute, without symbolic links. */
   readonly root: string;
-  /** Of the recorded process at first. */
+  /** The working directory that the recorded process began in. */
   readonly cwd: string;
   readonly first: DiskImage;
   /** What the directory holds now; undefined to trust the record. */
@@ -17,7 +17,7 @@ export interface TraceOptions {
 /** An opened file or directory; duplicates of a descriptor share it, and its position. */
 interface Description {
   readonly inode: number | undefined;
-  /** In the root; undefined for what lies elsewhere. */
+  /** The path inside the root; undefined for what lies elsewhere. */
   readonly path: string | undefined;
   readonly isDirectory: boolean;
   readonly flags: ReadonlySet<string>;
