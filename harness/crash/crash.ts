@@ -4,6 +4,7 @@ import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/result/host.ts';
 import { complain, print } from '../standard-streams.ts';
 import { AdapterError } from '../store-under-test.ts';
+import { UsageError } from '../usage-error.ts';
 import { type CampaignPart, type Progress, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,
@@ -55,6 +56,7 @@ import { runSelfTest } from './campaign/store-self-test.ts';
 import { probeStore, type StoreSubject } from './kills/store-subject.ts';
 import { MUTANTS } from './plants/mutants.ts';
 import { junitXml } from './report/crash-report-junit.ts';
+import { mergeUnits, planUnits, runUnits } from './units/campaign-commands.ts';
 
 const SUMMARY_FILE = 'summary.json';
 const PAGE_FILE = 'report.html';
@@ -72,11 +74,15 @@ export async function crashCommand(words: readonly string[]): Promise<ExitCode> 
       const program = parseProgramOptions(words.slice(1));
       return program === undefined ? ExitCode.pass : await crashProgram(program);
     }
+    if (words[0] === 'plan') return await planUnits(words.slice(1));
+    if (words[0] === 'merge-reports') return await mergeUnits(words.slice(1));
+    if (words.some((word) => /^--campaign(?:=|$)/.test(word))) return await runUnits(words);
     const options = parseCampaignOptions(words);
     return options === undefined ? ExitCode.pass : await run(options);
   } catch (error) {
     const isUsage =
       error instanceof CampaignUsageError ||
+      error instanceof UsageError ||
       error instanceof AdapterError ||
       error instanceof ContractError;
     if (!isUsage) throw error;

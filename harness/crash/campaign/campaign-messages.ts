@@ -34,6 +34,8 @@ export interface StatesTask {
 
 export interface StatesAnswer {
   readonly counts: CrashStateCounts;
+  /** A digest over all distinct images, in order. */
+  readonly images: string;
   readonly isComplete: boolean;
   readonly finding: ReportedFinding | undefined;
 }
@@ -51,5 +53,9 @@ export interface ReportedFinding {
   /** Steps of the workload that failed first. */
   readonly stepCount: number;
   /** Those that are left of them, by their numbers and in words. */
-  readonly kept: readonly { readonly number: number; readonly text: string }[];
+  readonly kept: readonly {
+    readonly number: number;
+    readonly kind: string;
+    readonly text: string;
+  }[];
 }

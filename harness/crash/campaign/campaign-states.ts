@@ -217,12 +217,19 @@ function addCounts(to: CrashStateCounts, counts: CrashStateCounts): void {
   to.onDisk += counts.onDisk;
 }
 
-function reproduction(seed: number, finding: ReportedFinding | undefined): string {
+export function reproduction(seed: number, finding: ReportedFinding | undefined): string {
   const steps = finding?.kept.map(({ number }) => number).join(',');
   return `${invokedAs('crash')} --only-seed ${seed}${steps === undefined ? '' : ` --only-steps ${steps}`}`;
 }
 
-function describeFinding({ at, depth, image, kept, stepCount, stack }: ReportedFinding): string[] {
+export function describeFinding({
+  at,
+  depth,
+  image,
+  kept,
+  stepCount,
+  stack,
+}: ReportedFinding): string[] {
   const where =
     depth === 0
       ? 'It was found while the workload ran, before any power cut.'

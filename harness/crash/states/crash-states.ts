@@ -44,6 +44,8 @@ export interface CrashStateOptions {
    */
   readonly onDisk: { readonly oneIn: number; readonly parent: string } | undefined;
   readonly counts: CrashStateCounts;
+  /** Hears of every distinct image, by its digest, before it is opened. */
+  readonly seen?: (digest: string) => void;
 }
 
 /**
@@ -97,6 +99,7 @@ async function* enumerate(
         continue;
       }
       counts.states++;
+      options.seen?.(digest);
       if (crashedAt !== undefined) counts.nestedStates++;
       const entry: OpenedImage = { recovered: undefined, judgedFor: expected };
       opened.set(digest, entry);
