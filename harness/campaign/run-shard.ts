@@ -3,7 +3,6 @@ import {
   existsSync,
   fsyncSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   renameSync,
   rmSync,
@@ -78,7 +77,9 @@ export async function runShard(options: ShardOptions): Promise<ShardEnd> {
   const log = new UnitLog(lines, headerOf(campaign), known);
   const waiting = units.filter((unit) => !finished.has(keyOf(unit)));
   const trouble = new Set<string>();
-  const place = mkdtempSync(join(tmpdir(), 'tidemark-units-'));
+  // Another process that was killed at this blob may have left it.
+  const place = join(tmpdir(), `tidemark-units-${digestOf(directory)}`);
+  rmSync(place, { recursive: true, force: true });
   const stop = new AbortController();
   const over = () => stop.abort();
   if (signal.aborted) over();

@@ -1,7 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mix32 } from '../prng.ts';
-import { withSeededIdentities } from './seeded-identities.ts';
 import { resultDigest, type UnitFinding, type UnitPart, type UnitResult } from './unit.ts';
 import type { FoundByUnit, UnitLine } from './unit-lines.ts';
 import type { FromUnitProcess, ToUnitProcess } from './unit-messages.ts';
@@ -16,6 +14,7 @@ export function serveUnits(parts: readonly UnitPart[]): void {
   process.on('SIGTERM', () => {});
   process.on('disconnect', () => process.exit());
   process.on('message', (message: ToUnitProcess) => {
+    if (message.type === 'end') process.exit();
     if (message.type === 'stop') return stop.abort();
     stop = new AbortController();
     void run(parts, message, stop.signal).then(
@@ -23,7 +22,11 @@ export function serveUnits(parts: readonly UnitPart[]): void {
       (error: Error) => send({ type: 'failed', message: error.stack ?? String(error) }),
     );
   });
-  setInterval(() => send({ type: 'alive' }), ALIVE_INTERVAL_MS);
+  setInterval(() => {
+    // The parent may have died before anybody listened.
+    if (!process.connected) process.exit();
+    send({ type: 'alive' });
+  }, ALIVE_INTERVAL_MS);
 }
 
 async function run(
@@ -36,10 +39,7 @@ async function run(
   mkdirSync(directory, { recursive: true });
   const startMs = performance.now();
   const before = process.cpuUsage();
-  // Parts that list their units ask for this seed, too: what they make is the same in both.
-  const result = await withSeededIdentities(mix32(campaign.seed), () =>
-    part.run(unit, { campaign, directory, signal }),
-  );
+  const result = await part.run(unit, { campaign, directory, signal });
   const { user, system } = process.cpuUsage(before);
   const findings = result.findings.map((finding, at) =>
     keep(finding, blob, `failures/${name}-${unit}-${at}`),

@@ -15,7 +15,9 @@ export type ToUnitProcess =
       readonly blob: string;
     }
   /** Answer soon; nobody will count it. */
-  | { readonly type: 'stop' };
+  | { readonly type: 'stop' }
+  /** There is nothing more to do. */
+  | { readonly type: 'end' };
 
 export type FromUnitProcess =
   /** Comes every second unless something hangs. */

@@ -24,7 +24,7 @@ export class UnitProcess {
   private heard: (message: FromUnitProcess) => void = () => {};
 
   constructor(program: URL) {
-    this.child = fork(program, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    this.child = fork(program, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     this.child.on('message', (message: FromUnitProcess) => this.heard(message));
     if (this.child.stderr !== null) {
       createInterface({ input: this.child.stderr }).on('line', (line) => {
@@ -71,7 +71,8 @@ export class UnitProcess {
 
   /** Resolves when the process is gone. */
   async end(): Promise<void> {
-    if (this.child.connected) this.child.disconnect();
+    // Not by a disconnect: then its 'close' would never be heard of.
+    this.send({ type: 'end' });
     await this.ended;
   }
 

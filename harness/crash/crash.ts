@@ -6,9 +6,11 @@ import { complain, print } from '../standard-streams.ts';
 import { AdapterError } from '../store-under-test.ts';
 import { UsageError } from '../usage-error.ts';
 import { type CampaignPart, type Progress, runCampaign } from './campaign/campaign.ts';
+import { withFloors } from './campaign/campaign-floors.ts';
 import {
   type CampaignOptions,
   CampaignUsageError,
+  FLOORS,
   PROFILES,
   parseCampaignOptions,
   STORE_PARTS,
@@ -121,15 +123,23 @@ function partsOf(options: CampaignOptions, subject: StoreSubject | undefined): C
   if (subject !== undefined) return storePartsOf(options, subject);
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, blocks, host, whole } = PROFILES[profile];
-  return [
+  const { kills, blocks, host, whole, faults, rot } = PROFILES[profile];
+  const floors = { ...FLOORS[profile] };
+  // Who asks for less time is content with less.
+  const { states = {} } = floors;
+  const share = Math.min(1, statesSeconds / PROFILES[profile].states);
+  floors.states = Object.fromEntries(
+    Object.entries(states).map(([name, least]) => [name, Math.ceil(least * share)]),
+  );
+  const parts = [
     statesPart({ ...options, goal: { seconds: statesSeconds } }),
     killsPart(options, kills),
     blocksPart(options, blocks),
     hostPart(options, host, whole),
-    faultsPart(options, whole ? 'whole' : 'tiny'),
-    rotPart(options, whole ? undefined : [0, 7]),
+    faultsPart(options, whole ? 'whole' : 'tiny', faults),
+    rotPart(options, whole ? undefined : [0, 7], rot),
   ];
+  return withFloors(parts, floors);
 }
 
 /** Tries a store out that is known by its adapter, and says what it will be judged by. */

@@ -10,14 +10,66 @@ import {
 import { invokedAs, quoteWord } from '../../invocation.ts';
 
 /**
- * Seconds of crash states, the budget of kills, seconds of disk images, and whether every fault and
- * every flipped bit is tried, or a choice.
+ * Seconds of crash states, the budget of kills, seconds of disk images and of what a host does,
+ * whether every fault and every flipped bit is tried, or a choice, and the most seconds for those:
+ * what is left undone then makes the part inconclusive.
  */
 export const PROFILES = {
-  quick: { states: 20, kills: { seconds: 10 }, blocks: 4, host: 0, whole: false },
-  default: { states: 75, kills: { kills: 1100 }, blocks: 30, host: 30, whole: true },
-  nightly: { states: 3600, kills: { seconds: 3600 }, blocks: 1800, host: 1200, whole: true },
+  quick: {
+    states: 15,
+    kills: { seconds: 8 },
+    blocks: 4,
+    host: 0,
+    whole: false,
+    faults: 10,
+    rot: 20,
+  },
+  default: {
+    states: 70,
+    kills: { kills: 1100, seconds: 100 },
+    blocks: 20,
+    host: 25,
+    whole: true,
+    faults: 60,
+    rot: 60,
+  },
+  nightly: {
+    states: 3600,
+    kills: { seconds: 3600 },
+    blocks: 1800,
+    host: 1200,
+    whole: true,
+    faults: 1200,
+    rot: 1200,
+  },
 } as const;
+
+/**
+ * The least that the parts of a profile come to, by the names of their figures: what a run sees
+ * that lacks so much says nothing. A quiet machine with two cores sees several times as much.
+ */
+export const FLOORS: Readonly<
+  Record<Profile, Readonly<Record<string, Readonly<Record<string, number>>>>>
+> = {
+  quick: {
+    states: { states: 5000, workloads: 3 },
+    kills: { kills: 10 },
+    faults: { runs: 100 },
+    rot: { cases: 5000, pairs: 4000 },
+  },
+  default: {
+    states: { states: 30_000, workloads: 15 },
+    kills: { kills: 300 },
+    faults: { runs: 4000 },
+    rot: { cases: 50_000, pairs: 4000 },
+  },
+  nightly: {
+    states: { states: 1_500_000, workloads: 700 },
+    kills: { kills: 3500 },
+    faults: { runs: 4000 },
+    rot: { cases: 50_000, pairs: 4000 },
+  },
+};
 
 /** The same for a store that is known by its adapter: seconds of each part. */
 export const STORE_PROFILES = {

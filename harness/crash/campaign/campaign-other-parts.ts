@@ -1,6 +1,6 @@
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatCount } from '../../units.ts';
+import { formatCount, formatSeconds } from '../../units.ts';
 import { runBlocks } from '../blocks/block-campaign.ts';
 import { FOUND_STORE } from '../blocks/block-run.ts';
 import { runFaults } from '../faults/fault-campaign.ts';
@@ -27,7 +27,7 @@ interface PartOptions {
 
 export function killsPart(
   { seed, workers, outDirectory }: PartOptions,
-  budget: { readonly seconds: number } | { readonly kills: number },
+  budget: { readonly seconds?: number; readonly kills?: number },
 ): CampaignPart {
   return {
     name: 'kills',
@@ -192,13 +192,16 @@ export function hostPart(
 export function faultsPart(
   { seed, outDirectory }: PartOptions,
   size: 'tiny' | 'whole',
+  seconds: number,
 ): CampaignPart {
   return {
     name: 'faults',
     invariants: ALL_INVARIANTS,
-    run: async ({ progress }) => {
+    run: async ({ progress, signal: interrupted }) => {
+      const signal = AbortSignal.any([interrupted, AbortSignal.timeout(seconds * 1000)]);
       const inside = await runFaults({
         size,
+        signal,
         onProgress: ({ rows, runs }) =>
           progress.update(`faults ${formatCount(runs)} in ${rows.length} rows`),
       });
@@ -207,6 +210,7 @@ export function faultsPart(
       const outside = await runOutside({
         directory,
         seed,
+        signal,
         onCase: ({ name, status }) => progress.update(`faults from outside: ${name} ${status}`),
       });
       const skipped = outside.filter(({ status }) => status === 'skipped');
@@ -216,10 +220,12 @@ export function faultsPart(
         figures: {
           rows: inside.rows.length,
           runs: inside.runs,
+          rowsNotDone: inside.notDone,
           outside: outside.length,
           skipped: skipped.length,
         },
         rows: [
+          ...notInTime(signal, interrupted, seconds),
           [
             'faults',
             `${formatCount(inside.runs)} in ${inside.rows.length} rows; ${outside.length - skipped.length} from outside, ${skipped.length} skipped`,
@@ -238,26 +244,33 @@ export function faultsPart(
             failure(invariant ?? 'alive', `${name}: ${detail}`, seed, REPEAT_FAULTS),
           ),
         ],
-        isConclusive: inside.runs > 0,
+        isConclusive: inside.runs > 0 && !signal.aborted,
       };
     },
   };
 }
 
-export function rotPart({ seed }: PartOptions, bits: readonly number[] | undefined): CampaignPart {
+export function rotPart(
+  { seed }: PartOptions,
+  bits: readonly number[] | undefined,
+  seconds: number,
+): CampaignPart {
   return {
     name: 'rot',
     invariants: ALL_INVARIANTS,
-    run: async ({ progress }): Promise<PartResult> => {
+    run: async ({ progress, signal: interrupted }): Promise<PartResult> => {
+      const signal = AbortSignal.any([interrupted, AbortSignal.timeout(seconds * 1000)]);
       const report = await runRot({
         seed,
+        signal,
         ...(bits === undefined ? {} : { bits }),
         onProgress: ({ cases }) => progress.update(`rot ${formatCount(cases)} cases`),
       });
       const needSeals = report.rows.reduce((sum, row) => sum + row.needSeals, 0);
       return {
-        figures: { cases: report.cases, pairs: report.pairs, needSeals },
+        figures: { cases: report.cases, pairs: report.pairs, needSeals, notDone: report.notDone },
         rows: [
+          ...notInTime(signal, interrupted, seconds),
           [
             'rot',
             `${formatCount(report.cases)} cases of damage at rest, ${formatCount(report.pairs)} of them of two files or more; ${formatCount(needSeals)} that only seal files could tell`,
@@ -266,10 +279,21 @@ export function rotPart({ seed }: PartOptions, bits: readonly number[] | undefin
         failures: report.findings.map(({ invariant, message, subject, row, what }) =>
           failure(invariant, `${message} (${subject}, ${row}, ${what})`, seed, REPEAT_FAULTS),
         ),
-        isConclusive: report.pairs >= LEAST_PAIRS,
+        isConclusive: report.pairs >= LEAST_PAIRS && report.notDone === 0,
       };
     },
   };
+}
+
+/** Why a part is inconclusive that has an end of its own and did not come to it. */
+function notInTime(
+  signal: AbortSignal,
+  interrupted: AbortSignal,
+  seconds: number,
+): (readonly [string, string])[] {
+  return signal.aborted && !interrupted.aborted
+    ? [['but', `not all of it was done in ${formatSeconds(seconds)}`]]
+    : [];
 }
 
 /** Faults and rot are the same at every run with the same seed. */

@@ -52,6 +52,8 @@ export type PartRunner = (run: {
   readonly onProgress: (report: { readonly findings: readonly StoreFinding[] }) => void;
 }) => Promise<{ readonly findings: readonly StoreFinding[] }>;
 
+export const SELF_TEST_PARTS: readonly StorePart[] = ['workload', 'kills', 'cuts', 'faults'];
+
 const RUNNERS: Readonly<Partial<Record<StorePart, PartRunner>>> = {
   workload: runStoreWorkloads,
   kills: runStoreKills,
@@ -76,7 +78,7 @@ export async function runSelfTest(options: SelfTestOptions): Promise<PlantResult
   const results: PlantResult[] = [];
   const lanes = Array.from({ length: parallel }, async () => {
     for (let next = todo.shift(); next !== undefined && !signal?.aborted; next = todo.shift()) {
-      const result = await runOne(next[0], next[1], options);
+      const result = await runPlant(next[0], next[1], options);
       results.push(result);
       onResult?.(result, results.length, total);
     }
@@ -85,10 +87,11 @@ export async function runSelfTest(options: SelfTestOptions): Promise<PlantResult
   return results;
 }
 
-async function runOne(
+/** One plant, or none, in a store of its own and through one part. */
+export async function runPlant(
   plant: StorePlant | undefined,
   part: StorePart,
-  { directory, seed, seconds, signal }: SelfTestOptions,
+  { directory, seed, seconds, signal }: Omit<SelfTestOptions, 'parallel'>,
 ): Promise<PlantResult> {
   const startMs = performance.now();
   const runner = RUNNERS[part];

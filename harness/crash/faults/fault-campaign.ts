@@ -12,6 +12,8 @@ import { type FaultStory, faultStories } from './fault-steps.ts';
 export interface FaultOptions {
   /** `tiny` for a quick look, with the same kinds of calls. Default `whole`. */
   readonly size?: 'tiny' | 'whole';
+  /** Ends it after the present row. */
+  readonly signal?: AbortSignal;
   readonly onProgress?: (report: FaultReport) => void;
 }
 
@@ -27,9 +29,17 @@ export interface FaultRow {
   readonly findings: number;
 }
 
+/** What is yet to be run for a row. */
+export interface PlannedFaultRow extends Pick<FaultRow, 'kind' | 'effect' | 'forGood'> {
+  readonly story: FaultStory;
+  readonly calls: number;
+}
+
 export interface FaultReport {
   readonly rows: readonly FaultRow[];
   readonly runs: number;
+  /** Rows that the end of the time left out. */
+  readonly notDone: number;
   readonly durationMs: number;
   readonly findings: readonly FaultFinding[];
 }
@@ -52,30 +62,40 @@ export async function runFaults(options: FaultOptions = {}): Promise<FaultReport
   const report = (): FaultReport => ({
     rows,
     runs: rows.reduce((sum, { runs }) => sum + runs, 0),
+    notDone: 0,
     durationMs: performance.now() - startMs,
     findings,
   });
-  for (const story of await faultStories(options.size ?? 'whole')) {
-    for (const [kind, calls] of await countCalls(story)) {
-      for (const { effect, forGood } of effectsOn(kind)) {
-        const before = findings.length;
-        for (let nth = 1; nth <= calls; nth++) {
-          findings.push(...(await runFault(story, { kind, nth, effect, forGood })));
-        }
-        rows.push({
-          story: story.name,
-          kind,
-          effect,
-          forGood,
-          runs: calls,
-          findings: findings.length - before,
-        });
-        await nextTurn();
-        options.onProgress?.(report());
-      }
-    }
+  const planned = await faultRows(options.size ?? 'whole');
+  for (const [at, row] of planned.entries()) {
+    if (options.signal?.aborted) return { ...report(), notDone: planned.length - at };
+    const found = await runFaultRow(row);
+    findings.push(...found);
+    const { story, kind, effect, forGood, calls } = row;
+    rows.push({ story: story.name, kind, effect, forGood, runs: calls, findings: found.length });
+    await nextTurn();
+    options.onProgress?.(report());
   }
   return report();
+}
+
+/** The rows of every story, in a fixed order. */
+export async function faultRows(size: 'tiny' | 'whole'): Promise<PlannedFaultRow[]> {
+  const rows: PlannedFaultRow[] = [];
+  for (const story of await faultStories(size))
+    for (const [kind, calls] of await countCalls(story))
+      for (const { effect, forGood } of effectsOn(kind))
+        rows.push({ story, kind, effect, forGood, calls });
+  return rows;
+}
+
+/** Breaks each call of a row in turn. */
+export async function runFaultRow(row: PlannedFaultRow): Promise<FaultFinding[]> {
+  const { story, kind, effect, forGood, calls } = row;
+  const findings: FaultFinding[] = [];
+  for (let nth = 1; nth <= calls; nth++)
+    findings.push(...(await runFault(story, { kind, nth, effect, forGood })));
+  return findings;
 }
 
 /** The calls of a story in which nothing fails. */

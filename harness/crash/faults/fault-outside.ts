@@ -19,6 +19,8 @@ export interface OutsideOptions {
   readonly directory: string;
   /** An integer from 0 to 2^32 - 1. */
   readonly seed: number;
+  /** Ends it after the present case. */
+  readonly signal?: AbortSignal;
   readonly onCase?: (result: OutsideResult) => void;
 }
 
@@ -50,6 +52,10 @@ const SYSCALLS = [
   ['pwrite64', 'ENOSPC'],
   ['pwrite64', 'EDQUOT'],
 ] as const;
+
+export function outsideNames(): string[] {
+  return allCases().map(({ name }) => name);
+}
 
 function allCases(): OutsideCase[] {
   return [
@@ -90,6 +96,7 @@ export async function runOutside(
   const missing = missingTools();
   const results: OutsideResult[] = [];
   for (const one of allCases().filter(({ name }) => isWanted(name))) {
+    if (options.signal?.aborted) break;
     const reason = missing(one);
     const result =
       reason === undefined

@@ -19,8 +19,8 @@ export interface HostOptions {
   readonly isQuick?: boolean;
   /** Scenarios at a time. Default 2. */
   readonly parallel?: number;
-  /** Only this one, by its number. */
-  readonly only?: number;
+  /** Only this one, by its number, or by its name. */
+  readonly only?: number | string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (report: HostReport) => void;
 }
@@ -67,6 +67,26 @@ export async function runHost(options: HostOptions): Promise<HostReport> {
   return new HostCampaign(options).run();
 }
 
+/**
+ * What the list of scenarios comes to, on any machine. A quick run leaves out what waits for real
+ * seconds.
+ */
+export function planHost(
+  seed: number,
+  isQuick: boolean,
+): (Planned & { readonly leftOut: string | undefined })[] {
+  return HOST_SCENARIOS.flatMap((scenario, index) =>
+    [true, false].flatMap((kernelLocks) => {
+      if ((scenario.kernelLocks ?? kernelLocks) !== kernelLocks) return [];
+      const chosen = mix32((seed + index) >>> 0) % 2 === 0;
+      if (isQuick && scenario.kernelLocks === undefined && chosen !== kernelLocks) return [];
+      const name = `${scenario.name}${kernelLocks ? '' : ' (no kernel lock)'}`;
+      const leftOut = scenario.isSlow && isQuick ? 'waits for 12 s' : undefined;
+      return [{ name, scenario, kernelLocks, leftOut }];
+    }),
+  );
+}
+
 class HostCampaign {
   private readonly options: HostOptions;
   private readonly startMs = performance.now();
@@ -87,17 +107,11 @@ class HostCampaign {
     this.options = options;
     const why = noNamespaces();
     const planned: Planned[] = [];
-    for (const [index, scenario] of HOST_SCENARIOS.entries())
-      for (const kernelLocks of [true, false]) {
-        if ((scenario.kernelLocks ?? kernelLocks) !== kernelLocks) continue;
-        const chosen = mix32((options.seed + index) >>> 0) % 2 === 0;
-        if (options.isQuick && scenario.kernelLocks === undefined && chosen !== kernelLocks)
-          continue;
-        const name = `${scenario.name}${kernelLocks ? '' : ' (no kernel lock)'}`;
-        if (scenario.needsNamespaces && why !== undefined) this.skipped[name] = why;
-        else if (scenario.isSlow && options.isQuick) this.skipped[name] = 'waits for 12 s';
-        else planned.push({ name, scenario, kernelLocks });
-      }
+    for (const one of planHost(options.seed, options.isQuick ?? false)) {
+      if (one.leftOut !== undefined) this.skipped[one.name] = one.leftOut;
+      else if (one.scenario.needsNamespaces && why !== undefined) this.skipped[one.name] = why;
+      else planned.push(one);
+    }
     // The slow ones first, beside the others.
     this.planned = planned.sort((a, b) => Number(b.scenario.isSlow) - Number(a.scenario.isSlow));
   }
@@ -119,9 +133,16 @@ class HostCampaign {
   private next(): number | undefined {
     const { signal, seconds, only } = this.options;
     if (signal?.aborted || this.findings.length >= MOST_FINDINGS) return undefined;
-    if (only !== undefined) return this.begun++ === 0 ? only : undefined;
+    if (only !== undefined) return this.begun++ === 0 ? this.numberOf(only) : undefined;
     const isUp = performance.now() - this.startMs > seconds * 1000;
     return isUp && this.begun >= this.planned.length ? undefined : this.begun++;
+  }
+
+  /** Undefined when it cannot run here. */
+  private numberOf(only: number | string): number | undefined {
+    if (typeof only === 'number') return only;
+    const number = this.planned.findIndex(({ name }) => name === only);
+    return number < 0 ? undefined : number;
   }
 
   private async stage(number: number): Promise<void> {

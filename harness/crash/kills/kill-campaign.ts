@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { mix32, Prng } from '../../prng.ts';
 import { adapterSubject } from './kill-adapter.ts';
 import { describeKillScript, shrinkFinding } from './kill-finding.ts';
-import type { KillPlan } from './kill-plan.ts';
+import { type KillPlan, planKill } from './kill-plan.ts';
 import { runScript } from './kill-replay.ts';
 import { formatScript, type ScriptedRound } from './kill-script.ts';
 import { type Kill, KillFailure, killStore } from './kill-store.ts';
@@ -18,6 +18,8 @@ export interface KillOptions {
   readonly seconds?: number;
   /** An integer from 0 to 2^32 - 1. */
   readonly seed: number;
+  /** The number of the first store; the others follow. Default 0. */
+  readonly firstStore?: number;
   /** Stores at a time. Default 2. */
   readonly parallel?: number;
   /** Another store than tidemark; see `loadAdapter`. */
@@ -65,7 +67,7 @@ const MOST_FINDINGS = 3;
 /** How often a finding that depends on time is tried again. */
 const ATTEMPTS_AS_IT_WAS = 3;
 /** So that no log grows long, and everything is found soon. */
-const KILLS_PER_STORE = 16;
+export const KILLS_PER_STORE = 16;
 
 /** Kills stores until the time or the number is up, several at a time. Throws `AdapterError`. */
 export async function runKills(options: KillOptions): Promise<KillReport> {
@@ -80,7 +82,7 @@ class Campaign {
   private readonly startMs = performance.now();
   private readonly killsByKind: Record<string, number> = {};
   private readonly findings: KillFinding[] = [];
-  private nextStore = 0;
+  private nextStore: number;
   private started = 0;
   private kills = 0;
   private killsWhileOpening = 0;
@@ -90,6 +92,7 @@ class Campaign {
 
   constructor(options: KillOptions, subject: KillSubject) {
     this.options = options;
+    this.nextStore = options.firstStore ?? 0;
     this.subject = subject;
   }
 
@@ -245,6 +248,16 @@ export async function repeatStore(
   const storeSeed = seedOf(seed, what);
   const kills = killStore(subject, directory, storeSeed, Prng.seeded(storeSeed), KILLS_PER_STORE);
   while (!(await kills.next()).done);
+}
+
+/** How the processes of a store are to die, in order, and which opens what was left. */
+export function plannedDeaths(seed: number, store: number): [KillPlan, opens: boolean][] {
+  const prng = Prng.seeded(seedOf(seed, store));
+  const { kinds } = tidemarkSubject();
+  return Array.from({ length: KILLS_PER_STORE }, () => [
+    planKill(prng, kinds),
+    prng.below(2) === 1,
+  ]);
 }
 
 function seedOf(seed: number, store: number): number {

@@ -1,31 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { DATAWAL_FIXTURES } from '../../corpus/datawal-fixtures.ts';
 import { invariantOf } from '../promises/fault-broken.ts';
-import {
-  agedSidecars,
-  cuts,
-  flips,
-  foreignAppends,
-  liveCopies,
-  misplacements,
-  type RotCase,
-  sidecarDamage,
-} from './rot-cases.ts';
-import { judgeLiveRot, judgeRot, type RotOutcome } from './rot-check.ts';
-import { judgePair } from './rot-pair-check.ts';
-import { type PairSubject, pairSubjects } from './rot-pair-subjects.ts';
-import { copies, pairsOf, type RotPair, removals } from './rot-pairs.ts';
-import { corpusSubject, madeStore, type RotSubject } from './rot-subject.ts';
+import type { RotOutcome } from './rot-check.ts';
+import { type RotSource, type RotSourceOptions, rotSources } from './rot-sources.ts';
 
-export interface RotOptions {
-  /** Fixtures of the committed corpus. Default: those of datawal. */
-  readonly fixtures?: readonly string[];
-  /** Which bits of each byte are flipped. Default: all eight. */
-  readonly bits?: readonly number[];
-  /** Decides on the copies of a living store, an integer from 0 to 2^32 - 1. */
-  readonly seed: number;
+export interface RotOptions extends RotSourceOptions {
   /** Judges only one in so many pairs of damage. Default: all. */
   readonly pairsOneIn?: number;
+  /** Ends it soon; what was not judged is counted. */
+  readonly signal?: AbortSignal;
   readonly onProgress?: (report: RotReport) => void;
 }
 
@@ -46,6 +28,8 @@ export interface RotReport {
   readonly cases: number;
   /** Cases that damage two files or more. */
   readonly pairs: number;
+  /** Cases that the end of the time left out. */
+  readonly notDone: number;
   readonly durationMs: number;
   readonly findings: readonly RotFinding[];
 }
@@ -58,8 +42,7 @@ export interface RotFinding {
   readonly what: string;
 }
 
-const ALL_BITS = [0, 1, 2, 3, 4, 5, 6, 7];
-const LIVE_COPY_SAMPLES = 400;
+const CASES_PER_TURN = 256;
 /** A run that has judged fewer has said nothing. */
 export const LEAST_PAIRS = 4_000;
 
@@ -69,37 +52,7 @@ export const LEAST_PAIRS = 4_000;
  */
 export async function runRot(options: RotOptions): Promise<RotReport> {
   const campaign = new RotCampaign(options);
-  const bits = options.bits ?? ALL_BITS;
-  for (const name of options.fixtures ?? DATAWAL_FIXTURES.map(({ name }) => name)) {
-    const subject = await corpusSubject(name);
-    await campaign.judge(subject.name, flips(subject, bits));
-    await campaign.judge(subject.name, cuts(subject));
-  }
-  const made = await madeStore('ours');
-  const other = await madeStore('theirs');
-  for (const [subject, stranger] of [
-    [made.closed, other.closed],
-    [made.killed, other.killed],
-    [made.reopened, other.reopened],
-  ] as const) {
-    await campaign.judge(subject.name, flips(subject, bits));
-    await campaign.judge(subject.name, cuts(subject));
-    await campaign.judge(subject.name, misplacements(subject, stranger));
-    await campaign.judge(subject.name, sidecarDamage(subject, stranger, bits));
-    await campaign.judge(
-      subject.name,
-      agedSidecars(subject, made.moments, subject !== made.reopened),
-    );
-    await campaign.judge(subject.name, foreignAppends(subject));
-    await campaign.judgeLive(subject, bits);
-  }
-  await campaign.judge('ours, living', liveCopies(made, options.seed, LIVE_COPY_SAMPLES));
-  const { atRest, merging } = await pairSubjects();
-  for (const subject of atRest) {
-    await campaign.judgePairs(subject, pairsOf(subject));
-    await campaign.judgePairs(subject, removals(subject));
-  }
-  await campaign.judgePairs(merging, copies(merging, options.seed, LIVE_COPY_SAMPLES));
+  for (const source of await rotSources(options)) await campaign.judge(source);
   return campaign.report();
 }
 
@@ -117,6 +70,8 @@ class RotCampaign {
   private readonly findings: RotFinding[] = [];
   private pairs = 0;
   private pairsSeen = 0;
+  private judged = 0;
+  private notDone = 0;
 
   constructor(options: RotOptions) {
     this.options = options;
@@ -129,52 +84,35 @@ class RotCampaign {
       rows,
       cases: rows.reduce((sum, { cases }) => sum + cases, 0),
       pairs: this.pairs,
+      notDone: this.notDone,
       durationMs: performance.now() - this.startMs,
       findings: this.findings,
     };
   }
 
-  async judge(subject: string, cases: Iterable<RotCase>): Promise<void> {
-    for (const damage of cases) {
-      const row = this.rowOf(subject, damage.row);
-      row.cases++;
-      if (damage.needsSeal) row.needSeals++;
-      try {
-        row.outcomes[await judgeRot(damage)]++;
-      } catch (error) {
-        this.find(error, row, damage.what);
+  async judge(source: RotSource): Promise<void> {
+    const { pairsOneIn = 1, signal } = this.options;
+    for (const one of source.cases()) {
+      if (one.isPair && this.pairsSeen++ % pairsOneIn !== 0) continue;
+      if (signal?.aborted) {
+        this.notDone++;
+        continue;
       }
-    }
-    await this.endRow();
-  }
-
-  async judgePairs(subject: PairSubject, cases: Iterable<RotPair>): Promise<void> {
-    const { pairsOneIn = 1 } = this.options;
-    for (const pair of cases) {
-      if (this.pairsSeen++ % pairsOneIn !== 0) continue;
-      const row = this.rowOf(subject.name, pair.row);
-      row.cases++;
-      this.pairs++;
+      const row = this.rowOf(source.subject, one.row);
+      if (one.isPair) this.pairs++;
+      if (one.needsSeal) row.needSeals++;
       try {
-        row.outcomes[await judgePair(subject, pair)]++;
+        const outcome = await one.judge();
+        const count = one.count?.() ?? 1;
+        row.cases += count;
+        row.outcomes[outcome] += count;
       } catch (error) {
-        this.find(error, row, pair.what);
+        row.cases++;
+        this.find(error, row, one.what);
       }
+      if (++this.judged % CASES_PER_TURN === 0) await this.turn();
     }
-    await this.endRow();
-  }
-
-  async judgeLive(subject: RotSubject, bits: readonly number[]): Promise<void> {
-    const row = this.rowOf(subject.name, 'bit flipped while open');
-    try {
-      const flipped = await judgeLiveRot(subject, bits);
-      row.cases += flipped;
-      row.outcomes.detected += flipped;
-    } catch (error) {
-      row.cases++;
-      this.find(error, row, 'see the message');
-    }
-    await this.endRow();
+    await this.turn();
   }
 
   private rowOf(subject: string, row: string): CountedRow {
@@ -206,7 +144,8 @@ class RotCampaign {
     });
   }
 
-  private async endRow(): Promise<void> {
+  /** Lets signals in, and tells how it goes. */
+  private async turn(): Promise<void> {
     await nextTurn();
     this.options.onProgress?.(this.report());
   }
