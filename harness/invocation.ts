@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { IS_CLONE, PACKAGE_ROOT } from './package-root.ts';
 
-const ROOT = dirname(createRequire(import.meta.url).resolve('tidemark/package.json'));
+const ROOT = resolve(PACKAGE_ROOT);
 /** Where this process began. */
 const FIRST_DIRECTORY = process.cwd();
 
@@ -21,8 +21,12 @@ export function enterInvokedDirectory(script: string): void {
   process.chdir(typedIn(script) ?? FIRST_DIRECTORY);
 }
 
-/** The words in front of the options: what whoever runs it types again, in the same place. */
+/**
+ * The words in front of the options: what whoever runs it types again, in the same place. `script`
+ * is the npm script of a clone; an installed package has a binary for it.
+ */
 export function invokedAs(script: string): string {
+  if (!IS_CLONE) return `npx tidemark-${script}`;
   const isAtRoot = (typedIn(script) ?? ROOT) === ROOT;
   return `npm ${isAtRoot ? '' : `--prefix ${quoteWord(ROOT)} `}run ${script} --`;
 }

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { compiledProgram } from '../package-root.ts';
 import type { Outcome } from './hostile-values.ts';
 import { endStrays, newMark } from './stray-processes.ts';
 import type { WorkShape } from './work-steps.ts';
@@ -48,12 +47,6 @@ export interface LookTask extends Task {
 /** Finds out which keys and values the store refuses. */
 export interface ProbeTask extends Task {
   readonly task: 'probe';
-}
-
-/** A program of the compiled harness, which runs whether this is compiled or not. */
-export function compiledProgram(name: string): string {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  return join(dirname(packageFile), 'dist', 'harness', name);
 }
 
 /** The words of a command that does the task. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { harnessProgram } from '../kills/kill-subject.ts';
+import { compiledProgram } from '../../package-root.ts';
 import { TOOL_ENVIRONMENT } from './block-disk.ts';
 import type { BlockEvent, BlockFinding } from './block-run.ts';
 
@@ -50,7 +50,7 @@ export async function runBlocks(options: BlockOptions): Promise<BlockReport> {
   if (skipped !== undefined) return { skipped, trouble: undefined, ...counts, findings };
 
   const words = [directory, seed, seconds, disks].map(String);
-  const program = harnessProgram('blocks/block-namespace.js');
+  const program = compiledProgram('crash/blocks/block-namespace.js');
   const child = spawn('unshare', ['--mount', process.execPath, program, ...words], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // An interrupt from the terminal would also reach what it has started; it is told by the end of

@@ -181,7 +181,7 @@ function storeFlags({ adapter, survives, history, part, onlyFault, selfTest }: F
 }
 
 function describeCommand(): Command {
-  return new Command('npm run crash --')
+  return new Command(invokedAs('crash'))
     .description(
       'Cuts the power of a store at every moment of seeded workloads, opens every disk image that this may leave, and ' +
         'holds what recovery comes to against what had been promised.',
@@ -236,7 +236,7 @@ function describeCommand(): Command {
 }
 
 const HELP = `
-Any program, in any language: npm run crash -- program --help
+Any program, in any language: ${invokedAs('crash')} program --help
 
 Exit status:
   0        no invariant was broken; with --mutants: every mutant was caught

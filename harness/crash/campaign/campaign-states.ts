@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { invokedAs } from '../../invocation.ts';
 import { formatCount, formatSeconds } from '../../units.ts';
 import { INVARIANTS, type Invariant } from '../promises/invariants.ts';
 import type { CrashStateCounts } from '../states/crash-states.ts';
@@ -218,7 +219,7 @@ function addCounts(to: CrashStateCounts, counts: CrashStateCounts): void {
 
 function reproduction(seed: number, finding: ReportedFinding | undefined): string {
   const steps = finding?.kept.map(({ number }) => number).join(',');
-  return `npm run crash -- --only-seed ${seed}${steps === undefined ? '' : ` --only-steps ${steps}`}`;
+  return `${invokedAs('crash')} --only-seed ${seed}${steps === undefined ? '' : ` --only-steps ${steps}`}`;
 }
 
 function describeFinding({ at, depth, image, kept, stepCount, stack }: ReportedFinding): string[] {

@@ -31,7 +31,7 @@ interface Flags {
 /** The words after `program`. Undefined when help was asked for. Throws `CampaignUsageError`. */
 export function parseProgramOptions(words: readonly string[]): ProgramOptions | undefined {
   let complaint = '';
-  const command = new Command('npm run crash -- program')
+  const command = new Command(`${invokedAs('crash')} program`)
     .description(
       'Runs a program, records what it does to its directory, and runs a check on everything that a power cut may leave there.',
     )

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
+import { compiledProgram } from '../../package-root.ts';
 import type { Outcome } from '../../workloads/hostile-values.ts';
 import { endStrays, newMark } from '../../workloads/stray-processes.ts';
 import type { WorkShape } from '../../workloads/work-steps.ts';
@@ -46,8 +46,7 @@ export class CheckerPool {
 
   constructor(size: number) {
     this.size = size;
-    const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-    this.program = join(dirname(packageFile), 'dist/harness/crash/cuts/checker-child.js');
+    this.program = compiledProgram('crash/cuts/checker-child.js');
   }
 
   async observe(image: DiskImage, task: Omit<CheckTask, 'directory'>): Promise<Observation> {

@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
+import { compiledProgram } from '../../package-root.ts';
 import type { WorkShape } from '../../workloads/work-steps.ts';
 import { type ProgramRecord, recordProgram } from './record-program.ts';
 
@@ -23,10 +22,12 @@ export interface RecordOptions {
 
 /** Records a store while it takes the steps of a task. */
 export function recordStore(task: RecordTask, options: RecordOptions): Promise<ProgramRecord> {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  const folder = join(dirname(packageFile), 'dist', 'harness', 'crash', 'recording');
   return recordProgram({
-    command: [process.execPath, join(folder, 'record-child.js'), JSON.stringify(task)],
+    command: [
+      process.execPath,
+      compiledProgram('crash/recording/record-child.js'),
+      JSON.stringify(task),
+    ],
     directory: task.directory,
     cwd: process.cwd(),
     ...options,
