@@ -21,11 +21,17 @@ interface PartOptions {
 }
 
 /** What all parts judge by, in lines for people. */
-export function describeSubject({ contract, assumed, refusals }: SubjectSummary): string[] {
+export function describeSubject({
+  contract,
+  assumed,
+  refusals,
+  volatileFiles,
+}: SubjectSummary): string[] {
   return [
     `contract: ${contract}`,
     ...assumed.map((sentence) => `assumed: ${sentence}`),
     ...refusals.map((refusal) => `the store does not take ${refusal}`),
+    ...volatileFiles.map((name) => `no image holds ${name}: the adapter says that it is volatile`),
   ];
 }
 
