@@ -29,6 +29,7 @@ export const SURVEYED_STORES: readonly SurveyedStore[] = [
     promise: 'https://github.com/kriszyp/lmdb-js#overlapping-sync-options',
     notes: [
       'Without `safeRestore` it trusts the last transaction as long as the boot id is the same, flushed or not, as it documents. Images are opened within one boot, so this is set.',
+      'It writes both meta pages of a new `data.mdb` with one call, and a cut may keep the first page alone. Seen by itself: a new `data.mdb` cut to 4,096 bytes ends the process that opens it with SIGSEGV. Nothing has been acknowledged by then.',
       'Images do not hold its lock file, a table of readers in shared memory that it makes again.',
     ],
   },
@@ -39,7 +40,7 @@ export const SURVEYED_STORES: readonly SurveyedStore[] = [
     setting: '`sync: true` with each write',
     promise: 'https://github.com/Level/classic-level#dbputkey-value-options',
     notes: [
-      'It stands on LevelDB 1.20, whose `NewDB` writes and closes the first MANIFEST without a sync and then renames CURRENT to name it. LevelDB added the sync in [a later release](https://github.com/google/leveldb/blob/main/db/db_impl.cc). The window is the creation of a database, before anything is acknowledged.',
+      'It stands on LevelDB 1.20, whose `NewDB` writes and closes the first MANIFEST without a sync and then renames CURRENT to name it. LevelDB added the sync in [a later release](https://github.com/google/leveldb/blob/main/db/db_impl.cc). Seen by itself, by strace: no sync of `MANIFEST-000001` stands before the rename of `000001.dbtmp` to `CURRENT`. The window is the creation of a database, before anything is acknowledged.',
     ],
   },
   {
