@@ -7,7 +7,7 @@ import { isRecord } from './upkeep-judge.ts';
 
 const POLL_INTERVAL_MS = 1;
 /** A follower that finds nothing for so long, where something is, hangs. */
-const HANG_MS = 10_000;
+const HANG_MS = 3_000;
 
 /** Why a follower may be told that records are gone. */
 export interface Reasons {
@@ -15,6 +15,8 @@ export interface Reasons {
   hasMerged: boolean;
   /** Another state of the store has taken its place. */
   wasReplaced: boolean;
+  /** Is the first segment of all still there? What was in front of another may be gone. */
+  readonly hasFirst: () => boolean;
 }
 
 /**
@@ -109,8 +111,8 @@ export class Followed {
   private judge(error: unknown): void {
     if (!(error instanceof StoreError)) throw error;
     const { code, firstTxid } = error;
-    const { hasMerged, wasReplaced } = this.reasons;
-    const isGone = code === 'SNAPSHOT_GONE' && (hasMerged || wasReplaced);
+    const { hasMerged, wasReplaced, hasFirst } = this.reasons;
+    const isGone = code === 'SNAPSHOT_GONE' && (hasMerged || wasReplaced || !hasFirst());
     if (!isGone && !(wasReplaced && code === 'STORE_MOVED'))
       throw new InvariantBroken('follower', `a follower failed with ${error}`);
     if (firstTxid !== undefined && firstTxid !== this.nextTxid)
@@ -125,8 +127,9 @@ export class Followed {
     return course.records.find(({ txid }) => txid >= this.nextTxid);
   }
 
+  /** Where another state has taken the place, it is that one whose records may not be there yet. */
   private isAnyLeft(): boolean {
-    return this.courses.some((course) => this.nextOf(course) !== undefined);
+    return this.courses.every((course) => this.nextOf(course) !== undefined);
   }
 
   private async inTime<T>(work: Promise<T>): Promise<T> {

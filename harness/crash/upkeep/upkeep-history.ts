@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FIRST_SEGMENT_ID } from '../../../src/engine/format/format.ts';
+import { segmentIds, segmentPath } from '../../../src/engine/format/segment-name.ts';
 import {
   type BatchOperation,
   openReader,
@@ -8,12 +10,14 @@ import {
   type StoreError,
   type StoreReader,
 } from '../../../src/engine/index.ts';
+import { isMerged, readSealHeader } from '../../../src/engine/seal/seal-file.ts';
 import { LivingProcess } from '../../file-systems/living-process.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { Prng } from '../../prng.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
 import { Followed } from './followed.ts';
 import {
+  differenceOf,
   goesOnFrom,
   type KnownRecord,
   LogCourse,
@@ -46,7 +50,7 @@ interface KnownBackup {
   /** What it shows; undefined while it is unfinished. */
   records: readonly KnownRecord[] | undefined;
   /** Everything that was begun to be put into it. */
-  readonly attempts: (readonly KnownRecord[])[];
+  readonly attempts: readonly LogCourse[];
   /** Was it opened as a store of its own? */
   isOpened: boolean;
   /** What the directory holds, by name. */
@@ -92,7 +96,7 @@ class UpkeepHistory {
   private store: Store | undefined;
   private course = new LogCourse();
   private durable = 0;
-  private readonly everything = new Map<number, KnownRecord>();
+  private readonly everything = new Map<string, KnownRecord>();
   private readonly backups = new Map<string, KnownBackup>();
   private readonly readers: KnownReader[] = [];
   private readonly followers: Followed[] = [];
@@ -183,7 +187,7 @@ class UpkeepHistory {
   private append(key: string, value: string | undefined): void {
     this.course.append(key, value);
     const record = this.course.records.at(-1) as KnownRecord;
-    this.everything.set(record.txid, record);
+    if (value !== undefined) this.everything.set(value, record);
     this.counts.records++;
   }
 
@@ -312,8 +316,9 @@ class UpkeepHistory {
     const found = [...(reader?.scan() ?? [])].filter(({ txid }) => txid >= nextTxid);
     await reader?.close();
     this.noteAll(pending.slice(0, found.length));
+    const { records } = this.course;
     for (const [index, record] of found.entries()) {
-      const known = this.everything.get(nextTxid + index);
+      const known = records[records.length - found.length + index];
       if (known === undefined || !isRecord(record, known))
         throw new InvariantBroken('I3', `record ${record.txid} was never written`);
     }
@@ -349,6 +354,7 @@ class UpkeepHistory {
     const store = await this.opened();
     const from = store.end.nextTxid;
     const known = this.backups.get(target);
+    const isHidden = this.isHidden(target);
     const done = codeOf(() => store.backup(target));
     await meanwhile(store);
     const { value: report, code } = await done;
@@ -364,11 +370,11 @@ class UpkeepHistory {
       );
     const records = this.course.before(nextTxid);
     this.durable = Math.max(this.durable, records.length);
-    this.expectNotDestroyed(target, known);
+    if (!isHidden) this.expectNotDestroyed(target, known);
     this.counts.backups++;
     if (known?.records !== undefined) this.counts.incremental++;
     await this.expectBackup(target, records);
-    const attempts = [...(known?.attempts ?? []), records];
+    const attempts = [...(known?.attempts ?? []), new LogCourse(records, nextTxid)];
     this.backups.set(target, {
       records,
       attempts,
@@ -384,10 +390,30 @@ class UpkeepHistory {
   ): void {
     const isOfThis =
       known === undefined ||
-      (!known.isOpened &&
-        known.attempts.every((records) => goesOnFrom(this.course.records, records)));
+      (!known.isOpened && known.attempts.every((attempt) => this.goesOnFrom(attempt)));
     if (code !== 'TARGET_NOT_EMPTY' || isOfThis)
       throw new InvariantBroken('backup', `a backup into ${target} ends with ${code}`);
+  }
+
+  /**
+   * Has a merge replaced a segment of which the target has no seal? Then nothing tells whether what
+   * the target holds of it is of another course.
+   */
+  private isHidden(target: string): boolean {
+    const { disk } = this;
+    if (disk.stat(target) === undefined) return false;
+    return segmentIds(disk.list(target)).some((segmentId) => {
+      const seal = readSealHeader(disk, STORE, segmentId);
+      const isGone = (disk.stat(segmentPath(STORE, segmentId))?.sizeBytes ?? 0) === 0;
+      const isReplaced = isGone || (seal !== undefined && isMerged(seal));
+      return isReplaced && readSealHeader(disk, target, segmentId) === undefined;
+    });
+  }
+
+  private goesOnFrom({ records, nextTxid }: LogCourse): boolean {
+    // One that was restored may have less txids behind it, be there records or not.
+    const isLater = nextTxid > (this.store?.end.nextTxid ?? 0);
+    return !isLater && goesOnFrom(this.course.records, records);
   }
 
   /** A backup takes the place of an earlier one whose records it holds, and of no other. */
@@ -414,7 +440,7 @@ class UpkeepHistory {
     const { failures } = this.writer;
     if (isDeath) this.writer.dieIn(calls);
     else this.writer.failIn(calls, prng.below(2) === 0 ? 'ENOSPC' : 'EIO', target);
-    const attempt = [...this.course.records];
+    const attempt = new LogCourse(this.course.records, store.end.nextTxid);
     let ended: { readonly code: string | undefined } | undefined;
     try {
       ended = await codeOf(() => store.backup(target));
@@ -439,7 +465,7 @@ class UpkeepHistory {
   private async takeUp(
     target: string,
     known: KnownBackup | undefined,
-    attempt: readonly KnownRecord[],
+    attempt: LogCourse,
   ): Promise<void> {
     const contents = this.contents(target);
     if (known !== undefined && isEqual(contents, known.contents)) return;
@@ -451,8 +477,10 @@ class UpkeepHistory {
     if (reader !== undefined) {
       const state = stateOfPairs(reader.entries());
       await reader.close();
-      records = attempt;
-      expectState(state, stateOf(attempt), 'backup', `${target}, interrupted`);
+      const before = known?.records;
+      const isAsBefore = before !== undefined && differenceOf(state, stateOf(before)) === undefined;
+      records = isAsBefore ? before : attempt.records;
+      expectState(state, stateOf(records), 'backup', `${target}, interrupted`);
     } else if (code !== 'BACKUP_UNFINISHED' && (known !== undefined || code !== 'NOT_FOUND'))
       throw new InvariantBroken('backup', `${target}, interrupted, ends with ${code}`);
     if (known !== undefined || contents.size > 0)
@@ -630,19 +658,25 @@ class UpkeepHistory {
 
   private async damage(prng: Prng): Promise<void> {
     await this.opened();
-    const others = [...this.backups.keys()];
-    await this.damageAt(prng, others, this.expected());
+    await this.damageAt(prng, this.expected());
   }
 
   private async damageBackup(prng: Prng): Promise<void> {
     const chosen = this.finished(prng);
     if (chosen === undefined) return;
     const [directory, records] = chosen;
-    const others = [STORE, ...this.backups.keys()].filter((other) => other !== directory);
-    await this.damageAt(prng, others, this.expectedAt(directory, records, directory));
+    await this.damageAt(prng, this.expectedAt(directory, records, directory));
   }
 
-  private async damageAt(prng: Prng, others: readonly string[], expected: Expected): Promise<void> {
+  private async damageAt(prng: Prng, expected: Expected): Promise<void> {
+    // What is put back is older: what is newer, and whole, shows what came later.
+    const others = [...this.backups].flatMap(([directory, { records }]) =>
+      directory !== expected.directory &&
+      records !== undefined &&
+      goesOnFrom(expected.records, records)
+        ? [directory]
+        : [],
+    );
     const copy = this.disk.afterProcessDeath();
     const words = damageDirectory(copy, expected.directory, others, prng);
     if (words === undefined) return;
@@ -733,9 +767,12 @@ class UpkeepHistory {
     await this.opened();
     if (this.followers.length >= MOST_FOLLOWERS) await this.endFollower(prng);
     const reader = await openReader(STORE, { fileSystem: this.disk, keys: false });
-    const last = this.course.records.at(-1)?.txid ?? 0;
-    const fromTxid = [1, reader.lastTxid + 1, 1 + prng.below(last + 1)][prng.below(3)] as number;
-    const reasons = { hasMerged: this.hasMerged, wasReplaced: false };
+    const { records } = this.course;
+    const some = records[prng.below(Math.max(records.length, 1))]?.txid ?? 1;
+    const fromTxid = [1, reader.lastTxid + 1, some][prng.below(3)] as number;
+    const { hasMerged, disk } = this;
+    const hasFirst = () => disk.stat(segmentPath(STORE, FIRST_SEGMENT_ID)) !== undefined;
+    const reasons = { hasMerged, wasReplaced: false, hasFirst };
     this.followers.push(new Followed(reader, this.course, fromTxid, reasons, this.counts));
   }
 

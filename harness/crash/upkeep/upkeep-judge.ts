@@ -22,8 +22,8 @@ export interface Expected {
   readonly records: readonly KnownRecord[];
   /** So many of them are durable: damage may not take them without a word. */
   readonly durable: number;
-  /** What was ever written anywhere; files of one store may have come into another. */
-  readonly everything: ReadonlyMap<number, KnownRecord>;
+  /** What was ever put anywhere, by value; files of one store may have come into another. */
+  readonly everything: ReadonlyMap<string, KnownRecord>;
 }
 
 /** Sidecars that count for nothing cost nothing. */
@@ -233,14 +233,13 @@ function isPrefix(state: State, records: readonly KnownRecord[], least: number):
 /** Every record was written, and they come in the order in which they were. */
 function expectHistory(
   kept: readonly ScannedRecord[],
-  everything: ReadonlyMap<number, KnownRecord>,
+  everything: ReadonlyMap<string, KnownRecord>,
   broken: (message: string) => Error,
 ): void {
-  const byValue = new Map([...everything.values()].map((record) => [record.value, record]));
   let lastTxid = 0;
   for (const { type, key, payload } of kept) {
     if (type !== RecordType.Put) continue;
-    const known = byValue.get(String(payload));
+    const known = everything.get(String(payload));
     if (known === undefined || known.key !== String(key))
       throw broken(`salvage keeps '${payload}' for ${key}, which was never written for it`);
     if (known.txid <= lastTxid)
@@ -251,9 +250,10 @@ function expectHistory(
 
 /** Every record of a log is one that was written under its txid, each once, in order. */
 export function expectKnown(scanned: Iterable<ScannedRecord>, expected: Expected): void {
+  const byTxid = new Map(expected.records.map((record) => [record.txid, record]));
   let lastTxid = 0;
   for (const record of scanned) {
-    const known = expected.everything.get(record.txid);
+    const known = byTxid.get(record.txid);
     if (known === undefined || !isRecord(record, known) || record.txid <= lastTxid)
       throw new InvariantBroken(
         'I3',
