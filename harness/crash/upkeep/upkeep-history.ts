@@ -17,7 +17,6 @@ import { Prng } from '../../prng.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
 import { Followed } from './followed.ts';
 import {
-  differenceOf,
   goesOnFrom,
   type KnownRecord,
   LogCourse,
@@ -49,8 +48,8 @@ const MOST_FOLLOWERS = 6;
 interface KnownBackup {
   /** What it shows; undefined while it is unfinished. */
   records: readonly KnownRecord[] | undefined;
-  /** Everything that was begun to be put into it. */
-  readonly attempts: readonly LogCourse[];
+  /** What was begun to be put into it, by the course of the store. */
+  readonly attempts: ReadonlySet<LogCourse>;
   /** Was it opened as a store of its own? */
   isOpened: boolean;
   /** What the directory holds, by name. */
@@ -357,9 +356,9 @@ class UpkeepHistory {
     const isHidden = this.isHidden(target);
     const done = codeOf(() => store.backup(target));
     await meanwhile(store);
-    const { value: report, code } = await done;
+    const { value: report, error } = await done;
     if (report === undefined) {
-      this.expectRefusal(target, known, code);
+      this.expectRefusal(target, known, error);
       return;
     }
     const { nextTxid } = report.end;
@@ -374,7 +373,7 @@ class UpkeepHistory {
     this.counts.backups++;
     if (known?.records !== undefined) this.counts.incremental++;
     await this.expectBackup(target, records);
-    const attempts = [...(known?.attempts ?? []), new LogCourse(records, nextTxid)];
+    const attempts = new Set(known?.attempts).add(this.course);
     this.backups.set(target, {
       records,
       attempts,
@@ -386,13 +385,13 @@ class UpkeepHistory {
   private expectRefusal(
     target: string,
     known: KnownBackup | undefined,
-    code: string | undefined,
+    error: StoreError | undefined,
   ): void {
     const isOfThis =
       known === undefined ||
-      (!known.isOpened && known.attempts.every((attempt) => this.goesOnFrom(attempt)));
-    if (code !== 'TARGET_NOT_EMPTY' || isOfThis)
-      throw new InvariantBroken('backup', `a backup into ${target} ends with ${code}`);
+      (!known.isOpened && [...known.attempts].every((course) => course === this.course));
+    if (error?.code !== 'TARGET_NOT_EMPTY' || isOfThis)
+      throw new InvariantBroken('backup', `a backup into ${target} ends with ${error}`);
   }
 
   /**
@@ -408,12 +407,6 @@ class UpkeepHistory {
       const isReplaced = isGone || (seal !== undefined && isMerged(seal));
       return isReplaced && readSealHeader(disk, target, segmentId) === undefined;
     });
-  }
-
-  private goesOnFrom({ records, nextTxid }: LogCourse): boolean {
-    // One that was restored may have less txids behind it, be there records or not.
-    const isLater = nextTxid > (this.store?.end.nextTxid ?? 0);
-    return !isLater && goesOnFrom(this.course.records, records);
   }
 
   /** A backup takes the place of an earlier one whose records it holds, and of no other. */
@@ -440,10 +433,10 @@ class UpkeepHistory {
     const { failures } = this.writer;
     if (isDeath) this.writer.dieIn(calls);
     else this.writer.failIn(calls, prng.below(2) === 0 ? 'ENOSPC' : 'EIO', target);
-    const attempt = new LogCourse(this.course.records, store.end.nextTxid);
-    let ended: { readonly code: string | undefined } | undefined;
+    const attempt = [...this.course.records];
+    let ended: StoreError | undefined;
     try {
-      ended = await codeOf(() => store.backup(target));
+      ended = (await codeOf(() => store.backup(target))).error;
     } catch (error) {
       if (!this.writer.isDead) throw error;
     }
@@ -452,8 +445,8 @@ class UpkeepHistory {
     if (this.writer.isDead) await this.died([]);
     else if (store.poisoned !== undefined)
       throw new InvariantBroken('backup', `a backup has poisoned its source: ${store.poisoned}`);
-    else if (ended?.code !== undefined && !hasFailed) {
-      this.expectRefusal(target, known, ended.code);
+    else if (ended !== undefined && !hasFailed) {
+      this.expectRefusal(target, known, ended);
       return;
     }
     this.counts.interrupted++;
@@ -465,21 +458,21 @@ class UpkeepHistory {
   private async takeUp(
     target: string,
     known: KnownBackup | undefined,
-    attempt: LogCourse,
+    attempt: readonly KnownRecord[],
   ): Promise<void> {
     const contents = this.contents(target);
     if (known !== undefined && isEqual(contents, known.contents)) return;
     const { value: reader, code } = await codeOf(() =>
       openReader(target, { fileSystem: this.disk }),
     );
-    const attempts = [...(known?.attempts ?? []), attempt];
+    const attempts = new Set(known?.attempts).add(this.course);
     let records: readonly KnownRecord[] | undefined;
     if (reader !== undefined) {
       const state = stateOfPairs(reader.entries());
-      await reader.close();
       const before = known?.records;
-      const isAsBefore = before !== undefined && differenceOf(state, stateOf(before)) === undefined;
-      records = isAsBefore ? before : attempt.records;
+      const isAsBefore = before !== undefined && reader.lastTxid <= (before.at(-1)?.txid ?? 0);
+      await reader.close();
+      records = isAsBefore ? before : attempt;
       expectState(state, stateOf(records), 'backup', `${target}, interrupted`);
     } else if (code !== 'BACKUP_UNFINISHED' && (known !== undefined || code !== 'NOT_FOUND'))
       throw new InvariantBroken('backup', `${target}, interrupted, ends with ${code}`);

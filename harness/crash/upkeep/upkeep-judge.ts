@@ -284,13 +284,15 @@ export function expectNothingOpen(disk: MemoryFileSystem, what: string): void {
 }
 
 /** Anything but a `StoreError` is nobody's expectation. */
-export async function codeOf<T>(
-  work: () => Promise<T>,
-): Promise<{ readonly value: T | undefined; readonly code: string | undefined }> {
+export async function codeOf<T>(work: () => Promise<T>): Promise<{
+  readonly value: T | undefined;
+  readonly code: string | undefined;
+  readonly error: StoreError | undefined;
+}> {
   try {
-    return { value: await work(), code: undefined };
+    return { value: await work(), code: undefined, error: undefined };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return { value: undefined, code: error.code };
+    return { value: undefined, code: error.code, error };
   }
 }
