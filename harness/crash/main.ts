@@ -32,6 +32,7 @@ import {
   storeKillsPart,
   storeWorkloadPart,
 } from './campaign/campaign-store-parts.ts';
+import { upkeepPart } from './campaign/campaign-upkeep.ts';
 import {
   type CampaignEnd,
   describeCampaign,
@@ -88,12 +89,13 @@ async function partsOf(options: CampaignOptions): Promise<CampaignPart[]> {
   if (options.store !== undefined) return storePartsOf(options, options.store);
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, blocks, host, whole } = PROFILES[profile];
+  const { kills, blocks, host, upkeep, whole } = PROFILES[profile];
   return [
     statesPart({ ...options, goal: { seconds: statesSeconds } }),
     killsPart(options, kills),
     blocksPart(options, blocks),
     hostPart(options, host, whole),
+    upkeepPart(options, upkeep, whole),
     faultsPart(options, whole ? 'whole' : 'tiny'),
     rotPart(options, whole ? undefined : [0, 7]),
   ];

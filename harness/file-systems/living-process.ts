@@ -3,7 +3,7 @@ import { type Call, intercept, isChange } from './intercepted.ts';
 import type { MemoryFileSystem } from './memory-file-system.ts';
 import { systemError } from './system-error.ts';
 
-/** What a process that is dead meets in every call. Nobody hears of it but what it leaves behind. */
+/** What a process that is dead meets in every call; nobody else hears of it. */
 export class ProcessDied extends Error {
   constructor() {
     super('the process is dead');

@@ -15,8 +15,8 @@ export interface Reasons {
   hasMerged: boolean;
   /** Another state of the store has taken its place. */
   wasReplaced: boolean;
-  /** Is the first segment of all still there? What was in front of another may be gone. */
-  readonly hasFirst: () => boolean;
+  /** Is there an empty segment, or one missing in front, that may have held something? */
+  readonly hasGaps: () => boolean;
 }
 
 /**
@@ -102,7 +102,7 @@ export class Followed {
     if (left.length === 0)
       throw new InvariantBroken(
         'follower',
-        `record ${record.txid} for ${record.key} came, and ${this.nextTxid} or the next one was due`,
+        `record ${record.txid} for ${record.key} came, and not ${this.courses.map((course) => this.nextOf(course)?.txid ?? 'nothing').join(' or ')}`,
       );
     this.courses = left;
     this.nextTxid = record.txid + 1;
@@ -111,8 +111,8 @@ export class Followed {
   private judge(error: unknown): void {
     if (!(error instanceof StoreError)) throw error;
     const { code, firstTxid } = error;
-    const { hasMerged, wasReplaced, hasFirst } = this.reasons;
-    const isGone = code === 'SNAPSHOT_GONE' && (hasMerged || wasReplaced || !hasFirst());
+    const { hasMerged, wasReplaced, hasGaps } = this.reasons;
+    const isGone = code === 'SNAPSHOT_GONE' && (hasMerged || wasReplaced || hasGaps());
     if (!isGone && !(wasReplaced && code === 'STORE_MOVED'))
       throw new InvariantBroken('follower', `a follower failed with ${error}`);
     if (firstTxid !== undefined && firstTxid !== this.nextTxid)

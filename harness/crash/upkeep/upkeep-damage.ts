@@ -33,11 +33,9 @@ export function damageDirectory(
   switch (prng.below(10)) {
     case 0:
     case 1:
-    case 2: {
+    case 2:
       if (bytes.length === 0) return undefined;
-      bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << prng.below(8)), at);
-      return put(bytes, `with a flipped bit in byte ${at}`);
-    }
+      return `${name} with a flipped bit in byte ${flipBit(disk, path, prng).offset}`;
     case 3:
       return put(bytes.subarray(0, at), `cut at ${at}`);
     case 4: {
@@ -77,6 +75,19 @@ export function damageDirectory(
       );
     }
   }
+}
+
+/** Of a file that is not empty. */
+export function flipBit(
+  disk: MemoryFileSystem,
+  path: string,
+  prng: Prng,
+): { readonly offset: number } {
+  const bytes = disk.readFile(path);
+  const offset = prng.below(bytes.length);
+  bytes.writeUInt8(bytes.readUInt8(offset) ^ (1 << prng.below(8)), offset);
+  disk.mutate(path, () => bytes);
+  return { offset };
 }
 
 function pick<T>(prng: Prng, all: readonly T[]): T | undefined {

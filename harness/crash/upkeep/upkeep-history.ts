@@ -25,7 +25,7 @@ import {
   stateOfPairs,
 } from './log-course.ts';
 import { noUpkeep, type UpkeepCounts } from './upkeep-counts.ts';
-import { damageDirectory } from './upkeep-damage.ts';
+import { damageDirectory, flipBit } from './upkeep-damage.ts';
 import {
   codeOf,
   type Expected,
@@ -134,7 +134,7 @@ class UpkeepHistory {
     expectNothingOpen(this.disk, 'everything was closed');
     await judgeSound(this.disk, this.expected());
     for (const [directory, { records }] of this.backups)
-      if (records !== undefined) await this.judgeBackupAt(directory, records);
+      if (records !== undefined) await this.expectBackup(directory, records);
   }
 
   /** Nothing goes on behind a history that was broken off. */
@@ -679,6 +679,37 @@ class UpkeepHistory {
     this.counts.salvages++;
   }
 
+  /** A byte changes under an opened store; a scrub says where. */
+  private async damageInUse(prng: Prng): Promise<void> {
+    await this.opened();
+    const copy = this.disk.afterProcessDeath();
+    const store = await openStore(STORE, { fileSystem: copy });
+    const segments = segmentIds(copy.list(STORE)).filter(
+      (id) => (copy.stat(segmentPath(STORE, id))?.sizeBytes ?? 0) > 0,
+    );
+    const segmentId = segments[prng.below(Math.max(segments.length, 1))];
+    if (segmentId !== undefined) {
+      const { offset } = flipBit(copy, segmentPath(STORE, segmentId), prng);
+      const { damages } = await store.verify();
+      const isNamed = damages.some(
+        (damage) =>
+          damage.segmentId === segmentId &&
+          damage.what !== 'contradicts-seal' &&
+          damage.offset <= offset &&
+          offset < damage.offset + damage.byteLength,
+      );
+      if (!isNamed)
+        throw new InvariantBroken(
+          'agree',
+          `byte ${offset} of segment ${segmentId} has changed, and verify finds ${JSON.stringify(damages)}`,
+        );
+      this.counts.damaged++;
+      this.counts.noticed++;
+    }
+    await store.close();
+    expectNothingOpen(copy, 'a store with damage');
+  }
+
   // Readers and followers
 
   private async openReader(): Promise<void> {
@@ -763,10 +794,17 @@ class UpkeepHistory {
     const { records } = this.course;
     const some = records[prng.below(Math.max(records.length, 1))]?.txid ?? 1;
     const fromTxid = [1, reader.lastTxid + 1, some][prng.below(3)] as number;
-    const { hasMerged, disk } = this;
-    const hasFirst = () => disk.stat(segmentPath(STORE, FIRST_SEGMENT_ID)) !== undefined;
-    const reasons = { hasMerged, wasReplaced: false, hasFirst };
+    const { hasMerged } = this;
+    const reasons = { hasMerged, wasReplaced: false, hasGaps: () => this.hasGaps() };
     this.followers.push(new Followed(reader, this.course, fromTxid, reasons, this.counts));
+  }
+
+  /** A segment that is empty, or was removed in front of the others, may have held something. */
+  private hasGaps(): boolean {
+    const { disk } = this;
+    const ids = segmentIds(disk.list(STORE));
+    const isEmpty = (id: number) => disk.stat(segmentPath(STORE, id))?.sizeBytes === 0;
+    return ids[0] !== FIRST_SEGMENT_ID || ids.some(isEmpty);
   }
 
   private async pull(prng: Prng): Promise<void> {

@@ -21,7 +21,7 @@ const WEIGHTS = {
   openReader: 4,
   refresh: 5,
   read: 5,
-  verifyReader: 1,
+  verifyReader: 4,
   closeReader: 2,
   follow: 5,
   pull: 14,
@@ -33,6 +33,7 @@ const WEIGHTS = {
   judgeBackup: 2,
   damage: 5,
   damageBackup: 2,
+  damageInUse: 3,
 } as const;
 
 export type UpkeepStepKind = keyof typeof WEIGHTS;
