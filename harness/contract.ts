@@ -97,17 +97,11 @@ export function resolveContract(
     if (given === undefined) assumed.push(sentence);
     return given ?? otherwise;
   };
-  const sync = store.hasSync
-    ? assume(said.sync, 'power', 'everything before a finished sync survives a power cut')
-    : undefined;
+  const sync = store.hasSync ? assume(said.sync, 'power', SYNC_SURVIVES.power) : undefined;
   const contract: StoreContract = {
-    put: assume(said.put, 'kill', 'a finished put or delete survives the death of its process'),
+    put: assume(said.put, 'kill', PUT_SURVIVES.kill),
     sync,
-    history: assume(
-      said.history,
-      'per-key',
-      'after a crash each key may be older or newer than the others (per-key)',
-    ),
+    history: assume(said.history, 'per-key', HISTORIES['per-key']),
     ordered: said.ordered ?? false,
     concurrent: said.concurrent ?? false,
   };
@@ -119,7 +113,7 @@ export function resolveContract(
   return { contract, assumed };
 }
 
-/** As the command line takes it, and a reader of a report reads it. */
+/** Writes a contract in the words of the command line, which reports use, too. */
 export function describeContract({
   put,
   sync,
@@ -134,6 +128,33 @@ export function describeContract({
     ...(ordered ? ['ordered'] : []),
     ...(concurrent ? ['concurrent'] : []),
   ].join(', ');
+}
+
+const PUT_SURVIVES = {
+  nothing: 'a finished put or delete need not survive a crash',
+  kill: 'a finished put or delete survives the death of its process',
+  power: 'a finished put or delete survives a power cut',
+} as const;
+const SYNC_SURVIVES = {
+  kill: 'everything before a finished sync survives the death of its process',
+  power: 'everything before a finished sync survives a power cut',
+} as const;
+const HISTORIES = {
+  prefix: 'a crash leaves the state of a prefix of the operations',
+  'per-key':
+    'after a crash each key holds what it held at some time, older or newer than the others',
+} as const;
+
+/** The same, one sentence per promise. */
+export function contractInSentences(contract: StoreContract): string[] {
+  const { put, sync, history, ordered, concurrent } = contract;
+  return [
+    PUT_SURVIVES[put],
+    ...(sync === undefined ? [] : [SYNC_SURVIVES[sync]]),
+    HISTORIES[history],
+    ...(ordered ? ['entries() comes in the order of the bytes of its keys'] : []),
+    ...(concurrent ? ['operations may overlap'] : []),
+  ];
 }
 
 function definedFields(contract: DeclaredContract): DeclaredContract {

@@ -16,7 +16,7 @@ export function printableLines(text: string): string {
   return text.replace(/[^\n\t]+/g, printableText);
 }
 
-/** For commander's `configureOutput`: it quotes what it was given. */
+/** The argument of commander's `configureOutput`: it quotes what it was given. */
 export const COMMAND_OUTPUT = {
   writeOut: (text: string) => void process.stdout.write(printableLines(text)),
   writeErr: (text: string) => void process.stderr.write(printableLines(text)),

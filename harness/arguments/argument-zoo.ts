@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import {
   encoded,
   openLog,
@@ -6,6 +6,7 @@ import {
   openStore,
   type Store,
   type StoreReader,
+  type StoreStats,
   salvage,
 } from '../../src/engine/index.ts';
 import { imageOf } from '../file-systems/disk-image.ts';
@@ -215,6 +216,13 @@ async function openSubjects(prng: Prng): Promise<Subjects> {
   return { fileSystem, store, reader, twin, twinFileSystem };
 }
 
+/** What a refused call may not change. */
+interface Seen {
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly stats: StoreStats;
+  readonly end: Store['end'];
+}
+
 /**
  * Makes so many odd calls on one store. A call that is refused, which it must be with a `TypeError`
  * or a `RangeError`, changes nothing on disk and in memory, and the store goes on as its twin does,
@@ -227,7 +235,11 @@ export async function zooRound(
   const subjects = await openSubjects(prng);
   const { fileSystem, store, reader, twin, twinFileSystem } = subjects;
   const counts = { refused: 0, accepted: 0 };
-  const seen = () => ({ files: imageOf(fileSystem).files, stats: store.stats(), end: store.end });
+  const seen = (): Seen => ({
+    files: imageOf(fileSystem).files,
+    stats: store.stats(),
+    end: store.end,
+  });
   const logOf = (disk: MemoryFileSystem) =>
     [...imageOf(disk).files].filter(([path]) => path.endsWith('.dwal'));
   for (const { name, call, same } of calls) {
@@ -244,7 +256,7 @@ export async function zooRound(
       const after = seen();
       // A read that was refused is no read; the descriptors of the pool stay as they are, too.
       if (!isDeepStrictEqual(before, after))
-        throw new Error(`${name} was refused, and changed something`, { cause: { before, after } });
+        throw new Error(`${name} was refused, and changed ${changesOf(before, after)}`);
     }
     const after = `key ${prng.below(10)}`;
     for (const one of [store, twin]) {
@@ -269,6 +281,22 @@ export async function zooRound(
   await twinAgain?.close();
   if (fileSystem.openDescriptorCount > 0) throw new Error('descriptors are left open');
   return counts;
+}
+
+/** Names what differs between two states of a store: files, fields of the statistics, the end. */
+function changesOf(before: Seen, after: Seen): string {
+  const paths = new Set([...before.files.keys(), ...after.files.keys()]);
+  const files = [...paths].filter(
+    (path) => !isDeepStrictEqual(before.files.get(path), after.files.get(path)),
+  );
+  const fields = Object.entries(after.stats)
+    .filter(([field, value]) => !isDeepStrictEqual(Reflect.get(before.stats, field), value))
+    .map(([field, value]) => {
+      const was = inspect(Reflect.get(before.stats, field), { breakLength: Infinity });
+      return `${field} from ${was} to ${inspect(value, { breakLength: Infinity })}`;
+    });
+  const end = isDeepStrictEqual(before.end, after.end) ? [] : ['the end of the log'];
+  return [...files, ...fields, ...end].join(', ');
 }
 
 /** What the call throws, or a promise that it returns rejects with; undefined for neither. */

@@ -125,7 +125,7 @@ export const ODD_BYTES: readonly OddBytes[] = [
   { name: 'a function', make: () => () => 'key' },
 ];
 
-/** As keys, also one that is too long. */
+/** The same as keys, and keys that are too long. */
 export const ODD_KEYS: readonly OddBytes[] = [
   ...ODD_BYTES,
   { name: 'a key that is too long', make: () => Buffer.alloc(MAX_KEY_BYTES + 1) },

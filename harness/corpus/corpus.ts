@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { WIRE_VERSION } from '../../src/engine/index.ts';
+import { shippedFile } from '../package-root.ts';
 import { DATAWAL_FIXTURES } from './datawal-fixtures.ts';
 import type { Expected, Fixture, FixtureFiles } from './fixture.ts';
 import { digests, type FileDigest, writeFiles } from './fixture-files.ts';
@@ -74,6 +74,5 @@ export async function readManifest(directory: string): Promise<Manifest> {
 
 /** The corpus that is kept with the sources; the compiled harness finds it there as well. */
 export function committedCorpus(): string {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  return join(dirname(packageFile), 'harness', 'corpus', 'fixtures');
+  return shippedFile('corpus/fixtures');
 }

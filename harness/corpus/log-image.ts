@@ -125,7 +125,10 @@ export class LogImage {
     return this.mark(positions).file(LOCK_FILE, datawalLockFile());
   }
 
-  /** As `witnessedMark`; each mark sums up the segments before it, which have these many bytes. */
+  /**
+   * Writes what `witnessedMark` does; each mark also sums up the segments before it, which hold so
+   * many bytes.
+   */
   summedMark(held: readonly number[], ...positions: MarkPosition[]): this {
     return this.file(MARK_FILE, markFile(positions, held)).file(LOCK_FILE, witnessingLockFile());
   }

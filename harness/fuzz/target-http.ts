@@ -47,7 +47,9 @@ const HEADERS = [
   `Cookie: ${'c'.repeat(9_000)}`,
 ];
 const BODIES = ['', '', 'hello', '5\r\nhello\r\n0\r\n\r\n', 'x'.repeat(70_000)];
-/** Of a connection that was closed by the client: the servers answer within milliseconds. */
+/**
+ * The longest wait for a connection that the client closed; the servers answer within milliseconds.
+ */
 const LONGEST_MS = 20_000;
 
 /** What is sent, and under whose name, as the unchanged request has it. */

@@ -2,6 +2,7 @@
 import { createWriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pipeline } from 'node:stream/promises';
+import { invokedAs } from '../invocation.ts';
 import { complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { formatCount } from '../units.ts';
 
@@ -27,5 +28,5 @@ function* lines(): Generator<string> {
 
 await pipeline(lines, createWriteStream(path));
 print(
-  `${path}: ${formatCount(cities.length)} places; npm run soak -- --input ${path} --key-field cityId`,
+  `${path}: ${formatCount(cities.length)} places; ${invokedAs('soak')} --input ${path} --key-field cityId`,
 );

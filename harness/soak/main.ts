@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { ExitCode } from '../exit-code.ts';
+import { enterInvokedDirectory } from '../invocation.ts';
 import { complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { UsageError } from '../usage-error.ts';
 import { parseOptions } from './options/options.ts';
@@ -9,6 +10,7 @@ import { selfTest } from './self-test.ts';
 import { soak } from './soak.ts';
 
 watchStandardStreams('soak');
+enterInvokedDirectory('soak');
 
 try {
   process.exitCode = await answer(process.argv.slice(2));

@@ -1,11 +1,11 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { runStoreFaults, type StoreFaultReport } from '../crash/faults/store-faults.ts';
 import { runStoreKills, type StoreKillReport } from '../crash/kills/store-kills.ts';
 import { probeStore, type StoreSubject } from '../crash/kills/store-subject.ts';
 import { runStoreWorkloads, type StoreWorkloadReport } from '../crash/kills/store-workload.ts';
 import { runStoreCuts, type StoreCutsReport } from '../crash/power/store-cuts.ts';
+import { PACKAGE_ROOT, shippedFile } from '../package-root.ts';
 import { runProcess } from '../workloads/store-process.ts';
 import type { SurveyedStore } from './surveyed-stores.ts';
 import { countSyncs, type SyncCount } from './sync-count.ts';
@@ -16,7 +16,7 @@ export interface SurveyOptions {
   /** Packages are installed here, and stay for the next survey; default: in `directory`. */
   readonly installIn?: string;
   readonly seed: number;
-  /** For each part of each store. */
+  /** Seconds for each part of each store. */
   readonly seconds: number;
 }
 
@@ -86,10 +86,8 @@ async function install(
   place: string,
   to: string,
 ): Promise<string | undefined> {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  const root = dirname(packageFile);
-  process.env.TIDEMARK_ENGINE = join(root, 'dist/src/engine/index.js');
-  cpSync(join(root, 'harness/survey/adapters'), place, { recursive: true });
+  process.env.TIDEMARK_ENGINE = join(PACKAGE_ROOT, 'dist/src/engine/index.js');
+  cpSync(shippedFile('survey/adapters'), place, { recursive: true });
   writeFileSync(join(place, 'package.json'), '{"private":true,"type":"module"}\n');
   if (Object.keys(packages).length === 0) return undefined;
   symlinkSync(join(to, 'node_modules'), join(place, 'node_modules'));

@@ -1,7 +1,9 @@
 import { readdirSync, readlinkSync, readSync, realpathSync, writevSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { DeclaredContract } from '../contract.ts';
 import { printableKey } from '../keyed-values.ts';
 import {
+  AdapterError,
   loadAdapterModule,
   type OpenStoreUnderTest,
   type StoreUnderTest,
@@ -391,14 +393,18 @@ function descriptorsIn(place: string): string[] {
 }
 
 const task = JSON.parse(process.argv[2] as string) as StoreTask;
-const { open, contract } = await loadAdapterModule(task.adapter);
+let contract: DeclaredContract = {};
 try {
+  const adapter = await loadAdapterModule(task.adapter);
+  const { open } = adapter;
+  contract = adapter.contract;
   if (task.task === 'work') await new StoreWork(task, open).run();
   else if (task.task === 'look') await look(task, open);
   else await probe(task, open);
 } catch (error) {
-  if (!(error instanceof Broken)) throw error;
-  tell(`broken ${error.promise} ${JSON.stringify(error.message)}`);
+  if (error instanceof AdapterError) tell(`unusable ${JSON.stringify(error.message)}`);
+  else if (!(error instanceof Broken)) throw error;
+  else tell(`broken ${error.promise} ${JSON.stringify(error.message)}`);
 }
 // A store may hold timers or threads that keep a process alive.
 process.exit();

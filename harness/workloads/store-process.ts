@@ -1,18 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { compiledProgram } from '../package-root.ts';
 import type { Outcome } from './hostile-values.ts';
+import { endStrays, newMark } from './stray-processes.ts';
 import type { WorkShape } from './work-steps.ts';
 
 /** What a store process is to do; it stands on its command line as JSON. */
 export type StoreTask = WorkTask | LookTask | ProbeTask;
 
 interface Task {
-  /** As `loadAdapter` takes it. */
+  /** The adapter's name or path, which `loadAdapter` takes. */
   readonly adapter: string;
   readonly directory: string;
-  /** Of keys and values. */
+  /** The seed of keys and values. */
   readonly seed: number;
 }
 
@@ -40,19 +40,13 @@ export interface LookTask extends Task {
   readonly task: 'look';
   readonly shape: WorkShape;
   readonly ordered: boolean;
-  /** Of the value that is put at the end. */
+  /** The version of the value that is put at the end. */
   readonly version: number;
 }
 
 /** Finds out which keys and values the store refuses. */
 export interface ProbeTask extends Task {
   readonly task: 'probe';
-}
-
-/** A program of the compiled harness, which runs whether this is compiled or not. */
-export function compiledProgram(name: string): string {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  return join(dirname(packageFile), 'dist', 'harness', name);
 }
 
 /** The words of a command that does the task. */
@@ -68,6 +62,8 @@ export interface TaskEnd {
   readonly signal: NodeJS.Signals | null;
   /** It was killed because it took too long. */
   readonly hung: boolean;
+  /** Processes that the store had started and that went on without it, as commands; all killed. */
+  readonly strays: readonly string[];
   readonly errors: string;
 }
 
@@ -90,14 +86,15 @@ export async function runTask(task: StoreTask, options: TaskOptions): Promise<Ta
   return runProcess([...(options.wrapper ?? []), ...taskCommand(task)], options);
 }
 
-/** As `runTask`, for a command that comes to the same. */
+/** Does what `runTask` does, for a command that comes to the same. */
 export async function runProcess(
   command: readonly string[],
   { environment, mostMs, onLine, onStart }: TaskOptions,
 ): Promise<TaskEnd> {
+  const mark = newMark();
   const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...environment, ...mark },
     detached: true,
   });
   const kill = () => {
@@ -108,9 +105,12 @@ export async function runProcess(
     }
   };
   let hung = false;
+  let strays: readonly string[] = [];
   const watchdog = setTimeout(() => {
     hung = true;
     kill();
+    // What left the group may hold the pipes open.
+    strays = endStrays(mark);
   }, mostMs);
   let text = '';
   let unfinished = '';
@@ -135,7 +135,9 @@ export async function runProcess(
   clearTimeout(watchdog);
   // A store that forked must not go on beside the next opening.
   kill();
+  strays = [...strays, ...endStrays(mark)];
   return {
+    strays,
     lines: text.split('\n').slice(0, -1),
     code,
     signal,

@@ -32,7 +32,7 @@ export interface WorkShape extends ValueLimits {
   readonly compacts: boolean;
 }
 
-/** In a hundred steps. What a store does not have becomes a write. */
+/** How many of a hundred steps are of each kind. What a store does not have becomes a write. */
 const SHARES: readonly (readonly [WorkStep['kind'], number])[] = [
   ['write', 72],
   ['get', 9],

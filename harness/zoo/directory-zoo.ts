@@ -41,7 +41,7 @@ export type OddFile =
   | { readonly kind: 'link'; readonly name: string; readonly isDangling: boolean }
   | { readonly kind: 'sparse'; readonly name: string; readonly sizeBytes: number };
 
-/** By the names that docs/format.md gives them. */
+/** The files by the names that docs/format.md gives them. */
 const MARK_FILE = 'durable-mark';
 const LOCK_FILE = '.lock';
 const BACKUP_MARKER = 'backup-unfinished';

@@ -14,8 +14,16 @@ import { damageText, exitCodeOfReport, verifyStore } from './verify.ts';
 /** The outcomes from the best to the worst. The worst is the verdict. */
 const OUTCOMES = ['ok', 'note', 'recoverable', 'corruption'] as const;
 
-interface Finding {
-  readonly check: 'directory' | 'opening' | 'seals' | 'contents';
+export interface Finding {
+  readonly check:
+    | 'directory'
+    | 'opening'
+    | 'seals'
+    | 'contents'
+    | 'runtime'
+    | 'checksum'
+    | 'lock'
+    | 'disk';
   readonly outcome: (typeof OUTCOMES)[number];
   readonly detail: string;
 }
@@ -42,28 +50,29 @@ Reads every byte of the log and checks names, checksums, txids, the durable mark
 segments. Exit status 0: sound; 2: a torn tail, or a seal file is missing or damaged; 3: corruption.`,
     )
     .action(async (directory: string, { json }: JsonFlags) => {
-      const findings = await check(directory);
-      const worst = findings.reduce(
-        (most, { outcome }) => Math.max(most, OUTCOMES.indexOf(outcome)),
-        0,
-      );
-      const outcome = OUTCOMES[worst] as Finding['outcome'];
-      const output = new Output();
-      for (const finding of findings) {
-        if (json) output.json('finding', { ...finding });
-        else
-          output.line(
-            `${finding.outcome.padEnd(12)} ${finding.check.padEnd(10)} ${finding.detail}`,
-          );
-      }
-      if (json) output.json('verdict', { verdict: outcome === 'note' ? 'ok' : outcome });
-      else output.line(`verdict: ${VERDICTS[outcome]}`);
-      process.exitCode = EXIT_CODES[outcome];
-      await output.flush();
+      await tellFindings(await checkStore(directory), json === true);
     });
 }
 
-async function check(directory: string): Promise<Finding[]> {
+/** One line for each, and the verdict, which is the worst of them. */
+export async function tellFindings(findings: readonly Finding[], json: boolean): Promise<void> {
+  const worst = findings.reduce(
+    (most, { outcome }) => Math.max(most, OUTCOMES.indexOf(outcome)),
+    0,
+  );
+  const outcome = OUTCOMES[worst] as Finding['outcome'];
+  const output = new Output();
+  for (const finding of findings) {
+    if (json) output.json('finding', { ...finding });
+    else output.line(`${finding.outcome.padEnd(12)} ${finding.check.padEnd(10)} ${finding.detail}`);
+  }
+  if (json) output.json('verdict', { verdict: outcome === 'note' ? 'ok' : outcome });
+  else output.line(`verdict: ${VERDICTS[outcome]}`);
+  process.exitCode = EXIT_CODES[outcome];
+  await output.flush();
+}
+
+export async function checkStore(directory: string): Promise<Finding[]> {
   // First, so that a directory that is not there is told as everywhere else.
   const opening = await checkOpening(directory);
   const survey = await repeatedly(() => surveyStore(directory));

@@ -20,6 +20,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./get.ts'),
   },
   {
+    name: 'keys',
+    summary: 'print the live keys, in byte order; those with a prefix',
+    group: READING,
+    load: () => import('./keys.ts'),
+  },
+  {
     name: 'stats',
     summary: 'keys, bytes, segments, garbage',
     group: READING,
@@ -44,6 +50,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./check.ts'),
   },
   {
+    name: 'doctor',
+    summary: 'what check says, and the runtime, the lock, the checksum, the disk and its fsync',
+    group: READING,
+    load: () => import('./doctor.ts'),
+  },
+  {
     name: 'dump',
     summary: 'print the headers of the frames, without what they hold',
     group: READING,
@@ -60,6 +72,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'write the live keys and values as JSON lines',
     group: READING,
     load: () => import('./export.ts'),
+  },
+  {
+    name: 'put',
+    summary: 'set a key, durably; makes the store when there is none',
+    group: WRITING,
+    load: () => import('./put.ts'),
+  },
+  {
+    name: 'del',
+    summary: 'delete a key, durably',
+    group: WRITING,
+    load: () => import('./del.ts'),
   },
   {
     name: 'import',

@@ -1,8 +1,11 @@
 import { resolve, sep } from 'node:path';
 import { CommanderError } from 'commander';
+import type { StoreErrorCode } from '../engine/index.ts';
 import { ExitCode, exitCodeOf } from './exit-code.ts';
 
 const PROGRAM = 'tidemark';
+/** A status above it names the signal that ended the command. */
+const SIGNAL_STATUS = 128;
 
 /** A wrong word, or a state of things, that the message tells the user how to change. */
 export class CommandError extends Error {
@@ -17,19 +20,45 @@ export class CommandError extends Error {
   }
 }
 
-/** What to do about an error of the engine whose message does not say it. */
-const ADVICE: Readonly<Record<string, string>> = {
+const HEXDUMP_AND_SALVAGE =
+  'Look at the frame: tidemark hexdump DIRECTORY PLACE. Rescue the rest: tidemark salvage DIRECTORY NEW_DIRECTORY';
+const WHICH_DIRECTORY =
+  'Name the directory that holds the store, the one with 00000001.dwal in it; tidemark put DIRECTORY KEY VALUE makes a new one';
+const AFTER_REPAIR =
+  'Make room or mend the disk, see what is there with tidemark doctor DIRECTORY, and run the command again';
+
+/**
+ * The next command to try, for every code of the engine. Null where its message names one, or where
+ * no command would help.
+ */
+const ADVICE: Readonly<Record<StoreErrorCode, string | null>> = {
   STORE_LOCKED:
-    'Commands that only read (tidemark --help marks them) need no lock; or end that process first',
-  NOT_FOUND: 'Name the directory that holds the store, the one with 00000001.dwal in it',
+    'Commands that only read (tidemark --help marks them) need no lock; tidemark doctor DIRECTORY says who has it; or end that process first',
+  NOT_FOUND: WHICH_DIRECTORY,
+  NOT_A_DIRECTORY: WHICH_DIRECTORY,
+  PERMISSION_DENIED: 'Run it as the user who owns the directory: ls -ld DIRECTORY says who that is',
   NO_SPACE: 'From the command line: tidemark compact DIRECTORY NEW_DIRECTORY, on another device',
-  WRITE_FAILED: 'Make room or mend the disk, and run the command again',
+  LOG_FULL: 'From the command line: tidemark compact DIRECTORY NEW_DIRECTORY',
+  WRITE_FAILED: AFTER_REPAIR,
+  SYNC_FAILED: AFTER_REPAIR,
+  READ_FAILED:
+    'Rescue what can be read: tidemark salvage DIRECTORY NEW_DIRECTORY, on another device',
+  IO_FAILED: null,
   SNAPSHOT_GONE: 'A merge replaced what was being read; run the command again',
-  NOT_A_DIRECTORY: 'Name the directory that holds the store, the one with 00000001.dwal in it',
-  CRC_MISMATCH:
-    'Look at the frame with: tidemark hexdump DIRECTORY PLACE; rescue the rest with: tidemark salvage',
-  FRAME_MISMATCH:
-    'Look at the frame with: tidemark hexdump DIRECTORY PLACE; rescue the rest with: tidemark salvage',
+  STORE_MOVED: 'See what stands there now: tidemark doctor DIRECTORY',
+  CRC_MISMATCH: HEXDUMP_AND_SALVAGE,
+  FRAME_MISMATCH: HEXDUMP_AND_SALVAGE,
+  STORE_CORRUPT: null,
+  AMBIGUOUS_TAIL: null,
+  TORN_TAIL: 'See where the valid log ends: tidemark report DIRECTORY',
+  BACKUP_UNFINISHED: 'Run the backup again: tidemark backup DIRECTORY NEW_DIRECTORY',
+  TARGET_NOT_EMPTY: null,
+  IMPORT_MALFORMED: 'For the form of a line: tidemark import --help',
+  OUT_OF_MEMORY: null,
+  NOT_DECODABLE: null,
+  WRITER_POISONED: AFTER_REPAIR,
+  STORE_CLOSED: null,
+  REENTRANT: null,
 };
 
 /**
@@ -66,20 +95,34 @@ export interface Failure {
 export function failureOf(error: unknown, command: string | undefined): Failure {
   const { code } = (error ?? {}) as { code?: unknown };
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof CommandError) return { code: error.code, message, exitCode: error.exitCode };
+  const line = [PROGRAM, command].filter(Boolean).join(' ');
+  if (error instanceof CommandError)
+    return {
+      code: error.code,
+      // Who interrupts a command knows what to do.
+      message: error.exitCode > SIGNAL_STATUS ? message : withNextStep(message, line),
+      exitCode: error.exitCode,
+    };
   if (error instanceof CommanderError)
     return {
       code: undefined,
-      message: wrongWords(error, [PROGRAM, command].filter(Boolean).join(' ')),
+      message: wrongWords(error, line),
       exitCode: ExitCode.usage,
     };
   const name = typeof code === 'string' ? code : undefined;
-  const advice = name === undefined ? undefined : ADVICE[name];
+  const advice = name === undefined ? undefined : ADVICE[name as StoreErrorCode];
   return {
     code: name,
-    message: advice === undefined ? message : `${message}. ${advice}.`,
+    message: advice == null ? withNextStep(message, line) : `${message}. ${advice}.`,
     exitCode: exitCodeOf(error),
   };
+}
+
+/** Does a message say what to do, or name a command that does it? */
+const SAYS_WHAT_TO_DO = /\btidemark [a-z-]+|\b(?:give|name) /;
+
+function withNextStep(message: string, line: string): string {
+  return SAYS_WHAT_TO_DO.test(message) ? message : `${message}. For more: ${line} --help`;
 }
 
 /** commander's `error: …`, and on a line of its own what it believes was meant. */

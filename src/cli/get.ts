@@ -7,18 +7,18 @@ import {
   shownBytes,
 } from './common-options.ts';
 import { ExitCode } from './exit-code.ts';
-import { addKeyOptions, type KeyFlags, keyOf } from './key-option.ts';
+import { addKeyOptions, type KeyFlags, keyName, keyOf } from './key-option.ts';
 import { withReader } from './opening.ts';
 import { Output } from './output.ts';
-import { printable, SHOWN_BYTES } from './printable.ts';
+import { printable } from './printable.ts';
 import { base64 } from './record-lines.ts';
 import { complain } from './standard-streams.ts';
 
 export function define(command: Command): void {
   addJson(addNoTruncate(addKeyOptions(addDirectory(command))))
     .addHelpText('after', '\nExit status 2: the key is not there.')
-    .action(async (directory: string, flags: ShownFlags & KeyFlags) => {
-      const key = keyOf(flags);
+    .action(async (directory: string, word: string | undefined, flags: ShownFlags & KeyFlags) => {
+      const key = keyOf(word, flags);
       const output = new Output();
       await withReader(directory, async (reader) => {
         const value = reader.get(key);
@@ -26,7 +26,10 @@ export function define(command: Command): void {
         if (value === undefined || ref === undefined) {
           process.exitCode = ExitCode.recoverable;
           if (flags.json) output.json('value', { key_b64: base64(key), found: false });
-          else complain(`${named(key)} is not in ${directory}`);
+          else
+            complain(
+              `${keyName(key)} is not in ${directory}. Those that are: tidemark keys ${directory}`,
+            );
         } else if (flags.json) {
           const place = { segment: ref.segmentId, offset: ref.offset };
           output.json('value', {
@@ -39,8 +42,4 @@ export function define(command: Command): void {
         await output.flush();
       });
     });
-}
-
-function named(key: Uint8Array): string {
-  return key.length === 0 ? 'the empty key' : `the key ${printable(key, SHOWN_BYTES)}`;
 }

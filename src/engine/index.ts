@@ -25,7 +25,7 @@ export type {
   Lease,
   OpenMode,
 } from './host/file-system.ts';
-export { NodeFileSystem } from './host/node-file-system.ts';
+export { fileSystemName, NodeFileSystem } from './host/node-file-system.ts';
 export type { OperationMessage } from './host/operation-channels.ts';
 export { checkInteger, checkNumber, checkOptions } from './host/options.ts';
 export { printableText } from './host/printable-text.ts';
@@ -37,6 +37,7 @@ export {
   type ProbeSource,
   type ReadSite,
 } from './host/probe.ts';
+export type { Runtime } from './host/runtime.ts';
 export type {
   OperationEvent,
   OperationKind,
@@ -46,6 +47,7 @@ export type {
   StoreOccurrence,
   Timed,
 } from './host/store-event.ts';
+export type { StoreWriter } from './lock/writer-lock.ts';
 export type { LogStats } from './log/log-stats.ts';
 export type { LogPosition } from './log/log-tail.ts';
 export type { RecordLog } from './log/record-log.ts';
@@ -83,6 +85,7 @@ export type { ExportOptions } from './upkeep/export.ts';
 export { checkJsonl } from './upkeep/import.ts';
 export type { LostRange } from './upkeep/lost-ranges.ts';
 export { type SalvageReport, salvage } from './upkeep/salvage.ts';
+export { type StoreSurroundings, storeSurroundings } from './upkeep/surroundings.ts';
 export { type StoreSurvey, type SurveyedSegment, surveyStore } from './upkeep/survey.ts';
 export type { VerifyOptions } from './upkeep/verify-pace.ts';
 export type { VerifyDamage, VerifyFault, VerifyReport } from './upkeep/verify-report.ts';

@@ -36,7 +36,9 @@ const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'harness/soak': [['run'], ['sampling'], ['gates'], ['options'], ['result'], ['report']],
 };
 
-/** In these, imports go in no circle, neither from file to file nor from folder to folder. */
+/**
+ * The parts in which imports go in no circle, neither from file to file nor from folder to folder.
+ */
 const PARTS = ['src', 'harness/soak', 'harness/crash', 'bench', 'dashboards'];
 
 /** The real file system, where a caller may leave the choice to us. */
@@ -46,6 +48,7 @@ const REAL_FILE_SYSTEM_IMPORTERS = [
   'log/open-log',
   'read/reader',
   'upkeep/salvage',
+  'upkeep/surroundings',
   'upkeep/survey',
 ];
 
@@ -63,7 +66,7 @@ const HARMLESS = [
 const ENGINE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:diagnostics_channel': ['host/operation-channels'],
   'node:fs': [REAL_FILE_SYSTEM],
-  'node:module': [REAL_FILE_SYSTEM, 'format/crc32c'],
+  'node:module': ['host/installed-part'],
   '@node-rs/crc32': ['format/crc32c'],
   'fast-crc32c': ['format/crc32c'],
   'fs-native-extensions': [REAL_FILE_SYSTEM],
@@ -72,7 +75,7 @@ const ENGINE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
 
 /** An import or export statement at the beginning of a line: what it takes, and from where. */
 const STATEMENT = /^(?:import|export)\s+(?:([\w\s{},*$]*?)\bfrom\s+)?['"]([^'"]+)['"]/gm;
-const CALL = /\b(?:import|require|createRequire\([^)]*\))\(\s*['"]([^'"]+)['"]\s*\)/g;
+const CALL = /\b(?:import|require|installedPart|createRequire\([^)]*\))\(\s*['"]([^'"]+)['"]\s*\)/g;
 
 /**
  * What a file imports: files relative to the root and without their ending, packages as they are

@@ -78,6 +78,39 @@ const CASES: readonly Expected[] = [
   ['get @sound --key-hex 0', 1, NOTHING, /'0' is not hexadecimal/],
   ['get @sound --key-base64 ?', 1, NOTHING, /'\?' is not base64/],
   ['get @corrupt --key text', 3, NOTHING, /STORE_CORRUPT/],
+  ['get @sound text', 0, /^newer\n$/, NOTHING],
+  ['get @sound text --key text', 1, NOTHING, /give the key, once/],
+  ['get @sound nothing', 2, NOTHING, /nothing is not in .*: tidemark keys \//],
+  ['keys @sound', 0, /^hex:000102ff\nReykjavík\ntext\n$/, NOTHING],
+  ['keys @sound --prefix Rey', 0, /^Reykjavík\n$/, NOTHING],
+  ['keys @sound --prefix-hex 0001', 0, /^hex:000102ff\n$/, NOTHING],
+  ['keys @sound --prefix Reykjavíks', 0, NOTHING, NOTHING],
+  ['keys @sound --prefix a --prefix-hex 00', 1, NOTHING, /give the prefix, once/],
+  ['keys @sound --limit 1', 0, /^hex:000102ff\n$/, NOTHING],
+  ['keys @missing', 1, NOTHING, /NOT_FOUND: .*tidemark put DIRECTORY KEY VALUE/],
+  ['put @new city Oslo', 0, /^the key city: 4 bytes put at 00000001\.dwal:0, durably\n$/, NOTHING],
+  ['put @new -- -city -Oslo', 0, /^the key -city: 5 bytes put/, NOTHING],
+  ['put @new --key-hex 00ff value', 0, /^the key hex:00ff: 5 bytes put/, NOTHING],
+  ['put @new city --value-hex 00ff', 0, /: 2 bytes put/, NOTHING],
+  ['put @new city --value-base64 AP8=', 0, /: 2 bytes put/, NOTHING],
+  ['put @new city --value-file package.json', 0, /: \d{4} bytes put/, NOTHING],
+  ['put @new city --value-file @missing', 1, NOTHING, /--value-file: ENOENT/],
+  ['put @new city Oslo --value-hex 00', 1, NOTHING, /give the value, once/],
+  ['put @new city', 1, NOTHING, /give the value, once.*tidemark del/],
+  ['put @new', 1, NOTHING, /give the key, once/],
+  ['put @new --key-hex 00 value more', 1, NOTHING, /give the key, once/],
+  ['put @locked city Oslo', 1, NOTHING, /STORE_LOCKED: .*tidemark doctor DIRECTORY says who/],
+  ['put package.json city Oslo', 1, NOTHING, /NOT_A_DIRECTORY/],
+  ['del @copy text', 0, /^the key text deleted, durably\n$/, NOTHING],
+  ['del @copy nothing', 2, NOTHING, /the key nothing is not in/],
+  ['del @missing text', 1, NOTHING, /there is no store/],
+  ['del @copy', 1, NOTHING, /give the key, once/],
+  ['doctor @copy', 0, /runtime +Node 2\d\..*[\s\S]*CRC-32C by [\s\S]*verdict: sound\n$/, NOTHING],
+  ['doctor @copy', 0, /lock +a kernel lock, with a lease beside it; nobody writes now\n/, NOTHING],
+  ['doctor @copy', 0, / disk +\w+; an fsync takes [\d.]+ [µm]s/, NOTHING],
+  ['doctor @locked', 0, /process \d+ on .+ writes now, with the kernel lock\n/, NOTHING],
+  ['doctor @corrupt', 3, /runtime[\s\S]*corruption[\s\S]*verdict: corrupt\n$/, NOTHING],
+  ['doctor @missing', 1, NOTHING, /NOT_FOUND/],
   ['stats @sound', 0, /keys +3\nsegments +3, 0 of them empty, 2 with a seal file/, NOTHING],
   ['stats @missing', 1, NOTHING, /NOT_FOUND/],
   ['report @sound', 0, /^outcome +whole\n/, NOTHING],
@@ -146,13 +179,13 @@ const CASES: readonly Expected[] = [
     'export @sound @missing/x',
     1,
     NOTHING,
-    /^tidemark: NOT_FOUND: cannot export: .*missing does not exist\n$/,
+    /^tidemark: NOT_FOUND: cannot export: .*missing does not exist\. For more: tidemark export --help\n$/,
   ],
   [
     'export @sound package.json/x',
     1,
     NOTHING,
-    /cannot export: .*package\.json is not a directory\n$/,
+    /cannot export: .*package\.json is not a directory\. For more: tidemark \w+ --help\n$/,
   ],
   ['export @sound @empty', 1, NOTHING, /empty is a directory; name a file\n$/],
   ['export @sound /dev/null', 1, NOTHING, /\/dev\/null is no plain file/],
@@ -174,19 +207,19 @@ const CASES: readonly Expected[] = [
     'compact @copy package.json/x',
     1,
     NOTHING,
-    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/,
+    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\. For more: tidemark \w+ --help\n$/,
   ],
   [
     'backup @copy package.json/x',
     1,
     NOTHING,
-    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/,
+    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\. For more: tidemark \w+ --help\n$/,
   ],
   [
     'salvage @sound package.json/x',
     1,
     NOTHING,
-    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\n$/,
+    /NOT_A_DIRECTORY: .*package\.json\/x is not a directory\. For more: tidemark \w+ --help\n$/,
   ],
   ['salvage @missing @new', 1, NOTHING, /NOT_FOUND: .*missing does not exist\. Name the directory/],
   ['compact @sound --dead-ratio 2', 1, NOTHING, /number from 0 to 1/],
@@ -226,12 +259,36 @@ describe.concurrent('a command', () => {
       stderr: expect.stringMatching(stderr),
     });
     expect(ended.stderr).not.toMatch(/^\s+at /m);
+    // Whatever is wrong, the next thing to try stands there.
+    if (ended.stderr.startsWith('tidemark: '))
+      expect(ended.stderr).toMatch(
+        /tidemark [a-z-]|--help|\bgive |[Nn]ame |Did you mean|choices are/,
+      );
+  });
+
+  test('that puts or deletes has done so for the next one, with any bytes', async () => {
+    const store = join(stores.fresh(), 'new');
+    await tidemark('put', store, 'a/1', 'one');
+    await tidemark('put', store, '--key-hex', '00ff', '--value-hex', 'ff00');
+    await tidemark('put', store, 'a/2', '');
+    await tidemark('del', store, 'a/1');
+    expect((await tidemark('keys', store, '--prefix', 'a/')).stdout).toBe('a/2\n');
+    expect((await tidemark('get', store, '--key-hex', '00ff')).stdout).toBe('hex:ff00\n');
+    expect(
+      (await shell(`printf 'from a pipe' | $tidemark put ${store} a/3 --value-file -`)).status,
+    ).toBe(0);
+    expect((await tidemark('get', store, 'a/3')).stdout).toBe('from a pipe\n');
+    // Of an absent key nothing is written.
+    const before = contents(store);
+    expect((await tidemark('del', store, 'a/1')).status).toBe(2);
+    expect(contents(store)['00000001.dwal']).toBe(before['00000001.dwal']);
   });
 
   test('that only reads leaves every byte as it was', async () => {
     const torn = stores.copy('torn');
     const before = contents(torn);
-    for (const words of ['scan', 'stats', 'report', 'check', 'dump']) await tidemark(words, torn);
+    for (const words of ['scan', 'keys', 'stats', 'report', 'check', 'doctor', 'dump'])
+      await tidemark(words, torn);
     expect(contents(torn)).toEqual(before);
   });
 });
@@ -291,6 +348,11 @@ describe.concurrent('JSON', () => {
         ],
       },
     ],
+    ['keys @sound', { kind: 'key', key_b64: 'dGV4dA==' }],
+    ['put @new a b', { kind: 'put', key_b64: 'YQ==', segment: 1, offset: 0, bytes: 30 }],
+    ['del @copy text', { kind: 'del', key_b64: 'dGV4dA==', found: true }],
+    ['del @copy nothing', { kind: 'del', found: false }],
+    ['doctor @copy', { kind: 'verdict', verdict: 'ok' }],
     ['export @sound @new', { kind: 'export', keys: 3 }],
     ['verify @rotten', { kind: 'verify', records: 5, damageCount: 1 }],
     ['backup @copy @new', { kind: 'backup', end: { segment: 3, offset: 575 } }],

@@ -10,7 +10,7 @@ import { buildDashboard } from '../../dashboards/panels/dashboard.ts';
 import { THRESHOLDS } from '../../dashboards/panels/thresholds.ts';
 import { ALERT_RULES } from '../../dashboards/rules/alert-rules.ts';
 
-/** As much of a panel as the rules look at. */
+/** The fields of a panel that the rules look at. */
 interface PanelModel {
   readonly id: number;
   readonly type: string;

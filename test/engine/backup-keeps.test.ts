@@ -99,7 +99,7 @@ describe('a backup that cannot be made', () => {
     disk = new MemoryFileSystem();
   });
 
-  /** With a backup of three sealed segments. */
+  /** Opens a store that has a backup of three sealed segments. */
   async function backedUp(): Promise<Store> {
     const store = await open(disk);
     fill(store, 3);

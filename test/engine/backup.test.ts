@@ -317,8 +317,8 @@ describe('a backup', () => {
 class Killed extends Error {}
 
 /**
- * From `arm(step)` on, the process dies in the change number `step` (from 0), a write half-way, and
- * changes nothing any more.
+ * A process that dies, once `arm(step)` was called, in change number `step` (from 0), a write
+ * half-way, and changes nothing any more.
  */
 function mortal(fileSystem: MemoryFileSystem) {
   let stepsLeft = Number.POSITIVE_INFINITY;

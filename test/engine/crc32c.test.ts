@@ -8,6 +8,7 @@ import {
   crc32c,
   crc32cOfRange,
 } from '../../src/engine/format/crc32c.ts';
+import { crc32cInJavaScript } from '../../src/engine/format/crc32c-javascript.ts';
 
 /** The definition: division by the Castagnoli polynomial, bit by bit, reflected. */
 const bitByBit: Crc32cFunction = (bytes, previous = 0) => {
@@ -40,6 +41,20 @@ const RFC_3720: readonly (readonly [string, Uint8Array, string])[] = [
     '563a96d9',
   ],
 ];
+
+describe('what stands in where no native part loads', () => {
+  test('agrees with the definition on any bytes, whole and continued over any pieces', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
+        const expected = bitByBit(bytes);
+        expect(crc32cInJavaScript(bytes)).toBe(expected);
+        expect(
+          crc32cInJavaScript(bytes.subarray(cut), crc32cInJavaScript(bytes.subarray(0, cut))),
+        ).toBe(expected);
+      }),
+    );
+  });
+});
 
 describe('crc32c', () => {
   test.each(RFC_3720)('gives the digest of RFC 3720 for %s', (_, bytes, expected) => {

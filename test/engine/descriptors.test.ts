@@ -88,7 +88,7 @@ async function filled(
   return memory;
 }
 
-/** As a process leaves them that dies in the middle of an append. */
+/** Makes the files that a process leaves when it dies in the middle of an append. */
 async function torn(): Promise<MemoryFileSystem> {
   let left = new MemoryFileSystem();
   await filled((store, memory) => {

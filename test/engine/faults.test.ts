@@ -293,7 +293,7 @@ describe('fault 7: opening reads whole segments into memory', () => {
     return died;
   }
 
-  /** Of an opening that discards at least so many bytes. */
+  /** The longest read of an opening that discards at least so many bytes. */
   async function longestReadOfOpening(
     fileSystem: MemoryFileSystem,
     leastDiscarded = 1,

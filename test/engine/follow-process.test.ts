@@ -10,8 +10,8 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 const ENGINE = new URL('../../dist/src/engine/index.js', import.meta.url).href;
 
 /**
- * For every line with a number: opens the store, appends so many records with turns in between, and
- * closes it.
+ * A program that, for every line with a number, opens the store, appends so many records with turns
+ * in between, and closes it.
  */
 const WRITER = `
   import { createInterface } from 'node:readline';

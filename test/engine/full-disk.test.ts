@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 /**
- * In a mount namespace of its own: fills a small file system to its last block with a store on it,
- * and opens that again. `$1` is a directory for the mount, `$2` an image.
+ * Scripts for a mount namespace of their own: each fills a small file system to its last block with
+ * a store on it, and opens that again. `$1` is a directory for the mount, `$2` an image.
  */
 const MOUNTS = {
   tmpfs: 'mount -t tmpfs -o size=4m tmpfs "$1"',

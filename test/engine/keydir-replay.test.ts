@@ -179,7 +179,7 @@ describe('a replay', () => {
   });
 });
 
-/** By the birthday paradox some 80,000 keys are enough. */
+/** Some 80,000 keys are enough, by the birthday paradox. */
 function recordsWithOneHash(): [LogRecord, LogRecord] {
   const seen = new Map<number, number>();
   const record = (index: number): LogRecord => ({

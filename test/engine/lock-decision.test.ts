@@ -22,7 +22,7 @@ const DOMAIN = {
   host: [SELF.host, 'elsewhere'],
   processStart: ['4000', null],
   startOfRecordedPid: ['4000', '9000', null, undefined],
-  /** Of the recorded thread, now; `none`: there is none in the record. */
+  /** The state of the recorded thread now; `none`: there is none in the record. */
   thread: ['none', 'same', 'gone'],
   leaseInode: [null, LEASE_INODE, LEASE_INODE + 1],
   recordKernelLock: [true, false],

@@ -172,7 +172,7 @@ class Feed {
     });
   }
 
-  /** Until `count` records have come, or the feed has failed. */
+  /** Waits until `count` records have come, or the feed has failed. */
   async take(count: number): Promise<void> {
     while (this.records.length < count && this.error === undefined) {
       try {

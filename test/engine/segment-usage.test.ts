@@ -16,7 +16,7 @@ const operation = fc.record({
   value: fc.string({ maxLength: 60 }),
 });
 
-/** Of segments that hold Puts or Deletes. */
+/** Keeps the usage of segments that hold Puts or Deletes. */
 function withBytes(usage: Record<number, FileUsage>): Record<string, FileUsage> {
   return Object.fromEntries(
     Object.entries(usage).filter(([, { putBytes, deleteBytes }]) => putBytes + deleteBytes > 0),

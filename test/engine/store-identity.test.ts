@@ -185,7 +185,7 @@ describe('a directory that, while its store is open, is', () => {
   });
 });
 
-/** Of the files of a store, but for its lock file, which says no more than who had it. */
+/** Digests of the files of a store, but for its lock file, which says no more than who had it. */
 function digests(directory: string): string[] {
   return [...contents(directory)].flatMap(([path, digest]) =>
     basename(path) === '.lock' ? [] : [digest],

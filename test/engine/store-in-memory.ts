@@ -55,7 +55,7 @@ export function segmentsOf(fileSystem: MemoryFileSystem): Record<string, string>
   );
 }
 
-/** Of every valid frame that stands anywhere in the bytes. */
+/** The txid of every valid frame that stands anywhere in the bytes. */
 export function txidsIn(bytes: Uint8Array): number[] {
   const txids: number[] = [];
   for (let at = 0; at < bytes.length; at++) {

@@ -33,7 +33,7 @@ function without(fileSystem: MemoryFileSystem, name: RegExp): MemoryFileSystem {
   return copy;
 }
 
-/** As a crash may leave it, or whoever made a file longer that holds nothing. */
+/** Adds a tail that a crash may leave, or whoever made a file longer that holds nothing. */
 function withTail(fileSystem: MemoryFileSystem, tail: Buffer): MemoryFileSystem {
   const copy = fileSystem.afterProcessDeath();
   const last = Math.max(

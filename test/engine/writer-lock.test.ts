@@ -201,8 +201,8 @@ describe('in one process', () => {
 
 describe('killed while it opens the store', () => {
   /**
-   * From here on an opening does the same, whatever it found of the last holder: it has its lock,
-   * and writes the mark.
+   * The number of changes up to which openings differ by what they found of the last holder. Then
+   * each has its lock, and writes the mark.
    */
   const LOCK_CHANGES = 6;
 

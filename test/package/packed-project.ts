@@ -29,7 +29,7 @@ export function pack(directory: string): string {
 export interface ProjectOptions {
   readonly peers: readonly string[];
   /**
-   * As after an install whose scripts were allowed to run and succeeded, as far as they did here.
+   * True after an install whose scripts were allowed to run and succeeded, as far as they did here.
    */
   readonly builtAddons: boolean;
 }

@@ -68,7 +68,7 @@ interface Frame {
   readonly record: LogRecord;
 }
 
-/** Of the run, what is live, and every Delete. */
+/** The live frames of the run, and every Delete. */
 function keptFrames(fileSystem: FileSystem, directory: string, a: number, b: number): Buffer[] {
   const frames = listSegments(fileSystem, directory).flatMap(({ segmentId, sizeBytes }) =>
     framesOf(fileSystem, directory, segmentId, sizeBytes),

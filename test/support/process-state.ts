@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * As `ps` shows it, such as T for a process that is stopped and Z for one that nobody has waited
- * for; undefined when it is gone.
+ * The state of a process in the letters of `ps`: T when it is stopped, Z when nobody has waited for
+ * it; undefined when it is gone.
  */
 export function processState(pid: number | string): string | undefined {
   try {

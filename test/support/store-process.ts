@@ -32,7 +32,7 @@ export class RemoteError extends Error {
 /** A store in another process, which dies with the test at the latest. */
 export class StoreProcess {
   private readonly child: ChildProcess;
-  /** Of the process that has the store: another one where a namespace was made for it. */
+  /** The pid of the process that has the store: another one where a namespace was made for it. */
   private innerPid: number | undefined;
 
   private constructor(child: ChildProcess) {

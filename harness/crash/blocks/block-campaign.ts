@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { harnessProgram } from '../kills/kill-subject.ts';
+import { compiledProgram } from '../../package-root.ts';
 import { TOOL_ENVIRONMENT } from './block-disk.ts';
 import type { BlockEvent, BlockFinding } from './block-run.ts';
 
@@ -27,7 +27,7 @@ export interface BlockReport {
   readonly trouble: string | undefined;
   /** Images that were mounted and recovered. */
   readonly images: number;
-  /** Of two images of one disk, sector by sector. */
+  /** Images that mix two of one disk, sector by sector. */
   readonly mixed: number;
   /** Taken while the device was at work on a request. */
   readonly withRequestsInFlight: number;
@@ -50,7 +50,7 @@ export async function runBlocks(options: BlockOptions): Promise<BlockReport> {
   if (skipped !== undefined) return { skipped, trouble: undefined, ...counts, findings };
 
   const words = [directory, seed, seconds, disks].map(String);
-  const program = harnessProgram('blocks/block-namespace.js');
+  const program = compiledProgram('crash/blocks/block-namespace.js');
   const child = spawn('unshare', ['--mount', process.execPath, program, ...words], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // An interrupt from the terminal would also reach what it has started; it is told by the end of

@@ -8,7 +8,7 @@ import { KILL_SEGMENT_BYTES, KillHistory, killSteps } from '../kills/kill-worklo
 import { PromiseBroken } from '../promises/fault-broken.ts';
 import { mountImage, unmount } from './block-disk.ts';
 
-/** Of the file system on a disk. */
+/** The store's directory on the disk's file system. */
 export const BLOCK_STORE = 'store';
 
 /**
@@ -94,10 +94,7 @@ async function checkStore(directory: string, promises: BlockPromises): Promise<B
   return outcome;
 }
 
-/**
- * Under a power cut less is promised than under a kill: what a sync covered, and outputs that were
- * told of.
- */
+/** A power cut leaves less than a kill does: what a sync covered, and outputs that were told of. */
 function leftBy({ seed, lines, toldBefore }: BlockPromises): LeftStore {
   const told = lines.slice(OPENING_LINES, Math.max(OPENING_LINES, toldBefore));
   const outputsTold = told.filter((line) => /^(?:compactTo|export) /.test(line)).length;

@@ -6,11 +6,11 @@ const SECTOR_BYTES = 512;
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Of two images of a disk that has ended no flush between them, makes one that it may have left at
- * the later moment: each sector that differs is the older or the newer one, by chance. What was
- * written after the earlier image is covered by no flush, so a disk with a cache may have kept any
- * of it, in any order; what stood there before it is in both. Returns how many sectors differ; with
- * 0 there is nothing to mix. `path` is a copy of the earlier image.
+ * Mixes two images of a disk that has ended no flush between them into one that it may have left at
+ * the later moment: each sector that differs is the older or the newer one, by chance. No flush
+ * covers what was written after the earlier image, so a disk with a cache may have kept any of it,
+ * in any order; what stood there before it is in both. Returns how many sectors differ; with 0
+ * there is nothing to mix. `path` is a copy of the earlier image.
  */
 export function mixInto(path: string, laterPath: string, prng: Prng): number {
   const target = openSync(path, 'r+');

@@ -28,7 +28,7 @@ export interface BlockFinding {
   readonly invariant: string;
   readonly message: string;
   readonly kind: BlockImage['kind'];
-  /** Of the writer. */
+  /** The writer's seed. */
   readonly seed: number;
   readonly toldBefore: number;
   /**
@@ -43,7 +43,7 @@ export type BlockEvent =
 
 /** Moments of one disk. */
 const MOMENTS = 5;
-/** Between two moments, at most; keeps what is written well below the size of the disk. */
+/** The most lines between two moments. It keeps what is written well below the size of the disk. */
 const MOST_LINES = 120;
 /** Images mixed of one pair. */
 const MIXES = 8;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { compiledProgram } from '../../package-root.ts';
 import { endedByItself } from '../kills/kill-run.ts';
-import { harnessProgram } from '../kills/kill-subject.ts';
 
 /** A process that goes on with a seeded workload until it is ended, and what it has told so far. */
 export class BlockWriter {
@@ -14,7 +14,7 @@ export class BlockWriter {
   private wake: () => void = () => {};
 
   constructor(directory: string, seed: number) {
-    const program = harnessProgram('kills/kill-child.js');
+    const program = compiledProgram('crash/kills/kill-child.js');
     this.child = spawn(process.execPath, [program, directory, String(seed), '0', '0'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });

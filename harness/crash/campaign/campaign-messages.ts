@@ -15,7 +15,10 @@ export type ToStatesWorker =
   | { readonly type: 'end' };
 
 export type FromStatesWorker =
-  /** Of the present task, up to now. Comes at least once a second unless something hangs. */
+  /**
+   * What the present task has counted up to now. Comes at least once a second unless something
+   * hangs.
+   */
   | { readonly type: 'counts'; readonly counts: CrashStateCounts }
   | { readonly type: 'checked'; readonly answer: StatesAnswer };
 

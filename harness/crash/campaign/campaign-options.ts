@@ -7,6 +7,7 @@ import {
   parseHistory,
   parseSurvives,
 } from '../../contract.ts';
+import { invokedAs, quoteWord } from '../../invocation.ts';
 
 /**
  * Seconds of crash states, the budget of kills, seconds of disk images, of what hosts do and of
@@ -47,8 +48,10 @@ export interface CampaignOptions {
   readonly store:
     | { readonly adapter: string; readonly overrides: readonly DeclaredContract[] }
     | undefined;
-  /** Of another store only this part. */
+  /** Runs only this part; for stores other than tidemark. */
   readonly part: StorePart | undefined;
+  /** Injects only the fault of this name; for stores other than tidemark. */
+  readonly onlyFault: string | undefined;
   /** Instead of a campaign, mistakes in a small store. */
   readonly selfTest: boolean;
   readonly profile: Profile;
@@ -60,7 +63,7 @@ export interface CampaignOptions {
   /** Absolute. */
   readonly outDirectory: string;
   readonly mutants: boolean;
-  /** For each. */
+  /** Seconds for each mutant. */
   readonly mutantSeconds: number;
   /** Undefined for all of the list. */
   readonly onlyMutant: string | undefined;
@@ -78,6 +81,7 @@ interface Flags {
   readonly survives?: DeclaredContract;
   readonly history?: DeclaredContract;
   readonly part?: StorePart;
+  readonly onlyFault?: string;
   readonly selfTest?: true;
   readonly profile: Profile;
   readonly seed?: number;
@@ -131,6 +135,8 @@ function toOptions(flags: Flags): CampaignOptions {
     throw new CampaignUsageError('--survives, --history and --part need --adapter');
   if (adapter !== undefined && onlySeed !== undefined && part !== undefined && part !== 'cuts')
     throw new CampaignUsageError('--only-seed is about power cuts: leave out --part');
+  if (flags.onlyFault !== undefined && part !== 'faults')
+    throw new CampaignUsageError('--only-fault needs --part faults');
   if (adapter !== undefined && mutants)
     throw new CampaignUsageError('--mutants are planted into tidemark; leave out --adapter');
   // Mutants are compared from one run to the next.
@@ -139,6 +145,7 @@ function toOptions(flags: Flags): CampaignOptions {
     store:
       adapter === undefined ? undefined : { adapter, overrides: [survives ?? {}, history ?? {}] },
     part,
+    onlyFault: flags.onlyFault,
     selfTest: flags.selfTest ?? false,
     profile,
     seed,
@@ -157,7 +164,7 @@ function toOptions(flags: Flags): CampaignOptions {
 function repeatCommand(flags: Flags, seed: number): string {
   const { profile, seconds, mutants, onlyMutant, onlySeed, onlySteps } = flags;
   return [
-    'npm run crash --',
+    invokedAs('crash'),
     ...storeFlags(flags),
     ...(mutants ? ['--mutants'] : []),
     ...(onlyMutant === undefined ? [] : [`--only-mutant ${onlyMutant}`]),
@@ -168,19 +175,20 @@ function repeatCommand(flags: Flags, seed: number): string {
   ].join(' ');
 }
 
-function storeFlags({ adapter, survives, history, part, selfTest }: Flags): string[] {
+function storeFlags({ adapter, survives, history, part, onlyFault, selfTest }: Flags): string[] {
   const said = Object.entries(survives ?? {}).map(([name, value]) => `${name}=${value}`);
   return [
-    ...(adapter === undefined ? [] : [`--adapter '${adapter}'`]),
+    ...(adapter === undefined ? [] : [`--adapter ${quoteWord(adapter)}`]),
     ...(survives === undefined ? [] : [`--survives ${said.join()}`]),
     ...(history === undefined ? [] : [`--history ${history.history}`]),
     ...(part === undefined ? [] : [`--part ${part}`]),
+    ...(onlyFault === undefined ? [] : [`--only-fault ${quoteWord(onlyFault)}`]),
     ...(selfTest === undefined ? [] : ['--self-test']),
   ];
 }
 
 function describeCommand(): Command {
-  return new Command('npm run crash --')
+  return new Command(invokedAs('crash'))
     .description(
       'Cuts the power of a store at every moment of seeded workloads, opens every disk image that this may leave, and ' +
         'holds what recovery comes to against what had been promised.',
@@ -205,6 +213,7 @@ function describeCommand(): Command {
       contractOption(parseHistory),
     )
     .addOption(new Option('--part <name>', 'of its parts only this').choices(STORE_PARTS))
+    .option('--only-fault <name>', 'of its faults only the one of this name, as a finding tells it')
     .option(
       '--self-test',
       'put known mistakes into a small store; each must be caught by the part that should',
@@ -234,7 +243,7 @@ function describeCommand(): Command {
 }
 
 const HELP = `
-Any program, in any language: npm run crash -- program --help
+Any program, in any language: ${invokedAs('crash')} program --help
 
 Exit status:
   0        no invariant was broken; with --mutants: every mutant was caught
@@ -243,7 +252,7 @@ Exit status:
   3        inconclusive: too little was seen to judge
   130 143  interrupted (Ctrl-C, SIGTERM), after an orderly stop and a report
 
-The report: summary.json, junit.xml and, for each failure, failures/N with the store as real files and report.txt.`;
+The report: report.html, summary.json, junit.xml and, for each failure, failures/N with the store as real files and report.txt.`;
 
 function contractOption(parse: (text: string) => DeclaredContract) {
   return (text: string) => {

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { invokedAs } from '../../invocation.ts';
 import { formatCount, formatSeconds } from '../../units.ts';
 import { INVARIANTS, type Invariant } from '../promises/invariants.ts';
 import type { CrashStateCounts } from '../states/crash-states.ts';
@@ -16,7 +17,7 @@ const MOST_FAILURES = 3;
 const PROGRESS_INTERVAL_MS = 500;
 
 export interface StatesOptions {
-  /** Of the first workload; the others have those that follow. */
+  /** The seed of the first workload; the others have the seeds that follow. */
   readonly seed: number;
   readonly workers: number;
   readonly outDirectory: string;
@@ -45,7 +46,7 @@ class StatesCampaign {
   private readonly diskDirectory: string;
   private readonly workers = new Set<CampaignWorker>();
   private readonly finishedCounts = noCounts();
-  /** Of the tasks that are running. */
+  /** What the running tasks have counted so far. */
   private readonly runningCounts = new Map<CampaignWorker, CrashStateCounts>();
   private readonly failures: Failure[] = [];
   private readonly startMs = performance.now();
@@ -218,7 +219,7 @@ function addCounts(to: CrashStateCounts, counts: CrashStateCounts): void {
 
 function reproduction(seed: number, finding: ReportedFinding | undefined): string {
   const steps = finding?.kept.map(({ number }) => number).join(',');
-  return `npm run crash -- --only-seed ${seed}${steps === undefined ? '' : ` --only-steps ${steps}`}`;
+  return `${invokedAs('crash')} --only-seed ${seed}${steps === undefined ? '' : ` --only-steps ${steps}`}`;
 }
 
 function describeFinding({ at, depth, image, kept, stepCount, stack }: ReportedFinding): string[] {

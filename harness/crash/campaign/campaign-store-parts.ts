@@ -1,6 +1,5 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeContract } from '../../contract.ts';
 import { formatCount } from '../../units.ts';
 import { LEAST_FAULTS, runStoreFaults } from '../faults/store-faults.ts';
 import type { StoreFinding } from '../kills/store-finding.ts';
@@ -10,6 +9,7 @@ import { LEAST_WORKLOAD_STEPS, runStoreWorkloads } from '../kills/store-workload
 import { LEAST_IMAGES, runStoreCuts, type StoreCutsReport } from '../power/store-cuts.ts';
 import { STORE_PROMISES, type StorePromise } from '../promises/store-promises.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
+import type { SubjectSummary } from './crash-report.ts';
 
 /** What a campaign consists of for a store that is known by its adapter only. */
 
@@ -21,9 +21,9 @@ interface PartOptions {
 }
 
 /** What all parts judge by, in lines for people. */
-export function describeSubject({ contract, assumed, refusals }: StoreSubject): string[] {
+export function describeSubject({ contract, assumed, refusals }: SubjectSummary): string[] {
   return [
-    `contract: ${describeContract(contract)}`,
+    `contract: ${contract}`,
     ...assumed.map((sentence) => `assumed: ${sentence}`),
     ...refusals.map((refusal) => `the store does not take ${refusal}`),
   ];
@@ -78,7 +78,10 @@ export function storeCutsPart(
   };
 }
 
-/** In words; undefined when enough was seen, or when the part cannot run here. */
+/**
+ * Says in words what was too little. Undefined when enough was seen, or when the part cannot run
+ * here.
+ */
 function whyInconclusive(report: StoreCutsReport, isOnly: boolean): string | undefined {
   if (report.skipped !== undefined || report.findings.length > 0) return undefined;
   if (report.notes.length > 0) return 'what was recorded is not all that the store does';
@@ -102,6 +105,7 @@ function cutFigures(report: StoreCutsReport): Record<string, number> {
     operations,
     systemCalls,
     nested,
+    failedSyncs: report.failedSyncs,
     recordedMs: Math.round(report.recordedMs),
     skipped: Number(report.skipped !== undefined),
   };
@@ -111,7 +115,7 @@ function describeCuts(report: StoreCutsReport): string {
   if (report.skipped !== undefined) return `skipped: ${report.skipped}`;
   const figures = cutFigures(report);
   const share = Math.round((figures.duplicateShare as number) * 100);
-  return `${formatCount(report.opened)} distinct images opened, ${formatCount(figures.imagesAMinute as number)} a minute, of ${formatCount(figures.imagesExt4 as number)} built under ext4 and ${formatCount(figures.imagesPosix as number)} under posix (${share} % seen before); ${formatCount(report.systemCalls)} system calls of ${formatCount(report.operations)} operations in ${report.workloads} workloads, ${report.nested} recoveries cut again`;
+  return `${formatCount(report.opened)} distinct images opened, ${formatCount(figures.imagesAMinute as number)} a minute, of ${formatCount(figures.imagesExt4 as number)} built under ext4 and ${formatCount(figures.imagesPosix as number)} under posix (${share} % seen before); ${formatCount(report.systemCalls)} system calls of ${formatCount(report.operations)} operations in ${report.workloads} workloads, ${report.nested} recoveries cut again, ${report.failedSyncs} workloads with a sync that failed`;
 }
 
 export function storeWorkloadPart(
@@ -187,6 +191,7 @@ export function storeKillsPart(
 export function storeFaultsPart(
   { subject, seed, workers, outDirectory }: PartOptions,
   seconds: number,
+  only?: string,
 ): CampaignPart {
   return {
     name: 'faults',
@@ -199,6 +204,7 @@ export function storeFaultsPart(
         seconds,
         parallel: workers,
         signal,
+        ...(only === undefined ? {} : { only }),
         onProgress: ({ met, faults }) =>
           progress.update(`faults ${formatCount(met)} of ${formatCount(faults)} met a call`),
       });
@@ -213,7 +219,11 @@ export function storeFaultsPart(
           ],
         ],
         failures: failuresOf(report.findings, seed),
-        isConclusive: met >= LEAST_FAULTS || skipped.length > 0 || report.findings.length > 0,
+        isConclusive:
+          met >= LEAST_FAULTS ||
+          skipped.length > 0 ||
+          report.findings.length > 0 ||
+          (only !== undefined && met + limits > 0),
       };
     },
   };

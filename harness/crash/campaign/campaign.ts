@@ -21,7 +21,7 @@ export interface Progress {
 }
 
 export interface PartResult {
-  /** For the summary, units in the names. */
+  /** What the summary shows; units stand in the names. */
   readonly figures: Readonly<Record<string, number>>;
   /** The same for people. */
   readonly rows: readonly (readonly [name: string, text: string])[];

@@ -8,7 +8,7 @@ import { STORE_DIRECTORY } from '../states/crash-workload.ts';
 const BYTES_PER_LINE = 16;
 /** Shown on either side of damage. */
 const AROUND_BYTES = 64;
-/** Of a long segment those at its beginning and at its end are listed. */
+/** How many frames of a long segment are listed at its beginning, and at its end. */
 const FRAMES_AT_AN_END = 20;
 
 /** The same of a store that lies in a real directory. */
@@ -56,7 +56,7 @@ function describeSegment(bytes: Buffer, name: string): string[] {
   return [...frames, ...damage];
 }
 
-/** As `hexdump -C` writes it, with a mark at the line that holds `marked`. */
+/** Writes bytes as `hexdump -C` does, with a mark at the line that holds `marked`. */
 export function hexLines(bytes: Buffer, from: number, to: number, marked: number): string[] {
   const lines: string[] = [];
   for (

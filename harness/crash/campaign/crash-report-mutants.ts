@@ -12,7 +12,7 @@ export interface MutantsEnd {
   readonly versions: Versions;
   readonly durationMs: number;
   readonly interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;
-  /** Of the engine as it is. */
+  /** The result of the engine as it is. */
   readonly baseline: MutantResult | undefined;
   readonly results: readonly MutantResult[];
 }

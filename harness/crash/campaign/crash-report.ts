@@ -1,3 +1,4 @@
+import { contractInSentences, describeContract, type StoreContract } from '../../contract.ts';
 import { ExitCode } from '../../exit-code.ts';
 import type { Host, Versions } from '../../soak/result/host.ts';
 import type { JunitCase } from '../report/crash-report-junit.ts';
@@ -25,20 +26,61 @@ export interface CrashSummary {
   readonly command: string;
   readonly profile: string;
   readonly workers: number;
+  /** What was crashed, and what it was held to. */
+  readonly subject: SubjectSummary;
   readonly versions: Versions;
   readonly host: Host;
-  /** By name. A part that never began is not there. */
+  /** The parts by name. A part that never began is not there. */
   readonly parts: Readonly<
     Record<
       string,
-      { readonly durationMs: number; readonly figures: Readonly<Record<string, number>> }
+      {
+        readonly durationMs: number;
+        readonly figures: Readonly<Record<string, number>>;
+        /** The same for people. */
+        readonly rows: readonly (readonly [name: string, text: string])[];
+        /** What it can find broken, by name, each in one clause. */
+        readonly invariants: Readonly<Record<string, string>>;
+        readonly isConclusive: boolean;
+      }
     >
   >;
   readonly failures: readonly FailureSummary[];
 }
 
+export interface SubjectSummary {
+  /** The name that the command line has for it. */
+  readonly name: string;
+  /** What it promises: as the command line takes it, and in one sentence per promise. */
+  readonly contract: string;
+  readonly promises: readonly string[];
+  /** What nobody has said of it, in one sentence each. */
+  readonly assumed: readonly string[];
+  /** What it does not take; no fault. */
+  readonly refusals: readonly string[];
+}
+
+const OUR_CONTRACT: StoreContract = {
+  put: 'kill',
+  sync: 'power',
+  history: 'prefix',
+  ordered: false,
+  concurrent: true,
+};
+
+/** The store of this package, which is held to its own invariants. */
+export const OUR_OWN: SubjectSummary = {
+  name: 'tidemark',
+  contract: describeContract(OUR_CONTRACT),
+  promises: contractInSentences(OUR_CONTRACT),
+  assumed: [],
+  refusals: [],
+};
+
 export type FailureSummary = Pick<Failure, 'invariant' | 'message' | 'seed' | 'command'> & {
   readonly part: string;
+  /** What had been done to the store, line by line. */
+  readonly story: readonly string[];
   /** Where its report and its store lie. */
   readonly directory: string;
 };
@@ -48,6 +90,7 @@ export interface CampaignEnd {
     CampaignOptions,
     'seed' | 'command' | 'profile' | 'workers' | 'outDirectory'
   >;
+  readonly subject: SubjectSummary;
   readonly finished: readonly FinishedPart[];
   readonly failures: readonly FailureSummary[];
   readonly interruptedBy: 'SIGINT' | 'SIGTERM' | undefined;
@@ -69,17 +112,27 @@ export function summarizeCampaign(end: CampaignEnd): CrashSummary {
     command: options.command,
     profile: options.profile,
     workers: options.workers,
+    subject: end.subject,
     versions: end.versions,
     host: end.host,
     parts: Object.fromEntries(
       finished.map(({ part, result, durationMs }) => [
         part.name,
-        { durationMs: Math.round(durationMs), figures: result.figures },
+        {
+          durationMs: Math.round(durationMs),
+          figures: result.figures,
+          rows: result.rows,
+          invariants: part.invariants,
+          isConclusive: result.isConclusive,
+        },
       ]),
     ),
     failures,
   };
 }
+
+/** Rows that say why a part is inconclusive. */
+const WHY_BLIND: readonly string[] = ['but', 'too little'];
 
 /** A broken invariant outweighs an interrupt. */
 function judge({
@@ -104,13 +157,14 @@ function judge({
   }
   const blind = finished.find(({ result }) => !result.isConclusive);
   if (blind !== undefined) {
-    const reason = `the ${blind.part.name} saw too little to be judged`;
+    const why = blind.result.rows.find(([name]) => WHY_BLIND.includes(name))?.[1];
+    const reason = `the ${blind.part.name} saw too little to be judged${why === undefined ? '' : `: ${why}`}`;
     return { verdict: 'inconclusive', exitCode: ExitCode.inconclusive, reason };
   }
   return { verdict: 'pass', exitCode: ExitCode.pass, reason: 'no invariant was broken' };
 }
 
-const VERDICTS: Readonly<Record<CrashSummary['verdict'], string>> = {
+export const VERDICTS: Readonly<Record<CrashSummary['verdict'], string>> = {
   pass: 'PASS',
   broken: 'BROKEN',
   inconclusive: 'INCONCLUSIVE',
@@ -118,13 +172,9 @@ const VERDICTS: Readonly<Record<CrashSummary['verdict'], string>> = {
 };
 
 /** The summary as a person reads it. `written` names the files. */
-export function describeCampaign(
-  summary: CrashSummary,
-  finished: readonly FinishedPart[],
-  written: readonly string[],
-): string {
+export function describeCampaign(summary: CrashSummary, written: readonly string[]): string {
   const rows = [
-    ...finished.flatMap(({ result }) => result.rows),
+    ...Object.values(summary.parts).flatMap(({ rows }) => rows),
     ['repeat', summary.command] as const,
     ['report', written.join(', ')] as const,
   ];
@@ -138,14 +188,14 @@ export function describeCampaign(
   ].join('\n');
 }
 
-/** One case an invariant of each part. */
-export function junitCases(finished: readonly FinishedPart[]): JunitCase[] {
-  return finished.flatMap(({ part, result }) =>
-    Object.entries(part.invariants).map(([name, clause]) => ({
-      suite: part.name,
+/** One case per invariant of each part. */
+export function junitCases({ parts, failures }: CrashSummary): JunitCase[] {
+  return Object.entries(parts).flatMap(([suite, { invariants }]) =>
+    Object.entries(invariants).map(([name, clause]) => ({
+      suite,
       name: `${name}: ${clause}`,
-      failures: result.failures
-        .filter(({ invariant }) => invariant === name)
+      failures: failures
+        .filter(({ part, invariant }) => part === suite && invariant === name)
         .map(({ message, command }) => `${message}\nAgain with: ${command}`),
     })),
   );

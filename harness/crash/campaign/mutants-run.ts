@@ -16,7 +16,7 @@ export interface MutantResult {
   /** Which broke; a child that hung or crashed broke `alive`. */
   readonly invariant: string | undefined;
   readonly message: string | undefined;
-  /** Of the workload in which it was caught. */
+  /** The seed of the workload in which it was caught. */
   readonly seed: number | undefined;
   readonly states: number | undefined;
   readonly seconds: number;
@@ -37,7 +37,7 @@ export function noMutation(mutants: readonly Mutant[]): Mutant {
 
 export interface MutantRunOptions {
   readonly seed: number;
-  /** Of processor time for each mutant, whatever its checks are. */
+  /** Seconds of processor time for each mutant, whatever its checks are. */
   readonly seconds: number;
   readonly workers: number;
   readonly signal: AbortSignal;

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { invokedAs, quoteWord } from '../../invocation.ts';
 import { CampaignUsageError, positive, seedNumber } from './campaign-options.ts';
 
 export interface ProgramOptions {
@@ -30,7 +31,7 @@ interface Flags {
 /** The words after `program`. Undefined when help was asked for. Throws `CampaignUsageError`. */
 export function parseProgramOptions(words: readonly string[]): ProgramOptions | undefined {
   let complaint = '';
-  const command = new Command('npm run crash -- program')
+  const command = new Command(`${invokedAs('crash')} program`)
     .description(
       'Runs a program, records what it does to its directory, and runs a check on everything that a power cut may leave there.',
     )
@@ -78,7 +79,7 @@ export function parseProgramOptions(words: readonly string[]): ProgramOptions | 
     seed,
     seconds: flags.seconds,
     outDirectory: resolve(flags.out),
-    command: `npm run crash -- program --dir ${quote(flags.dir)} --check ${quote(flags.check)} --seed ${seed} -- ${command.args.map(quote).join(' ')}`,
+    command: `${invokedAs('crash')} program --dir ${quoteWord(flags.dir)} --check ${quoteWord(flags.check)} --seed ${seed} -- ${command.args.map(quoteWord).join(' ')}`,
   };
 }
 
@@ -97,8 +98,4 @@ function checkEmpty(directory: string): void {
       `--dir: ${directory} is not empty (${names.slice(0, 3).join(', ')}), and nothing of yours is removed: give one that is`,
     );
   }
-}
-
-function quote(word: string): string {
-  return /^[\w./:=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

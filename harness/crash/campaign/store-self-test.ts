@@ -15,16 +15,16 @@ import {
 import { runStoreCuts } from '../power/store-cuts.ts';
 
 export interface SelfTestOptions {
-  /** For stores and copies; removed at the end but for what was not caught. */
+  /** A place for stores and copies. At the end only what was not caught stays there. */
   readonly directory: string;
   readonly seed: number;
-  /** For one plant; also for each part of the store without a plant. */
+  /** Seconds for one plant, and for each part of the store without a plant. */
   readonly seconds: number;
   /** Plants at a time. */
   readonly parallel: number;
-  /** Of the plants only these. */
+  /** Chooses among the plants. */
   readonly only?: (plant: StorePlant) => boolean;
-  /** Of the parts only these. */
+  /** Runs only these parts. */
   readonly parts?: readonly StorePart[];
   readonly signal?: AbortSignal;
   readonly onResult?: (result: PlantResult, done: number, of: number) => void;

@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
+import { compiledProgram } from '../../package-root.ts';
 import type { Outcome } from '../../workloads/hostile-values.ts';
+import { endStrays, newMark } from '../../workloads/stray-processes.ts';
 import type { WorkShape } from '../../workloads/work-steps.ts';
 import { ageDirectory, scratchDirectory, writeDirectory } from '../recording/record-program.ts';
 
@@ -38,14 +39,14 @@ export class CheckerPool {
   private readonly all = new Set<Checker>();
   private readonly waiting: (() => void)[] = [];
   private readonly program: string;
+  private readonly mark = newMark();
   private busy = 0;
   private count = 0;
   private readonly size: number;
 
   constructor(size: number) {
     this.size = size;
-    const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-    this.program = join(dirname(packageFile), 'dist/harness/crash/cuts/checker-child.js');
+    this.program = compiledProgram('crash/cuts/checker-child.js');
   }
 
   async observe(image: DiskImage, task: Omit<CheckTask, 'directory'>): Promise<Observation> {
@@ -65,11 +66,15 @@ export class CheckerPool {
 
   end(): void {
     for (const { child } of this.all) child.kill('SIGKILL');
+    endStrays(this.mark);
     rmSync(this.scratch, { recursive: true, force: true });
   }
 
   private start(): Checker {
-    const child = fork(this.program, [], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const child = fork(this.program, [], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { ...process.env, ...this.mark },
+    });
     const checker: Checker = { child, images: 0, errors: '' };
     child.stderr?.on('data', (chunk) => {
       checker.errors = (checker.errors + chunk).slice(-1000);

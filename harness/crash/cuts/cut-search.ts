@@ -21,7 +21,7 @@ export interface CutFinding {
 export interface CutCounts {
   /** Built, under each model. */
   images: Record<CrashModel, number>;
-  /** Of them those that had been seen before. */
+  /** Images that had been seen before. */
   duplicates: number;
   moments: number;
 }

@@ -63,7 +63,7 @@ interface Names {
 export class DiskModel {
   private readonly durableNames: Names;
   private readonly durableData = new Map<number, Buffer>();
-  /** Of each inode, the bytes last written at every position that it ever had. */
+  /** The bytes last written at every position that an inode ever had, by inode. */
   private readonly staleData = new Map<number, Buffer>();
   private readonly sizes = new Map<number, number>();
   private pending: PendingPiece[] = [];

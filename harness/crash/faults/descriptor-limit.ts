@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
-/** From now on the process can open so many more descriptors than it has open. */
+/** Lets the process open so many more descriptors than it has open now. */
 export function limitDescriptors(pid: number, more: number): void {
   // The limit is on the number of a descriptor, and the lowest free number is the next.
   const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));

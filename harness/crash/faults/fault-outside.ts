@@ -2,8 +2,9 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { compiledProgram } from '../../package-root.ts';
 import { follow } from '../kills/kill-store.ts';
-import { adoptState, harnessProgram } from '../kills/kill-subject.ts';
+import { adoptState } from '../kills/kill-subject.ts';
 import { KillHistory, killSteps } from '../kills/kill-workload.ts';
 import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
 import { limitDescriptors } from './descriptor-limit.ts';
@@ -35,7 +36,7 @@ interface OutsideCase {
   readonly wrapper: readonly string[];
   /** Limits the descriptors of the child, once it has opened, to so many more than it has. */
   readonly moreDescriptors?: number;
-  /** On a file system of its own, of so many KiB. */
+  /** Runs on a file system of its own, of so many KiB. */
   readonly diskKib?: number;
 }
 
@@ -149,7 +150,7 @@ async function runCase(
 
 /** The child alone, then another that lists what it left, without any limit. */
 async function runChild(one: OutsideCase, store: string, seed: number): Promise<string[]> {
-  const program = harnessProgram('faults/fault-child.js');
+  const program = compiledProgram('crash/faults/fault-child.js');
   const lines = await linesOf(
     [...one.wrapper, process.execPath, program, 'run', store, String(seed)],
     one.moreDescriptors,
@@ -158,8 +159,8 @@ async function runChild(one: OutsideCase, store: string, seed: number): Promise<
 }
 
 /**
- * In a mount namespace, with which the file system goes away. What was full is opened as it is,
- * then with more room.
+ * Runs in a mount namespace, with which the file system goes away. What was full is opened as it
+ * is, then with more room.
  */
 async function runOnDisk({ diskKib }: OutsideCase, place: string, seed: number): Promise<string[]> {
   const script = `
@@ -167,7 +168,7 @@ async function runOnDisk({ diskKib }: OutsideCase, place: string, seed: number):
     "$2" "$3" run "$1/store" ${seed} || exit
     "$2" "$3" list "$1/store" > /dev/null || echo "full disk refused"
     rm "$1/filler"; "$2" "$3" list "$1/store"`;
-  const program = harnessProgram('faults/fault-child.js');
+  const program = compiledProgram('crash/faults/fault-child.js');
   return linesOf(['unshare', '-Urm', 'sh', '-c', script, 'sh', place, process.execPath, program]);
 }
 

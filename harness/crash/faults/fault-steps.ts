@@ -73,7 +73,7 @@ const AFTER_RECOVERY: readonly FaultStep[] = [
   step('close'),
 ];
 
-/** From the first opening to the last close. */
+/** Stories that begin with the first opening and end with the last close. */
 export async function faultStories(size: 'tiny' | 'whole'): Promise<readonly FaultStory[]> {
   const life = {
     name: 'life',

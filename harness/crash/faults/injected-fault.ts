@@ -4,11 +4,11 @@ export type ErrorName = 'EIO' | 'ENOSPC' | 'EDQUOT' | 'EINTR' | 'EMFILE';
 
 /** An error that the kernel gives in the place of a system call. */
 export interface InjectedFault {
-  /** In words. */
+  /** The fault in words. */
   readonly name: string;
   readonly call: string;
   readonly error: ErrorName;
-  /** As strace takes it. */
+  /** The argument of strace's `inject`. */
   readonly inject: string;
 }
 

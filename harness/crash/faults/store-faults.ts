@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { quoteWord } from '../../invocation.ts';
 import { mix32, Prng } from '../../prng.ts';
 import {
   runProcess,
@@ -33,6 +34,8 @@ export interface StoreFaultOptions {
   /** Stores at a time. */
   readonly parallel: number;
   readonly signal?: AbortSignal;
+  /** Runs only the fault or limit of this name, which a finding tells. */
+  readonly only?: string;
   readonly onProgress?: (report: StoreFaultReport) => void;
 }
 
@@ -41,7 +44,7 @@ export interface StoreFaultReport {
   readonly calls: StoreCallsReport['calls'];
   /** Faults that there are to inject: each error of each call of each kind. */
   readonly faults: number;
-  /** Of these, how many were injected and met a call. */
+  /** How many of these were injected and met a call. */
   readonly met: number;
   /** Injected, and no call came any more. */
   readonly missed: number;
@@ -116,7 +119,7 @@ class StoreFaults {
         (limit): FaultCase => ({ name: nameOfLimit(limit), fault: undefined, limit }),
       ),
       injected.map((fault): FaultCase => ({ name: fault.name, fault, limit: undefined })),
-    );
+    ).filter(({ name }) => name === (this.options.only ?? name));
     const lanes = Array.from({ length: parallel }, async () => {
       for (let one = cases.shift(); one !== undefined && !this.isOver(); one = cases.shift())
         await this.runCase(one);
@@ -182,7 +185,7 @@ class StoreFaults {
           verdict.message,
         ],
         directory: one.limit?.kind === 'disk' ? undefined : directory,
-        reproduce: `npm run crash -- --adapter ${subject.adapter} --part faults --seed ${seed}`,
+        reproduce: `${subject.command} --part faults --seed ${seed} --only-fault ${quoteWord(one.name)}`,
       });
     }
     this.options.onProgress?.(this.report());

@@ -45,7 +45,7 @@ export interface HostFinding {
   readonly kernelLocks: boolean;
   /** Its number in this campaign. */
   readonly number: number;
-  /** As it was left. */
+  /** The directory as it was left. */
   readonly directory: string;
   readonly reproduce: string;
 }

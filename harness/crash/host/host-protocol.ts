@@ -3,7 +3,7 @@ export interface WriterSetup {
   readonly directory: string;
   readonly kernelLocks: boolean;
   readonly seed: number;
-  /** Of the keys of this writer. */
+  /** What the keys of this writer begin with. */
   readonly prefix: string;
 }
 
@@ -33,9 +33,7 @@ export function sequenceOf(key: string, value: string): number | undefined {
   return named === key && hostValue(key, Number(sequence)) === value ? Number(sequence) : undefined;
 }
 
-/**
- * Of which keys a writer that has made these writes leaves what: the last sequence number by key.
- */
+/** Says what a writer that has made these writes leaves: the last sequence number by key. */
 export function keysUpTo(
   prefix: string,
   hot: ReadonlySet<number>,

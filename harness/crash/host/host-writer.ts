@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { harnessProgram } from '../kills/kill-subject.ts';
+import { compiledProgram } from '../../package-root.ts';
 import { PromiseBroken } from '../promises/fault-broken.ts';
 import { keysUpTo, type WriterSetup } from './host-protocol.ts';
 
-const PROGRAM = harnessProgram('host/host-child.js');
+const PROGRAM = compiledProgram('crash/host/host-child.js');
 /** A process in a pid namespace of its own, as in a container; it needs root. */
 const UNSHARE = ['--pid', '--fork', '--mount-proc', '--kill-child'];
 /** However busy the machine is, a writer that lives says something within that. */

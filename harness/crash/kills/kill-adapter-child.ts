@@ -4,9 +4,9 @@ import { adapterSteps } from './kill-adapter.ts';
 import { KillHistory, operationsOf, parseNumbers, pickSteps } from './kill-workload.ts';
 
 /**
- * As kill-child, for any store: `kill-adapter-child.js ADAPTER DIRECTORY SEED ROUND LENGTH
- * [ONLY_STEPS]`. It knows nothing of the store but the interface, and dies by its parent's hand, or
- * when it has taken the only steps.
+ * Does for any store what kill-child does: `kill-adapter-child.js ADAPTER DIRECTORY SEED ROUND
+ * LENGTH [ONLY_STEPS]`. It knows nothing of the store but the interface, and dies by its parent's
+ * hand, or when it has taken the only steps.
  */
 const STANDARD_OUTPUT = 1;
 

@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
+import { compiledProgram } from '../../package-root.ts';
 import { loadAdapter, type StoreUnderTest } from '../../store-under-test.ts';
 import type { HistoryOperation } from '../promises/history.ts';
 import { OUTSIDE_KILL_KINDS } from './kill-plan.ts';
-import { adoptState, harnessProgram, type KillSubject } from './kill-subject.ts';
+import { adoptState, type KillSubject } from './kill-subject.ts';
 import { killSteps, pickSteps } from './kill-workload.ts';
 
 type AdapterStep =
@@ -24,7 +25,7 @@ export async function adapterSubject(adapter: string): Promise<KillSubject> {
   const open = await loadAdapter(adapter);
   return {
     kinds: OUTSIDE_KILL_KINDS,
-    program: harnessProgram('kills/kill-adapter-child.js'),
+    program: compiledProgram('crash/kills/kill-adapter-child.js'),
     args: (directory, { seed, round, length, only }) => {
       mkdirSync(directory, { recursive: true });
       return [

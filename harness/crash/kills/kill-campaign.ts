@@ -53,7 +53,7 @@ export interface KillFinding {
   readonly store: number;
   readonly round: number;
   readonly plan: KillPlan;
-  /** As the failed check left it. */
+  /** The directory as the failed check left it. */
   readonly directory: string;
   readonly reproduce: string;
   /** What is left of it after shrinking, in words. */
@@ -62,7 +62,7 @@ export interface KillFinding {
 
 /** More would only say the same, and shrinking takes its time. */
 const MOST_FINDINGS = 3;
-/** Of a finding that depends on time. */
+/** How often a finding that depends on time is tried again. */
 const ATTEMPTS_AS_IT_WAS = 3;
 /** So that no log grows long, and everything is found soon. */
 const KILLS_PER_STORE = 16;

@@ -6,11 +6,11 @@ export type KillPlan =
   | { readonly kind: 'time'; readonly delayMs: number }
   /** When it has written so many lines. */
   | { readonly kind: 'line'; readonly lines: number }
-  /** In its n-th change of the file system, far behind its opening. */
+  /** The process dies in its n-th change of the file system, far behind its opening. */
   | { readonly kind: 'change'; readonly dieAtChange: number }
   /**
-   * In its n-th change, which belongs to its opening: recovery itself is killed, often several
-   * times in a row.
+   * The process dies in its n-th change, which belongs to its opening: recovery itself is killed,
+   * often several times in a row.
    */
   | { readonly kind: 'recovery'; readonly dieAtChange: number }
   /** After so many steps, while it holds the store and answers nobody. */

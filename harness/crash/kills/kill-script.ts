@@ -5,7 +5,7 @@ import type { KilledRun } from './kill-run.ts';
 export interface ScriptedRound {
   /** Decides, with the seed of the store, what the steps are. */
   readonly round: number;
-  /** By their numbers, ascending. */
+  /** The numbers of the steps, ascending. */
   readonly steps: readonly number[];
   /**
    * It dies in this change of the last step, or of its opening when there are no steps. 0: behind
@@ -36,8 +36,8 @@ export function scriptOf(
 }
 
 /**
- * For a command line: `0:1,4,5!3+;2:0*` is round 0 that dies in change 3 of step 5 and is opened,
- * then 2, which blocks.
+ * Writes a script for a command line: `0:1,4,5!3+;2:0*` is round 0, which dies in change 3 of step
+ * 5 and is opened, then round 2, which blocks.
  */
 export function formatScript(script: readonly ScriptedRound[]): string {
   return script

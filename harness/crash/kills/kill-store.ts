@@ -12,7 +12,7 @@ import { KILL_KEYS, KillHistory, type KillStep, operationsOf } from './kill-work
 export interface Kill {
   readonly plan: KillPlan;
   readonly run: KilledRun;
-  /** Of the first opening by a writer; 0 when the next child was the first. */
+  /** How long the first opening by a writer took; 0 when the next child was the first. */
   readonly openMs: number;
   /** It left a merge that had begun and not ended. */
   readonly inMerge: boolean;

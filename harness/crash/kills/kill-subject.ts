@@ -1,13 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { PromiseBroken } from '../promises/fault-broken.ts';
 import type { KillKind, KillPlan } from './kill-plan.ts';
 import type { KillHistory, KillStep } from './kill-workload.ts';
 
 /** A kind of store that can be killed. */
 export interface KillSubject {
-  /** Of kills that it can take part in. */
+  /** The kinds of kills that it can take part in. */
   readonly kinds: readonly KillKind[];
   /** The compiled child. */
   readonly program: string;
@@ -25,9 +23,9 @@ export interface KillSubject {
 export interface KillRound {
   readonly seed: number;
   readonly round: number;
-  /** Of the history at its beginning. */
+  /** The length of the history at its beginning. */
   readonly length: number;
-  /** Of its steps only these, by their numbers; then it dies by its own hand. */
+  /** Takes only the steps of these numbers; then it dies by its own hand. */
   readonly only?: readonly number[];
 }
 
@@ -47,15 +45,6 @@ export interface LeftOutput {
   readonly state: string;
   /** It is there; one that was being made may be absent, but not half done. */
   readonly isComplete: boolean;
-}
-
-/**
- * A program of the compiled crash harness, by folder and name, which runs whether this is compiled
- * or not.
- */
-export function harnessProgram(name: string): string {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  return join(dirname(packageFile), 'dist', 'harness', 'crash', name);
 }
 
 /** I1 to I3. From here on the history is what the store shows. */

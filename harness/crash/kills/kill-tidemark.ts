@@ -9,15 +9,10 @@ import {
   StoreError,
   type StoreReader,
 } from '../../../src/engine/index.ts';
+import { compiledProgram } from '../../package-root.ts';
 import { PromiseBroken } from '../promises/fault-broken.ts';
 import { KILL_KINDS } from './kill-plan.ts';
-import {
-  adoptState,
-  harnessProgram,
-  type KillSubject,
-  type LeftOutput,
-  type LeftStore,
-} from './kill-subject.ts';
+import { adoptState, type KillSubject, type LeftOutput, type LeftStore } from './kill-subject.ts';
 import {
   KILL_SEGMENT_BYTES,
   KillHistory,
@@ -30,7 +25,7 @@ import {
 export function tidemarkSubject(): KillSubject {
   return {
     kinds: KILL_KINDS,
-    program: harnessProgram('kills/kill-child.js'),
+    program: compiledProgram('crash/kills/kill-child.js'),
     args(directory, { seed, round, length, only }, plan) {
       const dieAtChange = plan.kind === 'change' || plan.kind === 'recovery' ? plan.dieAtChange : 0;
       const blockAfterSteps = plan.kind === 'blocked' ? plan.steps : Number.POSITIVE_INFINITY;

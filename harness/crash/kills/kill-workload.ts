@@ -5,7 +5,7 @@ import { History, type HistoryOperation } from '../promises/history.ts';
 export const KILL_KEYS = 40;
 /** Small enough that a run rotates often. */
 export const KILL_SEGMENT_BYTES = 64 * 1024;
-/** In the store's own directory: what else stands there is none of the store's business. */
+/** A directory inside the store's own: what else stands there is none of the store's business. */
 export const OUTPUTS_DIRECTORY = 'outputs';
 
 /** One in so many values is large: a kill in the middle of its write tears it. */
@@ -32,7 +32,7 @@ export type KillStep =
   /** `output` is a name that no other step of the round has. */
   | { readonly kind: 'compactTo' | 'export'; readonly output: string };
 
-/** In a hundred steps. */
+/** How many of a hundred steps are of each kind. */
 const SHARES: readonly (readonly [KillStep['kind'], number])[] = [
   ['write', 68],
   ['durable', 4],
@@ -76,7 +76,7 @@ export function* killSteps(seed: number, round: number): Generator<KillStep, nev
   }
 }
 
-/** Of the steps only those of these numbers, or all. */
+/** Yields the steps of these numbers, or all of them. */
 export function* pickSteps<Step>(
   steps: Generator<Step, never>,
   numbers: readonly number[] | undefined,
@@ -89,7 +89,7 @@ export function* pickSteps<Step>(
   }
 }
 
-/** As `KillRound.only` stands on a command line. */
+/** Reads `KillRound.only` from a command line. */
 export function parseNumbers(text: string | undefined): number[] | undefined {
   return text?.split(',').filter(Boolean).map(Number);
 }

@@ -48,7 +48,7 @@ export interface StoreCallsReport {
 
 /** One thread in libuv's pool: a count of calls is one of a thread. */
 export const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' };
-/** Of the workload that calls are counted in, and that faults are injected into. */
+/** The length of the workload in which calls are counted, and into which faults are injected. */
 export const COUNTED_STEPS = 90;
 
 /** Why nothing can be done with strace here; undefined where it works. */
@@ -102,7 +102,7 @@ export async function countCalls(
   return parseCalls(text, place);
 }
 
-/** From what strace wrote with `-f -y`: a thread, and a call with its descriptors' paths. */
+/** Reads what strace wrote with `-f -y`: a thread, and a call with its descriptors' paths. */
 export function parseCalls(text: string, place: string): StoreCallsReport {
   const counts = new Map<string, number>();
   const paths = new Set<string>();

@@ -6,7 +6,7 @@ export interface StoreFinding {
   readonly message: string;
   /** What had been done to the store, in sentences. */
   readonly story: readonly string[];
-  /** As the check left it; undefined where nothing is kept. */
+  /** The directory as the check left it; undefined where nothing is kept. */
   readonly directory: string | undefined;
   /** Finds it again. */
   readonly reproduce: string;

@@ -6,6 +6,7 @@ import { runTask, type TaskEnd } from '../../workloads/store-process.ts';
 import type { Verdict } from '../promises/store-judge.ts';
 import {
   CHANGING_CALLS,
+  COUNTED_STEPS,
   countCalls,
   ONE_THREAD,
   reasonWithoutStrace,
@@ -33,7 +34,7 @@ export interface StoreKillOptions {
 export interface StoreKillReport {
   readonly kills: number;
   readonly killsPerMinute: number;
-  /** By what decided the moment: `time`, `acknowledgement`, `call`. */
+  /** How many kills had their moment decided by what: `time`, `acknowledgement`, `call`. */
   readonly killsByKind: Readonly<Record<KillMoment['kind'], number>>;
   readonly killsWhileOpening: number;
   readonly stepsAcknowledged: number;
@@ -137,7 +138,7 @@ class StoreKills {
       const early = life.verdict ?? unplanned(end);
       const look = early === undefined ? await lookAt(subject, place, at, life) : undefined;
       const verdict = early ?? look?.verdict;
-      this.count(moment, life, look?.openMs ?? 0);
+      if (isKilled(end)) this.count(moment, life, look?.openMs ?? 0);
       if (verdict !== undefined) {
         this.findings.push(this.findingOf(verdict, store, at, moment, life, place));
         return;
@@ -180,7 +181,6 @@ class StoreKills {
     life: Life,
     directory: string,
   ): StoreFinding {
-    const { adapter } = this.options.subject;
     return {
       promise,
       message,
@@ -192,13 +192,13 @@ class StoreKills {
         message,
       ],
       directory,
-      reproduce: `npm run crash -- --adapter ${adapter} --part kills --seed ${this.options.seed}`,
+      reproduce: `${this.options.subject.command} --part kills --seed ${this.options.seed}`,
     };
   }
 }
 
-/** Steps of a process that nothing else ends. */
-const MOST_STEPS = 2_000;
+/** Steps of a process whose moment does not come: it closes the store, and was not killed. */
+const MOST_STEPS = 2 * Math.max(COUNTED_STEPS, ...STEPS);
 
 async function runUntil(
   { adapter, shape, contract }: StoreSubject,
@@ -246,10 +246,15 @@ function killingStrace({ call, number }: KillMoment & { kind: 'call' }): string[
 /** It ended, and not because it was killed: by itself, or it hung. */
 function unplanned(end: TaskEnd): Verdict | undefined {
   if (end.hung) return { promise: 'alive', message: `without a fault ${howItEnded(end)}` };
-  if (end.signal === 'SIGKILL' || end.code === 137) return undefined;
+  if (isKilled(end)) return undefined;
   // All its steps were over first.
   if (end.lines.includes('closed')) return undefined;
   return { promise: 'alive', message: `without a fault ${howItEnded(end)}` };
+}
+
+/** strace ends as the process under it has ended. */
+function isKilled({ signal, code, hung }: TaskEnd): boolean {
+  return !hung && (signal === 'SIGKILL' || code === 137);
 }
 
 function describeMoment(moment: KillMoment): string {

@@ -10,11 +10,11 @@ import type { WorkHistory, WriteGroup } from '../../workloads/work-history.ts';
 import { KEY_COUNT, type WorkStep, workSteps, writesOf } from '../../workloads/work-steps.ts';
 import { judgeState, type Verdict } from '../promises/store-judge.ts';
 import type { StorePromise } from '../promises/store-promises.ts';
-import { MOST_OPENING_MS, type StoreSubject } from './store-subject.ts';
+import { MOST_OPENING_MS, mainLine, type StoreSubject } from './store-subject.ts';
 
 /** One round of a workload on a store. */
 export interface Round {
-  /** Of the workload, and of all values in the store. */
+  /** The seed of the workload, and of all values in the store. */
   readonly seed: number;
   readonly round: number;
   /** What the store held when it began. */
@@ -35,7 +35,7 @@ export interface Life {
   readonly verdict: Verdict | undefined;
 }
 
-/** From the lines that it told: `ok N`, `failed N MESSAGE`, `broken PROMISE MESSAGE`, `closed`. */
+/** Reads the lines that it told: `ok N`, `failed N MESSAGE`, `broken PROMISE MESSAGE`, `closed`. */
 export function lifeOf(
   { contract, shape }: StoreSubject,
   { seed, round, before }: Round,
@@ -175,17 +175,8 @@ function unusable(end: TaskEnd): Verdict {
   };
 }
 
-/** In words. */
+/** Says in words how a process ended. */
 export function howItEnded({ hung, code, signal, errors }: TaskEnd): string {
   if (hung) return `the process did not end within ${MOST_OPENING_MS / 1000} seconds`;
   return `the process ended with ${code ?? signal}${errors === '' ? '' : `: ${mainLine(errors)}`}`;
-}
-
-/** Node prints the place first, and then the message. */
-function mainLine(errors: string): string {
-  const lines = errors.split('\n').map((line) => line.trim());
-  return (
-    lines.find((line) => /^(?:Uncaught )?[\w.]*(?:Error|Exception)\b/.test(line)) ??
-    (lines[0] as string)
-  );
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { type DeclaredContract, resolveContract, type StoreContract } from '../../contract.ts';
+import { invokedAs, quoteWord } from '../../invocation.ts';
 import { AdapterError } from '../../store-under-test.ts';
 import { HOSTILE_KEY_COUNT, HostileValues } from '../../workloads/hostile-values.ts';
 import { runTask } from '../../workloads/store-process.ts';
@@ -7,9 +8,11 @@ import { KEY_COUNT, type WorkShape } from '../../workloads/work-steps.ts';
 
 /** Any store, known by its adapter and what that promises, and what it lets a workload do. */
 export interface StoreSubject {
-  /** As `loadAdapter` takes it. */
+  /** The adapter's name or path, which `loadAdapter` takes. */
   readonly adapter: string;
   readonly contract: StoreContract;
+  /** What starts the same again on the command line; parts add what they are about. */
+  readonly command: string;
   /** What nobody has said of the contract, in one sentence each. */
   readonly assumed: readonly string[];
   readonly shape: WorkShape;
@@ -33,8 +36,16 @@ export async function probeStore(
 ): Promise<StoreSubject> {
   mkdirSync(directory, { recursive: true });
   const task = { task: 'probe', adapter, directory, seed } as const;
-  const { lines, code, signal, hung, errors } = await runTask(task, { mostMs: MOST_OPENING_MS });
+  const end = await runTask(task, { mostMs: MOST_OPENING_MS });
+  const { lines, code, signal, hung, errors, strays } = end;
   rmSync(directory, { recursive: true, force: true });
+  const unusable = lines.find((line) => line.startsWith('unusable '))?.slice('unusable '.length);
+  if (unusable !== undefined) throw new AdapterError(JSON.parse(unusable) as string);
+  if (strays.length > 0) {
+    throw new AdapterError(
+      `${adapter}: the store starts processes that go on without it (${strays.slice(0, 3).join(', ')}), so nobody can say when it was killed: let its close() end them. They were ended`,
+    );
+  }
   const broken = lines.find((line) => line.startsWith('broken '));
   if (!lines.includes('probed')) {
     const last = lines
@@ -42,7 +53,7 @@ export async function probeStore(
       ?.replace('trying', 'after trying');
     const how = hung ? 'did not end' : `ended with ${code ?? signal}`;
     throw new AdapterError(
-      `${adapter}: the process that tried the store out ${how}${last === undefined ? '' : `, ${last}`}: ${broken ?? errors}`,
+      `${adapter}: the process that tried the store out ${how}${last === undefined ? '' : `, ${last}`}: ${broken ?? mainLine(errors)}`,
     );
   }
   const values = new HostileValues(seed, KEY_COUNT);
@@ -64,6 +75,7 @@ export async function probeStore(
   return {
     adapter,
     contract,
+    command: storeCommand(adapter, overrides),
     assumed,
     shape: {
       keys: keys.filter((key) => key >= HOSTILE_KEY_COUNT || !refused.has(String(key))),
@@ -78,4 +90,26 @@ export async function probeStore(
       return `${name} (${message.split('\n', 1)[0]})`;
     }),
   };
+}
+
+/** Of what a process that died has written: Node prints the place first, and then the message. */
+export function mainLine(errors: string): string {
+  const lines = errors.split('\n').map((line) => line.trim());
+  return (
+    lines.find((line) => /^(?:Uncaught )?[\w.]*(?:Error|Exception)\b/.test(line)) ??
+    (lines[0] as string)
+  );
+}
+
+function storeCommand(adapter: string, overrides: readonly DeclaredContract[]): string {
+  const { put, sync, history }: DeclaredContract = Object.assign({}, ...overrides);
+  const survives = Object.entries({ put, sync })
+    .filter(([, level]) => level !== undefined)
+    .map(([name, level]) => `${name}=${level}`);
+  return [
+    invokedAs('crash'),
+    `--adapter ${quoteWord(adapter)}`,
+    ...(survives.length === 0 ? [] : [`--survives ${survives.join()}`]),
+    ...(history === undefined ? [] : [`--history ${history}`]),
+  ].join(' ');
 }

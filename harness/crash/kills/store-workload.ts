@@ -60,7 +60,7 @@ export async function runStoreWorkloads(
       const finding = await runOne(subject, place, seed, counts);
       if (finding === undefined) rmSync(place, { recursive: true, force: true });
       else {
-        const reproduce = `npm run crash -- --adapter ${subject.adapter} --part workload --seed ${options.seed}`;
+        const reproduce = `${subject.command} --part workload --seed ${options.seed}`;
         findings.push({ ...finding, directory: place, reproduce });
       }
       onProgress?.({ ...counts, findings });

@@ -130,7 +130,7 @@ export async function storeToEnd(): Promise<MemoryFileSystem> {
 
 export interface EndCounts {
   ends: number;
-  /** Of those, how many came before the work was done. */
+  /** How many of those came before the work was done. */
   early: number;
   /** Read and written after a signal, at most. */
   mostBytesAfter: number;

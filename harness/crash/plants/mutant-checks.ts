@@ -17,7 +17,7 @@ import { CORNERS } from './mutant-corners.ts';
 export interface CheckResult {
   /** Undefined when nothing was wrong. */
   readonly caught: { readonly invariant: string; readonly message: string } | undefined;
-  /** Of the workload in which it was caught. */
+  /** The seed of the workload in which it was caught. */
   readonly seed?: number;
   readonly states?: number;
 }

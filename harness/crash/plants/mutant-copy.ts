@@ -8,15 +8,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
+import { PACKAGE_ROOT } from '../../package-root.ts';
 import { applyEdit, type Edit } from './mutant.ts';
-
-/** Where the package lies that this is part of. */
-function packageDirectory(): string {
-  return dirname(createRequire(import.meta.url).resolve('tidemark/package.json'));
-}
 
 /** Where a compiled engine file lies, in whichever folder: no two have the same name. */
 function enginePath(dist: string, name: string): string {
@@ -30,7 +25,7 @@ function enginePath(dist: string, name: string): string {
 
 /** A compiled engine file, from which mutants are made. */
 export function engineFile(name: string): string {
-  return readFileSync(enginePath(join(packageDirectory(), 'dist'), name), 'utf8');
+  return readFileSync(enginePath(join(PACKAGE_ROOT, 'dist'), name), 'utf8');
 }
 
 /** A runnable copy of the compiled package with some of its engine files changed. */
@@ -40,7 +35,7 @@ export class MutantCopy {
   /** Throws when an edit does not find its place; nothing is left behind then. */
   constructor(edits: readonly Edit[]) {
     try {
-      const root = packageDirectory();
+      const root = PACKAGE_ROOT;
       const dist = join(this.directory, 'dist');
       for (const part of ['src', 'harness']) {
         mkdirSync(dist, { recursive: true });

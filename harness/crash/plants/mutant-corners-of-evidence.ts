@@ -87,7 +87,7 @@ async function missSealedSegmentsWithoutMark(): Promise<void> {
   await expectRefused(fileSystem, 'without a mark, and all segments gone that have seals');
 }
 
-/** As a copy holds it that took the mark first, and the segments after a merge. */
+/** Makes what a copy holds that took the mark first, and the segments after a merge. */
 async function refuseMarkInsideMerge(): Promise<void> {
   const fileSystem = new MemoryFileSystem();
   const store = await openStore(DIRECTORY, { fileSystem });

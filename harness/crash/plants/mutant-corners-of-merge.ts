@@ -84,7 +84,7 @@ function segmentsAndSeals(fileSystem: MemoryFileSystem): string {
     .join('\n');
 }
 
-/** At each of its calls that change something every key must be read as before. */
+/** Every key must be read as before at each of the merge's calls that change something. */
 async function readDuringMerge(): Promise<void> {
   const inner = await mergeable();
   let watched: { store: Store; expected: string } | undefined;

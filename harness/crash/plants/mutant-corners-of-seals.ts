@@ -125,7 +125,7 @@ async function refuseSegmentOfAnotherTime(): Promise<void> {
   await expectContents(ours, REFUSED, 'with a segment of a copy that went its own way');
 }
 
-/** Without the mark, which would tell as well. */
+/** The mark is taken away, since it would tell as well. */
 async function refuseMissingBeginning(): Promise<void> {
   const fileSystem = await sealedStore();
   for (const name of [MARK_FILE, '.lock']) fileSystem.remove(`${DIRECTORY}/${name}`);

@@ -55,7 +55,7 @@ const codeOf = (work: Promise<unknown>) =>
     (error: unknown) => (error instanceof StoreError ? error.code : String(error)),
   );
 
-/** On a real disk: the one in memory has no symbolic links. */
+/** Runs on a real disk: the one in memory has no symbolic links. */
 async function copyWhatIsLinked(): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'tidemark-corner-'));
   try {

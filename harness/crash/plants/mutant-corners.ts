@@ -284,7 +284,7 @@ function tellKeysWithOneHashApart(): void {
     );
 }
 
-/** By the birthday paradox some 80,000 keys are enough. */
+/** Some 80,000 keys are enough, by the birthday paradox. */
 function keysWithOneHash(seed: readonly [number, number]): [Buffer, Buffer] {
   const seen = new Map<number, Buffer>();
   for (let index = 0; ; index++) {

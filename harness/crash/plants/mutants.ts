@@ -10,7 +10,7 @@ import { RECOVERY_MUTANTS } from './mutants-of-recovery.ts';
 import { SEAL_MUTANTS } from './mutants-of-seals.ts';
 import { UPKEEP_MUTANTS } from './mutants-of-upkeep.ts';
 
-/** In the order of the table in docs/harness-crash.md. */
+/** All mutants, in the order of the table in docs/harness-crash.md. */
 export const MUTANTS: readonly Mutant[] = [
   ...DURABILITY_MUTANTS,
   ...RECOVERY_MUTANTS,

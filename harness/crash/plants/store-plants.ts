@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { shippedFile } from '../../package-root.ts';
 import { applyEdit } from './mutant.ts';
 
 /** The parts of a crash run that any store can be put through. */
@@ -18,8 +17,7 @@ export interface StorePlant {
 
 /** The small store that keeps its promises, as a module of its own. */
 export function smallStorePath(): string {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  return join(dirname(packageFile), 'harness/crash/plants/small-store/small-store.mjs');
+  return shippedFile('crash/plants/small-store/small-store.mjs');
 }
 
 /** The text of the store with the mistake in it. */

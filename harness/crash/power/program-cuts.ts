@@ -22,7 +22,7 @@ export interface ProgramCutsOptions {
   readonly check: string;
   readonly workload: readonly string[];
   readonly cwd: string;
-  /** For the directories of findings. */
+  /** The place for the directories of findings. */
   readonly directory: string;
   readonly seed: number;
   readonly seconds: number;

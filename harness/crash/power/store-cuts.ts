@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
+import { mix32, Prng } from '../../prng.ts';
 import { CheckerPool } from '../cuts/checker-pool.ts';
 import {
   type CutCounts,
@@ -11,6 +12,7 @@ import {
 } from '../cuts/cut-search.ts';
 import type { CutSubject, Moment } from '../cuts/cut-subject.ts';
 import { StoreSubject as StoreCutSubject } from '../cuts/store-subject.ts';
+import { ONE_THREAD } from '../kills/store-calls.ts';
 import type { StoreFinding } from '../kills/store-finding.ts';
 import type { StoreSubject } from '../kills/store-subject.ts';
 import type { StorePromise } from '../promises/store-promises.ts';
@@ -20,7 +22,7 @@ import {
   whyNoRecording,
   writeDirectory,
 } from '../recording/record-program.ts';
-import { cutShape, cutSteps } from '../recording/record-steps.ts';
+import { cutShape, cutSteps, type NumberedStep } from '../recording/record-steps.ts';
 import { recordStore } from '../recording/record-store.ts';
 import type { Recording } from '../recording/recording.ts';
 import { shrinkCut } from '../story/cut-shrink.ts';
@@ -30,7 +32,7 @@ import { shrinkSteps } from '../work/campaign-shrink.ts';
 
 export interface StoreCutsOptions {
   readonly subject: StoreSubject;
-  /** For the stores of findings. */
+  /** The place for the stores of findings. */
   readonly directory: string;
   readonly seed: number;
   readonly seconds: number;
@@ -56,6 +58,8 @@ export interface StoreCutsReport {
   searchedMs: number;
   /** Distinct images, each opened once. */
   opened: number;
+  /** Workloads in which one sync failed. */
+  failedSyncs: number;
   /** Openings that were themselves recorded and cut. */
   nested: number;
 }
@@ -65,6 +69,7 @@ const FATES_A_MOMENT = 24;
 const RECORD_MS = 60_000;
 const SHRINK_MS = 15_000;
 const NESTED_A_WORKLOAD = 2;
+const FAILING_SYNC_ONE_IN = 3;
 /** More would only say the same. */
 const MOST_FINDINGS = 4;
 /** Fewer say nothing. */
@@ -86,6 +91,7 @@ class StoreCuts {
   private readonly notes = new Set<string>();
   private readonly endMs: number;
   private readonly found = new Set<string>();
+  private isBlind = false;
 
   constructor(options: StoreCutsOptions, skipped: string | undefined) {
     this.options = options;
@@ -106,6 +112,7 @@ class StoreCuts {
       searchedMs: 0,
       opened: 0,
       nested: 0,
+      failedSyncs: 0,
     };
   }
 
@@ -116,6 +123,8 @@ class StoreCuts {
       for (let index = 0; index === 0 || !this.isOver(); index++) {
         await this.workload((seed + index) % 2 ** 32, only?.steps);
         if (only !== undefined || this.report.findings.length >= MOST_FINDINGS) break;
+        // What one record does not show no other does.
+        if (this.isBlind) break;
       }
     } finally {
       this.pool.end();
@@ -137,6 +146,7 @@ class StoreCuts {
     stepCount: number,
     only: readonly number[] | undefined,
     first?: DiskImage,
+    inject?: string,
   ): Promise<ProgramRecord> {
     const { subject, signal } = this.options;
     const task = {
@@ -146,12 +156,14 @@ class StoreCuts {
       stepCount,
       shape: this.shape(),
       ...(only === undefined ? {} : { only }),
+      ...(inject === undefined ? {} : { goesOn: true }),
     };
     const startMs = performance.now();
     const record = await recordStore(task, {
       timeoutMs: RECORD_MS,
       ...(signal === undefined ? {} : { signal }),
       ...(first === undefined ? {} : { first }),
+      ...(inject === undefined ? {} : { inject, environment: ONE_THREAD }),
     });
     this.report.recordedMs += performance.now() - startMs;
     this.report.systemCalls += record.recording.calls;
@@ -183,16 +195,53 @@ class StoreCuts {
     for (const trouble of recording.troubles) this.notes.add(trouble);
     const failed = this.whyFailed(record);
     if (failed !== undefined) return this.fail(seed, failed);
-    if (recording.troubles.length > 0) return;
+    this.isBlind = recording.troubles.length > 0;
+    if (this.isBlind) return;
     const subject = this.cutSubject(seed);
+    const inject =
+      seed % FAILING_SYNC_ONE_IN === 0
+        ? syncToFail(seed, recording, cutSteps(seed, STEPS, this.shape()))
+        : undefined;
+    if (inject !== undefined) return this.failSync(seed, inject, only);
     await this.search(seed, recording, subject, only);
     await this.nest(seed, recording, subject);
   }
 
-  private whyFailed({ recording, exitStatus, isLate, errors }: ProgramRecord): string | undefined {
+  /**
+   * The same workload with one sync that fails, which the seed chooses. A store that goes on and
+   * acknowledges what the kernel has dropped by then loses it to a power cut.
+   */
+  private async failSync(
+    seed: number,
+    inject: string,
+    only: readonly number[] | undefined,
+  ): Promise<void> {
+    const { recording, exitStatus, isLate } = await this.record(
+      seed,
+      STEPS,
+      only,
+      undefined,
+      inject,
+    );
+    // Whether it may end the process for that is what the faults ask.
+    if (exitStatus !== 0 || isLate || recording.troubles.length > 0) return;
+    if (!recording.events.some(({ event }) => event.kind === 'writebackFailed')) return;
+    this.report.failedSyncs++;
+    const prefix = 'One sync had failed, and the store went on. ';
+    await this.search(seed, recording, this.cutSubject(seed), only, prefix);
+  }
+
+  private whyFailed({
+    recording,
+    exitStatus,
+    isLate,
+    strays,
+    errors,
+  }: ProgramRecord): string | undefined {
     const failed = recording.marks.find(({ text }) => text.startsWith('failed '));
     if (failed !== undefined) return JSON.parse(failed.text.slice(7)) as string;
-    if (isLate) return `it did not end within ${RECORD_MS / 1000} s`;
+    const running = strays.length === 0 ? '' : `; these went on: ${strays.slice(0, 3).join(', ')}`;
+    if (isLate) return `it did not end within ${RECORD_MS / 1000} s${running}`;
     return exitStatus === 0 ? undefined : `its process ended with ${exitStatus}: ${errors}`;
   }
 
@@ -206,6 +255,12 @@ class StoreCuts {
       directory: undefined,
       reproduce: this.reproduce(seed, undefined),
     });
+  }
+
+  /** However much is found, shrinking takes the run at most so far beyond its end. */
+  private shrinkingTime(): () => boolean {
+    const endMs = Math.min(performance.now(), this.endMs) + SHRINK_MS;
+    return () => performance.now() < endMs && !this.options.signal?.aborted;
   }
 
   private async search(
@@ -264,8 +319,7 @@ class StoreCuts {
     only: readonly number[] | undefined,
     nested: string,
   ): Promise<void> {
-    const endMs = performance.now() + SHRINK_MS;
-    const hasTime = () => performance.now() < endMs && !this.options.signal?.aborted;
+    const hasTime = this.shrinkingTime();
     let [finding, recording, subject] = [first, firstRecording, firstSubject];
     let steps = only ?? cutSteps(seed, STEPS, this.shape()).map(({ number }) => number);
     if (nested === '') {
@@ -292,8 +346,7 @@ class StoreCuts {
       };
       await shrinkSteps(numbers.length, fails, hasTime);
     }
-    const late = performance.now() + SHRINK_MS;
-    const hasMore = () => performance.now() < late && !this.options.signal?.aborted;
+    const hasMore = this.shrinkingTime();
     const small = await shrinkCut(finding, recording, subject, hasMore);
     const syncs = await missingSyncs(small, recording, subject, seed, hasMore);
     const story = tellStory(small, recording, subject, syncs);
@@ -312,10 +365,8 @@ class StoreCuts {
   }
 
   private reproduce(seed: number, steps: readonly number[] | undefined): string {
-    const { put, sync, history } = this.options.subject.contract;
-    const survives = `put=${put}${sync === undefined ? '' : `,sync=${sync}`}`;
     const only = steps === undefined ? '' : ` --only-steps '${steps.join()}'`;
-    return `npm run crash -- --adapter '${this.options.subject.adapter}' --survives ${survives} --history ${history} --only-seed ${seed}${only}`;
+    return `${this.options.subject.command} --only-seed ${seed}${only}`;
   }
 }
 
@@ -344,4 +395,29 @@ class NestedSubject implements CutSubject {
   }
 
   end(): void {}
+}
+
+/**
+ * One of the syncs that were made in a sync or a write, as `strace -e inject=` takes it; undefined
+ * where there was none. Calls are counted as if one thread made all of a kind.
+ */
+function syncToFail(
+  seed: number,
+  { events, marks }: Recording,
+  steps: readonly NumberedStep[],
+): string | undefined {
+  const kindAt = (at: number) => {
+    const [word, number] = marks.findLast((mark) => mark.at <= at)?.text.split(' ') ?? [];
+    return word === 'begin' ? steps[Number(number)]?.step.kind : undefined;
+  };
+  const counts = new Map<string, number>();
+  const choices = events.flatMap(({ event, call: { text } }, at) => {
+    if (event.kind !== 'dataSync' && event.kind !== 'directorySync') return [];
+    const call = text.slice(0, text.indexOf('('));
+    const number = (counts.get(call) ?? 0) + 1;
+    counts.set(call, number);
+    const isAsked = ['sync', 'write'].includes(kindAt(at) ?? '');
+    return event.kind === 'dataSync' && isAsked ? [`${call}:error=EIO:when=${number}`] : [];
+  });
+  return choices[Prng.seeded(mix32(seed ^ 0x6673796e)).below(Math.max(1, choices.length))];
 }

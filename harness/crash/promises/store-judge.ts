@@ -48,6 +48,11 @@ function judgeEachKey(
   nameOf: KeyName,
 ): Verdict | undefined {
   const later = new Map<number, Set<Outcome>>();
+  const first = Math.min(
+    ...groups.flatMap(({ writes }) =>
+      writes.flatMap(({ outcome }) => (outcome > ABSENT ? [outcome] : [])),
+    ),
+  );
   for (const { writes } of groups.slice(required)) {
     for (const { key, outcome } of writes)
       later.set(key, (later.get(key) ?? new Set()).add(outcome));
@@ -58,9 +63,12 @@ function judgeEachKey(
     const writer = groups.findLast(
       ({ writes }, index) => index < required && writesTo(writes, key),
     );
-    const isKnown = groups.some(({ writes }) =>
-      writes.some((write) => write.key === key && write.outcome === outcome),
-    );
+    // A version below those of this history was put in an earlier life of the store.
+    const isKnown =
+      (outcome !== EMPTY && outcome < first) ||
+      groups.some(({ writes }) =>
+        writes.some((write) => write.key === key && write.outcome === outcome),
+      );
     const holds = `${nameOf(key)} ${describeOutcome(outcome)}`;
     if (outcome !== ABSENT && !isKnown && writer === undefined)
       return { promise: 'invented', message: `${holds}, which was never put since` };

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { type DiskImage, EMPTY_DISK } from '../../file-systems/disk-image.ts';
+import { endStrays, newMark } from '../../workloads/stray-processes.ts';
 import type { Recording } from './recording.ts';
 import { parseSystemCalls } from './system-calls.ts';
 import { traceOfCalls } from './trace-of-calls.ts';
@@ -42,6 +43,8 @@ export interface RecordedProgram {
   readonly cwd: string;
   readonly first?: DiskImage;
   readonly environment?: Readonly<Record<string, string>>;
+  /** A call that fails instead, as `strace -e inject=` takes it. */
+  readonly inject?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -51,6 +54,8 @@ export interface ProgramRecord {
   /** Undefined when it was stopped. */
   readonly exitStatus: number | undefined;
   readonly isLate: boolean;
+  /** Processes that were still at work when it was late; all are gone. */
+  readonly strays: readonly string[];
   /** The end of what it wrote to its standard error. */
   readonly errors: string;
 }
@@ -72,7 +77,7 @@ export function scratchDirectory(): string {
 
 /** Runs a program under strace to its end. */
 export async function recordProgram(program: RecordedProgram): Promise<ProgramRecord> {
-  const { command, cwd, first = EMPTY_DISK, environment = {}, timeoutMs, signal } = program;
+  const { command, cwd, first = EMPTY_DISK, environment = {}, inject, timeoutMs, signal } = program;
   writeDirectory(first, program.directory);
   const directory = realpathSync(program.directory);
   const scratch = scratchDirectory();
@@ -81,20 +86,26 @@ export async function recordProgram(program: RecordedProgram): Promise<ProgramRe
     string,
     string,
   ];
+  const mark = newMark();
   const descriptors = [openSync(told, 'a'), openSync(said, 'a')] as const;
   try {
     const options = ['-f', '--seccomp-bpf', '-y', '-xx', '-s', String(LONGEST_STRING)];
     const child = spawn(
       'strace',
-      [...options, '-e', 'signal=none', '-e', `trace=${CALLS}`, '-o', output, '--', ...command],
+      [
+        ...options,
+        ...['-e', 'signal=none', '-e', `trace=${CALLS}`],
+        ...(inject === undefined ? [] : ['-e', `inject=${inject}`]),
+        ...['-o', output, '--', ...command],
+      ],
       {
         cwd,
         detached: true,
         stdio: ['ignore', ...descriptors],
-        env: { ...process.env, ...environment, UV_USE_IO_URING: '0' },
+        env: { ...process.env, ...environment, ...mark, UV_USE_IO_URING: '0' },
       },
     );
-    const { status, isLate } = await ended(child, timeoutMs, signal);
+    const { status, isLate, strays } = await ended(child, mark, timeoutMs, signal);
     const errors = readFileSync(said, 'utf8').slice(-2000).trim();
     if (!existsSync(output)) throw new RecordingError(`strace does not run: ${errors}`);
     const recording = traceOfCalls(parseSystemCalls(readFileSync(output, 'latin1')), {
@@ -103,27 +114,31 @@ export async function recordProgram(program: RecordedProgram): Promise<ProgramRe
       first,
       last: status === undefined ? undefined : readDirectory(directory),
     });
-    return { recording, exitStatus: status, isLate, errors };
+    return { recording, exitStatus: status, isLate, strays, errors };
   } finally {
     for (const descriptor of descriptors) closeSync(descriptor);
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** All processes of the group are gone afterwards. */
+/** Nothing that it started is left afterwards. */
 function ended(
   child: ChildProcess,
+  mark: Readonly<Record<string, string>>,
   timeoutMs: number,
   signal: AbortSignal | undefined,
-): Promise<{ status: number | undefined; isLate: boolean }> {
+): Promise<{ status: number | undefined; isLate: boolean; strays: readonly string[] }> {
   return new Promise((resolve, reject) => {
     let isLate = false;
+    let strays: readonly string[] = [];
     const kill = () => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       } catch {
         // It is gone.
       }
+      // strace itself is none of them.
+      strays = [...strays, ...endStrays(mark)].filter((command) => !command.startsWith('strace '));
     };
     const late = setTimeout(() => {
       isLate = true;
@@ -135,7 +150,7 @@ function ended(
       clearTimeout(late);
       signal?.removeEventListener('abort', kill);
       kill();
-      resolve({ status: status ?? undefined, isLate });
+      resolve({ status: status ?? undefined, isLate, strays });
     });
   });
 }
@@ -150,7 +165,10 @@ export function writeDirectory({ files, directories }: DiskImage, to: string): v
   }
 }
 
-/** As if the power had gone a while ago: locks that age in seconds are stale after a start. */
+/**
+ * Sets the times of an image as if the power had gone a while ago: locks that age in seconds are
+ * stale after a start.
+ */
 export function ageDirectory({ files, directories }: DiskImage, at: string): void {
   const then = Date.now() / 1000 - AGE_SECONDS;
   for (const path of [...files.keys(), ...directories]) utimesSync(join(at, path), then, then);

@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
+import { compiledProgram } from '../../package-root.ts';
 import type { WorkShape } from '../../workloads/work-steps.ts';
 import { type ProgramRecord, recordProgram } from './record-program.ts';
 
@@ -13,20 +12,26 @@ export interface RecordTask {
   /** Only these of the steps, by their numbers. */
   readonly only?: readonly number[];
   readonly shape: WorkShape;
+  /** A step that fails does not end it: somebody lets a sync fail. */
+  readonly goesOn?: boolean;
 }
 
 export interface RecordOptions {
   readonly first?: DiskImage;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly inject?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
 
 /** Records a store while it takes the steps of a task. */
 export function recordStore(task: RecordTask, options: RecordOptions): Promise<ProgramRecord> {
-  const packageFile = createRequire(import.meta.url).resolve('tidemark/package.json');
-  const folder = join(dirname(packageFile), 'dist', 'harness', 'crash', 'recording');
   return recordProgram({
-    command: [process.execPath, join(folder, 'record-child.js'), JSON.stringify(task)],
+    command: [
+      process.execPath,
+      compiledProgram('crash/recording/record-child.js'),
+      JSON.stringify(task),
+    ],
     directory: task.directory,
     cwd: process.cwd(),
     ...options,

@@ -5,7 +5,7 @@ import type { TraceEvent } from '../../file-systems/trace.ts';
 export interface Recording {
   readonly first: DiskImage;
   readonly inodeOf: (path: string) => number;
-  /** In order; `/` is the directory of the store. */
+  /** The events in order; `/` is the directory of the store. */
   readonly events: readonly RecordedEvent[];
   readonly marks: readonly Mark[];
   /** Files that were mapped shared and writable: what went through the map is not in the events. */
@@ -24,7 +24,7 @@ export interface RecordedEvent {
 
 export interface RecordedCall {
   readonly number: number;
-  /** As a reader of a story takes it. */
+  /** The call in the words of a story. */
   readonly text: string;
 }
 

@@ -7,7 +7,7 @@ import { bytesOf, descriptorOf, pathIn, type SystemCall } from './system-calls.t
 export interface TraceOptions {
   /** Absolute, without symbolic links. */
   readonly root: string;
-  /** Of the recorded process at first. */
+  /** The working directory that the recorded process began in. */
   readonly cwd: string;
   readonly first: DiskImage;
   /** What the directory holds now; undefined to trust the record. */
@@ -17,7 +17,7 @@ export interface TraceOptions {
 /** An opened file or directory; duplicates of a descriptor share it, and its position. */
 interface Description {
   readonly inode: number | undefined;
-  /** In the root; undefined for what lies elsewhere. */
+  /** The path inside the root; undefined for what lies elsewhere. */
   readonly path: string | undefined;
   readonly isDirectory: boolean;
   readonly flags: ReadonlySet<string>;
@@ -79,7 +79,10 @@ class CallReader {
     ]);
     moments.sort((a, b) => a.line - b.line || Number(b.isEntry) - Number(a.isEntry));
     for (const { call, isEntry } of moments) {
-      if (call.result < 0) continue;
+      if (call.result < 0) {
+        if (!isEntry) this.fail(call);
+        continue;
+      }
       if (isEntry) this.enter(call);
       else this.leave(call);
     }
@@ -94,6 +97,18 @@ class CallReader {
       troubles: [...this.troubles],
       calls: this.calls.length,
     };
+  }
+
+  /**
+   * A sync that failed. The kernel takes what it could not write for clean from then on, so that no
+   * later sync covers it.
+   */
+  private fail(call: SystemCall): void {
+    if ((call.name !== 'fsync' && call.name !== 'fdatasync') || call.error !== 'EIO') return;
+    const { inode, path } = this.descriptor(call) ?? {};
+    if (inode === undefined) return;
+    const event = { kind: 'writebackFailed', inode, since: 0 } as const;
+    this.sync(call, event, `${call.name}(${path}) = EIO`);
   }
 
   private processOf(thread: number): Process {

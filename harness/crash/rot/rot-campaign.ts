@@ -24,7 +24,7 @@ export interface RotOptions {
   readonly bits?: readonly number[];
   /** Decides on the copies of a living store, an integer from 0 to 2^32 - 1. */
   readonly seed: number;
-  /** Of the pairs of damage only one in so many is judged. Default: all. */
+  /** Judges only one in so many pairs of damage. Default: all. */
   readonly pairsOneIn?: number;
   readonly onProgress?: (report: RotReport) => void;
 }
@@ -44,7 +44,7 @@ export interface RotReport {
   readonly seed: number;
   readonly rows: readonly RotRow[];
   readonly cases: number;
-  /** Of them, those that damage two files or more. */
+  /** Cases that damage two files or more. */
   readonly pairs: number;
   readonly durationMs: number;
   readonly findings: readonly RotFinding[];

@@ -108,7 +108,7 @@ class NotedStore {
     this.note();
   }
 
-  /** As it is found after a SIGKILL now. */
+  /** Returns the store that is found after a SIGKILL now. */
   subject(name: string, moments: readonly PairMoment[] = [...this.moments]): PairSubject {
     const { durable } = this;
     return { name, files: filesOf(this.inner), states: [...this.states], durable, moments };
@@ -124,7 +124,7 @@ class NotedStore {
 
 export interface PairSubjects {
   readonly atRest: readonly PairSubject[];
-  /** Of the store that merges while it is copied. */
+  /** The copy of a store that merges while it is copied. */
   readonly merging: PairSubject;
 }
 

@@ -58,7 +58,7 @@ export interface MadeStore {
    * What became of the killed one: opened again, which leaves out txids, written to, and closed.
    */
   readonly reopened: RotSubject;
-  /** Of the first opening, after every operation, in order. */
+  /** The moments of the first opening, one after every operation, in order. */
   readonly moments: readonly LiveMoment[];
 }
 
@@ -148,7 +148,7 @@ export function segmentNames(files: FixtureFiles): string[] {
 
 export const SIDECARS = [MARK_FILE, LOCK_FILE] as const;
 
-/** Of consecutive segments, up to the first thing that is wrong. */
+/** The records of consecutive segments, up to the first thing that is wrong. */
 function validPrefix(files: FixtureFiles): RotRecord[] {
   const records: RotRecord[] = [];
   let lastTxid = 0;

@@ -22,9 +22,9 @@ export interface CrashStateCounts {
   images: number;
   /** Distinct ones, each opened. */
   states: number;
-  /** Of those, images of a crash in the recovery from another. */
+  /** How many of those are images of a crash in the recovery from another. */
   nestedStates: number;
-  /** Of those, ones that were opened as real files too. */
+  /** How many of those were opened as real files, too. */
   onDisk: number;
 }
 

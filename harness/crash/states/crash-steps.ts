@@ -45,7 +45,7 @@ export type ImmediateStep =
   | { readonly kind: 'read'; readonly key: number }
   /** Runs beside the next steps. */
   | { readonly kind: 'beginSync' }
-  /** As `compact`, beside the next steps. */
+  /** Does what `compact` does, beside the next steps. */
   | { readonly kind: 'beginCompact'; readonly deadRatio: number }
   | { readonly kind: 'rotate' };
 

@@ -9,7 +9,7 @@ import type { StateEvent } from './state-event.ts';
 /** A recovery, and what came after it, as a workload of its own that can crash again. */
 export interface RecordedRecovery {
   readonly trace: readonly StateEvent[];
-  /** Of the files of the image it began with. */
+  /** The inodes of the files of the image that it began with. */
   readonly inodes: ReadonlyMap<string, number>;
   readonly history: Pick<History, 'stateOf' | 'longestPrefix'>;
   /** What it discarded, by the path at which it is kept from then on. */

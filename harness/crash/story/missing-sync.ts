@@ -9,10 +9,13 @@ import { pathsOf } from './paths.ts';
 /** One sync that the program does not make. */
 export interface MissingSync {
   readonly of: string;
-  /** Between these two calls. */
+  /** The sync is missing between this call and `before`. */
   readonly after: number;
   readonly before: number;
-  /** With it no image of this moment, or of one since the lost piece, breaks the same promise. */
+  /**
+   * True when no image of this moment, or of one since the lost piece, breaks the same promise once
+   * the sync is there.
+   */
   readonly isEnough: boolean;
 }
 

@@ -10,7 +10,7 @@ export function pathsOf({ first, inodeOf, events }: Recording, at: number): Map<
   return paths;
 }
 
-/** As a story calls it. */
+/** The name that a story has for a path. */
 export function nameOf(path: string): string {
   return path === '/' ? 'the directory' : `\`${path.slice(1)}\``;
 }

@@ -7,5 +7,8 @@ export function workedMs(): number {
   return (user + system) / 1000;
 }
 
-/** On a machine that is busier than this, whoever works for a time by the processor ends before. */
+/**
+ * The most time by the clock per time of the processor. Work that is timed by the processor ends
+ * earlier on a machine that is busier than this.
+ */
 export const MOST_CLOCK_PER_WORK = 5;

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { invokedAs } from '../../invocation.ts';
 import { parseBytes } from '../../units.ts';
 import { PLANT_NAMES, type PlantName } from '../run/plants.ts';
 
@@ -37,7 +38,7 @@ export interface CommandFlags {
 }
 
 export function describeCommand(): Command {
-  return new Command('npm run soak --')
+  return new Command(invokedAs('soak'))
     .description(
       'Writes and reads a store in a process of its own, watches that process from outside, and compares every key ' +
         'after each reopen and at the end. Without options: the profile smoke, 1 GiB of made-up data through tidemark.',

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { CommanderError } from 'commander';
+import { invokedAs, quoteWord } from '../../invocation.ts';
 import { UsageError } from '../../usage-error.ts';
 import type { Threshold } from '../gates/threshold.ts';
 import type { ChaosConfiguration, SoakConfiguration } from '../run/configuration.ts';
@@ -133,7 +134,10 @@ function toOptions(flags: CommandFlags): SoakOptions {
   };
 }
 
-/** On average: keys of a short run are so few that each is written several times. */
+/**
+ * The average number of bytes per key. Keys of a short run are so few that each is written several
+ * times.
+ */
 const BYTES_PER_KEY = 8192;
 const FEWEST_KEYS = 100;
 
@@ -210,12 +214,7 @@ function repeatCommand(flags: CommandFlags, seed: number): string {
     ['--max-rss-mb', flags.maxRssMb],
   ];
   const given = words.flatMap(([flag, value]) =>
-    value === undefined ? [] : [flag, quoted(String(value))],
+    value === undefined ? [] : [flag, quoteWord(String(value))],
   );
-  return ['npm run soak --', ...given].join(' ');
-}
-
-/** Quotes a word for a POSIX shell. */
-function quoted(word: string): string {
-  return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return [invokedAs('soak'), ...given].join(' ');
 }

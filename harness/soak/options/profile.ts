@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import type { KeyDistribution } from '../../key-distribution.ts';
+import { shippedFile } from '../../package-root.ts';
 import type { SizeClass } from '../../synthetic-values.ts';
 import { parseBytes } from '../../units.ts';
 import { UsageError } from '../../usage-error.ts';
@@ -53,11 +53,7 @@ interface ThresholdFields {
   readonly marginPercent: number;
 }
 
-/** Where the JSON lies in the package, compiled or not. */
-const DIRECTORY = join(
-  dirname(createRequire(import.meta.url).resolve('tidemark/package.json')),
-  'harness/soak/profiles',
-);
+const DIRECTORY = shippedFile('soak/profiles');
 const SCHEMA = 'profile.schema.json';
 
 export function builtInProfiles(): string[] {

@@ -4,7 +4,7 @@ import type { KillTold, RunEvent } from '../run/run-event.ts';
 const MOST_PER_KIND = 1_000;
 
 interface PendingKill {
-  /** By `performance.now()`. */
+  /** The time of the kill by `performance.now()`. */
   readonly killedAtMs: number;
   readonly elapsedS: number;
   readonly told: Omit<KillTold, 'recovered'>;

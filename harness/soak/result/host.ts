@@ -1,6 +1,6 @@
-import { statfsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
+import { fileSystemName } from '../../../src/engine/index.ts';
 
 export interface Host {
   readonly platform: string;
@@ -15,20 +15,7 @@ export interface Host {
   readonly machineClass: string;
 }
 
-/** Magic numbers of statfs(2) on Linux. */
-const FILE_SYSTEMS: Readonly<Record<number, string>> = {
-  61267: 'ext4',
-  1481003842: 'xfs',
-  2435016766: 'btrfs',
-  801189825: 'zfs',
-  2035054128: 'overlayfs',
-  16914836: 'tmpfs',
-  26985: 'nfs',
-};
-
 export function describeHost(storeDirectory: string): Host {
-  const { type } = statfsSync(storeDirectory);
-  const fileSystem = platform() === 'linux' ? FILE_SYSTEMS[type] : undefined;
   const host = {
     platform: platform(),
     release: release(),
@@ -36,7 +23,7 @@ export function describeHost(storeDirectory: string): Host {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memoryBytes: totalmem(),
-    fileSystem: fileSystem ?? `0x${type.toString(16)}`,
+    fileSystem: fileSystemName(storeDirectory),
   };
   const { cpu, cores } = host;
   return {

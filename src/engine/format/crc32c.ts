@@ -1,10 +1,13 @@
-import { createRequire } from 'node:module';
+import { installedPart } from '../host/installed-part.ts';
+import { runtime } from '../host/runtime.ts';
+import { crc32cInJavaScript, remainderOf } from './crc32c-javascript.ts';
 
 /**
- * CRC-32C (Castagnoli, RFC 3720). fast-crc32c compiles a native half at install; where that did not
- * happen it falls back, silently, to JavaScript at a twentieth of the speed. So this module looks
- * at which half it got, prefers the prebuilt @node-rs/crc32 over the slow one, and believes none of
- * them before it has reproduced the vectors of the RFC.
+ * CRC-32C (Castagnoli, RFC 3720). @node-rs/crc32 is prebuilt, and what everybody gets. Whoever
+ * installs fast-crc32c as well gets its native half, which is faster and is compiled at install;
+ * where that did not happen it falls back, silently, to JavaScript at a twentieth of the speed. So
+ * this module looks at which half it got, and believes none of them before it has reproduced the
+ * vectors of the RFC.
  */
 export type Crc32cFunction = (bytes: Uint8Array, previous?: number) => number;
 
@@ -36,24 +39,20 @@ const RFC_3720_VECTORS: readonly (readonly [Uint8Array, number])[] = [
   ],
 ];
 
-const require = createRequire(import.meta.url);
-
 /** The candidates in order of speed, where they work at all. */
 const CANDIDATES: readonly ChecksumCandidate[] = [
   {
     name: 'fast-crc32c (native)',
     load: () => {
-      const chosen = require('fast-crc32c');
-      if (chosen === require('fast-crc32c/impls/js_crc32c'))
+      if (!runtime.loadsNodeAddons) throw new Error(`${runtime.name} cannot load it`);
+      const chosen = installedPart('fast-crc32c');
+      if (chosen === installedPart('fast-crc32c/impls/js_crc32c'))
         throw new Error('its native half is not built');
       return chosen.calculate;
     },
   },
-  { name: '@node-rs/crc32', load: () => require('@node-rs/crc32').crc32c },
-  {
-    name: 'fast-crc32c (JavaScript)',
-    load: () => require('fast-crc32c/impls/js_crc32c').calculate,
-  },
+  { name: '@node-rs/crc32', load: () => installedPart('@node-rs/crc32').crc32c },
+  { name: 'JavaScript', load: () => crc32cInJavaScript },
 ];
 
 /** The first candidate that loads and reproduces every vector, whole and in two pieces. */
@@ -85,9 +84,6 @@ export const checksumName: string = chosen.name;
 /** Unsigned CRC-32C of `bytes`, continuing from the checksum of what precedes them. */
 export const crc32c: Crc32cFunction = chosen.crc32c;
 
-/** Castagnoli's, lowest bit first. */
-const REVERSED_POLYNOMIAL = 0x82f63b78;
-
 /**
  * Up to here the calculation is faster in JavaScript than the way to native code: right behind a
  * system call, when its instructions are no longer cached, that way alone takes longer than a frame
@@ -95,56 +91,10 @@ const REVERSED_POLYNOMIAL = 0x82f63b78;
  */
 const SHORT_BYTES = 320;
 
-/**
- * Tables for eight places behind the current one: what a byte there adds to the remainder ("slicing
- * by 8").
- */
-const TABLES = makeTables();
-
 /** Unsigned CRC-32C of the bytes of `view` in `[start, end)`. */
 export function crc32cOfRange(view: DataView, start: number, end: number): number {
   if (end - start > SHORT_BYTES) {
     return crc32c(new Uint8Array(view.buffer, view.byteOffset + start, end - start));
   }
-  const table = TABLES;
-  let crc = -1;
-  let at = start;
-  for (const slicesEnd = start + ((end - start) & ~7); at < slicesEnd; at += 8) {
-    const low = view.getInt32(at, true) ^ crc;
-    const high = view.getInt32(at + 4, true);
-    // In pairs: in one row each step would wait for the one before it.
-    crc =
-      (table[0x700 + (low & 0xff)] as number) ^
-      (table[0x600 + ((low >>> 8) & 0xff)] as number) ^
-      ((table[0x500 + ((low >>> 16) & 0xff)] as number) ^ (table[0x400 + (low >>> 24)] as number)) ^
-      ((table[0x300 + (high & 0xff)] as number) ^
-        (table[0x200 + ((high >>> 8) & 0xff)] as number) ^
-        ((table[0x100 + ((high >>> 16) & 0xff)] as number) ^ (table[high >>> 24] as number)));
-  }
-  if (end - at >= 4) {
-    const rest = view.getInt32(at, true) ^ crc;
-    crc =
-      (table[0x300 + (rest & 0xff)] as number) ^
-      (table[0x200 + ((rest >>> 8) & 0xff)] as number) ^
-      ((table[0x100 + ((rest >>> 16) & 0xff)] as number) ^ (table[rest >>> 24] as number));
-    at += 4;
-  }
-  for (; at < end; at++) crc = (crc >>> 8) ^ (table[(crc ^ view.getUint8(at)) & 0xff] as number);
-  return ~crc >>> 0;
-}
-
-function makeTables(): Int32Array {
-  const tables = new Int32Array(8 * 256);
-  for (let byte = 0; byte < 256; byte++) {
-    let remainder = byte;
-    for (let bit = 0; bit < 8; bit++) {
-      remainder = (remainder & 1) === 0 ? remainder >>> 1 : (remainder >>> 1) ^ REVERSED_POLYNOMIAL;
-    }
-    tables[byte] = remainder;
-  }
-  for (let at = 256; at < tables.length; at++) {
-    const before = tables[at - 256] as number;
-    tables[at] = (before >>> 8) ^ (tables[before & 0xff] as number);
-  }
-  return tables;
+  return ~remainderOf(view, start, end, -1) >>> 0;
 }

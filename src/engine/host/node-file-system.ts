@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import lockfile from 'proper-lockfile';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
 import { LEASE_STALE_MS } from './file-system.ts';
+import { installedPart } from './installed-part.ts';
+import { runtime } from './runtime.ts';
 
 /**
  * proper-lockfile (by signal-exit) listens to every signal that ends a process, and ends it when
@@ -281,14 +282,42 @@ interface KernelLocks {
   tryLock(descriptor: number): boolean;
 }
 
-/** The prebuilt addon, or undefined on a platform that it was not built for. */
+/**
+ * The prebuilt addon, or undefined on a platform that it was not built for. It calls libuv, which
+ * Bun and Deno do not have: there the lease stands in for it.
+ */
 const kernelLocks: KernelLocks | undefined = (() => {
+  if (!runtime.loadsNodeAddons) return undefined;
   try {
-    return createRequire(import.meta.url)('fs-native-extensions') as KernelLocks;
+    return installedPart('fs-native-extensions') as KernelLocks;
   } catch {
     return undefined;
   }
 })();
+
+/** Magic numbers of statfs(2) on Linux. */
+const FILE_SYSTEMS: Readonly<Record<number, string>> = {
+  61267: 'ext4',
+  1481003842: 'xfs',
+  2435016766: 'btrfs',
+  801189825: 'zfs',
+  4076150800: 'f2fs',
+  2035054128: 'overlayfs',
+  16914836: 'tmpfs',
+  2240043254: 'ramfs',
+  26985: 'nfs',
+  4283649346: 'cifs',
+  4266872130: 'smb2',
+  1702057286: 'fuse',
+  16914839: '9p',
+};
+
+/** The kind of file system that a path lies on; its number where it has no name here. */
+export function fileSystemName(path: string): string {
+  const { type } = fs.statfsSync(path);
+  const name = process.platform === 'linux' ? FILE_SYSTEMS[type] : undefined;
+  return name ?? `0x${type.toString(16)}`;
+}
 
 function toFileStat(stats: fs.Stats): FileStat {
   return {

@@ -262,6 +262,26 @@ export function lockCarriesNonce(
   return all.some(({ record }) => record.nonce === nonce.toString('hex'));
 }
 
+/** Who has a store open for writing, as `.lock` names them. */
+export interface StoreWriter {
+  readonly pid: number;
+  readonly host: string;
+  /** Does its pid mean a process that can be seen from here? */
+  readonly isOnThisHost: boolean;
+  /** False: it has only the lease, which it must refresh. */
+  readonly kernelLock: boolean;
+}
+
+/** Whom the newest record names, if that one may still be there. For whoever takes no lock. */
+export function writerNamedIn(fileSystem: FileSystem, directory: string): StoreWriter | undefined {
+  const { newest } = readRecords(fileSystem, join(directory, LOCK_FILE));
+  const starts = startsNow(fileSystem, newest?.record);
+  const holder = holderNamedBy(newest?.record, currentProcess(fileSystem), starts);
+  if (holder === undefined) return undefined;
+  const { pid, host, kernelLock } = holder.record;
+  return { pid, host, kernelLock, isOnThisHost: holder.isInThisNamespace };
+}
+
 function openSentinel(
   fileSystem: FileSystem,
   path: string,

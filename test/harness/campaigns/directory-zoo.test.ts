@@ -371,7 +371,7 @@ async function endOf({ run }: Column, directory: string, beside: string): Promis
   }
 }
 
-/** Of every name, what it is, and what it holds. */
+/** Digests what every name is, and what it holds. */
 function digestOf(directory: string): string {
   const hash = createHash('sha256');
   const visit = (path: string) => {

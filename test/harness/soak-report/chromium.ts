@@ -79,7 +79,9 @@ export function coloursDrawn(page: Page): Promise<Record<string, number>> {
   return page.evaluate(`${IN_PAGE}.coloursDrawn()`);
 }
 
-/** Of each text with the ground behind it, by WCAG 2. */
+/**
+ * Measures the contrast of each text with the ground behind it, by WCAG 2, and returns the lowest.
+ */
 export function lowestContrast(page: Page): Promise<number> {
   return page.evaluate(`${IN_PAGE}.lowestContrast()`);
 }

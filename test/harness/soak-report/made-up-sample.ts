@@ -1,6 +1,6 @@
 import type { Sample } from '../../../harness/soak/sampling/sample.ts';
 
-/** As much of a sample as a page shows. */
+/** Makes the part of a sample that a page shows. */
 export function madeUpSample(elapsedS: number): Sample {
   const outside = {
     rssBytes: 110e6 + elapsedS * 1e6,

@@ -41,8 +41,8 @@ function forgetfulStore(): string {
 }
 
 /**
- * Of small values, so paced that a run takes two seconds and more, whatever the machine: the kills
- * come into it.
+ * A profile of small values, so paced that a run takes two seconds and more, whatever the machine:
+ * the kills come into it.
  */
 function profileWith(survives: string, goalBytes: number): string {
   const path = join(temporaryDirectory(), 'profile.json');

@@ -38,7 +38,7 @@ const runs = fc.record({
   seed: fc.nat(),
   synced: fc.integer({ min: 0, max: 60 }),
   unsynced: fc.integer({ min: 0, max: 30 }),
-  /** Of the operations after the sync, how many the store has kept. */
+  /** The share of the operations after the sync that the store has kept. */
   keptShare: fc.double({ min: 0, max: 1, noNaN: true }),
 });
 

@@ -1,0 +1,323 @@
+import { join } from 'node:path';
+import { ContractError, contractInSentences, describeContract } from '../contract.ts';
+import { ExitCode } from '../exit-code.ts';
+import { describeHost, describeVersions } from '../soak/result/host.ts';
+import { complain, print } from '../standard-streams.ts';
+import { AdapterError } from '../store-under-test.ts';
+import { type CampaignPart, type Progress, runCampaign } from './campaign/campaign.ts';
+import {
+  type CampaignOptions,
+  CampaignUsageError,
+  PROFILES,
+  parseCampaignOptions,
+  STORE_PARTS,
+  STORE_PROFILES,
+  type StorePart,
+} from './campaign/campaign-options.ts';
+import {
+  blocksPart,
+  faultsPart,
+  hostPart,
+  killsPart,
+  rotPart,
+} from './campaign/campaign-other-parts.ts';
+import { programPart } from './campaign/campaign-program.ts';
+import { campaignProgress } from './campaign/campaign-progress.ts';
+import { statesPart } from './campaign/campaign-states.ts';
+import {
+  describeSubject,
+  storeCutsPart,
+  storeFaultsPart,
+  storeKillsPart,
+  storeWorkloadPart,
+} from './campaign/campaign-store-parts.ts';
+import { upkeepPart } from './campaign/campaign-upkeep.ts';
+import { crashPage } from './campaign/crash-page.ts';
+import {
+  type CampaignEnd,
+  type CrashSummary,
+  describeCampaign,
+  junitCases,
+  OUR_OWN,
+  type SubjectSummary,
+  summarizeCampaign,
+} from './campaign/crash-report.ts';
+import { CrashReportFiles } from './campaign/crash-report-files.ts';
+import {
+  describeMutants,
+  mutantsExitCode,
+  mutantsJson,
+  mutantsMarkdown,
+} from './campaign/crash-report-mutants.ts';
+import { writeStepSummary } from './campaign/crash-step-summary.ts';
+import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
+import { type ProgramOptions, parseProgramOptions } from './campaign/program-options.ts';
+import { runSelfTest } from './campaign/store-self-test.ts';
+import { probeStore, type StoreSubject } from './kills/store-subject.ts';
+import { MUTANTS } from './plants/mutants.ts';
+import { junitXml } from './report/crash-report-junit.ts';
+
+const SUMMARY_FILE = 'summary.json';
+const PAGE_FILE = 'report.html';
+const JUNIT_FILE = 'junit.xml';
+const MUTANTS_JSON_FILE = 'mutants.json';
+const MUTANTS_MARKDOWN_FILE = 'mutants.md';
+
+/**
+ * The command: parses the words behind its name, runs what they ask for, prints, and writes its
+ * reports. Resolves to the exit status.
+ */
+export async function crashCommand(words: readonly string[]): Promise<ExitCode> {
+  try {
+    if (words[0] === 'program') {
+      const program = parseProgramOptions(words.slice(1));
+      return program === undefined ? ExitCode.pass : await crashProgram(program);
+    }
+    const options = parseCampaignOptions(words);
+    return options === undefined ? ExitCode.pass : await run(options);
+  } catch (error) {
+    const isUsage =
+      error instanceof CampaignUsageError ||
+      error instanceof AdapterError ||
+      error instanceof ContractError;
+    if (!isUsage) throw error;
+    complain(`crash: ${error.message}`);
+    return ExitCode.usage;
+  }
+}
+
+function run(options: CampaignOptions): Promise<ExitCode> {
+  if (options.mutants) return hunt(options);
+  return options.selfTest ? testItself(options) : crashAsCommand(options);
+}
+
+export interface CrashRun {
+  /** Ends the run soon, in order. */
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** Which signal it was; without it an abort counts as a SIGTERM. */
+  readonly interruptedBy?: () => 'SIGINT' | 'SIGTERM' | undefined;
+}
+
+/** What a run came to, and the files that it wrote. */
+export interface CrashResult {
+  readonly summary: CrashSummary;
+  readonly written: readonly string[];
+}
+
+/** One run, without a word to the terminal but through `progress`. */
+export async function crash(options: CampaignOptions, run: CrashRun): Promise<CrashResult> {
+  const subject = await subjectOf(options, run.progress);
+  return report(options, partsOf(options, subject?.subject), run, subject?.described);
+}
+
+/** What a campaign consists of, in the order in which it runs. */
+function partsOf(options: CampaignOptions, subject: StoreSubject | undefined): CampaignPart[] {
+  if (subject !== undefined) return storePartsOf(options, subject);
+  const { only, profile, statesSeconds } = options;
+  if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
+  const { kills, blocks, host, upkeep, whole } = PROFILES[profile];
+  return [
+    statesPart({ ...options, goal: { seconds: statesSeconds } }),
+    killsPart(options, kills),
+    blocksPart(options, blocks),
+    hostPart(options, host, whole),
+    upkeepPart(options, upkeep, whole),
+    faultsPart(options, whole ? 'whole' : 'tiny'),
+    rotPart(options, whole ? undefined : [0, 7]),
+  ];
+}
+
+/** Tries a store out that is known by its adapter, and says what it will be judged by. */
+async function subjectOf(
+  { store, outDirectory, seed }: CampaignOptions,
+  progress: Progress,
+): Promise<{ subject: StoreSubject; described: SubjectSummary } | undefined> {
+  if (store === undefined) return undefined;
+  const directory = join(outDirectory, 'probe');
+  const subject = await probeStore(store.adapter, store.overrides, directory, seed);
+  const { contract, assumed, refusals } = subject;
+  const described = {
+    name: store.adapter,
+    contract: describeContract(contract),
+    promises: contractInSentences(contract),
+    assumed,
+    refusals,
+  };
+  for (const line of describeSubject(described)) progress.print(`crash: ${line}`);
+  return { subject, described };
+}
+
+function storePartsOf(options: CampaignOptions, subject: StoreSubject): CampaignPart[] {
+  const { only, profile, part, onlyFault } = options;
+  const seconds = { ...STORE_PROFILES[profile] } as Record<StorePart, number>;
+  if (part !== undefined && options.seconds !== undefined) seconds[part] = options.seconds;
+  else if (options.seconds !== undefined) {
+    const total = Object.values(seconds).reduce((sum, more) => sum + more, 0);
+    for (const name of STORE_PARTS) seconds[name] *= options.seconds / total;
+  }
+  const given = { ...options, subject };
+  if (only !== undefined) return [storeCutsPart(given, seconds.cuts, only)];
+  const parts: Record<StorePart, CampaignPart> = {
+    workload: storeWorkloadPart(given, seconds.workload),
+    cuts: storeCutsPart(given, seconds.cuts),
+    kills: storeKillsPart(given, seconds.kills),
+    faults: storeFaultsPart(given, seconds.faults, onlyFault),
+  };
+  return STORE_PARTS.filter((name) => (part ?? name) === name).map((name) => parts[name]);
+}
+
+/** Seconds for one plant; most are found at once. */
+const PLANT_SECONDS = 20;
+
+/** Puts known mistakes into a small store. */
+async function testItself(options: CampaignOptions): Promise<ExitCode> {
+  const interrupt = listenForInterrupts();
+  print(`crash: ${options.command}`);
+  const results = await runSelfTest({
+    directory: join(options.outDirectory, 'self-test'),
+    seed: options.seed,
+    seconds: options.seconds ?? PLANT_SECONDS,
+    parallel: options.workers,
+    ...(options.part === undefined ? {} : { parts: [options.part] }),
+    signal: interrupt.signal,
+    onResult: ({ plant, part, fate, finding, reason }, done, of) => {
+      const name = plant?.name ?? 'the small store as it is';
+      const how = finding?.message ?? reason ?? '';
+      print(`${done} of ${of}  ${name.padEnd(32)} ${part}: ${fate}  ${how.slice(0, 200)}`);
+    },
+  });
+  const wrong = results.filter(({ plant, fate }) => fate === (plant ? 'passed' : 'caught'));
+  const skipped = results.filter(({ fate }) => fate === 'skipped').length;
+  print(
+    `${wrong.length === 0 ? 'PASS' : 'BROKEN'}: ${results.filter(({ plant }) => plant).length - wrong.length - skipped} plants caught, ${wrong.length} wrong, ${skipped} skipped`,
+  );
+  if (wrong.length > 0) return ExitCode.broken;
+  return skipped > 0 || interrupt.signal.aborted ? ExitCode.inconclusive : ExitCode.pass;
+}
+
+async function crashAsCommand(options: CampaignOptions): Promise<ExitCode> {
+  return asCommand((run) => crash(options, run));
+}
+
+/** The same report as that of a store. */
+function crashProgram(program: ProgramOptions): Promise<ExitCode> {
+  const options = { ...program, profile: 'default', workers: 1 } as const;
+  const described = {
+    name: program.workload.join(' '),
+    contract: program.check,
+    promises: ['what a line says that it had printed survives a power cut, as the check sees it'],
+    assumed: [],
+    refusals: [],
+  };
+  return asCommand((run) => report(options, [programPart(program)], run, described));
+}
+
+async function asCommand(start: (run: CrashRun) => Promise<CrashResult>): Promise<ExitCode> {
+  const progress = campaignProgress(process.stderr);
+  const interrupt = listenForInterrupts();
+  const { summary, written } = await start({
+    signal: interrupt.signal,
+    progress,
+    interruptedBy: interrupt.by,
+  }).finally(() => progress.end());
+  print(describeCampaign(summary, written));
+  return summary.exitCode;
+}
+
+async function report(
+  options: CampaignEnd['options'],
+  parts: readonly CampaignPart[],
+  { signal, progress, interruptedBy }: CrashRun,
+  subject: SubjectSummary = OUR_OWN,
+): Promise<CrashResult> {
+  const names = [SUMMARY_FILE, JUNIT_FILE, PAGE_FILE];
+  const files = new CrashReportFiles(options.outDirectory, names);
+  const startedAt = new Date();
+  const startMs = performance.now();
+  progress.print(`crash: ${options.command}`);
+  const finished = await runCampaign(parts, { signal, progress });
+  const failures = finished.flatMap(({ part, result }) =>
+    result.failures.map((failure) => {
+      const { invariant, message, seed, command, details } = failure;
+      return {
+        part: part.name,
+        invariant,
+        message,
+        seed,
+        command,
+        story: details,
+        directory: files.keepFailure(failure),
+      };
+    }),
+  );
+  const durationMs = performance.now() - startMs;
+  const summary = summarizeCampaign({
+    options,
+    subject,
+    finished,
+    failures,
+    interruptedBy: interruptedBy?.() ?? (signal.aborted ? 'SIGTERM' : undefined),
+    startedAt,
+    durationMs,
+    versions: describeVersions(),
+    host: describeHost(options.outDirectory),
+  });
+  const written = [
+    files.write(PAGE_FILE, crashPage(summary)),
+    files.write(SUMMARY_FILE, `${JSON.stringify(summary, undefined, 2)}\n`),
+    files.write(JUNIT_FILE, junitXml('tidemark-crash', junitCases(summary), durationMs)),
+  ];
+  writeStepSummary(summary);
+  return { summary, written };
+}
+
+/** Plants known mistakes, to see whether the checks find them. */
+async function hunt(options: CampaignOptions): Promise<ExitCode> {
+  const mutants = MUTANTS.filter(({ name }) => (options.onlyMutant ?? name) === name);
+  if (mutants.length === 0)
+    throw new CampaignUsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
+  const files = new CrashReportFiles(options.outDirectory, [
+    MUTANTS_JSON_FILE,
+    MUTANTS_MARKDOWN_FILE,
+  ]);
+  const startMs = performance.now();
+  const progress = campaignProgress(process.stderr);
+  const interrupt = listenForInterrupts();
+  progress.print(`crash: ${options.command}`);
+  const { seed, mutantSeconds, workers } = options;
+  const run = { seed, seconds: mutantSeconds, workers, signal: interrupt.signal, progress };
+  const [baseline] = await runMutants([noMutation(mutants)], run);
+  const results: readonly MutantResult[] =
+    baseline?.fate === 'survived' ? await runMutants(mutants, run) : [];
+  progress.end();
+  const end = {
+    seed,
+    secondsEach: mutantSeconds,
+    command: options.command,
+    versions: describeVersions(),
+    durationMs: performance.now() - startMs,
+    interruptedBy: interrupt.by(),
+    baseline,
+    results,
+  };
+  const written = [
+    files.write(MUTANTS_JSON_FILE, mutantsJson(end)),
+    files.write(MUTANTS_MARKDOWN_FILE, mutantsMarkdown(end)),
+  ];
+  print(`${describeMutants(end)}\n  report     ${written.join(', ')}`);
+  return mutantsExitCode(end);
+}
+
+/** The first signal asks for an orderly end; a second one ends the process as signals do. */
+function listenForInterrupts() {
+  const controller = new AbortController();
+  let by: 'SIGINT' | 'SIGTERM' | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      by ??= signal;
+      controller.abort();
+    });
+  }
+  return { signal: controller.signal, by: () => by };
+}
