@@ -5,6 +5,8 @@ import { openReader, openStore, type Store } from '../../src/engine/index.ts';
 
 const DIRECTORY = '/store';
 const TARGET = '/backup';
+/** A segment that holds it is not worth a merge. */
+const LONG = 'long '.repeat(2000);
 
 async function pairsOf(directory: string, fileSystem: MemoryFileSystem): Promise<string[]> {
   await using reader = await openReader(directory, { fileSystem });
@@ -25,9 +27,9 @@ describe('a backup of a merged store', () => {
     const fileSystem = new MemoryFileSystem();
     await using store = await openStore(DIRECTORY, { fileSystem });
     for (const [key, value] of [
-      ['kept', 'value'],
-      ['key', 'value 1'],
-      ['key', 'value 2'],
+      ['kept', LONG],
+      ['key', 'value'],
+      ['key', LONG],
     ] as const) {
       store.put(key, value);
       store.rotate();
@@ -35,10 +37,11 @@ describe('a backup of a merged store', () => {
     store.put('last', 'value');
     await store.sealsWritten();
     await store.compact({ deadRatio: 0.5 });
+    expect(fileSystem.list(DIRECTORY)).toContain('00000002.seal');
     expect(fileSystem.stat('/store/00000002.dwal')?.sizeBytes).toBe(0);
     await store.backup(TARGET);
     expect(await pairsOf(TARGET, fileSystem)).toEqual(
-      ['kept=value', 'key=value 2', 'last=value'].toSorted(),
+      [`kept=${LONG}`, `key=${LONG}`, 'last=value'].toSorted(),
     );
   });
 });
