@@ -5,7 +5,7 @@ import { openReader, openStore, type Store } from '../../src/engine/index.ts';
 
 const DIRECTORY = '/store';
 const TARGET = '/backup';
-/** A segment that holds it is not worth a merge. */
+/** More than a segment: one that holds it is in no merge of others. */
 const LONG = 'long '.repeat(2000);
 
 async function pairsOf(directory: string, fileSystem: MemoryFileSystem): Promise<string[]> {
@@ -25,7 +25,7 @@ async function putBack(store: Store, backup: string, fileSystem: MemoryFileSyste
 describe('a backup of a merged store', () => {
   test('opens where a merge has left a segment empty that another one stands behind', async () => {
     const fileSystem = new MemoryFileSystem();
-    await using store = await openStore(DIRECTORY, { fileSystem });
+    await using store = await openStore(DIRECTORY, { fileSystem, segmentBytes: 5_000 });
     for (const [key, value] of [
       ['kept', LONG],
       ['key', 'value'],
