@@ -177,6 +177,7 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
     seed: options.seed,
     seconds: options.seconds ?? PLANT_SECONDS,
     parallel: options.workers,
+    ...(options.part === undefined ? {} : { parts: [options.part] }),
     signal: interrupt.signal,
     onResult: ({ plant, part, fate, finding, reason }, done, of) => {
       const name = plant?.name ?? 'the small store as it is';
