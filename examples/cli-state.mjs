@@ -1,8 +1,8 @@
-// The state of a command-line tool: what it did last, and when. It is read without the lock, so that
-// a second terminal is never told to wait.
+// The state of a command-line tool: what it did last, and when. It is read without the lock, so
+// that a second terminal is never told to wait.
 //
-// Stands on: putDurable for what the user asked to be kept, openReader for what is only shown, and
-// STORE_LOCKED, which comes at once and names the process that has the store.
+// Stands on: putDurable for what the user asked to be kept, openReader for what is only shown,
+// and STORE_LOCKED, which comes at once and names the process that has the store.
 //
 //     node examples/cli-state.mjs [DIRECTORY] [add TEXT | list]
 import { mkdtempSync } from 'node:fs';

@@ -1,8 +1,8 @@
-// Sessions of an HTTP server that outlive it: who was logged in before a restart, a crash or a power
-// cut still is.
+// Sessions of an HTTP server that outlive it: who was logged in before a restart, a crash or a
+// power cut still is.
 //
-// Stands on: putDurable. The answer to a login is sent once its session survives a power cut, and
-// logins that wait at the same time share one sync.
+// Stands on: putDurable. The answer to a login is sent once its session survives a power cut,
+// and logins that wait at the same time share one sync.
 //
 //     node examples/http-sessions.mjs [DIRECTORY]
 import { randomBytes } from 'node:crypto';
