@@ -19,8 +19,8 @@ export interface SurveyOptions {
   /** Seconds for each part of each store. */
   readonly seconds: number;
   /**
-   * What came of each store is kept here: one that was done with the same packages, seed and time is
-   * not done again.
+   * What came of each store is kept here: one that was done with the same packages, seed and time
+   * is not done again.
    */
   readonly keepIn?: string;
 }

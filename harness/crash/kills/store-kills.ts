@@ -163,7 +163,7 @@ class StoreKills {
     }
   }
 
-  /** Half the time any kind of call, half the time any call: rare ones count, and so do long runs. */
+  /** Half the time any kind of call, half the time any call: rare ones come, and long runs. */
   private chooseCall(prng: Prng): StoreCalls {
     if (prng.below(2) === 0) return this.calls[prng.below(this.calls.length)] as StoreCalls;
     const each = this.calls.flatMap((calls) => Array<StoreCalls>(calls.count).fill(calls));

@@ -38,7 +38,7 @@ const CALLS_SHOWN = 8;
 
 /**
  * Kills a store in every call of recorded workloads: what it had written by then is what the next
- * process finds. Says nothing of stores that write through a memory map, and nothing without strace.
+ * process finds. Says nothing without strace, and nothing of stores that write through a map.
  */
 export async function runKillImages(options: KillImagesOptions): Promise<KillImagesReport> {
   const { subject, seed, seconds, parallel, signal, directory } = options;
