@@ -86,6 +86,14 @@ async function hunt(): Promise<ExitCode> {
   const startMs = performance.now();
   const copy = new MutatedCopy();
   try {
+    const [first] = mutants;
+    if (first === undefined) return nothingToLookAt();
+    copy.become(first.file, first.file.text);
+    const wrong = await judgeMutant(copy, first.file, words.seed, controller.signal);
+    if (wrong !== undefined) {
+      print(`the engine as it is does not pass: ${wrong}`);
+      return ExitCode.broken;
+    }
     for (const [index, { file, point }] of mutants.entries()) {
       const isUp = performance.now() - startMs > (words.seconds ?? Number.POSITIVE_INFINITY) * 1000;
       if (controller.signal.aborted || isUp) break;
@@ -115,6 +123,11 @@ async function hunt(): Promise<ExitCode> {
   for (const name of survivors) print(`  survived: ${name}`);
   if (looked < LEAST_COUNT && words.only === undefined) return ExitCode.inconclusive;
   return share >= LEAST_SHARE ? ExitCode.pass : ExitCode.broken;
+}
+
+function nothingToLookAt(): ExitCode {
+  print('there is no such place');
+  return ExitCode.usage;
 }
 
 function wholeNumber(text: string): number {
