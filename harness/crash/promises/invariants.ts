@@ -21,6 +21,7 @@ export const INVARIANTS = {
   outputs: 'what compactTo and exportJsonl make is there whole, or not at all',
   quarantine: 'discarded bytes are kept durably before they are cut off',
   disk: 'an image on the real file system recovers as it does in memory',
+  context: 'what callers share does not run in the async context of one of them',
   alive: 'recovery ends, and the process survives it',
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
