@@ -31,6 +31,7 @@ import {
   storeKillsPart,
   storeWorkloadPart,
 } from './campaign/campaign-store-parts.ts';
+import { upkeepPart } from './campaign/campaign-upkeep.ts';
 import { crashPage } from './campaign/crash-page.ts';
 import {
   type CampaignEnd,
@@ -115,12 +116,13 @@ function partsOf(options: CampaignOptions, subject: StoreSubject | undefined): C
   if (subject !== undefined) return storePartsOf(options, subject);
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, blocks, host, whole } = PROFILES[profile];
+  const { kills, blocks, host, upkeep, whole } = PROFILES[profile];
   return [
     statesPart({ ...options, goal: { seconds: statesSeconds } }),
     killsPart(options, kills),
     blocksPart(options, blocks),
     hostPart(options, host, whole),
+    upkeepPart(options, upkeep, whole),
     faultsPart(options, whole ? 'whole' : 'tiny'),
     rotPart(options, whole ? undefined : [0, 7]),
   ];
@@ -177,6 +179,7 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
     seed: options.seed,
     seconds: options.seconds ?? PLANT_SECONDS,
     parallel: options.workers,
+    ...(options.part === undefined ? {} : { parts: [options.part] }),
     signal: interrupt.signal,
     onResult: ({ plant, part, fate, finding, reason }, done, of) => {
       const name = plant?.name ?? 'the small store as it is';

@@ -105,6 +105,7 @@ function cutFigures(report: StoreCutsReport): Record<string, number> {
     operations,
     systemCalls,
     nested,
+    failedSyncs: report.failedSyncs,
     recordedMs: Math.round(report.recordedMs),
     skipped: Number(report.skipped !== undefined),
   };
@@ -114,7 +115,7 @@ function describeCuts(report: StoreCutsReport): string {
   if (report.skipped !== undefined) return `skipped: ${report.skipped}`;
   const figures = cutFigures(report);
   const share = Math.round((figures.duplicateShare as number) * 100);
-  return `${formatCount(report.opened)} distinct images opened, ${formatCount(figures.imagesAMinute as number)} a minute, of ${formatCount(figures.imagesExt4 as number)} built under ext4 and ${formatCount(figures.imagesPosix as number)} under posix (${share} % seen before); ${formatCount(report.systemCalls)} system calls of ${formatCount(report.operations)} operations in ${report.workloads} workloads, ${report.nested} recoveries cut again`;
+  return `${formatCount(report.opened)} distinct images opened, ${formatCount(figures.imagesAMinute as number)} a minute, of ${formatCount(figures.imagesExt4 as number)} built under ext4 and ${formatCount(figures.imagesPosix as number)} under posix (${share} % seen before); ${formatCount(report.systemCalls)} system calls of ${formatCount(report.operations)} operations in ${report.workloads} workloads, ${report.nested} recoveries cut again, ${report.failedSyncs} workloads with a sync that failed`;
 }
 
 export function storeWorkloadPart(

@@ -86,10 +86,10 @@ export class StoreSubject implements CutSubject {
       const [word, numberText] = mark.text.split(' ');
       const number = Number(numberText);
       const step = steps[number]?.step;
-      if (step === undefined || (word !== 'begin' && word !== 'end')) continue;
+      if (step === undefined || !['begin', 'end', 'refused'].includes(word as string)) continue;
       if (step.kind === 'sync') {
         if (word === 'begin') syncing = groups.length;
-        else if (contract.sync === 'power' && syncing !== undefined) {
+        else if (word === 'end' && contract.sync === 'power' && syncing !== undefined) {
           required = Math.max(required, syncing);
           by = { text: `sync #${number} had returned`, call: mark.call };
         }
@@ -101,7 +101,10 @@ export class StoreSubject implements CutSubject {
       }));
       if (writes.length === 0) continue;
       if (word === 'begin') groups.push({ step: number, writes, end: 'begun' });
-      else {
+      else if (word === 'refused') {
+        // Each of its writes may have happened or not.
+        groups[groups.length - 1] = { step: number, writes, end: 'failed' };
+      } else {
         groups[groups.length - 1] = { step: number, writes, end: 'done' };
         if (contract.put !== 'power') continue;
         required = groups.length;

@@ -43,6 +43,8 @@ export interface RecordedProgram {
   readonly cwd: string;
   readonly first?: DiskImage;
   readonly environment?: Readonly<Record<string, string>>;
+  /** A call that fails instead, as `strace -e inject=` takes it. */
+  readonly inject?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -75,7 +77,7 @@ export function scratchDirectory(): string {
 
 /** Runs a program under strace to its end. */
 export async function recordProgram(program: RecordedProgram): Promise<ProgramRecord> {
-  const { command, cwd, first = EMPTY_DISK, environment = {}, timeoutMs, signal } = program;
+  const { command, cwd, first = EMPTY_DISK, environment = {}, inject, timeoutMs, signal } = program;
   writeDirectory(first, program.directory);
   const directory = realpathSync(program.directory);
   const scratch = scratchDirectory();
@@ -90,7 +92,12 @@ export async function recordProgram(program: RecordedProgram): Promise<ProgramRe
     const options = ['-f', '--seccomp-bpf', '-y', '-xx', '-s', String(LONGEST_STRING)];
     const child = spawn(
       'strace',
-      [...options, '-e', 'signal=none', '-e', `trace=${CALLS}`, '-o', output, '--', ...command],
+      [
+        ...options,
+        ...['-e', 'signal=none', '-e', `trace=${CALLS}`],
+        ...(inject === undefined ? [] : ['-e', `inject=${inject}`]),
+        ...['-o', output, '--', ...command],
+      ],
       {
         cwd,
         detached: true,

@@ -79,7 +79,10 @@ class CallReader {
     ]);
     moments.sort((a, b) => a.line - b.line || Number(b.isEntry) - Number(a.isEntry));
     for (const { call, isEntry } of moments) {
-      if (call.result < 0) continue;
+      if (call.result < 0) {
+        if (!isEntry) this.fail(call);
+        continue;
+      }
       if (isEntry) this.enter(call);
       else this.leave(call);
     }
@@ -94,6 +97,18 @@ class CallReader {
       troubles: [...this.troubles],
       calls: this.calls.length,
     };
+  }
+
+  /**
+   * A sync that failed. The kernel takes what it could not write for clean from then on, so that no
+   * later sync covers it.
+   */
+  private fail(call: SystemCall): void {
+    if ((call.name !== 'fsync' && call.name !== 'fdatasync') || call.error !== 'EIO') return;
+    const { inode, path } = this.descriptor(call) ?? {};
+    if (inode === undefined) return;
+    const event = { kind: 'writebackFailed', inode, since: 0 } as const;
+    this.sync(call, event, `${call.name}(${path}) = EIO`);
   }
 
   private processOf(thread: number): Process {

@@ -188,9 +188,11 @@ class Follower {
         return;
       }
       this.checkEnd(current);
-      const isReplaced = this.isReplaced(current);
+      // One that holds nothing says nothing of what was in front of it.
+      const hasLeftGap = current.followsGap && current.offset === 0;
+      const followsGap = this.isReplaced(current) || hasLeftGap;
       this.close();
-      this.current = await this.openAfter(current.segmentId, next, isReplaced);
+      this.current = await this.openAfter(current.segmentId, next, followsGap);
     }
   }
 
@@ -371,9 +373,9 @@ class Follower {
   private openAfter(
     segmentId: number,
     next: number,
-    isReplaced: boolean,
+    followsGap: boolean,
   ): Promise<OpenSegment | undefined> {
-    return this.openAt(next, next > segmentId + 1 || isReplaced);
+    return this.openAt(next, next > segmentId + 1 || followsGap);
   }
 
   /** Opens a segment, or the next one that holds anything. */

@@ -36,7 +36,7 @@ export interface SegmentVerificationOptions {
   readonly operation: number;
   readonly pace: Pace;
   /** Throws when the file that was opened is not the one that is to be looked at. */
-  readonly checkOpened: (segmentId: number, stat: FileStat) => void;
+  readonly checkOpened: (segmentId: number, stat: FileStat | undefined) => void;
   readonly checkRecord: RecordCheck;
 }
 
@@ -101,7 +101,9 @@ export class SegmentVerification {
         return true;
       },
     );
-    if (isThere === undefined) this.fault(0, this.sizeBytes, 'missing-segment');
+    if (isThere !== undefined) return;
+    checkOpened(this.segmentId, undefined);
+    this.fault(0, this.sizeBytes, 'missing-segment');
   }
 
   private async scan(file: OpenFile, endOffset: number): Promise<void> {

@@ -31,7 +31,7 @@ export interface VerifySource {
   /** The segments as they are now, ascending. Those of a snapshot never change. */
   readonly segments: () => readonly LogSegment[];
   /** Throws when the file of a segment is not the one that is meant. */
-  readonly checkOpened?: (segmentId: number, stat: FileStat) => void;
+  readonly checkOpened?: (segmentId: number, stat: FileStat | undefined) => void;
   /** Throws `STORE_CLOSED` after `close`. */
   readonly checkOpen: () => void;
   /** Aborted by `close`. */
