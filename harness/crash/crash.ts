@@ -20,7 +20,7 @@ import {
   hostPart,
   killsPart,
   rotPart,
-} from './campaign/campaign-other-parts.ts';
+} from './campaign/campaign-own-parts.ts';
 import { programPart } from './campaign/campaign-program.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
