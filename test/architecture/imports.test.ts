@@ -27,7 +27,7 @@ const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'harness/crash': [
     ['work', 'promises', 'report'],
     ['disk', 'recording'],
-    ['states', 'rot'],
+    ['states', 'rot', 'upkeep'],
     ['kills', 'plants', 'cuts'],
     ['blocks', 'faults', 'host', 'story'],
     ['power'],

@@ -75,7 +75,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'rotation-does-not-wait',
     mistake: 'a rotation to N+2 does not wait for the sync of N',
-    edits: [{ file: 'log-writer', find: 'this.syncs.waitForSealed();', replace: '' }],
+    edits: [{ file: 'log-writer', find: 'this.syncs.waitForRotated();', replace: '' }],
     checks: ['states'],
   },
   {
@@ -179,7 +179,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     name: 'mark-not-synced-at-seal',
     mistake: 'the mark is not synced when a segment is sealed',
     edits: [
-      { file: 'log-sync', find: 'if (sealed.length > 0) await mark.syncAsync();', replace: '' },
+      { file: 'log-sync', find: 'if (rotated.length > 0) await mark.syncAsync();', replace: '' },
     ],
     checks: ['states'],
   },

@@ -38,7 +38,7 @@ const DEFAULT_AUTO_DEAD_RATIO = 0.4;
 const OUTRUN_FACTOR = 4;
 
 /** Runs merges, one at a time: when it is asked to, and by itself where that is wanted. */
-export class Compactor {
+export class MergeScheduler {
   private readonly log: OpenLog;
   private readonly keydir: Keydir;
   private readonly auto: Required<AutoCompactionOptions> | undefined;
@@ -83,7 +83,7 @@ export class Compactor {
    * Settles when the automatic pass that is at work has ended, if garbage outruns it. For those who
    * wait for something anyway: not for one that itself waits, for a scrub perhaps that takes hours.
    */
-  async relieve(): Promise<void> {
+  async waitWhileOutrun(): Promise<void> {
     if (this.auto === undefined || this.autoPass === undefined || !this.isOutrun(this.auto)) return;
     const { probe } = this.log;
     const startNs = probe?.event === undefined ? 0 : nowNs();
