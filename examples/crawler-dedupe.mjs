@@ -2,6 +2,8 @@
 // cut only means that they are fetched twice, so that writes are synced once in a while and not one
 // by one.
 //
+// Stands on: put, and a sync once in a while: what a power cut takes is only fetched twice.
+//
 //     node examples/crawler-dedupe.mjs [DIRECTORY]
 import { createHash } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';

@@ -1,6 +1,9 @@
 // An event log with one writer and a follower, which reads what is there and then what comes,
 // without the writer's lock. It may as well be another process: only the directory is shared.
 //
+// Stands on: follow, which gives every record once and in order, or fails with SNAPSHOT_GONE and
+// says which it could not give. What the writer has not synced may still go with the power.
+//
 //     node examples/event-log-follower.mjs [DIRECTORY]
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';

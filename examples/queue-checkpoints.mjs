@@ -2,6 +2,8 @@
 // result and the position behind it are written together, and one sync makes both durable before
 // the queue is told that the job is done.
 //
+// Stands on: the longest valid prefix: of a batch a crash leaves all, or a first part.
+//
 //     node examples/queue-checkpoints.mjs [DIRECTORY]
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';

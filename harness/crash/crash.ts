@@ -23,17 +23,19 @@ import {
   hostPart,
   killsPart,
   rotPart,
-} from './campaign/campaign-other-parts.ts';
+} from './campaign/campaign-own-parts.ts';
 import { programPart } from './campaign/campaign-program.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
 import {
   describeSubject,
+  storeBlocksPart,
   storeCutsPart,
   storeFaultsPart,
   storeKillsPart,
   storeWorkloadPart,
 } from './campaign/campaign-store-parts.ts';
+import { upkeepPart } from './campaign/campaign-upkeep.ts';
 import { crashPage } from './campaign/crash-page.ts';
 import {
   type CampaignEnd,
@@ -54,7 +56,7 @@ import {
 import { writeStepSummary } from './campaign/crash-step-summary.ts';
 import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
 import { type ProgramOptions, parseProgramOptions } from './campaign/program-options.ts';
-import { runSelfTest } from './campaign/store-self-test.ts';
+import { runSelfTest, type SelfTestOptions } from './campaign/store-self-test.ts';
 import { probeStore, type StoreSubject } from './kills/store-subject.ts';
 import { MUTANTS } from './plants/mutants.ts';
 import { junitXml } from './report/crash-report-junit.ts';
@@ -123,7 +125,7 @@ function partsOf(options: CampaignOptions, subject: StoreSubject | undefined): C
   if (subject !== undefined) return storePartsOf(options, subject);
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, blocks, host, whole, faults, rot } = PROFILES[profile];
+  const { kills, blocks, host, upkeep, whole, faults, rot } = PROFILES[profile];
   const floors = { ...FLOORS[profile] };
   // Who asks for less time is content with less.
   const { states = {} } = floors;
@@ -136,6 +138,7 @@ function partsOf(options: CampaignOptions, subject: StoreSubject | undefined): C
     killsPart(options, kills),
     blocksPart(options, blocks),
     hostPart(options, host, whole),
+    upkeepPart(options, upkeep, whole),
     faultsPart(options, whole ? 'whole' : 'tiny', faults),
     rotPart(options, whole ? undefined : [0, 7], rot),
   ];
@@ -150,13 +153,14 @@ async function subjectOf(
   if (store === undefined) return undefined;
   const directory = join(outDirectory, 'probe');
   const subject = await probeStore(store.adapter, store.overrides, directory, seed);
-  const { contract, assumed, refusals } = subject;
+  const { contract, assumed, refusals, volatileFiles } = subject;
   const described = {
     name: store.adapter,
     contract: describeContract(contract),
     promises: contractInSentences(contract),
     assumed,
     refusals,
+    volatileFiles,
   };
   for (const line of describeSubject(described)) progress.print(`crash: ${line}`);
   return { subject, described };
@@ -174,15 +178,22 @@ function storePartsOf(options: CampaignOptions, subject: StoreSubject): Campaign
   if (only !== undefined) return [storeCutsPart(given, seconds.cuts, only)];
   const parts: Record<StorePart, CampaignPart> = {
     workload: storeWorkloadPart(given, seconds.workload),
-    cuts: storeCutsPart(given, seconds.cuts),
+    cuts: storeCutsPart({ ...given, hasBlocks: part === undefined }, seconds.cuts),
     kills: storeKillsPart(given, seconds.kills),
     faults: storeFaultsPart(given, seconds.faults, onlyFault),
+    blocks: storeBlocksPart(given, seconds.blocks),
   };
   return STORE_PARTS.filter((name) => (part ?? name) === name).map((name) => parts[name]);
 }
 
 /** Seconds for one plant; most are found at once. */
 const PLANT_SECONDS = 20;
+
+/** No plant is for the real disks: what they find, images find sooner. */
+function selfTestParts(part: StorePart | undefined): Pick<SelfTestOptions, 'parts'> {
+  if (part === 'blocks') throw new CampaignUsageError('--self-test has no plants for blocks');
+  return part === undefined ? {} : { parts: [part] };
+}
 
 /** Puts known mistakes into a small store. */
 async function testItself(options: CampaignOptions): Promise<ExitCode> {
@@ -193,6 +204,7 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
     seed: options.seed,
     seconds: options.seconds ?? PLANT_SECONDS,
     parallel: options.workers,
+    ...selfTestParts(options.part),
     signal: interrupt.signal,
     onResult: ({ plant, part, fate, finding, reason }, done, of) => {
       const name = plant?.name ?? 'the small store as it is';
@@ -222,6 +234,7 @@ function crashProgram(program: ProgramOptions): Promise<ExitCode> {
     promises: ['what a line says that it had printed survives a power cut, as the check sees it'],
     assumed: [],
     refusals: [],
+    volatileFiles: [],
   };
   return asCommand((run) => report(options, [programPart(program)], run, described));
 }

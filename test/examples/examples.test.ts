@@ -11,6 +11,14 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'crawler-dedupe.mjs': /^(\d+) pages fetched, \d+ links skipped, \1 addresses seen\n$/,
   'event-log-follower.mjs':
     /^#1 event\/0: the log begins\n(?:#\d event\/\d: something happened, number \d\n){4}$/,
+  'http-sessions.mjs': /^hello, ada\nlog in first\n$/,
+  'job-queue.mjs':
+    /^done: mail ada\nleft: the mail server is down\ndone: mail ben\ndone: mail cleo\n2 keys left\n$/,
+  'bounded-cache.mjs': /^100 pages in 100000 bytes\npage 0: 1000, page 1: gone\n$/,
+  'cli-state.mjs':
+    /^kept as note 1\nkept as note 2\n1 {2}water the plants\n2 {2}buy a stronger tide table\n$/,
+  'agent-memory.mjs':
+    /^(booked at The Harbour)\n\1\nuser: book a table for two \| agent: The Harbour, at eight \| quiet places\n$/,
   'own-store.mjs': /^$/,
   'soak-own-store.mjs': /^PASS/m,
 };
@@ -23,6 +31,10 @@ test.each(readdirSync('examples').filter((name) => name.endsWith('.mjs')))(
     expect(execFileSync(process.execPath, [path, directory], { encoding: 'utf8' })).toMatch(
       SAYS[name] as RegExp,
     );
-    expect(readFileSync(path, 'utf8')).toMatch(/^\/\/ {5}(?:node|npm run soak) /m);
+    const text = readFileSync(path, 'utf8');
+    expect(text).toMatch(/^\/\/ {5}(?:node|npm run soak) /m);
+    // Each that uses a store says which promise it stands on; those of the harness use none.
+    if (!/own-store/.test(name)) expect(text).toMatch(/^\/\/ Stands on: /m);
+    expect(readFileSync('README.md', 'utf8')).toContain(`(examples/${name})`);
   },
 );

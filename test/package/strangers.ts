@@ -51,3 +51,28 @@ export function runIn(
   const { status, stdout, stderr } = spawnSync(program, words, { cwd, encoding: 'utf8', env });
   return { status, output: `${stdout ?? ''}${stderr ?? ''}` };
 }
+
+interface StrangeRuntime {
+  readonly program: string;
+  readonly words: readonly string[];
+  readonly version: string;
+}
+
+function pinned(name: string): string {
+  const manifest = JSON.parse(readFileSync(join(FOLDER, 'package.json'), 'utf8'));
+  return manifest.dependencies[name];
+}
+
+/** Their programs themselves: what npm links to is a script of Node that starts them. */
+export const RUNTIMES: Readonly<Record<string, StrangeRuntime>> = {
+  Bun: {
+    program: join(FOLDER, 'node_modules', '@oven', 'bun-linux-x64', 'bin', 'bun'),
+    words: ['--bun'],
+    version: `Bun ${pinned('bun')}`,
+  },
+  Deno: {
+    program: join(FOLDER, 'node_modules', '@deno', 'linux-x64-glibc', 'deno'),
+    words: ['run', '--allow-all', '--node-modules-dir=manual'],
+    version: `Deno ${pinned('deno')}`,
+  },
+};

@@ -10,8 +10,8 @@ import {
 import { invokedAs, quoteWord } from '../../invocation.ts';
 
 /**
- * Seconds of crash states, the budget of kills, seconds of disk images and of what a host does,
- * whether every fault and every flipped bit is tried, or a choice, and the most seconds for those:
+ * Seconds of crash states, the budget of kills, seconds of disk images, of what a host does and of
+ * upkeep, whether every fault and every flipped bit is tried, or a choice, and the most seconds for those:
  * what is left undone then makes the part inconclusive.
  */
 export const PROFILES = {
@@ -20,15 +20,17 @@ export const PROFILES = {
     kills: { seconds: 8 },
     blocks: 4,
     host: 0,
+    upkeep: 6,
     whole: false,
-    faults: 10,
-    rot: 20,
+    faults: 15,
+    rot: 30,
   },
   default: {
     states: 70,
     kills: { kills: 1100, seconds: 100 },
     blocks: 20,
     host: 25,
+    upkeep: 40,
     whole: true,
     faults: 60,
     rot: 60,
@@ -38,6 +40,7 @@ export const PROFILES = {
     kills: { seconds: 3600 },
     blocks: 1800,
     host: 1200,
+    upkeep: 1800,
     whole: true,
     faults: 1200,
     rot: 1200,
@@ -73,11 +76,11 @@ export const FLOORS: Readonly<
 
 /** The same for a store that is known by its adapter: seconds of each part. */
 export const STORE_PROFILES = {
-  quick: { workload: 2, cuts: 12, kills: 8, faults: 10 },
-  default: { workload: 5, cuts: 40, kills: 20, faults: 25 },
-  nightly: { workload: 600, cuts: 3600, kills: 1800, faults: 1800 },
+  quick: { workload: 2, cuts: 12, kills: 8, faults: 10, blocks: 4 },
+  default: { workload: 4, cuts: 32, kills: 20, faults: 20, blocks: 14 },
+  nightly: { workload: 600, cuts: 3600, kills: 1800, faults: 1800, blocks: 1800 },
 } as const;
-export const STORE_PARTS = ['workload', 'cuts', 'kills', 'faults'] as const;
+export const STORE_PARTS = ['workload', 'cuts', 'kills', 'faults', 'blocks'] as const;
 export type StorePart = (typeof STORE_PARTS)[number];
 export type Profile = keyof typeof PROFILES;
 

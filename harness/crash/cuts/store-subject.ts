@@ -16,6 +16,8 @@ export interface StoreSubjectOptions {
   readonly shape: WorkShape;
   readonly contract: StoreContract;
   readonly pool: CheckerPool;
+  /** What the images survived: a power cut, unless it says the death of the process. */
+  readonly survived?: 'kill' | 'power';
 }
 
 interface Reached {
@@ -76,7 +78,9 @@ export class StoreSubject implements CutSubject {
   }
 
   private reachedBy(marks: readonly Mark[]): Reached {
-    const { contract } = this.options;
+    const { contract, survived = 'power' } = this.options;
+    const survives = (promised: StoreContract['put'] | undefined) =>
+      promised === 'power' || promised === survived;
     const { steps, values } = this;
     const groups: WriteGroup[] = [];
     let required = 0;
@@ -86,10 +90,10 @@ export class StoreSubject implements CutSubject {
       const [word, numberText] = mark.text.split(' ');
       const number = Number(numberText);
       const step = steps[number]?.step;
-      if (step === undefined || (word !== 'begin' && word !== 'end')) continue;
+      if (step === undefined || !['begin', 'end', 'refused'].includes(word as string)) continue;
       if (step.kind === 'sync') {
         if (word === 'begin') syncing = groups.length;
-        else if (contract.sync === 'power' && syncing !== undefined) {
+        else if (word === 'end' && survives(contract.sync) && syncing !== undefined) {
           required = Math.max(required, syncing);
           by = { text: `sync #${number} had returned`, call: mark.call };
         }
@@ -101,12 +105,16 @@ export class StoreSubject implements CutSubject {
       }));
       if (writes.length === 0) continue;
       if (word === 'begin') groups.push({ step: number, writes, end: 'begun' });
-      else {
+      else if (word === 'refused') {
+        // Each of its writes may have happened or not.
+        groups[groups.length - 1] = { step: number, writes, end: 'failed' };
+      } else {
         groups[groups.length - 1] = { step: number, writes, end: 'done' };
-        if (contract.put !== 'power') continue;
+        if (!survives(contract.put)) continue;
         required = groups.length;
         const kind = writesOf(step).every(({ version }) => version === 0) ? 'delete' : 'put';
-        by = { text: `${kind} #${number} was acknowledged as durable`, call: mark.call };
+        const durable = survived === 'power' ? ' as durable' : '';
+        by = { text: `${kind} #${number} was acknowledged${durable}`, call: mark.call };
       }
     }
     return { history: { before: new Map(), groups }, required, by };

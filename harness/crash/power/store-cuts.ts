@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskImage } from '../../file-systems/disk-image.ts';
+import { mix32, Prng } from '../../prng.ts';
 import { CheckerPool } from '../cuts/checker-pool.ts';
 import {
   type CutCounts,
@@ -11,6 +12,7 @@ import {
 } from '../cuts/cut-search.ts';
 import type { CutSubject, Moment } from '../cuts/cut-subject.ts';
 import { StoreSubject as StoreCutSubject } from '../cuts/store-subject.ts';
+import { ONE_THREAD } from '../kills/store-calls.ts';
 import type { StoreFinding } from '../kills/store-finding.ts';
 import type { StoreSubject } from '../kills/store-subject.ts';
 import type { StorePromise } from '../promises/store-promises.ts';
@@ -20,7 +22,7 @@ import {
   whyNoRecording,
   writeDirectory,
 } from '../recording/record-program.ts';
-import { cutShape, cutSteps } from '../recording/record-steps.ts';
+import { cutShape, cutSteps, type NumberedStep } from '../recording/record-steps.ts';
 import { recordStore } from '../recording/record-store.ts';
 import type { Recording } from '../recording/recording.ts';
 import { shrinkCut } from '../story/cut-shrink.ts';
@@ -46,6 +48,8 @@ export interface StoreCutsReport {
   readonly findings: StoreFinding[];
   /** Why nothing was cut, in words. */
   readonly skipped: string | undefined;
+  /** It writes through a memory map, and what else it does was recorded. */
+  isMapped: boolean;
   /** What must be said of the images, in sentences. */
   readonly notes: readonly string[];
   readonly counts: CutCounts;
@@ -56,6 +60,8 @@ export interface StoreCutsReport {
   searchedMs: number;
   /** Distinct images, each opened once. */
   opened: number;
+  /** Workloads in which one sync failed. */
+  failedSyncs: number;
   /** Openings that were themselves recorded and cut. */
   nested: number;
 }
@@ -65,6 +71,7 @@ const FATES_A_MOMENT = 24;
 const RECORD_MS = 60_000;
 const SHRINK_MS = 15_000;
 const NESTED_A_WORKLOAD = 2;
+const FAILING_SYNC_ONE_IN = 3;
 /** More would only say the same. */
 const MOST_FINDINGS = 4;
 /** Fewer say nothing. */
@@ -99,6 +106,7 @@ class StoreCuts {
       get notes() {
         return [...notes];
       },
+      isMapped: false,
       counts: noCutCounts(),
       workloads: 0,
       operations: 0,
@@ -107,6 +115,7 @@ class StoreCuts {
       searchedMs: 0,
       opened: 0,
       nested: 0,
+      failedSyncs: 0,
     };
   }
 
@@ -140,6 +149,7 @@ class StoreCuts {
     stepCount: number,
     only: readonly number[] | undefined,
     first?: DiskImage,
+    inject?: string,
   ): Promise<ProgramRecord> {
     const { subject, signal } = this.options;
     const task = {
@@ -149,12 +159,15 @@ class StoreCuts {
       stepCount,
       shape: this.shape(),
       ...(only === undefined ? {} : { only }),
+      ...(inject === undefined ? {} : { goesOn: true }),
     };
     const startMs = performance.now();
     const record = await recordStore(task, {
       timeoutMs: RECORD_MS,
+      without: subject.volatileFiles,
       ...(signal === undefined ? {} : { signal }),
       ...(first === undefined ? {} : { first }),
+      ...(inject === undefined ? {} : { inject, environment: ONE_THREAD }),
     });
     this.report.recordedMs += performance.now() - startMs;
     this.report.systemCalls += record.recording.calls;
@@ -187,10 +200,40 @@ class StoreCuts {
     const failed = this.whyFailed(record);
     if (failed !== undefined) return this.fail(seed, failed);
     this.isBlind = recording.troubles.length > 0;
+    this.report.isMapped = recording.mapped.length > 0 && !this.isBlind;
     if (this.isBlind) return;
     const subject = this.cutSubject(seed);
+    const inject =
+      seed % FAILING_SYNC_ONE_IN === 0
+        ? syncToFail(seed, recording, cutSteps(seed, STEPS, this.shape()))
+        : undefined;
+    if (inject !== undefined) return this.failSync(seed, inject, only);
     await this.search(seed, recording, subject, only);
     await this.nest(seed, recording, subject);
+  }
+
+  /**
+   * The same workload with one sync that fails, which the seed chooses. A store that goes on and
+   * acknowledges what the kernel has dropped by then loses it to a power cut.
+   */
+  private async failSync(
+    seed: number,
+    inject: string,
+    only: readonly number[] | undefined,
+  ): Promise<void> {
+    const { recording, exitStatus, isLate } = await this.record(
+      seed,
+      STEPS,
+      only,
+      undefined,
+      inject,
+    );
+    // Whether it may end the process for that is what the faults ask.
+    if (exitStatus !== 0 || isLate || recording.troubles.length > 0) return;
+    if (!recording.events.some(({ event }) => event.kind === 'writebackFailed')) return;
+    this.report.failedSyncs++;
+    const prefix = 'One sync had failed, and the store went on. ';
+    await this.search(seed, recording, this.cutSubject(seed), only, prefix);
   }
 
   private whyFailed({
@@ -357,4 +400,29 @@ class NestedSubject implements CutSubject {
   }
 
   end(): void {}
+}
+
+/**
+ * One of the syncs that were made in a sync or a write, as `strace -e inject=` takes it; undefined
+ * where there was none. Calls are counted as if one thread made all of a kind.
+ */
+function syncToFail(
+  seed: number,
+  { events, marks }: Recording,
+  steps: readonly NumberedStep[],
+): string | undefined {
+  const kindAt = (at: number) => {
+    const [word, number] = marks.findLast((mark) => mark.at <= at)?.text.split(' ') ?? [];
+    return word === 'begin' ? steps[Number(number)]?.step.kind : undefined;
+  };
+  const counts = new Map<string, number>();
+  const choices = events.flatMap(({ event, call: { text } }, at) => {
+    if (event.kind !== 'dataSync' && event.kind !== 'directorySync') return [];
+    const call = text.slice(0, text.indexOf('('));
+    const number = (counts.get(call) ?? 0) + 1;
+    counts.set(call, number);
+    const isAsked = ['sync', 'write'].includes(kindAt(at) ?? '');
+    return event.kind === 'dataSync' && isAsked ? [`${call}:error=EIO:when=${number}`] : [];
+  });
+  return choices[Prng.seeded(mix32(seed ^ 0x6673796e)).below(Math.max(1, choices.length))];
 }

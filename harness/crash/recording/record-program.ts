@@ -42,7 +42,11 @@ export interface RecordedProgram {
   readonly directory: string;
   readonly cwd: string;
   readonly first?: DiskImage;
+  /** Names of files in the directory that are left out of the recording. */
+  readonly without?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** A call that fails instead, as `strace -e inject=` takes it. */
+  readonly inject?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -75,7 +79,7 @@ export function scratchDirectory(): string {
 
 /** Runs a program under strace to its end. */
 export async function recordProgram(program: RecordedProgram): Promise<ProgramRecord> {
-  const { command, cwd, first = EMPTY_DISK, environment = {}, timeoutMs, signal } = program;
+  const { command, cwd, first = EMPTY_DISK, environment = {}, inject, timeoutMs, signal } = program;
   writeDirectory(first, program.directory);
   const directory = realpathSync(program.directory);
   const scratch = scratchDirectory();
@@ -90,7 +94,14 @@ export async function recordProgram(program: RecordedProgram): Promise<ProgramRe
     const options = ['-f', '--seccomp-bpf', '-y', '-xx', '-s', String(LONGEST_STRING)];
     const child = spawn(
       'strace',
-      [...options, '-e', 'signal=none', '-e', `trace=${CALLS}`, '-o', output, '--', ...command],
+      [
+        ...options,
+        ...['-e', 'signal=none', '-e', `trace=${CALLS}`],
+        // What goes through it no system call shows; without it programs take ordinary calls.
+        ...['-e', 'inject=io_uring_setup:error=ENOSYS'],
+        ...(inject === undefined ? [] : ['-e', `inject=${inject}`]),
+        ...['-o', output, '--', ...command],
+      ],
       {
         cwd,
         detached: true,
@@ -105,6 +116,7 @@ export async function recordProgram(program: RecordedProgram): Promise<ProgramRe
       root: directory,
       cwd: realpathSync(cwd),
       first,
+      without: program.without ?? [],
       last: status === undefined ? undefined : readDirectory(directory),
     });
     return { recording, exitStatus: status, isLate, strays, errors };

@@ -12,10 +12,15 @@ export interface RecordTask {
   /** Only these of the steps, by their numbers. */
   readonly only?: readonly number[];
   readonly shape: WorkShape;
+  /** A step that fails does not end it: somebody lets a sync fail. */
+  readonly goesOn?: boolean;
 }
 
 export interface RecordOptions {
   readonly first?: DiskImage;
+  readonly without?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly inject?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }

@@ -7,6 +7,8 @@ export interface SystemCall {
   readonly args: readonly string[];
   /** NaN when it never returned. */
   readonly result: number;
+  /** Why it failed: `EIO`. */
+  readonly error: string | undefined;
   /** The path of the descriptor that it gave, when it gave one. */
   readonly resultPath: string | undefined;
   readonly entered: number;
@@ -14,9 +16,10 @@ export interface SystemCall {
   readonly returned: number;
 }
 
-const WHOLE = /^(\d+) +(\w+)\((.*)\)\s+= (\?|-?\d+|0x[0-9a-f]+)(?:<([^>]*)>)?/;
+const WHOLE = /^(\d+) +(\w+)\((.*)\)\s+= (\?|-?\d+|0x[0-9a-f]+)(?:<([^>]*)>)?(?: (E[A-Z]+))?/;
 const UNFINISHED = /^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$/;
-const RESUMED = /^(\d+) +<\.\.\. \w+ resumed>(.*)\)\s+= (\?|-?\d+|0x[0-9a-f]+)(?:<([^>]*)>)?/;
+const RESUMED =
+  /^(\d+) +<\.\.\. \w+ resumed>(.*)\)\s+= (\?|-?\d+|0x[0-9a-f]+)(?:<([^>]*)>)?(?: (E[A-Z]+))?/;
 
 /**
  * The calls in the text that `strace -f -y -xx` writes, in the order in which they began. Every
@@ -29,7 +32,7 @@ export function parseSystemCalls(text: string): SystemCall[] {
   for (const [line, content] of lines.entries()) {
     const resumed = RESUMED.exec(content);
     if (resumed !== null) {
-      const [, thread, rest, result, path] = resumed as unknown as [string, ...string[]];
+      const [, thread, rest, result, path, error] = resumed as unknown as [string, ...string[]];
       const begun = open.get(Number(thread));
       if (begun === undefined) continue;
       open.delete(Number(thread));
@@ -37,6 +40,7 @@ export function parseSystemCalls(text: string): SystemCall[] {
         ...(calls[begun.index] as SystemCall),
         args: splitArguments(begun.args + rest),
         result: numberOf(result),
+        error,
         resultPath: path === undefined ? undefined : String(bytesOf(path)),
         returned: line,
       };
@@ -44,7 +48,7 @@ export function parseSystemCalls(text: string): SystemCall[] {
     }
     const match = WHOLE.exec(content) ?? UNFINISHED.exec(content);
     if (match === null) continue;
-    const [, thread = '', name = '', args = '', result, path] = match;
+    const [, thread = '', name = '', args = '', result, path, error] = match;
     if (result === undefined) open.set(Number(thread), { index: calls.length, args });
     calls.push({
       number: calls.length + 1,
@@ -52,6 +56,7 @@ export function parseSystemCalls(text: string): SystemCall[] {
       name,
       args: splitArguments(args),
       result: numberOf(result),
+      error,
       resultPath: path === undefined ? undefined : String(bytesOf(path)),
       entered: line,
       returned: result === undefined ? Number.POSITIVE_INFINITY : line,

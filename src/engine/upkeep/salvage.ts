@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { StoreError, wrapSystemError } from '../host/errors.ts';
+import { isAborted, StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
-import { checkPath } from '../host/options.ts';
+import { checkOptions, checkPath, checkSignal } from '../host/options.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
@@ -11,8 +11,8 @@ import { judgeContents, readDirectory } from '../recovery/directory-contents.ts'
 import type { Contradiction } from '../recovery/directory-evidence.ts';
 import { scanLog } from '../recovery/recovery.ts';
 import type { Damage } from '../recovery/recovery-verdict.ts';
+import { SealInventory } from '../seal/seal-inventory.ts';
 import { SealSet } from '../seal/seal-set.ts';
-import { SealWitness } from '../seal/seal-witness.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { buildStore } from './build-store.ts';
 import { type LostRange, LostRanges } from './lost-ranges.ts';
@@ -43,6 +43,13 @@ export interface SalvageReport {
   readonly contradictions: readonly Contradiction[];
 }
 
+export interface SalvageOptions {
+  /** Ends it between two slices: it rejects with the signal's reason, and leaves no target. */
+  readonly signal?: AbortSignal;
+  /** Default: the real one. */
+  readonly fileSystem?: FileSystem;
+}
+
 /**
  * Copies every valid frame of a damaged log, with new txids, into a new log, and lists what lay
  * between them. They are copied in the order of their txids, so that the newest value of a key
@@ -52,18 +59,23 @@ export interface SalvageReport {
  * than the damaged one did. The target is there whole, or not at all.
  *
  * Throws `NOT_FOUND` (nothing of a store in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or
- * `IO_FAILED`.
+ * `IO_FAILED`, or the reason of `signal`.
  */
 export async function salvage(
   sourceDirectory: string,
   targetDirectory: string,
-  fileSystem: FileSystem = new NodeFileSystem(),
+  options: SalvageOptions = {},
 ): Promise<SalvageReport> {
   const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
   const target = resolve(checkPath(targetDirectory, 'the target directory'));
+  checkOptions(options, 'salvage', ['signal', 'fileSystem']);
+  const { signal, fileSystem = new NodeFileSystem() } = options;
+  checkSignal(signal);
+  signal?.throwIfAborted();
   try {
-    const turns = new Turns(BYTES_PER_TURN);
+    const turns = new Turns(BYTES_PER_TURN, () => signal?.throwIfAborted());
     const found = await findSource(fileSystem, source, turns);
+    signal?.throwIfAborted();
     const { segments, seals, mark } = found;
     if (segments.length === 0 && seals.last === undefined && mark === undefined)
       throw new StoreError('NOT_FOUND', `there is no store in ${source}`, { path: source });
@@ -71,7 +83,7 @@ export async function salvage(
       new Salvage(fileSystem, source, found, turns).into(directory),
     );
   } catch (error) {
-    throw wrapSystemError(error, 'salvage', source);
+    throw isAborted(error, signal) ? error : wrapSystemError(error, 'salvage', source);
   }
 }
 
@@ -110,7 +122,7 @@ const LISTED_CONTRADICTIONS = 10_000;
 interface SalvagedSegment extends LogSegment {
   readonly isMissing: boolean;
   readonly isAbsorbed: boolean;
-  readonly witness: SealWitness | undefined;
+  readonly inventory: SealInventory | undefined;
 }
 
 class Salvage {
@@ -152,13 +164,16 @@ class Salvage {
     };
   }
 
-  /** Where an opening refuses a log of which every record was found, and why. */
+  /**
+   * Where an opening refuses a log of which every record was found, or gives the rest of it up, and
+   * why: records are missing in front of that place.
+   */
   private async refused(): Promise<Contradiction[]> {
     const { fileSystem, directory, turns } = this;
     try {
       const files = new StoreFiles(fileSystem, directory);
       const contents = await readDirectory(files, turns);
-      await scanLog({
+      const { discarded } = await scanLog({
         files,
         segments: contents.segments,
         mark: contents.mark?.mark,
@@ -169,10 +184,12 @@ class Salvage {
         acceptAmbiguousTail: false,
         probe: undefined,
         operation: 0,
-        view: undefined,
+        target: undefined,
         turns,
       });
-      return [];
+      return discarded
+        .slice(0, 1)
+        .map(({ segmentId, offset, damage, because }) => ({ segmentId, offset, damage, because }));
     } catch (error) {
       const { segmentId, offset = 0, reason } = error as StoreError;
       if (!(error instanceof StoreError) || segmentId === undefined) return [];
@@ -206,7 +223,7 @@ class Salvage {
         sizeBytes,
         isMissing: !present.has(segmentId),
         isAbsorbed,
-        witness: seal && new SealWitness(fileSystem, directory, seal, sizeBytes),
+        inventory: seal && new SealInventory(fileSystem, directory, seal, sizeBytes),
       };
     });
   }
@@ -217,10 +234,10 @@ class Salvage {
     const { fileSystem, directory, turns } = this;
     const scanned = new Map<number, ScannedSegment>();
     for (const segment of segments) {
-      const { witness } = segment;
+      const { inventory } = segment;
       scanned.set(
         segment.segmentId,
-        await scanForSalvage(fileSystem, directory, segment, witness?.seal, witness, turns),
+        await scanForSalvage(fileSystem, directory, segment, inventory?.seal, inventory, turns),
       );
       await turns.after(FILE_WORK_BYTES);
     }
@@ -265,8 +282,8 @@ class Salvage {
     scanned: ReadonlyMap<number, ScannedSegment>,
   ): void {
     for (const segment of segments) {
-      const { segmentId, isMissing, witness } = segment;
-      if (witness === undefined) continue;
+      const { segmentId, isMissing, inventory } = segment;
+      if (inventory === undefined) continue;
       const { sealed } = scanned.get(segmentId) as ScannedSegment;
       if (sealed === 'contradicts')
         this.contradictions.push({
@@ -276,7 +293,7 @@ class Salvage {
           because: 'it is whole, and not what its seal file says',
         });
       const isReplaced = sealed !== 'agrees' && !this.isBelieved(segment, scanned);
-      const txids = isReplaced || isMissing ? witness.txids() : undefined;
+      const txids = isReplaced || isMissing ? inventory.txids() : undefined;
       if (txids !== undefined && txids.size > 0) this.sought.push({ segment, txids });
     }
   }
@@ -297,37 +314,38 @@ class Salvage {
   }
 
   private isBelieved(
-    { segmentId, sizeBytes, witness }: SalvagedSegment,
+    { segmentId, sizeBytes, inventory }: SalvagedSegment,
     scanned: ReadonlyMap<number, ScannedSegment>,
   ): boolean {
     const { ranges, sealed } = scanned.get(segmentId) as ScannedSegment;
-    const isDamaged = ranges.count > 0 || sizeBytes < (witness?.seal.byteLength ?? 0);
-    if (witness === undefined || sealed !== 'unknown' || !isDamaged || !ranges.isListed)
+    const isDamaged = ranges.count > 0 || sizeBytes < (inventory?.seal.byteLength ?? 0);
+    if (inventory === undefined || sealed !== 'unknown' || !isDamaged || !ranges.isListed)
       return false;
-    return witness.isBelieved(ranges.listed);
+    return inventory.isBelieved(ranges.listed);
   }
 
   private tellLost(segment: SalvagedSegment, scanned: ScannedSegment | undefined): void {
-    const { segmentId, sizeBytes, isMissing, witness } = segment;
+    const { segmentId, sizeBytes, isMissing, inventory } = segment;
     if (scanned === undefined) return;
     const { ranges } = scanned;
     const { mark } = this.source;
     const sought = this.sought.find((one) => one.segment === segment);
-    const isElsewhere = sought !== undefined && sought.txids.size < (witness?.seal.hintCount ?? 0);
+    const isElsewhere =
+      sought !== undefined && sought.txids.size < (inventory?.seal.hintCount ?? 0);
     const isBelieved = this.isBelieved(segment, new Map([[segmentId, scanned]])) && !isElsewhere;
     const markedEnd = mark?.segmentId === segmentId ? mark.offset : 0;
-    const knownEnd = Math.max(isBelieved ? (witness?.seal.byteLength ?? 0) : 0, markedEnd);
+    const knownEnd = Math.max(isBelieved ? (inventory?.seal.byteLength ?? 0) : 0, markedEnd);
     if (knownEnd > sizeBytes)
       ranges.add(
         sizeBytes,
         knownEnd - sizeBytes,
         isMissing ? 'missing-segment' : 'segment-too-short',
       );
-    this.lost.add(ranges, isBelieved ? witness : undefined);
-    if (sought === undefined || witness === undefined || isBelieved || sought.txids.size === 0)
+    this.lost.add(ranges, isBelieved ? inventory : undefined);
+    if (sought === undefined || inventory === undefined || isBelieved || sought.txids.size === 0)
       return;
     const damage = isMissing ? 'missing-segment' : 'contradicts-seal';
-    this.lost.addUnfound(segmentId, damage, witness, sought.txids);
+    this.lost.addUnfound(segmentId, damage, inventory, sought.txids);
   }
 }
 
