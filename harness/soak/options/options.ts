@@ -16,6 +16,8 @@ export interface SoakOptions {
   readonly warmupShare: number;
   /** Absolute; undefined for a fresh directory under `outDirectory`. */
   readonly storeDirectory: string | undefined;
+  /** A directory that the store process removes when nobody is left to do it. */
+  readonly temporaryPath?: string | undefined;
   /** Empty a store directory that holds something. */
   readonly force: boolean;
   /** Absolute. */

@@ -1,3 +1,4 @@
+import type { ExitCode } from '../../exit-code.ts';
 import type { StoreUnderTestStats } from '../../store-under-test.ts';
 import type { Gate } from '../gates/gate.ts';
 import type { SoakConfiguration } from '../run/configuration.ts';
@@ -21,7 +22,7 @@ export interface Summary {
   readonly schema: typeof SUMMARY_SCHEMA;
   readonly kind: 'tidemark-soak';
   readonly verdict: Verdict['word'];
-  readonly exitCode: number;
+  readonly exitCode: ExitCode;
   /** One sentence. */
   readonly reason: string;
   readonly startedAt: string;

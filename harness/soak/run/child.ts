@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { JsonlRows } from '../../jsonl-rows.ts';
@@ -41,6 +42,8 @@ interface Prepared extends Material {
 const DELAY_RESOLUTION_MS = 10;
 const eventLoopDelay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
 let prepared: Prepared | undefined;
+/** Goes with the run: nobody will look into it once the observer is gone. */
+let temporaryPath: string | undefined;
 let run: SoakRun | undefined;
 /** What the store said last. It is still true while the store is being reopened. */
 let lastStats: StoreUnderTestStats | undefined;
@@ -54,9 +57,14 @@ process.on('SIGTERM', () => {});
 process.on('message', (message: ToStoreProcess) => void receive(message));
 process.on('disconnect', () => {
   // The observer is gone, and nobody waits for a report: close the store and leave.
-  if (run === undefined) process.exit();
+  if (run === undefined || temporaryPath !== undefined) process.exit();
   run.stop();
   continueRun(true);
+});
+
+process.on('exit', () => {
+  if (temporaryPath !== undefined && !process.connected)
+    rmSync(temporaryPath, { recursive: true, force: true });
 });
 
 async function receive(message: ToStoreProcess): Promise<void> {
@@ -73,6 +81,7 @@ async function receive(message: ToStoreProcess): Promise<void> {
         });
       });
     case 'run':
+      temporaryPath = message.temporaryPath;
       return refuseOnError(() => runSoak(prepared as Prepared, message));
     case 'sample':
       return sendSample(run as SoakRun, prepared as Prepared);

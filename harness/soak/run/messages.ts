@@ -20,6 +20,8 @@ export type ToStoreProcess =
       readonly directory: string;
       /** Where to note what the store has acknowledged; only where kills are planned. */
       readonly acknowledgementPath?: string;
+      /** Removed when the observer is gone without a word. */
+      readonly temporaryPath?: string;
       /** Earlier processes of this run were killed. */
       readonly resume?: Resume;
     }
