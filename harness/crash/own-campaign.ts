@@ -8,7 +8,7 @@ import {
   hostPart,
   killsPart,
   rotPart,
-} from './campaign/campaign-other-parts.ts';
+} from './campaign/campaign-own-parts.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
 import { upkeepPart } from './campaign/campaign-upkeep.ts';

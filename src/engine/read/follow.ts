@@ -9,10 +9,10 @@ import type { ProbeSet } from '../host/probe-set.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { Turns } from '../host/turns.ts';
 import { TXID_JUMP } from '../recovery/log-opening.ts';
-import { sealOfOpened } from '../seal/merge-view.ts';
+import { sealOfOpened } from '../seal/seal-check.ts';
 import { isMerged, readSealHeader, type Seal } from '../seal/seal-file.ts';
+import { damagedFrame, FrameCursor } from '../segment/frame-cursor.ts';
 import { RecordCopier, type ScannedRecord } from '../segment/segment-records.ts';
-import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
 
 export interface FollowOptions {
   /** The first txid wanted. Default: the one behind the reader's snapshot. */
@@ -217,7 +217,7 @@ class Follower {
     const { segmentId, file } = current;
     const { sizeBytes } = file.stat();
     if (sizeBytes < current.offset) throw this.cutBack(current, sizeBytes);
-    const frame = new SegmentScanner({
+    const frame = new FrameCursor({
       file,
       probe,
       operation: this.operation,
@@ -244,7 +244,7 @@ class Follower {
   }
 
   /** A recovery may cut an unfinished end off at any moment. */
-  private nextFrame(frame: SegmentScanner, isFinal: boolean): 'frame' | 'damaged' | 'end' {
+  private nextFrame(frame: FrameCursor, isFinal: boolean): 'frame' | 'damaged' | 'end' {
     try {
       return frame.next();
     } catch (error) {
@@ -260,7 +260,7 @@ class Follower {
    */
   private judgeDamage(
     current: OpenSegment,
-    frame: SegmentScanner,
+    frame: FrameCursor,
     sizeBytes: number,
     isFinal: boolean,
   ): void {
@@ -275,7 +275,7 @@ class Follower {
    * Is the record one of those that are wanted? Throws `SNAPSHOT_GONE` when one before it is not
    * there any more.
    */
-  private take(current: OpenSegment, frame: SegmentScanner): boolean {
+  private take(current: OpenSegment, frame: FrameCursor): boolean {
     const { txid } = frame;
     if (txid <= current.lastTxid) {
       const { offset } = frame;

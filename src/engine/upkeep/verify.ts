@@ -15,8 +15,8 @@ import { Keydir } from '../keydir/keydir.ts';
 import { LivePlaces } from '../keydir/live-places.ts';
 import { followsPredecessor } from '../seal/seal-check.ts';
 import { MERGE_SUFFIX, type Seal, sealPath } from '../seal/seal-file.ts';
+import type { FrameCursor } from '../segment/frame-cursor.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import type { SegmentScanner } from '../segment/segment-scanner.ts';
 import { BYTES_PER_TURN, Pace, type VerifyOptions } from './verify-pace.ts';
 import { DamageList, type VerifyFault, type VerifyReport } from './verify-report.ts';
 import { type SegmentFault, SegmentVerification } from './verify-segment.ts';
@@ -209,7 +209,7 @@ class Verification {
 
   private checkRecord(
     segmentId: number,
-    frame: SegmentScanner,
+    frame: FrameCursor,
     places: LivePlaces,
   ): SegmentFault | undefined {
     const { type, offset, byteLength, keyAt, bytes } = frame;
