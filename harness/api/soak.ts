@@ -24,7 +24,8 @@ export async function soak(request: SoakRequest = {}): Promise<Summary> {
       { ...parsed.options, temporaryPath: directory.temporaryPath },
       { progress: progressTo(tell), ...(signal === undefined ? {} : { signal }) },
     );
-    return summary;
+    // The store of a run that keeps nothing is gone with the rest.
+    return request.out === undefined ? { ...summary, storeDirectory: null } : summary;
   } finally {
     directory[Symbol.dispose]();
   }

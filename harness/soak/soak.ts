@@ -6,6 +6,7 @@ import { AbortWatch } from './gates/abort-watch.ts';
 import { judgeFloors } from './gates/floors.ts';
 import type { Gate } from './gates/gate.ts';
 import { judgeGates } from './gates/gates.ts';
+import { askAboutTheHeap, isAboutTheHeap } from './heap-question.ts';
 import { LiveView, withMetricsToServe } from './live-view.ts';
 import { Observer } from './observer.ts';
 import type { SoakOptions } from './options/options.ts';
@@ -26,6 +27,7 @@ import { summarize } from './result/summarize.ts';
 import type { Summary } from './result/summary.ts';
 import { describeSummary } from './result/summary-text.ts';
 import { judge } from './result/verdict.ts';
+import { describeHeapDiagnosis, type HeapDiagnosis } from './run/heap-diagnosis.ts';
 import type { Prepared } from './run/life.ts';
 
 /** What is known once a run has begun. */
@@ -107,7 +109,7 @@ export async function soak(given: SoakOptions, run: SoakRun): Promise<SoakResult
     const observation = await observer.run();
     progress.end();
     const seen = { startedAt, baseline, watch, observation, ...(begun as unknown as Begun) };
-    const result = await conclude(options, seen, progress);
+    const result = await conclude(options, seen, run);
     live?.finish(options.outDirectory);
     return result;
   } catch (error) {
@@ -128,7 +130,11 @@ interface Seen extends Begun {
   readonly observation: Observation;
 }
 
-async function conclude(options: SoakOptions, seen: Seen, progress: Progress): Promise<SoakResult> {
+async function conclude(
+  options: SoakOptions,
+  seen: Seen,
+  { progress, signal }: SoakRun,
+): Promise<SoakResult> {
   const { directories, host, startedAt, observation } = seen;
   const { configuration, thresholds, maxRssBytes } = options;
   const { seed } = configuration;
@@ -136,8 +142,16 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
     ...judgeGates(observation, { thresholds, maxRssBytes, seed }),
     ...floorsOf(observation, configuration),
   ];
-  const gates = judged.map((gate) =>
+  const found = judged.map((gate) =>
     gate.name === seen.watch.failed?.name ? seen.watch.failed : gate,
+  );
+  const isAsked = options.diagnosesHeap || found.some(isAboutTheHeap);
+  if (isAsked) progress.print('soak: comparing two snapshots of the heap of a fresh store');
+  const heap = isAsked
+    ? await askAboutTheHeap(configuration, directories.diagnosisPath, signal)
+    : undefined;
+  const gates = found.map((gate) =>
+    heap !== undefined && isAboutTheHeap(gate) ? withDiagnosis(gate, heap) : gate,
   );
   const metrics = metricsOf(observation);
   const versions = describeVersions();
@@ -168,11 +182,17 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
     startedAt,
     baseline: comparison,
     storeDirectory: discarded ? undefined : directories.store,
+    heap,
   });
   const warnings = await writeReports(directories, options, summary, metrics);
   for (const warning of warnings) progress.print(`soak: history: ${warning}`);
   const { reportFailure } = directories;
   return { summary, written: directories.written(), reportFailure };
+}
+
+/** Whoever reads of the gate reads what grew, in whichever report. */
+function withDiagnosis(gate: Gate, heap: HeapDiagnosis): Gate {
+  return { ...gate, detail: `${gate.detail}; ${describeHeapDiagnosis(heap).join('; ')}` };
 }
 
 /** How long a store may take to stop in order before it is killed. */

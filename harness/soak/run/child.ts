@@ -13,6 +13,7 @@ import { SyntheticValues } from '../../synthetic-values.ts';
 import { RowWorkload, SyntheticWorkload, type Workload } from '../../workload.ts';
 import { AcknowledgementFile } from './acknowledgements.ts';
 import type { SoakConfiguration } from './configuration.ts';
+import { takeHeapSnapshots } from './heap-diagnosis.ts';
 import { Ledger } from './ledger.ts';
 import type { FromStoreProcess, InsideSample, ToStoreProcess } from './messages.ts';
 import { plantIn } from './plants.ts';
@@ -45,6 +46,8 @@ let prepared: Prepared | undefined;
 /** Goes with the run: nobody will look into it once the observer is gone. */
 let temporaryPath: string | undefined;
 let run: SoakRun | undefined;
+/** When the first process of the run began. */
+let beganAtMs = 0;
 /** What the store said last. It is still true while the store is being reopened. */
 let lastStats: StoreUnderTestStats | undefined;
 let continueRun: (isDone: boolean) => void = () => {};
@@ -83,6 +86,13 @@ async function receive(message: ToStoreProcess): Promise<void> {
     case 'run':
       temporaryPath = message.temporaryPath;
       return refuseOnError(() => runSoak(prepared as Prepared, message));
+    case 'diagnose-heap':
+      return refuseOnError(async () => {
+        const { directory } = message;
+        const snapshots = await takeHeapSnapshots({ ...(prepared as Prepared), directory });
+        await send({ type: 'heap-snapshots', snapshots });
+        process.exit();
+      });
     case 'sample':
       return sendSample(run as SoakRun, prepared as Prepared);
     case 'continue':
@@ -190,6 +200,7 @@ async function runSoak(
       void send({ type: 'event', event: { kind, durationMs, operations } });
     },
   });
+  beganAtMs = performance.now() - (resume?.elapsedS ?? 0) * 1000;
   eventLoopDelay.enable();
   const outcome = await run.run();
   if (telemetry !== undefined) await send({ type: 'telemetry', report: await telemetry.finish() });
@@ -240,7 +251,11 @@ async function sample(
     max: delayMs(max),
   };
   const heapUsedBytes = getHeapStatistics().used_heap_size;
-  const share = ledger.totals.bytesWritten / goalBytes;
+  const { seconds = Number.POSITIVE_INFINITY } = configuration.goal;
+  const share = Math.max(
+    ledger.totals.bytesWritten / goalBytes,
+    (performance.now() - beganAtMs) / 1000 / seconds,
+  );
   const collected = collectSometimes(share, configuration.chaos === undefined ? 1 : 2);
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   eventLoopDelay.reset();
