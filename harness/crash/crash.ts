@@ -17,6 +17,7 @@ import { programPart } from './campaign/campaign-program.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import {
   describeSubject,
+  storeBlocksPart,
   storeCutsPart,
   storeFaultsPart,
   storeKillsPart,
@@ -35,7 +36,7 @@ import {
 import { CrashReportFiles } from './campaign/crash-report-files.ts';
 import { writeStepSummary } from './campaign/crash-step-summary.ts';
 import { type ProgramOptions, parseProgramOptions } from './campaign/program-options.ts';
-import { runSelfTest } from './campaign/store-self-test.ts';
+import { runSelfTest, type SelfTestOptions } from './campaign/store-self-test.ts';
 import { probeStore, type StoreSubject } from './kills/store-subject.ts';
 import { junitXml } from './report/crash-report-junit.ts';
 
@@ -138,15 +139,22 @@ function storePartsOf(options: CampaignOptions, subject: StoreSubject): Campaign
   if (only !== undefined) return [storeCutsPart(given, seconds.cuts, only)];
   const parts: Record<StorePart, CampaignPart> = {
     workload: storeWorkloadPart(given, seconds.workload),
-    cuts: storeCutsPart(given, seconds.cuts),
+    cuts: storeCutsPart({ ...given, hasBlocks: part === undefined }, seconds.cuts),
     kills: storeKillsPart(given, seconds.kills),
     faults: storeFaultsPart(given, seconds.faults, onlyFault),
+    blocks: storeBlocksPart(given, seconds.blocks),
   };
   return STORE_PARTS.filter((name) => (part ?? name) === name).map((name) => parts[name]);
 }
 
 /** Seconds for one plant; most are found at once. */
 const PLANT_SECONDS = 20;
+
+/** No plant is for the real disks: what they find, images find sooner. */
+function selfTestParts(part: StorePart | undefined): Pick<SelfTestOptions, 'parts'> {
+  if (part === 'blocks') throw new CampaignUsageError('--self-test has no plants for blocks');
+  return part === undefined ? {} : { parts: [part] };
+}
 
 /** Puts known mistakes into a small store. */
 async function testItself(options: CampaignOptions): Promise<ExitCode> {
@@ -157,7 +165,7 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
     seed: options.seed,
     seconds: options.seconds ?? PLANT_SECONDS,
     parallel: options.workers,
-    ...(options.part === undefined ? {} : { parts: [options.part] }),
+    ...selfTestParts(options.part),
     signal: interrupt.signal,
     onResult: ({ plant, part, fate, finding, reason }, done, of) => {
       const name = plant?.name ?? 'the small store as it is';
