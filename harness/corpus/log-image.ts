@@ -191,8 +191,8 @@ export function pairs(first: number, last: number): Record<string, string> {
 
 /** The frame of one put, with any txid. */
 export function putFrame(txid: number, key: string, value: BytesLike): Buffer {
-  const [keyed, valued] = [Buffer.from(key), Buffer.from(value)];
-  const frame = Buffer.alloc(frameBytes(keyed.length, valued.length));
-  encodeFrame(frame, 0, RecordType.Put, txid, keyed, valued);
+  const [keyBytes, valueBytes] = [Buffer.from(key), Buffer.from(value)];
+  const frame = Buffer.alloc(frameBytes(keyBytes.length, valueBytes.length));
+  encodeFrame(frame, 0, RecordType.Put, txid, keyBytes, valueBytes);
   return frame;
 }

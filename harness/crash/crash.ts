@@ -20,7 +20,7 @@ import {
   hostPart,
   killsPart,
   rotPart,
-} from './campaign/campaign-other-parts.ts';
+} from './campaign/campaign-own-parts.ts';
 import { programPart } from './campaign/campaign-program.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
@@ -31,6 +31,7 @@ import {
   storeKillsPart,
   storeWorkloadPart,
 } from './campaign/campaign-store-parts.ts';
+import { upkeepPart } from './campaign/campaign-upkeep.ts';
 import { crashPage } from './campaign/crash-page.ts';
 import {
   type CampaignEnd,
@@ -115,12 +116,13 @@ function partsOf(options: CampaignOptions, subject: StoreSubject | undefined): C
   if (subject !== undefined) return storePartsOf(options, subject);
   const { only, profile, statesSeconds } = options;
   if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, blocks, host, whole } = PROFILES[profile];
+  const { kills, blocks, host, upkeep, whole } = PROFILES[profile];
   return [
     statesPart({ ...options, goal: { seconds: statesSeconds } }),
     killsPart(options, kills),
     blocksPart(options, blocks),
     hostPart(options, host, whole),
+    upkeepPart(options, upkeep, whole),
     faultsPart(options, whole ? 'whole' : 'tiny'),
     rotPart(options, whole ? undefined : [0, 7]),
   ];
@@ -134,13 +136,14 @@ async function subjectOf(
   if (store === undefined) return undefined;
   const directory = join(outDirectory, 'probe');
   const subject = await probeStore(store.adapter, store.overrides, directory, seed);
-  const { contract, assumed, refusals } = subject;
+  const { contract, assumed, refusals, volatileFiles } = subject;
   const described = {
     name: store.adapter,
     contract: describeContract(contract),
     promises: contractInSentences(contract),
     assumed,
     refusals,
+    volatileFiles,
   };
   for (const line of describeSubject(described)) progress.print(`crash: ${line}`);
   return { subject, described };
@@ -207,6 +210,7 @@ function crashProgram(program: ProgramOptions): Promise<ExitCode> {
     promises: ['what a line says that it had printed survives a power cut, as the check sees it'],
     assumed: [],
     refusals: [],
+    volatileFiles: [],
   };
   return asCommand((run) => report(options, [programPart(program)], run, described));
 }

@@ -7,7 +7,7 @@ import { MARK_FILE, readMark } from '../../src/engine/lock/durable-mark.ts';
 import { LOCK_FILE, lockCarriesNonce } from '../../src/engine/lock/writer-lock.ts';
 import { decodeSealHeader, encodeSealHeader, readSeal } from '../../src/engine/seal/seal-file.ts';
 import { HintReader } from '../../src/engine/seal/seal-hints.ts';
-import { SegmentScanner, scanChunk } from '../../src/engine/segment/segment-scanner.ts';
+import { FrameCursor, scanChunk } from '../../src/engine/segment/frame-cursor.ts';
 import type { FixtureFiles } from '../corpus/fixture.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import type { Prng } from '../prng.ts';
@@ -46,23 +46,23 @@ export const framesTarget: FuzzTarget = {
     const bytes = onlyPart(input);
     const fileSystem = inMemory('segment', bytes);
     const descriptor = fileSystem.open(`${DIRECTORY}/segment`, 'read');
-    const scanner = new SegmentScanner({
+    const cursor = new FrameCursor({
       file: new OpenFile(fileSystem, descriptor),
       site: 'verify',
       segmentId: 1,
       endOffset: bytes.length,
       chunk: scanChunk([{ sizeBytes: bytes.length }]),
     });
-    for (let state = scanner.next(); state !== 'end'; state = scanner.next()) {
-      const decoded = decodeFrame(bytes, scanner.offset);
+    for (let state = cursor.next(); state !== 'end'; state = cursor.next()) {
+      const decoded = decodeFrame(bytes, cursor.offset);
       if (decoded.ok !== (state === 'frame'))
         throw new PromiseBroken(
-          `the scanner says ${state} at ${scanner.offset}, decodeFrame the opposite`,
+          `the cursor says ${state} at ${cursor.offset}, decodeFrame the opposite`,
         );
-      const { verdict } = inspectFrame(bytes.subarray(scanner.offset));
+      const { verdict } = inspectFrame(bytes.subarray(cursor.offset));
       if ((verdict === 'valid') !== decoded.ok)
         throw new PromiseBroken(
-          `inspectFrame says ${verdict} at ${scanner.offset}, decodeFrame the opposite`,
+          `inspectFrame says ${verdict} at ${cursor.offset}, decodeFrame the opposite`,
         );
       if (state === 'damaged') break;
     }

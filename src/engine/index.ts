@@ -51,7 +51,11 @@ export type { StoreWriter } from './lock/writer-lock.ts';
 export type { LogStats } from './log/log-stats.ts';
 export type { LogPosition } from './log/log-tail.ts';
 export type { RecordLog } from './log/record-log.ts';
-export type { AutoCompactionOptions, CompactionReport, CompactOptions } from './merge/compactor.ts';
+export type {
+  AutoCompactionOptions,
+  CompactionReport,
+  CompactOptions,
+} from './merge/merge-scheduler.ts';
 export {
   type EncodedOperation,
   type EncodedReader,
@@ -77,7 +81,7 @@ export type {
   SnapshotReport,
 } from './recovery/recovery-report.ts';
 export type { Damage } from './recovery/recovery-verdict.ts';
-export type { SealedRecord, SealedRecords } from './seal/seal-witness.ts';
+export type { SealedRecord, SealedRecords } from './seal/seal-inventory.ts';
 export type { ScannedRecord } from './segment/segment-records.ts';
 export type { BatchOperation, Store, StoreOptions, StoreStats } from './store.ts';
 export type { BackupReport } from './upkeep/backup.ts';

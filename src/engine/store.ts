@@ -22,9 +22,9 @@ import {
   type AutoCompactionOptions,
   type CompactionReport,
   type CompactOptions,
-  Compactor,
   checkAuto,
-} from './merge/compactor.ts';
+  MergeScheduler,
+} from './merge/merge-scheduler.ts';
 import { KeyValueView } from './read/key-value-view.ts';
 import { LOG_OPTIONS, type LogOptions } from './recovery/log-options.ts';
 import type { RecoveryReport } from './recovery/recovery-report.ts';
@@ -69,12 +69,15 @@ const STORE_OPTIONS = [...LOG_OPTIONS, 'compaction'] as const;
  */
 export class Store extends KeyValueView {
   private readonly log: OpenLog;
-  private readonly compactor: Compactor;
+  private readonly merges: MergeScheduler;
+  /** What whoever waits for a sync also waits for. */
+  private readonly relief: (() => Promise<void>) | undefined;
 
   private constructor(log: OpenLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     super(keydir, log.reader, log.probe, log.files.directory);
     this.log = log;
-    this.compactor = new Compactor(log, keydir, auto);
+    this.merges = new MergeScheduler(log, keydir, auto);
+    this.relief = auto === undefined ? undefined : () => this.merges.waitWhileOutrun();
   }
 
   /**
@@ -208,8 +211,7 @@ export class Store extends KeyValueView {
   }
 
   private syncNow(): Promise<void> {
-    const synced = this.log.sync();
-    return this.compactor.isAutomatic ? synced.then(() => this.compactor.relieve()) : synced;
+    return this.log.sync(this.relief);
   }
 
   /** `put`, then `sync`. Survives a power cut once settled. */
@@ -243,7 +245,7 @@ export class Store extends KeyValueView {
    */
   async compact(options: CompactOptions = {}): Promise<CompactionReport> {
     this.log.checkWritable('compact');
-    const run = () => this.compactor.compact(options);
+    const run = () => this.merges.compact(options);
     return compactChannel.hasSubscribers ? compactChannel.tracePromise(run, this.message()) : run();
   }
 

@@ -27,7 +27,7 @@ const RANKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'harness/crash': [
     ['work', 'promises', 'report'],
     ['disk', 'recording'],
-    ['states', 'rot'],
+    ['states', 'rot', 'upkeep'],
     ['kills', 'plants', 'cuts'],
     ['blocks', 'faults', 'host', 'story'],
     ['power'],
@@ -54,6 +54,7 @@ const REAL_FILE_SYSTEM_IMPORTERS = [
 
 /** Parts of Node that touch no disk; any engine file may import them. */
 const HARMLESS = [
+  'node:async_hooks',
   'node:crypto',
   'node:os',
   'node:path',

@@ -10,8 +10,8 @@ import { openStore, type Store, type StoreError } from '../../src/engine/index.t
 import { TXID_JUMP } from '../../src/engine/recovery/log-opening.ts';
 import { scanLog } from '../../src/engine/recovery/recovery.ts';
 import { SealSet } from '../../src/engine/seal/seal-set.ts';
+import { SCAN_CHUNK_BYTES } from '../../src/engine/segment/frame-cursor.ts';
 import { listSegments } from '../../src/engine/segment/segment-list.ts';
-import { SCAN_CHUNK_BYTES } from '../../src/engine/segment/segment-scanner.ts';
 import { DIRECTORY, open, txidsIn, withoutSidecars } from './store-in-memory.ts';
 
 /**
@@ -360,7 +360,7 @@ describe('fault 7: opening reads whole segments into memory', () => {
         acceptAmbiguousTail: false,
         probe: undefined,
         operation: 0,
-        view: {
+        target: {
           replay: () => ({
             frame: (_segmentId, frame) => buffers.add(frame.bytes.buffer.byteLength),
             hints: () => {},

@@ -5,7 +5,7 @@ import { viewOf } from '../../src/engine/format/frame.ts';
 import { type HashSeed, hashKey } from '../../src/engine/format/key-hash.ts';
 import { Keydir } from '../../src/engine/keydir/keydir.ts';
 import { HintBlock } from '../../src/engine/seal/hint-block.ts';
-import type { SegmentScanner } from '../../src/engine/segment/segment-scanner.ts';
+import type { FrameCursor } from '../../src/engine/segment/frame-cursor.ts';
 
 const SEED: HashSeed = [1, 2];
 
@@ -18,10 +18,10 @@ interface LogRecord {
 }
 
 /** What a replay looks at of a cursor that stands on this record. */
-function cursor({ type, key, offset, byteLength }: LogRecord): SegmentScanner {
+function cursor({ type, key, offset, byteLength }: LogRecord): FrameCursor {
   const bytes = Buffer.concat([Buffer.from('#'), key]);
   const frame = { type, offset, byteLength, txid: 1, bytes, view: viewOf(bytes) };
-  return { ...frame, keyAt: 1, keyLength: key.length } as unknown as SegmentScanner;
+  return { ...frame, keyAt: 1, keyLength: key.length } as unknown as FrameCursor;
 }
 
 const logBytes = (records: readonly LogRecord[]) =>

@@ -7,7 +7,7 @@ import type { FileSystem } from '../../src/engine/index.ts';
 import { Keydir } from '../../src/engine/keydir/keydir.ts';
 import type { FileUsage } from '../../src/engine/keydir/segment-usage.ts';
 import { OpenLog } from '../../src/engine/log/open-log.ts';
-import { Compactor } from '../../src/engine/merge/compactor.ts';
+import { MergeScheduler } from '../../src/engine/merge/merge-scheduler.ts';
 import { DIRECTORY, open } from './store-in-memory.ts';
 
 const operation = fc.record({
@@ -43,7 +43,7 @@ describe('the usage of segments', () => {
           const { keydir, log } = await openCounted(fileSystem, 'seals');
           log.writer.append(RecordType.Raw, Buffer.from('a'), Buffer.from('belongs to nobody'));
           expect(countedUsage(log, keydir)).toEqual(recountUsage(log, keydir));
-          await new Compactor(log, keydir, undefined).compact({ deadRatio });
+          await new MergeScheduler(log, keydir, undefined).compact({ deadRatio });
           const counted = countedUsage(log, keydir);
           expect(counted).toEqual(recountUsage(log, keydir));
           await log.close();

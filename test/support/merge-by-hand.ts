@@ -15,8 +15,8 @@ import {
   sealPath,
 } from '../../src/engine/seal/seal-file.ts';
 import { HintWriter } from '../../src/engine/seal/seal-hints.ts';
+import { FrameCursor } from '../../src/engine/segment/frame-cursor.ts';
 import { listSegments } from '../../src/engine/segment/segment-list.ts';
-import { SegmentScanner } from '../../src/engine/segment/segment-scanner.ts';
 import { announceMerge } from './announced-merge.ts';
 
 /**
@@ -115,7 +115,7 @@ function writeSeal(fileSystem: FileSystem, segment: string, path: string, like: 
   const bytes = Buffer.alloc(sizeBytes);
   fileSystem.read(descriptor, bytes, 0, sizeBytes, 0);
   const hints = new HintWriter(new OpenFile(fileSystem, target), seedOf(like.storeId), sizeBytes);
-  const frame = new SegmentScanner({
+  const frame = new FrameCursor({
     file,
     site: 'seal',
     segmentId: like.segmentId,

@@ -10,13 +10,20 @@ import {
 import { invokedAs, quoteWord } from '../../invocation.ts';
 
 /**
- * Seconds of crash states, the budget of kills, seconds of disk images, and whether every fault and
- * every flipped bit is tried, or a choice.
+ * Seconds of crash states, the budget of kills, seconds of disk images, of what hosts do and of
+ * upkeep, and whether every fault and every flipped bit is tried, or a choice.
  */
 export const PROFILES = {
-  quick: { states: 20, kills: { seconds: 10 }, blocks: 4, host: 0, whole: false },
-  default: { states: 75, kills: { kills: 1100 }, blocks: 30, host: 30, whole: true },
-  nightly: { states: 3600, kills: { seconds: 3600 }, blocks: 1800, host: 1200, whole: true },
+  quick: { states: 20, kills: { seconds: 10 }, blocks: 4, host: 0, upkeep: 6, whole: false },
+  default: { states: 75, kills: { kills: 1100 }, blocks: 30, host: 30, upkeep: 40, whole: true },
+  nightly: {
+    states: 3600,
+    kills: { seconds: 3600 },
+    blocks: 1800,
+    host: 1200,
+    upkeep: 1800,
+    whole: true,
+  },
 } as const;
 
 /** The same for a store that is known by its adapter: seconds of each part. */

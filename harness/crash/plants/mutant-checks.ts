@@ -6,6 +6,8 @@ import type { CrashStateOptions } from '../states/crash-states.ts';
 import { planSteps, type Step } from '../states/crash-steps.ts';
 import { recordWorkload } from '../states/crash-workload.ts';
 import { checkWorkload, noCounts } from '../states/workload-check.ts';
+import { runHistory } from '../upkeep/upkeep-history.ts';
+import { planUpkeep } from '../upkeep/upkeep-steps.ts';
 import { STATES_BUDGET, STEPS } from '../work/campaign-budget.ts';
 import { workedMs } from '../work/worked-time.ts';
 import type { MutantCheckName } from './mutant.ts';
@@ -39,6 +41,7 @@ export const MUTANT_CHECKS: Readonly<Record<MutantCheckName, MutantCheck>> = {
     };
   },
   corners: checkCorners,
+  upkeep: checkUpkeep,
 };
 
 /**
@@ -91,6 +94,20 @@ function* seedsFrom(seed: number, count: number): Generator<number> {
 
 function stepsOf(seed: number): Step[] {
   return planSteps(Prng.seeded(seed), STEPS);
+}
+
+/** Histories from the seed on, until the time is over. */
+async function checkUpkeep({ seed, endWorkedMs, endMs }: CheckOptions): Promise<CheckResult> {
+  for (const at of seedsFrom(seed, Number.POSITIVE_INFINITY)) {
+    if (workedMs() >= endWorkedMs || performance.now() >= endMs) break;
+    try {
+      await runHistory(at, planUpkeep(Prng.seeded(at)));
+    } catch (error) {
+      const { invariant, message } = brokenBy(error);
+      return { caught: { invariant, message }, seed: at };
+    }
+  }
+  return { caught: undefined };
 }
 
 async function checkCorners(): Promise<CheckResult> {

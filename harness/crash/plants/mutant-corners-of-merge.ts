@@ -7,7 +7,7 @@ import { openLog, openStore, type Store, StoreError } from '../../../src/engine/
 import { Keydir } from '../../../src/engine/keydir/keydir.ts';
 import { MARK_FILE } from '../../../src/engine/lock/durable-mark.ts';
 import { OpenLog } from '../../../src/engine/log/open-log.ts';
-import { Compactor } from '../../../src/engine/merge/compactor.ts';
+import { MergeScheduler } from '../../../src/engine/merge/merge-scheduler.ts';
 import {
   parseSealName,
   readSeal,
@@ -410,8 +410,8 @@ async function endEarly(): Promise<void> {
 async function keepUsage(): Promise<void> {
   const keydir = new Keydir();
   const log = await OpenLog.open(DIRECTORY, { fileSystem: await mergeable() }, keydir);
-  const compactor = new Compactor(log, keydir, undefined);
-  await compactor.compact({ deadRatio: 0.2 });
+  const merges = new MergeScheduler(log, keydir, undefined);
+  await merges.compact({ deadRatio: 0.2 });
   const [counted, found] = [countedUsage(log, keydir), recountUsage(log, keydir)].map((usage) =>
     JSON.stringify(usage),
   );

@@ -22,6 +22,7 @@ export const UPKEEP_CORNERS: readonly (() => Promise<void>)[] = [
   leaveEarlierBackup,
   leaveBackupOfAnother,
   tellReplacedFiles,
+  tellGapBeforeNothing,
   returnFromIdleFollower,
   closeFollowersOfReader,
 ];
@@ -134,6 +135,32 @@ async function tellReplacedFiles(): Promise<void> {
   const code = await codeOf(feed.next());
   if (code !== 'SNAPSHOT_GONE')
     throw new InvariantBroken('I1', `a follower went on over a hole: ${code}`);
+  await reader.close();
+  await after.close();
+}
+
+/** What lies behind a gap may begin with a segment that was sealed empty. */
+async function tellGapBeforeNothing(): Promise<void> {
+  const disk = new MemoryFileSystem();
+  const before = await openStore(DIRECTORY, { fileSystem: disk });
+  before.put('key', 'value');
+  await before.backup(TARGET);
+  before.rotate();
+  const reader = await openReader(DIRECTORY, { fileSystem: disk });
+  const feed = reader.follow({ fromTxid: 1, pollIntervalMs: 1 });
+  await feed.next();
+  await before.close();
+  for (const name of disk.list(DIRECTORY)) disk.remove(join(DIRECTORY, name));
+  for (const name of disk.list(TARGET)) disk.rename(join(TARGET, name), join(DIRECTORY, name));
+  const after = await openStore(DIRECTORY, { fileSystem: disk });
+  after.put('in the hole', 'value');
+  after.rotate();
+  after.rotate();
+  await after.sealsWritten();
+  after.put('behind it', 'value');
+  const code = await codeOf(feed.next());
+  if (code !== 'SNAPSHOT_GONE')
+    throw new InvariantBroken('I1', `a follower went on over a hole and an empty segment: ${code}`);
   await reader.close();
   await after.close();
 }

@@ -21,7 +21,7 @@ export interface Edit {
 }
 
 /** Checks that a mutant is run through; see mutant-checks.ts. */
-export type MutantCheckName = 'states' | 'corpus' | 'corners';
+export type MutantCheckName = 'states' | 'corpus' | 'corners' | 'upkeep';
 
 /** The text with the edit made; throws when the place is not there exactly once. */
 export function applyEdit(text: string, { file, find, replace }: Edit): string {

@@ -75,7 +75,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: 'rotation-does-not-wait',
     mistake: 'a rotation to N+2 does not wait for the sync of N',
-    edits: [{ file: 'log-writer', find: 'this.syncs.waitForSealed();', replace: '' }],
+    edits: [{ file: 'log-writer', find: 'this.syncs.waitForRotated();', replace: '' }],
     checks: ['states'],
   },
   {
@@ -179,7 +179,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     name: 'mark-not-synced-at-seal',
     mistake: 'the mark is not synced when a segment is sealed',
     edits: [
-      { file: 'log-sync', find: 'if (sealed.length > 0) await mark.syncAsync();', replace: '' },
+      { file: 'log-sync', find: 'if (rotated.length > 0) await mark.syncAsync();', replace: '' },
     ],
     checks: ['states'],
   },
@@ -226,8 +226,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'group-commit',
-        find: 'await this.commit(batch.waiters);',
-        replace: 'batch.resolve(); await this.commit(batch.waiters);',
+        find: 'const operation = await this.commit(batch.waiters);',
+        replace: 'batch.resolve(0); const operation = await this.commit(batch.waiters);',
       },
     ],
     checks: ['states'],
@@ -238,9 +238,9 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'group-commit',
-        find: 'this.next = undefined; try { await this.commit(batch.waiters);',
+        find: 'this.next = undefined; try { const operation = await this.commit(batch.waiters);',
         replace:
-          'try { try { await this.commit(batch.waiters); } finally { this.next = undefined; }',
+          'try { let operation; try { operation = await this.commit(batch.waiters); } finally { this.next = undefined; }',
       },
     ],
     checks: ['states'],

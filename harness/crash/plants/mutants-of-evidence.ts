@@ -172,7 +172,7 @@ export const EVIDENCE_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'salvage',
-        find: 'this.lost.addUnfound(segmentId, damage, witness, sought.txids);',
+        find: 'this.lost.addUnfound(segmentId, damage, inventory, sought.txids);',
         replace: '',
       },
     ],

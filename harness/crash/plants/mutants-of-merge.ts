@@ -177,7 +177,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'the seals of segments that were merged away stay',
     edits: [
       {
-        file: 'leftovers',
+        file: 'unfinished-work',
         find: 'if (fileSystem.stat(seal) !== undefined) fileSystem.remove(seal);',
         replace: '',
       },
@@ -344,7 +344,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'an opening undoes a merge although its output is in place',
     edits: [
       {
-        file: 'leftovers',
+        file: 'unfinished-work',
         find: '?.equals(digest) ?? false',
         replace: '?.equals(digest) && false',
       },
@@ -355,7 +355,9 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     name: 'interrupted-merge-judged-by-length',
     mistake:
       'an opening finishes a merge when the segment has the length of the output, whatever is in it',
-    edits: [{ file: 'leftovers', find: '?.equals(digest) ?? false', replace: '!== undefined' }],
+    edits: [
+      { file: 'unfinished-work', find: '?.equals(digest) ?? false', replace: '!== undefined' },
+    ],
     checks: ['corners'],
   },
   {
@@ -363,7 +365,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'an opening reads the segments that an interrupted merge had already absorbed',
     edits: [
       {
-        file: 'leftovers',
+        file: 'unfinished-work',
         find: 'covered.has(segment.segmentId) ? { ...segment, sizeBytes: 0 } : segment',
         replace: 'segment',
       },
@@ -375,7 +377,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
     mistake: 'an opening finishes a merge whose output a power cut can still take out of its place',
     edits: [
       {
-        file: 'leftovers',
+        file: 'unfinished-work',
         find: 'fileSystem.directorySync(directory); for (const { segmentId, firstId } of unnamed)',
         replace: 'for (const { segmentId, firstId } of unnamed)',
       },
@@ -385,7 +387,9 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'merge-leftovers-not-removed',
     mistake: 'what a killed merge has left stays',
-    edits: [{ file: 'leftovers', find: 'fileSystem.remove(join(directory, name));', replace: '' }],
+    edits: [
+      { file: 'unfinished-work', find: 'fileSystem.remove(join(directory, name));', replace: '' },
+    ],
     checks: ['corners'],
   },
   {

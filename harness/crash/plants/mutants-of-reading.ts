@@ -7,7 +7,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'recovery does not check checksums',
     edits: [
       {
-        file: 'segment-scanner',
+        file: 'frame-cursor',
         find: 'const ok = crcHolds(this.view, at, byteLength);',
         replace: 'const ok = true;',
       },
@@ -88,7 +88,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'a frame that ends exactly where its segment ends is taken as cut off',
     edits: [
       {
-        file: 'segment-scanner',
+        file: 'frame-cursor',
         find: 'if (byteLength > rest)',
         replace: 'if (byteLength >= rest)',
       },
@@ -100,7 +100,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'a frame may end one byte behind its segment',
     edits: [
       {
-        file: 'segment-scanner',
+        file: 'frame-cursor',
         find: 'if (byteLength > rest)',
         replace: 'if (byteLength > rest + 1)',
       },
@@ -112,7 +112,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'a frame that ends one byte behind a chunk is read as if it ended in it',
     edits: [
       {
-        file: 'segment-scanner',
+        file: 'frame-cursor',
         find: 'if (offset + byteLength > this.chunkEnd) {',
         replace: 'if (offset + byteLength > this.chunkEnd + 1) {',
       },
@@ -124,7 +124,7 @@ export const READING_MUTANTS: readonly Mutant[] = [
     mistake: 'a header that ends one byte behind a chunk is read as if it ended in it',
     edits: [
       {
-        file: 'segment-scanner',
+        file: 'frame-cursor',
         find: 'if (offset + HEADER_BYTES > this.chunkEnd)',
         replace: 'if (offset + HEADER_BYTES > this.chunkEnd + 1)',
       },

@@ -18,9 +18,9 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'log-sync',
-        find: 'this.sealed.push({ writer, end, durable: false });',
+        find: 'this.rotated.push({ writer, end, durable: false });',
         replace:
-          'this.sealed.push({ writer, end, durable: false }); this.options.sealer.add(writer);',
+          'this.rotated.push({ writer, end, durable: false }); this.options.sealer.add(writer);',
       },
       {
         file: 'log-sync',

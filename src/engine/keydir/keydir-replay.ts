@@ -1,6 +1,6 @@
 import type { HashSeed } from '../format/key-hash.ts';
 import { HintBlock, type HintRun } from '../seal/hint-block.ts';
-import type { SegmentScanner } from '../segment/segment-scanner.ts';
+import type { FrameCursor } from '../segment/frame-cursor.ts';
 
 const TWO_TO_32 = 2 ** 32;
 
@@ -41,7 +41,7 @@ export class KeydirReplay {
   }
 
   /** The next record of a file; the log up to its end is `logEnd` bytes long. */
-  frame(file: number, frame: SegmentScanner, logEnd: number): void {
+  frame(file: number, frame: FrameCursor, logEnd: number): void {
     const { block } = this;
     const base = frame.offset - (frame.offset % TWO_TO_32);
     if (file !== this.blockFile || base !== this.blockBase || block.isFull) {

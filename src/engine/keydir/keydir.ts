@@ -5,8 +5,8 @@ import { type HashSeed, hashKey, SHARDS, seedOf, shardOf } from '../format/key-h
 import { StoreError } from '../host/errors.ts';
 import type { HintRun } from '../seal/hint-block.ts';
 import type { HintReader } from '../seal/seal-hints.ts';
+import type { FrameCursor } from '../segment/frame-cursor.ts';
 import { type FrameRef, SegmentFiles } from '../segment/segment-files.ts';
-import type { SegmentScanner } from '../segment/segment-scanner.ts';
 import { entryWords, type MutableFrameRef } from './keydir-entry.ts';
 import { KeydirReplay } from './keydir-replay.ts';
 import {
@@ -273,7 +273,7 @@ export class Keydir {
    * Replays one record at the end of the log: a Put or a Delete; Raw records are not part of the
    * view.
    */
-  apply(segmentId: number, frame: SegmentScanner): void {
+  apply(segmentId: number, frame: FrameCursor): void {
     if (frame.type === RecordType.Raw) return;
     const start = frame.keyAt;
     const end = start + frame.keyLength;

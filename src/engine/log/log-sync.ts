@@ -3,7 +3,7 @@ import { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { observed } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
-import { nowNs } from '../host/probe.ts';
+import { nowNs, operationKey } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { DurableMarkWriter } from '../lock/durable-mark.ts';
 import type { LogHoldings } from '../lock/log-holdings.ts';
@@ -13,7 +13,8 @@ import { GroupCommit } from './group-commit.ts';
 import type { LogPosition, LogTail } from './log-tail.ts';
 import type { SegmentSealer } from './segment-sealer.ts';
 
-interface SealedSegment {
+/** A segment that the log has rotated away from, until it and the mark behind it are durable. */
+interface RotatedSegment {
   readonly writer: SegmentWriter;
   /** Where the log went on in the next segment. */
   readonly end: LogPosition;
@@ -40,16 +41,16 @@ export interface LogSyncOptions {
 
 /**
  * Makes the log durable, in log order, and keeps the durable mark behind it. A sync of the log is:
- * the sealed segments that are not durable yet, oldest first; the active one; the directory if a
- * segment was created; then the mark. Only after all of it is anybody told.
+ * the segments that were rotated away and are not durable yet, oldest first; the active one; the
+ * directory if a segment was created; then the mark. Only after all of it is anybody told.
  *
- * Sealing is the same sync, asked for by a rotation. It runs in the thread pool. A writer that has
- * to wait for it (see `waitForSealed`, `syncNow`) blocks on the other descriptor of the segment.
+ * A rotation asks for the same sync, which runs in the thread pool. A writer that has to wait for
+ * it (see `waitForRotated`, `syncNow`) blocks on the other descriptor of the segment.
  */
 export class LogSync {
   private readonly options: LogSyncOptions;
   private readonly commits: GroupCommit;
-  private sealed: SealedSegment[] = [];
+  private rotated: RotatedSegment[] = [];
   /** Segments of the commit that is running in the thread pool: not to be closed under it. */
   private inFlight: ReadonlySet<SegmentWriter> = new Set();
   private directoryChanges = 0;
@@ -84,9 +85,9 @@ export class LogSync {
     return this.commits.waiterCount;
   }
 
-  /** Sealed segments whose descriptors are still open. */
-  get sealingCount(): number {
-    return this.sealed.length;
+  /** Rotated segments, whose descriptors are still open. */
+  get rotatedCount(): number {
+    return this.rotated.length;
   }
 
   /** Wall-clock milliseconds of the last completed sync. */
@@ -94,14 +95,17 @@ export class LogSync {
     return this.lastSyncMs;
   }
 
-  /** Settles when everything appended before this call is durable. */
-  sync(): Promise<void> {
+  /**
+   * Settles when everything appended before this call is durable, with the number of the operation
+   * that made it so (`operationKey`); 0 where it was durable already.
+   */
+  sync(): Promise<number> {
     return this.commits.join();
   }
 
-  /** Takes over a segment that the log has rotated away from, and starts to seal it. */
-  seal(writer: SegmentWriter, end: LogPosition): void {
-    this.sealed.push({ writer, end, durable: false });
+  /** Takes over a segment that the log has rotated away from, and starts its sync. */
+  takeOver(writer: SegmentWriter, end: LogPosition): void {
+    this.rotated.push({ writer, end, durable: false });
     const { segmentId, sizeBytes } = writer;
     this.options.holdings.add({ segmentId, sizeBytes, mergedDigest: undefined });
     this.directoryChanges++;
@@ -110,17 +114,17 @@ export class LogSync {
   }
 
   /**
-   * Called before a rotation: at most one sealed segment may be waiting for its sync, and the
+   * Called before a rotation: at most one rotated segment may be waiting for its sync, and the
    * directory entry of the active one must be durable. Recovery relies on it: a segment with bytes
    * two places further proves this one synced.
    */
-  waitForSealed(): void {
-    // A sealed segment stays in the list until the mark that follows its sync is durable, too.
-    if (this.sealed.length === 0 && !this.directoryIsBehind) return;
+  waitForRotated(): void {
+    // A rotated segment stays in the list until the mark that follows its sync is durable, too.
+    if (this.rotated.length === 0 && !this.directoryIsBehind) return;
     this.block('rotation', () => {
-      const sealed = this.syncSealed();
-      this.checkHeld(sealed);
-      const last = this.sealed.at(-1);
+      const rotated = this.syncRotated();
+      this.checkHeld(rotated);
+      const last = this.rotated.at(-1);
       if (last !== undefined) this.advance(last.end);
       this.options.mark.sync();
     });
@@ -130,13 +134,13 @@ export class LogSync {
   syncNow(): void {
     this.block('unsynced-records', () => {
       const end = this.options.tail.end;
-      const sealing = this.sealed.length > 0;
+      const anyRotated = this.rotated.length > 0;
       const active = this.options.tail.active;
-      const sealed = this.syncSealed();
+      const rotated = this.syncRotated();
       this.options.fileSystem.dataSync(active.appendDescriptor);
-      this.checkHeld([...sealed, active]);
+      this.checkHeld([...rotated, active]);
       this.advance(end);
-      if (sealing) this.options.mark.sync();
+      if (anyRotated) this.options.mark.sync();
     });
   }
 
@@ -180,44 +184,46 @@ export class LogSync {
   }
 
   closeDescriptors(): void {
-    for (const { writer } of this.sealed) writer.close();
-    this.sealed = [];
+    for (const { writer } of this.rotated) writer.close();
+    this.rotated = [];
   }
 
   private get directoryIsBehind(): boolean {
     return this.directoryChangesSynced < this.directoryChanges;
   }
 
-  private async commit(waiters: number): Promise<void> {
+  private async commit(waiters: number): Promise<number> {
     const { latch, probe } = this.options;
     latch.check();
     const end = this.options.tail.end;
-    const sealed = [...this.sealed];
+    const rotated = [...this.rotated];
     const active = this.options.tail.active;
-    if (sealed.length === 0 && samePosition(end, this.position)) {
+    if (rotated.length === 0 && samePosition(end, this.position)) {
       this.checkHeld([active]);
-      return;
+      return 0;
     }
     const directoryChanges = this.directoryChanges;
     const syncedBytes =
       end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
-    const work = () => this.syncTo(end, sealed, active, directoryChanges);
-    await observed(probe, 'sync', { waiters, syncedBytes }, work);
+    return observed(probe, 'sync', { waiters, syncedBytes }, async (operation) => {
+      await this.syncTo(end, rotated, active, directoryChanges);
+      return operationKey(operation);
+    });
   }
 
-  /** Makes the log durable up to `end`, where the active segment was when these were the sealed. */
+  /** Makes the log durable up to `end`, where `active` was when these segments were `rotated`. */
   private async syncTo(
     end: LogPosition,
-    sealed: readonly SealedSegment[],
+    rotated: readonly RotatedSegment[],
     active: SegmentWriter,
     directoryChanges: number,
   ): Promise<void> {
     const { fileSystem, directory, latch, mark } = this.options;
     let done = false;
-    this.inFlight = new Set([...sealed.map(({ writer }) => writer), active]);
+    this.inFlight = new Set([...rotated.map(({ writer }) => writer), active]);
     const synced = [active];
     try {
-      for (const segment of sealed) {
+      for (const segment of rotated) {
         if (segment.durable) continue;
         synced.push(segment.writer);
         await fileSystem.dataSyncAsync(segment.writer.syncDescriptor);
@@ -243,7 +249,7 @@ export class LogSync {
       latch.check();
       this.refuse(objection);
       this.advance(end);
-      if (sealed.length > 0) await mark.syncAsync();
+      if (rotated.length > 0) await mark.syncAsync();
       latch.check();
       done = true;
     } catch (error) {
@@ -295,10 +301,10 @@ export class LogSync {
   }
 
   /** Returns the segments that were not durable before. */
-  private syncSealed(): SegmentWriter[] {
+  private syncRotated(): SegmentWriter[] {
     const { fileSystem, directory } = this.options;
     const synced: SegmentWriter[] = [];
-    for (const segment of this.sealed) {
+    for (const segment of this.rotated) {
       if (segment.durable) continue;
       fileSystem.dataSync(segment.writer.appendDescriptor);
       segment.durable = true;
@@ -323,7 +329,7 @@ export class LogSync {
   }
 
   private closeDurable(marked: boolean): void {
-    this.sealed = this.sealed.filter(({ writer, durable }) => {
+    this.rotated = this.rotated.filter(({ writer, durable }) => {
       if (!durable || this.inFlight.has(writer)) return true;
       writer.close();
       if (marked) this.options.sealer.add(writer);

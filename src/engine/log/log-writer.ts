@@ -133,7 +133,7 @@ export class LogWriter {
         },
       );
     }
-    this.syncs.waitForSealed();
+    this.syncs.waitForRotated();
     const objection = previous.objection();
     if (objection !== undefined) throw this.latch.closeWith(objection);
     try {
@@ -143,7 +143,7 @@ export class LogWriter {
     }
     const { segmentId, sizeBytes } = previous;
     tail.sealed = [...tail.sealed, { segmentId, sizeBytes }];
-    this.syncs.seal(previous, tail.end);
+    this.syncs.takeOver(previous, tail.end);
     this.probe?.event?.({
       kind: 'rotated',
       sealedSegmentId: segmentId,

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import { StoreError } from '../host/errors.ts';
 import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
-import { observed } from '../host/observation.ts';
+import { Observation, observed } from '../host/observation.ts';
 import { checkPath } from '../host/options.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeGauges } from '../host/probe.ts';
@@ -13,21 +13,21 @@ import type { DurableMarkWriter } from '../lock/durable-mark.ts';
 import type { LogHoldings } from '../lock/log-holdings.ts';
 import type { WriterLock } from '../lock/writer-lock.ts';
 import {
-  type LogView,
   type OpenedLog,
   type OpeningOptions,
   openForWriting,
+  type ReplayTarget,
 } from '../recovery/log-opening.ts';
 import { type LogOptions, resolveLogOptions } from '../recovery/log-options.ts';
 import type { RecoveryReport } from '../recovery/recovery-report.ts';
 import { SegmentFiles } from '../segment/segment-files.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import { SegmentReader } from '../segment/segment-reader.ts';
-import { LogScans } from './log-scans.ts';
 import { type LogStats, OWN_DESCRIPTORS } from './log-stats.ts';
 import { LogSync } from './log-sync.ts';
 import { LogTail } from './log-tail.ts';
 import { LogWriter } from './log-writer.ts';
+import { OpenScans } from './open-scans.ts';
 import { SegmentSealer } from './segment-sealer.ts';
 
 /**
@@ -51,7 +51,7 @@ export class OpenLog {
   readonly syncs: LogSync;
   readonly sealer: SegmentSealer;
   readonly reader: SegmentReader;
-  readonly scans: LogScans;
+  readonly scans: OpenScans;
   private readonly mark: DurableMarkWriter;
   private readonly lock: WriterLock;
   /** The last of what `exclusively` was given. */
@@ -61,7 +61,7 @@ export class OpenLog {
   private readonly closeController = new AbortController();
 
   private constructor(options: OpeningOptions, opened: OpenedLog) {
-    const { probe, view, latch } = options;
+    const { probe, target, latch } = options;
     const { fileSystem, directory } = opened;
     const { segmentBytes, descriptorPoolSize } = options.resolved;
     const { mark, holdings, merged, lock, storeId, seals, nextTxid, active } = opened;
@@ -76,7 +76,7 @@ export class OpenLog {
     this.latch = latch;
     this.mark = mark;
     this.lock = lock;
-    const numbers = view?.files ?? new SegmentFiles();
+    const numbers = target?.files ?? new SegmentFiles();
     // What is open already is read without a detour.
     this.reader = new SegmentReader(
       options.fileSystem,
@@ -86,7 +86,7 @@ export class OpenLog {
       probe,
       () => fileSystem.checkDirectory(),
     );
-    this.scans = new LogScans(files, probe);
+    this.scans = new OpenScans(files, probe);
     const sealed = opened.segments.slice(0, -1);
     const tail = new LogTail(sealed, active, nextTxid);
     this.tail = tail;
@@ -102,14 +102,18 @@ export class OpenLog {
   }
 
   /**
-   * Opens or creates the log in `directory`, taking the writer lock. `view` is given every record
+   * Opens or creates the log in `directory`, taking the writer lock. `target` is given every record
    * that is kept.
    *
    * Throws `STORE_LOCKED`, `STORE_CORRUPT`, `AMBIGUOUS_TAIL`, `TORN_TAIL` (strict only),
    * `NOT_A_DIRECTORY`, `PERMISSION_DENIED` or `IO_FAILED`, in each case without having changed a
    * segment.
    */
-  static async open(directory: string, options: LogOptions = {}, view?: LogView): Promise<OpenLog> {
+  static async open(
+    directory: string,
+    options: LogOptions = {},
+    target?: ReplayTarget,
+  ): Promise<OpenLog> {
     checkPath(directory, 'the directory of a store');
     const resolved = resolveLogOptions(options);
     const fileSystem = options.fileSystem ?? new NodeFileSystem();
@@ -117,14 +121,14 @@ export class OpenLog {
     const latch = new PoisonLatch((error) => probe?.event?.({ kind: 'poisoned', error }));
     const path = resolve(directory);
     let log: OpenLog | undefined;
-    probe?.attach({ name: options.name ?? basename(path), gauges: () => log?.gauges(view) });
+    probe?.attach({ name: options.name ?? basename(path), gauges: () => log?.gauges(target) });
     const given: Omit<OpeningOptions, 'operation'> = {
       fileSystem,
       directory: path,
       latch,
       resolved,
       probe,
-      view,
+      target,
       onOpenProgress: options.onOpenProgress,
       onLeaseLost: (error, fatal) => {
         probe?.event?.({ kind: 'leaseLost', fatal });
@@ -163,10 +167,21 @@ export class OpenLog {
     return this.latch.poisonedBy;
   }
 
-  /** Does what `RecordLog` promises under this name. */
-  async sync(): Promise<void> {
+  /**
+   * Does what `RecordLog` promises under this name, and waits for `relief` before its caller is
+   * told.
+   */
+  async sync(relief?: () => Promise<void>): Promise<void> {
     this.checkWritable('sync');
-    await this.syncs.sync();
+    const wait = new Observation(this.probe, 'durableWait', { syncOperation: 0 });
+    try {
+      wait.result.syncOperation = await this.syncs.sync();
+      await relief?.();
+    } catch (error) {
+      throw wait.failed(error);
+    } finally {
+      wait.end();
+    }
   }
 
   /** Does what `RecordLog` promises under this name. */
@@ -208,9 +223,9 @@ export class OpenLog {
       activeBytes: tail.active.sizeBytes,
       openDescriptors:
         this.closing === undefined
-          ? OWN_DESCRIPTORS + 2 * syncs.sealingCount + pool.pooledDescriptors + files.openCount
+          ? OWN_DESCRIPTORS + 2 * syncs.rotatedCount + pool.pooledDescriptors + files.openCount
           : 0,
-      unwrittenSeals: syncs.sealingCount + sealer.pendingCount,
+      unwrittenSeals: syncs.rotatedCount + sealer.pendingCount,
       unsyncedRecords: syncs.unsyncedRecords,
       unsyncedBytes: syncs.unsyncedBytes,
       syncWaiters: syncs.waiterCount,
@@ -251,13 +266,13 @@ export class OpenLog {
     }
   }
 
-  private gauges(view: LogView | undefined): ProbeGauges {
+  private gauges(target: ReplayTarget | undefined): ProbeGauges {
     const stats = this.stats();
     return {
       ...stats,
-      keys: view?.size ?? 0,
-      keydirBytes: view?.sizeBytes ?? 0,
-      liveBytes: view?.liveBytes ?? 0,
+      keys: target?.size ?? 0,
+      keydirBytes: target?.sizeBytes ?? 0,
+      liveBytes: target?.liveBytes ?? 0,
       poisoned: this.poisonedBy !== undefined,
       sealedSegments: stats.segments - 1,
       segmentBytes: this.tail.totalBytes,

@@ -3,6 +3,7 @@ import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import { observed } from '../host/observation.ts';
 import type { OpenFile } from '../host/open-file.ts';
+import { inOwnContext } from '../host/own-context.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
@@ -18,8 +19,8 @@ import {
   sealPath,
 } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
+import { damagedFrame, FrameCursor } from '../segment/frame-cursor.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
 
 /**
  * Read, checked and digested between two turns of the event loop: about a millisecond of small
@@ -27,8 +28,11 @@ import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
  */
 const BYTES_PER_TURN = 128 * 1024;
 
-/** Leftovers of earlier openings that a close still seals; more would hold it up, and have time. */
-const LEFTOVER_BYTES_AT_CLOSE = 128 * 1024 * 1024;
+/**
+ * A close still seals so many bytes of segments that earlier openings left unsealed. More would
+ * hold it up, and the next opening goes on.
+ */
+const UNSEALED_BYTES_AT_CLOSE = 128 * 1024 * 1024;
 
 export interface SealerOptions {
   readonly files: StoreFiles;
@@ -52,8 +56,8 @@ export class SegmentSealer {
   private readonly options: SealerOptions;
   /** The seals that are on disk, by segment id. */
   private readonly seals = new Map<number, Seal>();
-  /** Ascending; those left over by an earlier opening first. */
-  private leftovers: LogSegment[];
+  /** Segments that an earlier opening left without a seal, ascending. They are sealed first. */
+  private unsealed: LogSegment[];
   private queue: LogSegment[] = [];
   private running: Promise<void> | undefined;
   /** Told when a segment needs to wait no longer. */
@@ -69,14 +73,14 @@ export class SegmentSealer {
     for (const seal of options.seals) this.seals.set(seal.segmentId, seal);
     // What a merge has absorbed is spoken for by the seal of its output.
     const covered = options.seals.covered(sealed.map(({ segmentId }) => segmentId));
-    this.leftovers = sealed.filter(
+    this.unsealed = sealed.filter(
       (segment) => this.sealOf(segment) === undefined && !covered.has(segment.segmentId),
     );
   }
 
   /** Segments that have no seal yet. */
   get pendingCount(): number {
-    return this.leftovers.length + this.queue.length;
+    return this.unsealed.length + this.queue.length;
   }
 
   /**
@@ -104,7 +108,7 @@ export class SegmentSealer {
   }
 
   start(): void {
-    if (this.pendingCount > 0) this.running ??= this.run();
+    if (this.pendingCount > 0) this.running ??= inOwnContext(() => this.run());
   }
 
   /** The segment is durable, and so is the name of the next one. */
@@ -121,7 +125,7 @@ export class SegmentSealer {
     const isWaiting = ({ segmentId }: LogSegment) => segmentId <= throughId;
     while (
       this.running !== undefined &&
-      (this.leftovers.some(isWaiting) || this.queue.some(isWaiting))
+      (this.unsealed.some(isWaiting) || this.queue.some(isWaiting))
     ) {
       await new Promise<void>((resolve) => this.waiters.push(resolve));
       check();
@@ -129,14 +133,14 @@ export class SegmentSealer {
   }
 
   /**
-   * Settles when every segment that was added is sealed, and nothing is going on any more. Many
-   * leftovers are left.
+   * Settles when every segment that this opening rotated away is sealed and no work is going on.
+   * Of those that earlier openings left unsealed, the ones above `UNSEALED_BYTES_AT_CLOSE` stay.
    */
   async finish(): Promise<void> {
     let bytes = 0;
-    this.leftovers = this.leftovers.filter(({ sizeBytes }) => {
+    this.unsealed = this.unsealed.filter(({ sizeBytes }) => {
       bytes += sizeBytes;
-      return bytes <= LEFTOVER_BYTES_AT_CLOSE;
+      return bytes <= UNSEALED_BYTES_AT_CLOSE;
     });
     await this.running;
   }
@@ -155,10 +159,10 @@ export class SegmentSealer {
       for (;;) {
         // Not on the time of whoever rotated.
         await this.turns.next();
-        const segment = this.leftovers[0] ?? this.queue[0];
+        const segment = this.unsealed[0] ?? this.queue[0];
         if (segment === undefined || this.isEnded) return;
         await this.sealReported(segment);
-        this.leftovers = this.leftovers.filter((other) => other !== segment);
+        this.unsealed = this.unsealed.filter((other) => other !== segment);
         this.queue = this.queue.filter((other) => other !== segment);
         this.tellWaiters();
       }
@@ -248,7 +252,7 @@ export class SegmentSealer {
   ): Promise<Seal | undefined> {
     const { storeId } = this.options;
     const builder = new SealBuilder(target, storeId, segmentId, sizeBytes);
-    const frame = new SegmentScanner({
+    const frame = new FrameCursor({
       file: source,
       probe: this.options.probe,
       operation,

@@ -15,7 +15,7 @@ import {
   type Seal,
   sealPath,
 } from '../seal/seal-file.ts';
-import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
+import { damagedFrame, FrameCursor } from '../segment/frame-cursor.ts';
 import type { MergeCandidate } from './merge-choice.ts';
 import { publishMerge } from './publish-merge.ts';
 
@@ -156,7 +156,7 @@ class Merge {
     const file = log.reader.files.fileOf(segmentId);
     const path = segmentPath(log.files.directory, segmentId);
     await log.files.use(path, 'read', async (source) => {
-      const frame = new SegmentScanner({
+      const frame = new FrameCursor({
         file: source,
         probe: log.probe,
         operation: this.operation,
@@ -174,7 +174,7 @@ class Merge {
   }
 
   /** Must this record be in the output? For the Deletes that need not, see publish-merge.ts. */
-  private counts(frame: SegmentScanner, file: number, segmentId: number): boolean {
+  private counts(frame: FrameCursor, file: number, segmentId: number): boolean {
     const { bytes, keyAt, keyLength } = frame;
     switch (frame.type) {
       case RecordType.Raw:
@@ -186,7 +186,7 @@ class Merge {
     }
   }
 
-  private append(frame: SegmentScanner, copy: OpenFile, builder: SealBuilder): void {
+  private append(frame: FrameCursor, copy: OpenFile, builder: SealBuilder): void {
     const { byteLength, frameAt } = frame;
     if (this.bufferedBytes + byteLength > this.buffer.length) this.flush(copy, builder);
     builder.add(frame, this.outputBytes + this.bufferedBytes);
@@ -227,7 +227,7 @@ class Merge {
     };
   }
 
-  private damaged(segmentId: number, frame: SegmentScanner): StoreError {
+  private damaged(segmentId: number, frame: FrameCursor): StoreError {
     const error = damagedFrame(segmentId, frame);
     this.log.probe?.event?.({ kind: 'corrupted', error });
     return error;

@@ -3,7 +3,6 @@ import { StoreError } from '../host/errors.ts';
 import { Turns } from '../host/turns.ts';
 import type { Keydir } from '../keydir/keydir.ts';
 import type { OpenLog } from '../log/open-log.ts';
-import { emptyAbsorbed } from '../seal/leftovers.ts';
 import {
   isMerged,
   MERGE_COPY_SUFFIX,
@@ -13,6 +12,7 @@ import {
   sealPath,
 } from '../seal/seal-file.ts';
 import { HintReader } from '../seal/seal-hints.ts';
+import { emptyAbsorbed } from '../seal/unfinished-work.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 
 /** Work between two turns, and that of moving one key in the keydir. */

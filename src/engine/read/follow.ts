@@ -9,10 +9,10 @@ import type { ProbeSet } from '../host/probe-set.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { Turns } from '../host/turns.ts';
 import { TXID_JUMP } from '../recovery/log-opening.ts';
-import { sealOfOpened } from '../seal/merge-view.ts';
+import { sealOfOpened } from '../seal/seal-check.ts';
 import { isMerged, readSealHeader, type Seal } from '../seal/seal-file.ts';
+import { damagedFrame, FrameCursor } from '../segment/frame-cursor.ts';
 import { RecordCopier, type ScannedRecord } from '../segment/segment-records.ts';
-import { damagedFrame, SegmentScanner } from '../segment/segment-scanner.ts';
 
 export interface FollowOptions {
   /** The first txid wanted. Default: the one behind the reader's snapshot. */
@@ -188,9 +188,11 @@ class Follower {
         return;
       }
       this.checkEnd(current);
-      const isReplaced = this.isReplaced(current);
+      // One that holds nothing says nothing of what was in front of it.
+      const hasLeftGap = current.followsGap && current.offset === 0;
+      const followsGap = this.isReplaced(current) || hasLeftGap;
       this.close();
-      this.current = await this.openAfter(current.segmentId, next, isReplaced);
+      this.current = await this.openAfter(current.segmentId, next, followsGap);
     }
   }
 
@@ -215,7 +217,7 @@ class Follower {
     const { segmentId, file } = current;
     const { sizeBytes } = file.stat();
     if (sizeBytes < current.offset) throw this.cutBack(current, sizeBytes);
-    const frame = new SegmentScanner({
+    const frame = new FrameCursor({
       file,
       probe,
       operation: this.operation,
@@ -242,7 +244,7 @@ class Follower {
   }
 
   /** A recovery may cut an unfinished end off at any moment. */
-  private nextFrame(frame: SegmentScanner, isFinal: boolean): 'frame' | 'damaged' | 'end' {
+  private nextFrame(frame: FrameCursor, isFinal: boolean): 'frame' | 'damaged' | 'end' {
     try {
       return frame.next();
     } catch (error) {
@@ -258,7 +260,7 @@ class Follower {
    */
   private judgeDamage(
     current: OpenSegment,
-    frame: SegmentScanner,
+    frame: FrameCursor,
     sizeBytes: number,
     isFinal: boolean,
   ): void {
@@ -273,7 +275,7 @@ class Follower {
    * Is the record one of those that are wanted? Throws `SNAPSHOT_GONE` when one before it is not
    * there any more.
    */
-  private take(current: OpenSegment, frame: SegmentScanner): boolean {
+  private take(current: OpenSegment, frame: FrameCursor): boolean {
     const { txid } = frame;
     if (txid <= current.lastTxid) {
       const { offset } = frame;
@@ -371,9 +373,9 @@ class Follower {
   private openAfter(
     segmentId: number,
     next: number,
-    isReplaced: boolean,
+    followsGap: boolean,
   ): Promise<OpenSegment | undefined> {
-    return this.openAt(next, next > segmentId + 1 || isReplaced);
+    return this.openAt(next, next > segmentId + 1 || followsGap);
   }
 
   /** Opens a segment, or the next one that holds anything. */

@@ -65,11 +65,11 @@ export abstract class KeyValueView {
   }
 
   private getNow(key: BytesLike): Uint8Array | undefined {
-    const keyed = keyBytes(key);
+    const sought = keyBytes(key);
     this.checkOpen();
-    if (this.readProbe !== undefined) return this.observedGet(keyed, this.readProbe);
-    const ref = this.keydir.locate(keyed);
-    return ref === undefined ? undefined : this.segmentReader.readValue(ref, keyed, 'get', 0);
+    if (this.readProbe !== undefined) return this.observedGet(sought, this.readProbe);
+    const ref = this.keydir.locate(sought);
+    return ref === undefined ? undefined : this.segmentReader.readValue(ref, sought, 'get', 0);
   }
 
   /**
@@ -86,14 +86,14 @@ export abstract class KeyValueView {
   private getManyNow(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
     if (!Array.isArray(keys))
       throw new TypeError(`getMany takes an array of keys, not ${kindOf(keys)}`);
-    const keyed = Array.from(keys, (key) => this.ownKey(key));
+    const sought = Array.from(keys, (key) => this.ownKey(key));
     this.checkOpen();
     const observation = new Observation(this.readProbe, 'getMany', { hits: 0, misses: 0 });
     const { operation, result } = observation;
-    const values: (Uint8Array | undefined)[] = new Array(keyed.length).fill(undefined);
+    const values: (Uint8Array | undefined)[] = new Array(sought.length).fill(undefined);
     try {
       const wanted: WantedFrame[] = [];
-      for (const [index, key] of keyed.entries()) {
+      for (const [index, key] of sought.entries()) {
         const ref = this.keydir.locate(key);
         if (ref === undefined) continue;
         const { file, offset, byteLength } = ref;
@@ -101,19 +101,19 @@ export abstract class KeyValueView {
       }
       const { segmentReader } = this;
       for (const run of readRuns(wanted)) {
-        const [alone] = run;
-        if (run.length === 1 && alone !== undefined) {
-          const { index } = alone;
+        const [single] = run;
+        if (run.length === 1 && single !== undefined) {
+          const { index } = single;
           values[index] = segmentReader.readValue(
-            alone,
-            keyed[index] as Uint8Array,
+            single,
+            sought[index] as Uint8Array,
             'get',
             operation,
           );
           result.hits++;
           continue;
         }
-        const runKeys = run.map(({ index }) => keyed[index] as Uint8Array);
+        const runKeys = run.map(({ index }) => sought[index] as Uint8Array);
         segmentReader.readValues(run, runKeys, 'get', operation, (at, value) => {
           values[(run[at] as WantedFrame).index] = value;
           result.hits++;
@@ -123,7 +123,7 @@ export abstract class KeyValueView {
     } catch (error) {
       throw observation.failed(error);
     } finally {
-      result.misses = keyed.length - result.hits;
+      result.misses = sought.length - result.hits;
       observation.end();
     }
   }
@@ -136,17 +136,17 @@ export abstract class KeyValueView {
 
   private async getLater(key: BytesLike): Promise<Uint8Array | undefined> {
     // A copy: the caller may change its key before the read ends.
-    const keyed = copyOf(keyBytes(key));
+    const sought = copyOf(keyBytes(key));
     this.checkOpen();
     const probe = this.readProbe;
     const operation = probe?.begin('get') ?? 0;
     const startNs = partStart(operation);
-    const ref = this.locateCopy(keyed);
+    const ref = this.locateCopy(sought);
     let value: Uint8Array | undefined;
     let failure: unknown;
     try {
       if (ref !== undefined)
-        value = await this.segmentReader.readValueAsync(ref, keyed, 'get', operation);
+        value = await this.segmentReader.readValueAsync(ref, sought, 'get', operation);
     } catch (error) {
       failure = error;
       throw error;
@@ -190,16 +190,16 @@ export abstract class KeyValueView {
 
   /** Is the key live? Does not touch the disk. */
   has(key: BytesLike): boolean {
-    const keyed = keyBytes(key);
+    const sought = keyBytes(key);
     this.checkOpen();
-    return this.keydir.has(keyed);
+    return this.keydir.has(sought);
   }
 
   /** Where the newest Put of a key lies, without touching the disk. */
   refOf(key: BytesLike): RecordRef | undefined {
-    const keyed = keyBytes(key);
+    const sought = keyBytes(key);
     this.checkOpen();
-    const ref = this.keydir.locate(keyed);
+    const ref = this.keydir.locate(sought);
     return ref === undefined ? undefined : this.keydir.files.refOf(ref);
   }
 

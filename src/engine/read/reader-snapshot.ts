@@ -13,7 +13,7 @@ import { readDirectory, requireAgreement } from '../recovery/directory-contents.
 import type { LogOptions } from '../recovery/log-options.ts';
 import { scanLog } from '../recovery/recovery.ts';
 import { markNotes, reportMark, type SnapshotReport } from '../recovery/recovery-report.ts';
-import { DirectoryStamp } from '../seal/merge-view.ts';
+import { DirectoryStamp } from '../seal/directory-stamp.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 
 export interface SnapshotSegment extends LogSegment {
@@ -113,7 +113,7 @@ async function readSnapshot(options: SnapshotOptions): Promise<Snapshot> {
     acceptAmbiguousTail: false,
     probe,
     operation,
-    view: keys ? keydir : undefined,
+    target: keys ? keydir : undefined,
     turns,
     onProgress,
   });

@@ -199,8 +199,8 @@ export class StoreReader extends KeyValueView {
   }
 
   /**
-   * Does what `Store.verify` does, for this snapshot. Throws `SNAPSHOT_GONE` when a merge has
-   * replaced a segment of it.
+   * Does what `Store.verify` does, for this snapshot. Throws `SNAPSHOT_GONE` when a segment of it
+   * was replaced or removed: by a merge, or by an opening behind one.
    */
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     const { fileSystem, directory, probe } = this.setup;

@@ -3,7 +3,7 @@ import { closeQuietly, type FileSystem } from '../host/file-system.ts';
 import { OpenFile } from '../host/open-file.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import { Turns } from '../host/turns.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner } from '../segment/segment-scanner.ts';
+import { FrameCursor, SCAN_CHUNK_BYTES } from '../segment/frame-cursor.ts';
 import {
   checkIdentity,
   isSameFile,
@@ -68,7 +68,7 @@ export class SnapshotTail {
     try {
       const file = new OpenFile(fileSystem, descriptor);
       checkIdentity(segment, file.stat());
-      const frame = new SegmentScanner({
+      const frame = new FrameCursor({
         file,
         probe,
         operation: this.operation,

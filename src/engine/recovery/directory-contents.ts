@@ -3,10 +3,10 @@ import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import { type MarkOnDisk, readMark } from '../lock/durable-mark.ts';
 import { lockCarriesNonce } from '../lock/writer-lock.ts';
-import { findLeftovers, type Leftovers } from '../seal/leftovers.ts';
 import { sealContradiction } from '../seal/seal-check.ts';
 import { digestOf, NO_IDENTITY } from '../seal/seal-file.ts';
 import { SealSet } from '../seal/seal-set.ts';
+import { findUnfinishedWork, type UnfinishedWork } from '../seal/unfinished-work.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { type Contradiction, type Judgement, judgeDirectory } from './directory-evidence.ts';
 import { refusal } from './recovery-refusal.ts';
@@ -28,7 +28,7 @@ export interface DirectoryContents {
   readonly segments: readonly LogSegment[];
   /** The valid ones of this store, each of a segment of the log. */
   readonly seals: SealSet;
-  readonly leftovers: Leftovers;
+  readonly unfinished: UnfinishedWork;
   /** Ids whose names are taken by what is no plain file. */
   readonly strangers: readonly number[];
   /** Sentences on seals that count for nothing, and on what only has the name of a segment. */
@@ -53,7 +53,7 @@ export async function readDirectory(
       `${segmentName(segmentId)} is ${KINDS[kind]}, and no segment; move it away before the log gets there`,
     );
   });
-  const leftovers = await findLeftovers(files, found, listed, turns);
+  const unfinished = await findUnfinishedWork(files, found, listed, turns);
   const nonce = newest?.mark.sessionNonce;
   return {
     files,
@@ -62,9 +62,9 @@ export async function readDirectory(
     witnessed:
       known?.witnessed ?? (nonce !== undefined && lockCarriesNonce(fileSystem, directory, nonce)),
     listed,
-    segments: leftovers.segments,
-    seals: leftovers.seals,
-    leftovers,
+    segments: unfinished.segments,
+    seals: unfinished.seals,
+    unfinished,
     strangers,
     notes: [...found.notes, ...strange],
   };

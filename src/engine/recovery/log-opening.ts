@@ -14,9 +14,9 @@ import { refuseUnfinishedBackup } from '../lock/backup-marker.ts';
 import { DurableMarkWriter, type MarkOnDisk, NONCE_BYTES, readMark } from '../lock/durable-mark.ts';
 import { LogHoldings } from '../lock/log-holdings.ts';
 import { leaseLost, WriterLock } from '../lock/writer-lock.ts';
-import { clearLeftovers } from '../seal/leftovers.ts';
 import { LONGEST_SEALED_BYTES } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
+import { clearUnfinishedWork } from '../seal/unfinished-work.ts';
 import type { SegmentFiles } from '../segment/segment-files.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { lockSegment, SegmentWriter } from '../segment/segment-writer.ts';
@@ -24,7 +24,7 @@ import { highestTxid } from '../segment/tail-evidence.ts';
 import { readDirectory, requireAgreement } from './directory-contents.ts';
 import { heldSegment } from './directory-evidence.ts';
 import type { LogOptions, resolveLogOptions } from './log-options.ts';
-import { type LogReplay, type LogScan, scanLog } from './recovery.ts';
+import { type LogFindings, type LogReplay, scanLog } from './recovery.ts';
 import { markNotes, type RecoveryReport, reportMark } from './recovery-report.ts';
 import { cutDiscarded, removeLeadingEmpty, rewriteFrom } from './repair.ts';
 
@@ -82,8 +82,8 @@ export interface OpenedLog {
   readonly report: RecoveryReport;
 }
 
-/** What is built from the records of a log while it is opened: the keydir. */
-export interface LogView {
+/** The keydir, as an opening fills it with the records of the log. */
+export interface ReplayTarget {
   readonly files: SegmentFiles;
   /** The store's id, before the first record. */
   identify(storeId: Buffer): void;
@@ -103,7 +103,7 @@ export interface OpeningOptions {
   readonly probe: ProbeSet | undefined;
   /** The number of this opening, for the probe. */
   readonly operation: number;
-  readonly view: LogView | undefined;
+  readonly target: ReplayTarget | undefined;
   readonly onOpenProgress: LogOptions['onOpenProgress'];
   readonly onLeaseLost: (error: Error, fatal: boolean) => void;
 }
@@ -173,7 +173,7 @@ async function openLocked(
   previous: MarkOnDisk | undefined,
   damagedSlots: number,
 ): Promise<OpenedLog> {
-  const { fileSystem, directory, probe, operation, resolved, view } = options;
+  const { fileSystem, directory, probe, operation, resolved, target } = options;
   const startNs = nowNs();
   const durableMark = reportMark(previous?.mark, lock.witnessed);
   const turns = new Turns(OPENING_SLICE_BYTES);
@@ -183,14 +183,14 @@ async function openLocked(
     damagedSlots,
     witnessed: lock.witnessed,
   });
-  const { seals, leftovers } = contents;
+  const { seals, unfinished } = contents;
   const notes = [...markNotes(damagedSlots, durableMark), ...contents.notes];
   if (!lock.kernelLock) notes.push(KERNEL_LOCKS_ARE_OFF);
   if (lock.hasNoRoomForLease) notes.push(NO_LEASE);
   notes.push(...notesOfLongSegments(contents.listed));
   const storeId = previous?.mark.storeId ?? seals.storeId ?? randomBytes(NONCE_BYTES);
   const merged = await requireAgreement(contents, turns);
-  view?.identify(storeId);
+  target?.identify(storeId);
   const scan = await scanLog({
     files,
     segments: contents.segments,
@@ -202,7 +202,7 @@ async function openLocked(
     acceptAmbiguousTail: resolved.acceptAmbiguousTail,
     probe,
     operation,
-    view,
+    target,
     turns,
     onProgress: options.onOpenProgress,
   });
@@ -215,7 +215,7 @@ async function openLocked(
     );
   const clean = created || isClean(scan, previous, lock.witnessed);
   const discardedTxid = await highestDiscardedTxid(files, scan, turns);
-  notes.push(...(await clearLeftovers(files, leftovers, turns)));
+  notes.push(...(await clearUnfinishedWork(files, unfinished, turns)));
   const discarded = await cutDiscarded(files, scan, notes, turns);
   const bytesRewritten = clean ? 0 : await rewriteFrom(files, scan, turns);
   const segments = created ? [createFirstSegment(files)] : withMissing(scan);
@@ -284,7 +284,7 @@ async function openLocked(
 }
 
 /** Closed in order by us, and exactly as it was then. */
-function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boolean): boolean {
+function isClean(scan: LogFindings, previous: MarkOnDisk | undefined, witnessed: boolean): boolean {
   const mark = previous?.mark;
   const last = scan.segments.at(-1);
   return (
@@ -300,7 +300,7 @@ function isClean(scan: LogScan, previous: MarkOnDisk | undefined, witnessed: boo
 /** What is cut off may hold records with txids that were given away. */
 async function highestDiscardedTxid(
   files: StoreFiles,
-  scan: LogScan,
+  scan: LogFindings,
   turns: Turns,
 ): Promise<number> {
   let highest = 0;
@@ -323,7 +323,7 @@ function createFirstSegment(files: StoreFiles): LogSegment {
   return { segmentId: FIRST_SEGMENT_ID, sizeBytes: 0 };
 }
 
-function withMissing(scan: LogScan): LogSegment[] {
+function withMissing(scan: LogFindings): LogSegment[] {
   const missing = scan.missingIds.map((segmentId) => ({ segmentId, sizeBytes: 0 }));
   return [...scan.segments, ...missing].sort((a, b) => a.segmentId - b.segmentId);
 }

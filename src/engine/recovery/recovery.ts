@@ -12,8 +12,8 @@ import { followsPredecessor, sealContradiction } from '../seal/seal-check.ts';
 import type { Seal } from '../seal/seal-file.ts';
 import { HintReader } from '../seal/seal-hints.ts';
 import type { SealSet } from '../seal/seal-set.ts';
+import { FrameCursor, scanChunk } from '../segment/frame-cursor.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import { SegmentScanner, scanChunk } from '../segment/segment-scanner.ts';
 import { findFrame, isUnfinishedStart, type SegmentFile } from '../segment/tail-evidence.ts';
 import { refusal } from './recovery-refusal.ts';
 import type { Discarded } from './recovery-report.ts';
@@ -30,7 +30,7 @@ import { type Damage, type DamageEvidence, judgeDamage } from './recovery-verdic
  */
 export type RecoveryMode = 'prefix' | 'strict';
 
-export interface LogScan {
+export interface LogFindings {
   /** Ascending, empty ones included. */
   readonly segments: readonly LogSegment[];
   readonly recordCount: number;
@@ -46,7 +46,7 @@ export interface LogScan {
   readonly missingIds: readonly number[];
 }
 
-export interface ScanLogOptions {
+export interface RecoveryScanOptions {
   readonly files: StoreFiles;
   /** The segments that `listSegments` gave. A reader scans no further than it had listed. */
   readonly segments: readonly LogSegment[];
@@ -62,7 +62,7 @@ export interface ScanLogOptions {
   /** The opening on whose behalf this scans. */
   readonly operation: number;
   /** What is built from the records; hints are not read where nothing is. */
-  readonly view: { replay(logBytes: number): LogReplay } | undefined;
+  readonly target: { replay(logBytes: number): LogReplay } | undefined;
   readonly turns: Turns;
   /** Called at each turn, and at the end. */
   readonly onProgress?: ((scannedBytes: number, totalBytes: number) => void) | undefined;
@@ -74,7 +74,7 @@ export interface ScanLogOptions {
  */
 export interface LogReplay {
   /** The cursor is only valid during the call. */
-  frame(segmentId: number, frame: SegmentScanner, logEnd: number): void;
+  frame(segmentId: number, frame: FrameCursor, logEnd: number): void;
   /** Instead, for segments that are not read. The run is only valid during the call. */
   hints(segmentId: number, run: HintRun, logEnd: number): void;
   /** There is no more. */
@@ -90,18 +90,18 @@ export const MAX_UNSYNCED_RECORDS = 2 ** 19;
 /**
  * Scans all segments, or throws `STORE_CORRUPT`, `AMBIGUOUS_TAIL` or (in strict mode) `TORN_TAIL`.
  */
-export async function scanLog(options: ScanLogOptions): Promise<LogScan> {
-  const scanner = new LogScanner(options);
-  await scanner.run();
-  scanner.finish();
-  return scanner.result();
+export async function scanLog(options: RecoveryScanOptions): Promise<LogFindings> {
+  const scan = new RecoveryScan(options);
+  await scan.run();
+  scan.finish();
+  return scan.result();
 }
 
 /** What a slice of a scan ended at. */
 type ScanState = 'turn' | 'end' | Damage;
 
-class LogScanner {
-  private readonly options: ScanLogOptions;
+class RecoveryScan {
+  private readonly options: RecoveryScanOptions;
   private readonly mark: DurableMark | undefined;
   private readonly witnessed: boolean;
   private readonly segments: readonly LogSegment[];
@@ -119,18 +119,18 @@ class LogScanner {
   /** Where the valid log ends, when it ends before the last segment does. */
   private end: { segmentId: number; offset: number; damage: Damage; because: string } | undefined;
 
-  constructor(options: ScanLogOptions) {
+  constructor(options: RecoveryScanOptions) {
     this.options = options;
     this.mark = options.mark;
     this.witnessed = options.witnessed && options.mark !== undefined;
     this.segments = options.segments;
     this.totalBytes = this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    this.replay = options.view?.replay(this.totalBytes);
+    this.replay = options.target?.replay(this.totalBytes);
     this.chunk = scanChunk(this.segments);
     this.durable = laterOf(this.mark ?? { segmentId: 0, offset: 0 }, this.sealedEnd());
   }
 
-  result(): LogScan {
+  result(): LogFindings {
     const { end } = this;
     const keptBytes = ({ segmentId, sizeBytes }: LogSegment) =>
       end === undefined || segmentId < end.segmentId
@@ -274,7 +274,7 @@ class LogScanner {
     const { files, probe, operation } = this.options;
     const startNs = probe?.event === undefined ? 0 : nowNs();
     await files.use(segmentPath(files.directory, segmentId), 'read', async (file) => {
-      const frame = new SegmentScanner({
+      const frame = new FrameCursor({
         file,
         probe,
         operation,
@@ -304,7 +304,7 @@ class LogScanner {
   }
 
   /** Scans for one turn of the event loop, or to the end, or to what is wrong. */
-  private scanFrames(segmentId: number, frame: SegmentScanner): ScanState {
+  private scanFrames(segmentId: number, frame: FrameCursor): ScanState {
     const { mark } = this;
     const markOffset = mark?.segmentId === segmentId ? mark.offset : undefined;
     const turnEnd = frame.offset + this.options.turns.leftBytes;
@@ -329,7 +329,7 @@ class LogScanner {
   }
 
   /** What is wrong with a whole frame standing here, if anything. */
-  private misplacement(frame: SegmentScanner, markOffset: number | undefined): Damage | undefined {
+  private misplacement(frame: FrameCursor, markOffset: number | undefined): Damage | undefined {
     if (
       markOffset !== undefined &&
       frame.offset < markOffset &&
@@ -349,7 +349,7 @@ class LogScanner {
 
   private async damaged(
     segmentId: number,
-    frame: SegmentScanner,
+    frame: FrameCursor,
     segment: SegmentFile,
     fault: Damage,
   ): Promise<void> {
@@ -370,7 +370,7 @@ class LogScanner {
 
   private async laterFrames(
     segment: SegmentFile,
-    frame: SegmentScanner,
+    frame: FrameCursor,
     end: number,
   ): Promise<DamageEvidence['laterFrames']> {
     const { turns } = this.options;

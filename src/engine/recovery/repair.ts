@@ -7,7 +7,7 @@ import { NO_IDENTITY, rewriteSealHeader, sealPath } from '../seal/seal-file.ts';
 import type { SealSet } from '../seal/seal-set.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 import { quarantine } from './quarantine.ts';
-import type { LogScan } from './recovery.ts';
+import type { LogFindings } from './recovery.ts';
 import type { QuarantinedRange } from './recovery-report.ts';
 
 /**
@@ -17,7 +17,7 @@ import type { QuarantinedRange } from './recovery-report.ts';
  */
 export async function cutDiscarded(
   files: StoreFiles,
-  scan: LogScan,
+  scan: LogFindings,
   notes: string[],
   turns: Turns,
 ): Promise<QuarantinedRange[]> {
@@ -43,7 +43,11 @@ export async function cutDiscarded(
  * a failed sync the page cache may show good bytes that the disk never got, and calls them clean;
  * only writing makes them dirty again. Returns how many bytes were rewritten.
  */
-export async function rewriteFrom(files: StoreFiles, scan: LogScan, turns: Turns): Promise<number> {
+export async function rewriteFrom(
+  files: StoreFiles,
+  scan: LogFindings,
+  turns: Turns,
+): Promise<number> {
   let rewritten = 0;
   const from = scan.durable;
   for (const { segmentId, sizeBytes } of scan.segments) {

@@ -1,7 +1,7 @@
 import { MAX_KEY_BYTES, RecordType } from '../format/format.ts';
 import { viewOf } from '../format/frame.ts';
 import { type HashSeed, hashKey, SHARDS, shardOf } from '../format/key-hash.ts';
-import type { SegmentScanner } from '../segment/segment-scanner.ts';
+import type { FrameCursor } from '../segment/frame-cursor.ts';
 
 /**
  * A hint tells of one Put or Delete of a segment what the keydir needs to know:
@@ -79,7 +79,7 @@ export class HintBlock {
    * Adds the hint of a record that lies at `offset`. Raw records have no key that anybody could ask
    * for, and get no hint.
    */
-  add(frame: SegmentScanner, offset: number): void {
+  add(frame: FrameCursor, offset: number): void {
     if (frame.type === RecordType.Raw) return;
     const { view, sizeBytes: at } = this;
     const { keyAt, keyLength } = frame;

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { seedOf } from '../format/key-hash.ts';
 import type { OpenFile } from '../host/open-file.ts';
-import type { SegmentScanner } from '../segment/segment-scanner.ts';
+import type { FrameCursor } from '../segment/frame-cursor.ts';
 import { encodeSealHeader, SEAL_HEADER_BYTES, type Seal } from './seal-file.ts';
 import { HintWriter } from './seal-hints.ts';
 
@@ -34,7 +34,7 @@ export class SealBuilder {
   }
 
   /** The next record of the segment, which lies at `offset` there. */
-  add(frame: SegmentScanner, offset: number): void {
+  add(frame: FrameCursor, offset: number): void {
     this.recordCount++;
     this.firstTxid ||= frame.txid;
     this.lastTxid = frame.txid;

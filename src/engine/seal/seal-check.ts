@@ -1,8 +1,18 @@
 import { FIRST_SEGMENT_ID } from '../format/format.ts';
 import { segmentPath } from '../format/segment-name.ts';
+import type { FileSystem } from '../host/file-system.ts';
+import type { OpenFile } from '../host/open-file.ts';
 import type { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
-import { digestOf, endsDigestOf, NO_IDENTITY, type Seal } from './seal-file.ts';
+import {
+  digestOf,
+  endsDigestOf,
+  MERGE_SUFFIX,
+  NO_IDENTITY,
+  readSealHeader,
+  SEAL_SUFFIX,
+  type Seal,
+} from './seal-file.ts';
 import type { SealSet } from './seal-set.ts';
 
 /**
@@ -39,4 +49,28 @@ export function followsPredecessor(
   const before = seals.of(firstId - 1);
   if (before === undefined || predecessorIdentity.equals(NO_IDENTITY)) return true;
   return before.identity.equals(predecessorIdentity);
+}
+
+/**
+ * The seal of an open segment, for those who read without the lock: a merge may be between two of
+ * its steps, and the seal still under the merge's name. `unknown` when there is a seal that is of
+ * something else; that passes when the merge has gone on.
+ */
+export function sealOfOpened(
+  fileSystem: FileSystem,
+  directory: string,
+  segmentId: number,
+  file: OpenFile,
+): Seal | 'unknown' | undefined {
+  const { sizeBytes } = file.stat();
+  let found = false;
+  // In the order in which one becomes the other.
+  for (const suffix of [MERGE_SUFFIX, SEAL_SUFFIX]) {
+    const seal = readSealHeader(fileSystem, directory, segmentId, suffix);
+    if (seal === undefined) continue;
+    found = true;
+    if (sizeBytes < seal.byteLength) continue;
+    if (endsDigestOf(file, seal.byteLength) === seal.endsDigest) return seal;
+  }
+  return found ? 'unknown' : undefined;
 }

@@ -3,7 +3,7 @@ import { MAX_FRAME_BYTES, MAX_KEY_BYTES } from '../format/format.ts';
 import { frameBytes, viewOf } from '../format/frame.ts';
 import { type HashSeed, shardOf } from '../format/key-hash.ts';
 import type { OpenFile } from '../host/open-file.ts';
-import type { SegmentScanner } from '../segment/segment-scanner.ts';
+import type { FrameCursor } from '../segment/frame-cursor.ts';
 import {
   BLOCK_BYTES,
   HINT_BYTES,
@@ -35,7 +35,7 @@ export class HintWriter {
   }
 
   /** Adds the hint of a record that lies at `offset`. */
-  add(frame: SegmentScanner, offset: number): void {
+  add(frame: FrameCursor, offset: number): void {
     this.block.add(frame, offset);
     if (this.block.isFull) this.flush();
   }
@@ -59,7 +59,7 @@ export class HintWriter {
 const LONGEST_RUN = 256;
 
 /**
- * Reads the hints of a valid seal. A cursor, as `SegmentScanner` is one: no object is made for a
+ * Reads the hints of a valid seal. A cursor, as `FrameCursor` is one: no object is made for a
  * hint.
  */
 export class HintReader {

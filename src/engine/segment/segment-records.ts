@@ -7,8 +7,8 @@ import { Observation } from '../host/observation.ts';
 import type { OpenFile } from '../host/open-file.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
+import { damagedFrame, FrameCursor, scanChunk } from './frame-cursor.ts';
 import type { LogSegment } from './segment-list.ts';
-import { damagedFrame, SegmentScanner, scanChunk } from './segment-scanner.ts';
 
 const SLAB_BYTES = 64 * 1024;
 
@@ -57,7 +57,7 @@ export function* scanSegments(
       const file = scan.opened.get(segmentId) ?? openToScan(files, segmentId);
       scan.opened.delete(segmentId);
       try {
-        const frame = new SegmentScanner({
+        const frame = new FrameCursor({
           file,
           probe,
           operation,
@@ -101,7 +101,7 @@ export class RecordCopier {
   private slab = sharedBuffer(CAN_SHARE_BUFFERS ? SLAB_BYTES : 0);
   private slabUsed = 0;
 
-  copy(segmentId: number, frame: SegmentScanner): ScannedRecord {
+  copy(segmentId: number, frame: FrameCursor): ScannedRecord {
     const { offset, byteLength, frameAt, keyLength } = frame;
     const start = frameAt + HEADER_BYTES;
     const contentBytes = byteLength - HEADER_BYTES - CRC_BYTES;
@@ -132,7 +132,7 @@ export class RecordCopier {
 /** Key and payload each in a buffer of its own. */
 function copyApart(
   segmentId: number,
-  { offset, byteLength, keyLength, type, txid, bytes }: SegmentScanner,
+  { offset, byteLength, keyLength, type, txid, bytes }: FrameCursor,
   start: number,
   contentBytes: number,
 ): ScannedRecord {

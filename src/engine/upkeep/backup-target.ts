@@ -1,6 +1,7 @@
 import { segmentIds, segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
+import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import { BACKUP_MARKER, BACKUP_TEMPORARY_SUFFIX, hasBackupMarker } from '../lock/backup-marker.ts';
 import { readMark } from '../lock/durable-mark.ts';
 import { LOCK_FILE } from '../lock/writer-lock.ts';
@@ -31,8 +32,6 @@ export function checkBackupTarget(source: OpenLog, target: string, end: LogPosit
   if (newest !== undefined && !newest.mark.storeId.equals(source.storeId))
     throw refuse('is a backup of another store');
   const isLater = newest !== undefined && newest.mark.nextTxid > end.nextTxid;
-  if (newest !== undefined && isForked(source, target, newest.mark))
-    throw refuse('is a backup of another course of this store');
   if (isLater) throw refuse('is a backup of a later time');
   checkNoLaterSegment(fileSystem, target, end);
 }
@@ -54,22 +53,47 @@ function refusal(target: string, why: string): StoreError {
 }
 
 /**
- * Did this store, an earlier backup restored perhaps, go another way after that position? A merge
- * hides the answer.
+ * Did this store, an earlier backup restored perhaps, go another way than what the target holds?
+ * Seals name what was first sealed under an id, whatever merges made of it; what has none is
+ * compared. Throws `TARGET_NOT_EMPTY`. Only where a merge has replaced what the target has no seal
+ * of, nothing tells.
  */
-function isForked(source: OpenLog, target: string, { segmentId, offset }: LogPosition): boolean {
+export async function checkCourse(source: OpenLog, target: string, turns: Turns): Promise<void> {
   const { fileSystem } = source.files;
-  const there = fileSystem.stat(segmentPath(target, segmentId));
+  if (fileSystem.stat(target) === undefined) return;
+  const mark = readMark(fileSystem, target).newest?.mark;
+  for (const segmentId of segmentIds(fileSystem.list(target))) {
+    const isLast = segmentId === mark?.segmentId;
+    if (isForked(source, target, segmentId, isLast ? mark.offset : undefined))
+      throw refusal(target, 'is a backup of another course of this store');
+    await turns.after(FILE_WORK_BYTES);
+  }
+}
+
+/** `markedBytes` are what counts of the segment in which a finished backup ends. */
+function isForked(
+  source: OpenLog,
+  target: string,
+  segmentId: number,
+  markedBytes: number | undefined,
+): boolean {
+  const { files } = source;
+  const { fileSystem, directory } = files;
   const here = source.tail.segments.find((segment) => segment.segmentId === segmentId);
-  if (there === undefined || there.sizeBytes < offset || offset === 0 || here === undefined)
-    return false;
-  const seal = readSealHeader(fileSystem, source.files.directory, segmentId);
-  if (here.sizeBytes === 0 || (seal !== undefined && isMerged(seal))) return false;
-  if (here.sizeBytes < offset) return true;
-  const [mine, theirs] = [source.files.directory, target].map((directory) =>
-    source.files.useNow(segmentPath(directory, segmentId), 'read', (file) =>
-      endsDigestOf(file, offset),
-    ),
+  const there = fileSystem.stat(segmentPath(target, segmentId));
+  if (here === undefined || there?.kind !== 'file') return false;
+  const [mine, theirs] = [directory, target].map((where) =>
+    readSealHeader(fileSystem, where, segmentId),
   );
-  return mine !== theirs;
+  if (theirs !== undefined && !theirs.storeId.equals(source.storeId)) return false;
+  if (mine !== undefined && theirs !== undefined) return !mine.identity.equals(theirs.identity);
+  if (theirs !== undefined && isMerged(theirs)) return here.sizeBytes > 0;
+  const sizeBytes = Math.min(there.sizeBytes, markedBytes ?? there.sizeBytes);
+  const isGone = here.sizeBytes === 0 || (mine !== undefined && isMerged(mine));
+  if (sizeBytes === 0 || isGone) return false;
+  if (here.sizeBytes < sizeBytes) return true;
+  const [ours, copied] = [directory, target].map((where) =>
+    files.useNow(segmentPath(where, segmentId), 'read', (file) => endsDigestOf(file, sizeBytes)),
+  );
+  return ours !== copied;
 }

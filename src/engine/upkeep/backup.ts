@@ -28,7 +28,7 @@ import {
   sealPath,
 } from '../seal/seal-file.ts';
 import { BYTES_PER_TURN, copyFile, isCopy, linkFile, removeLinks } from './backup-files.ts';
-import { checkBackupTarget, checkNoLaterSegment } from './backup-target.ts';
+import { checkBackupTarget, checkCourse, checkNoLaterSegment } from './backup-target.ts';
 
 /**
  * A copy of the log up to a durable position, made while it is written. Segments before that
@@ -111,6 +111,7 @@ class Backup {
     checkBackupTarget(source, target, end);
     // What cannot be backed up is found out before an earlier backup is touched.
     this.listSource(end);
+    await checkCourse(source, target, this.turns);
     prepareDirectory(fileSystem, target);
     placeBackupMarker(fileSystem, target, source.storeId);
     // As long as the marker is there the target is this one, and nobody else's.
@@ -183,8 +184,7 @@ class Backup {
       if (segment.segmentId === end.segmentId) {
         this.removeSeal(segment.segmentId);
         await this.placeLast(segment.segmentId, end.offset);
-      } else if (segment.stat.sizeBytes === 0) this.placeEmpty(segment.segmentId);
-      else await this.placeSegment(segment);
+      } else await this.placeSegment(segment);
       await this.turns.next();
     }
   }
@@ -233,6 +233,12 @@ class Backup {
   private async placeSegment({ segmentId, stat }: ListedSegment): Promise<void> {
     const { fileSystem, source, target } = this;
     const seal = readSealHeader(fileSystem, source.files.directory, segmentId);
+    // A merge has left nothing of what was here. Where it was its output that is empty, the seal
+    // says so, and the next segment's asks for it.
+    if (stat.sizeBytes === 0 && seal?.byteLength !== 0) {
+      this.placeEmpty(segmentId);
+      return;
+    }
     if (await this.hasSegment(segmentId, stat, seal)) {
       this.reuse(segmentId);
     } else {

@@ -1,5 +1,5 @@
 import type { FrameFault } from '../format/frame.ts';
-import { NamingRoom, type SealedRecords, type SealWitness } from '../seal/seal-witness.ts';
+import { KeyListBudget, type SealedRecords, type SealInventory } from '../seal/seal-inventory.ts';
 
 /**
  * Bytes of the source that no valid frame covers, or that are gone although the seal or the durable
@@ -58,29 +58,29 @@ export class LostRanges {
   readonly listed: LostRange[] = [];
   count = 0;
   byteLength = 0;
-  private readonly room = new NamingRoom();
+  private readonly keyList = new KeyListBudget();
 
   /** Records that the seal names, and that no segment holds. */
   addUnfound(
     segmentId: number,
     damage: LostRange['damage'],
-    witness: SealWitness,
+    inventory: SealInventory,
     txids: ReadonlySet<number>,
   ): void {
-    const { byteLength, bySeal } = witness.recordsWith(txids, this.room);
+    const { byteLength, bySeal } = inventory.recordsWith(txids, this.keyList);
     this.count++;
     this.byteLength += byteLength;
     if (this.listed.length < LISTED_RANGES)
       this.listed.push({ segmentId, offset: 0, byteLength, damage, bySeal });
   }
 
-  /** `witness` is one that is believed. */
-  add(ranges: RangesOfSegment, witness: SealWitness | undefined): void {
+  /** `inventory` is one that is believed. */
+  add(ranges: RangesOfSegment, inventory: SealInventory | undefined): void {
     if (ranges.count === 0) return;
     this.count += ranges.count;
     this.byteLength += ranges.byteLength;
     const shown = ranges.listed.slice(0, LISTED_RANGES - this.listed.length);
-    const records = witness?.recordsOf(shown, this.room);
+    const records = inventory?.recordsOf(shown, this.keyList);
     for (const [index, range] of shown.entries())
       this.listed.push({ ...range, bySeal: records?.[index] });
   }

@@ -6,7 +6,7 @@ import type { OpenFile } from '../host/open-file.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, type Turns } from '../host/turns.ts';
 import type { OpenLog } from '../log/open-log.ts';
-import { SegmentScanner } from '../segment/segment-scanner.ts';
+import { FrameCursor } from '../segment/frame-cursor.ts';
 import type { FrameRun } from './salvage-scan.ts';
 
 /**
@@ -136,12 +136,12 @@ function byPlace({ run: a }: RunCursor, { run: b }: RunCursor): number {
 /** Stands at one frame of a run, once `next` was called. */
 class RunCursor {
   readonly run: FrameRun;
-  readonly frame: SegmentScanner;
+  readonly frame: FrameCursor;
 
   constructor(file: OpenFile, run: FrameRun, chunkBytes: number) {
     const { segmentId, startOffset, endOffset } = run;
     this.run = run;
-    this.frame = new SegmentScanner({
+    this.frame = new FrameCursor({
       file,
       site: 'verify',
       segmentId,
@@ -168,7 +168,7 @@ function lowestOf(cursors: readonly RunCursor[]): RunCursor | undefined {
   );
 }
 
-function copyFrame(frame: SegmentScanner, log: OpenLog): void {
+function copyFrame(frame: FrameCursor, log: OpenLog): void {
   const payloadAt = frame.keyAt + frame.keyLength;
   log.writer.append(
     frame.type,

@@ -5,9 +5,9 @@ import type { OpenFile } from '../host/open-file.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import type { Turns } from '../host/turns.ts';
 import { digestOf, type Seal } from '../seal/seal-file.ts';
-import type { SealWitness } from '../seal/seal-witness.ts';
+import type { SealInventory } from '../seal/seal-inventory.ts';
+import { FrameCursor, SCAN_CHUNK_BYTES } from '../segment/frame-cursor.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import { SCAN_CHUNK_BYTES, SegmentScanner } from '../segment/segment-scanner.ts';
 import { findFrame } from '../segment/tail-evidence.ts';
 import { RangesOfSegment } from './lost-ranges.ts';
 
@@ -32,13 +32,13 @@ export interface ScannedSegment {
   readonly sealed: 'agrees' | 'contradicts' | 'unknown';
 }
 
-/** Finds every valid frame of a segment. `witness` is told of them. */
+/** Finds every valid frame of a segment. `inventory` is told of them. */
 export async function scanForSalvage(
   fileSystem: FileSystem,
   directory: string,
   { segmentId, sizeBytes }: LogSegment,
   seal: Seal | undefined,
-  witness: SealWitness | undefined,
+  inventory: SealInventory | undefined,
   turns: Turns,
 ): Promise<ScannedSegment> {
   const ranges = new RangesOfSegment(segmentId);
@@ -48,7 +48,7 @@ export async function scanForSalvage(
     const bad = new BadBlocks(fileSystem);
     const files = new StoreFiles(bad.reads, directory);
     await files.use(segmentPath(directory, segmentId), 'read', async (file) => {
-      await scanFrames(bad, file, { segmentId, sizeBytes }, runs, ranges, witness, turns);
+      await scanFrames(bad, file, { segmentId, sizeBytes }, runs, ranges, inventory, turns);
       if (ranges.count === 0 && seal !== undefined && seal.byteLength <= sizeBytes) {
         const digest = await digestOf(file, seal.byteLength, turns);
         sealed = digest?.equals(seal.digest) ? 'agrees' : 'contradicts';
@@ -65,12 +65,12 @@ async function scanFrames(
   { segmentId, sizeBytes }: LogSegment,
   runs: FrameRun[],
   ranges: RangesOfSegment,
-  witness: SealWitness | undefined,
+  inventory: SealInventory | undefined,
   turns: Turns,
 ): Promise<void> {
   const chunk = Buffer.allocUnsafeSlow(Math.min(SCAN_CHUNK_BYTES, sizeBytes));
   for (let startOffset = 0; startOffset < sizeBytes; ) {
-    const frame = new SegmentScanner({
+    const frame = new FrameCursor({
       file,
       site: 'verify',
       segmentId,
@@ -81,7 +81,7 @@ async function scanFrames(
     let state = frame.next();
     for (; state === 'frame'; state = frame.next()) {
       addToRuns(runs, segmentId, frame);
-      witness?.sawFrame(frame.offset, frame.type, frame.txid);
+      inventory?.sawFrame(frame.offset, frame.type, frame.txid);
       if (turns.isDue(frame.byteLength)) await turns.next();
     }
     if (state === 'end') return;
@@ -94,7 +94,7 @@ async function scanFrames(
   }
 }
 
-function addToRuns(runs: FrameRun[], segmentId: number, frame: SegmentScanner): void {
+function addToRuns(runs: FrameRun[], segmentId: number, frame: FrameCursor): void {
   const { offset, byteLength, txid } = frame;
   const last = runs.at(-1);
   if (last !== undefined && last.endOffset === offset && txid > last.lastTxid) {

@@ -11,8 +11,8 @@ import { judgeContents, readDirectory } from '../recovery/directory-contents.ts'
 import type { Contradiction } from '../recovery/directory-evidence.ts';
 import { scanLog } from '../recovery/recovery.ts';
 import type { Damage } from '../recovery/recovery-verdict.ts';
+import { SealInventory } from '../seal/seal-inventory.ts';
 import { SealSet } from '../seal/seal-set.ts';
-import { SealWitness } from '../seal/seal-witness.ts';
 import { type LogSegment, listSegments } from '../segment/segment-list.ts';
 import { buildStore } from './build-store.ts';
 import { type LostRange, LostRanges } from './lost-ranges.ts';
@@ -110,7 +110,7 @@ const LISTED_CONTRADICTIONS = 10_000;
 interface SalvagedSegment extends LogSegment {
   readonly isMissing: boolean;
   readonly isAbsorbed: boolean;
-  readonly witness: SealWitness | undefined;
+  readonly inventory: SealInventory | undefined;
 }
 
 class Salvage {
@@ -169,7 +169,7 @@ class Salvage {
         acceptAmbiguousTail: false,
         probe: undefined,
         operation: 0,
-        view: undefined,
+        target: undefined,
         turns,
       });
       return [];
@@ -206,7 +206,7 @@ class Salvage {
         sizeBytes,
         isMissing: !present.has(segmentId),
         isAbsorbed,
-        witness: seal && new SealWitness(fileSystem, directory, seal, sizeBytes),
+        inventory: seal && new SealInventory(fileSystem, directory, seal, sizeBytes),
       };
     });
   }
@@ -217,10 +217,10 @@ class Salvage {
     const { fileSystem, directory, turns } = this;
     const scanned = new Map<number, ScannedSegment>();
     for (const segment of segments) {
-      const { witness } = segment;
+      const { inventory } = segment;
       scanned.set(
         segment.segmentId,
-        await scanForSalvage(fileSystem, directory, segment, witness?.seal, witness, turns),
+        await scanForSalvage(fileSystem, directory, segment, inventory?.seal, inventory, turns),
       );
       await turns.after(FILE_WORK_BYTES);
     }
@@ -265,8 +265,8 @@ class Salvage {
     scanned: ReadonlyMap<number, ScannedSegment>,
   ): void {
     for (const segment of segments) {
-      const { segmentId, isMissing, witness } = segment;
-      if (witness === undefined) continue;
+      const { segmentId, isMissing, inventory } = segment;
+      if (inventory === undefined) continue;
       const { sealed } = scanned.get(segmentId) as ScannedSegment;
       if (sealed === 'contradicts')
         this.contradictions.push({
@@ -276,7 +276,7 @@ class Salvage {
           because: 'it is whole, and not what its seal file says',
         });
       const isReplaced = sealed !== 'agrees' && !this.isBelieved(segment, scanned);
-      const txids = isReplaced || isMissing ? witness.txids() : undefined;
+      const txids = isReplaced || isMissing ? inventory.txids() : undefined;
       if (txids !== undefined && txids.size > 0) this.sought.push({ segment, txids });
     }
   }
@@ -297,37 +297,38 @@ class Salvage {
   }
 
   private isBelieved(
-    { segmentId, sizeBytes, witness }: SalvagedSegment,
+    { segmentId, sizeBytes, inventory }: SalvagedSegment,
     scanned: ReadonlyMap<number, ScannedSegment>,
   ): boolean {
     const { ranges, sealed } = scanned.get(segmentId) as ScannedSegment;
-    const isDamaged = ranges.count > 0 || sizeBytes < (witness?.seal.byteLength ?? 0);
-    if (witness === undefined || sealed !== 'unknown' || !isDamaged || !ranges.isListed)
+    const isDamaged = ranges.count > 0 || sizeBytes < (inventory?.seal.byteLength ?? 0);
+    if (inventory === undefined || sealed !== 'unknown' || !isDamaged || !ranges.isListed)
       return false;
-    return witness.isBelieved(ranges.listed);
+    return inventory.isBelieved(ranges.listed);
   }
 
   private tellLost(segment: SalvagedSegment, scanned: ScannedSegment | undefined): void {
-    const { segmentId, sizeBytes, isMissing, witness } = segment;
+    const { segmentId, sizeBytes, isMissing, inventory } = segment;
     if (scanned === undefined) return;
     const { ranges } = scanned;
     const { mark } = this.source;
     const sought = this.sought.find((one) => one.segment === segment);
-    const isElsewhere = sought !== undefined && sought.txids.size < (witness?.seal.hintCount ?? 0);
+    const isElsewhere =
+      sought !== undefined && sought.txids.size < (inventory?.seal.hintCount ?? 0);
     const isBelieved = this.isBelieved(segment, new Map([[segmentId, scanned]])) && !isElsewhere;
     const markedEnd = mark?.segmentId === segmentId ? mark.offset : 0;
-    const knownEnd = Math.max(isBelieved ? (witness?.seal.byteLength ?? 0) : 0, markedEnd);
+    const knownEnd = Math.max(isBelieved ? (inventory?.seal.byteLength ?? 0) : 0, markedEnd);
     if (knownEnd > sizeBytes)
       ranges.add(
         sizeBytes,
         knownEnd - sizeBytes,
         isMissing ? 'missing-segment' : 'segment-too-short',
       );
-    this.lost.add(ranges, isBelieved ? witness : undefined);
-    if (sought === undefined || witness === undefined || isBelieved || sought.txids.size === 0)
+    this.lost.add(ranges, isBelieved ? inventory : undefined);
+    if (sought === undefined || inventory === undefined || isBelieved || sought.txids.size === 0)
       return;
     const damage = isMissing ? 'missing-segment' : 'contradicts-seal';
-    this.lost.addUnfound(segmentId, damage, witness, sought.txids);
+    this.lost.addUnfound(segmentId, damage, inventory, sought.txids);
   }
 }
 

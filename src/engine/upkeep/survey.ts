@@ -8,7 +8,7 @@ import { OPENING_SLICE_BYTES, Turns } from '../host/turns.ts';
 import { judgeContents, readDirectory } from '../recovery/directory-contents.ts';
 import type { Contradiction } from '../recovery/directory-evidence.ts';
 import { markNotes, type ReportedMark, reportMark } from '../recovery/recovery-report.ts';
-import { DirectoryStamp } from '../seal/merge-view.ts';
+import { DirectoryStamp } from '../seal/directory-stamp.ts';
 
 /** What lies in the directory of a store, and whether it agrees with itself. */
 export interface StoreSurvey {

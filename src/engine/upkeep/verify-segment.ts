@@ -13,8 +13,8 @@ import {
   readSealHeader,
   type Seal,
 } from '../seal/seal-file.ts';
+import { FrameCursor } from '../segment/frame-cursor.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import { SegmentScanner } from '../segment/segment-scanner.ts';
 import { findFrame, type SegmentFile } from '../segment/tail-evidence.ts';
 import { BYTES_PER_TURN, type Pace } from './verify-pace.ts';
 import type { VerifyFault } from './verify-report.ts';
@@ -27,7 +27,7 @@ export interface SegmentFault {
 }
 
 /** Says what is wrong with a valid record, beside its bytes. */
-export type RecordCheck = (frame: SegmentScanner) => SegmentFault | undefined;
+export type RecordCheck = (frame: FrameCursor) => SegmentFault | undefined;
 
 export interface SegmentVerificationOptions {
   readonly files: StoreFiles;
@@ -36,7 +36,7 @@ export interface SegmentVerificationOptions {
   readonly operation: number;
   readonly pace: Pace;
   /** Throws when the file that was opened is not the one that is to be looked at. */
-  readonly checkOpened: (segmentId: number, stat: FileStat) => void;
+  readonly checkOpened: (segmentId: number, stat: FileStat | undefined) => void;
   readonly checkRecord: RecordCheck;
 }
 
@@ -101,13 +101,15 @@ export class SegmentVerification {
         return true;
       },
     );
-    if (isThere === undefined) this.fault(0, this.sizeBytes, 'missing-segment');
+    if (isThere !== undefined) return;
+    checkOpened(this.segmentId, undefined);
+    this.fault(0, this.sizeBytes, 'missing-segment');
   }
 
   private async scan(file: OpenFile, endOffset: number): Promise<void> {
     for (let startOffset = 0; startOffset < endOffset; ) {
       const { probe, operation } = this.options;
-      const frame = new SegmentScanner({
+      const frame = new FrameCursor({
         file,
         probe,
         operation,
@@ -126,10 +128,10 @@ export class SegmentVerification {
   }
 
   /** Scans to the end, or to what is wrong at `frame.offset`. */
-  private async scanFrames(frame: SegmentScanner, endOffset: number): Promise<'end' | VerifyFault> {
+  private async scanFrames(frame: FrameCursor, endOffset: number): Promise<'end' | VerifyFault> {
     const { pace, checkRecord } = this.options;
     for (let turnStart = frame.offset; ; ) {
-      let state: ReturnType<SegmentScanner['next']>;
+      let state: ReturnType<FrameCursor['next']>;
       try {
         state = frame.next();
       } catch (error) {
@@ -160,7 +162,7 @@ export class SegmentVerification {
    */
   private async nextFrame(
     segment: SegmentFile,
-    frame: SegmentScanner,
+    frame: FrameCursor,
     what: VerifyFault,
   ): Promise<number> {
     const { pace } = this.options;

@@ -15,8 +15,8 @@ import { Keydir } from '../keydir/keydir.ts';
 import { LivePlaces } from '../keydir/live-places.ts';
 import { followsPredecessor } from '../seal/seal-check.ts';
 import { MERGE_SUFFIX, type Seal, sealPath } from '../seal/seal-file.ts';
+import type { FrameCursor } from '../segment/frame-cursor.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
-import type { SegmentScanner } from '../segment/segment-scanner.ts';
 import { BYTES_PER_TURN, Pace, type VerifyOptions } from './verify-pace.ts';
 import { DamageList, type VerifyFault, type VerifyReport } from './verify-report.ts';
 import { type SegmentFault, SegmentVerification } from './verify-segment.ts';
@@ -31,7 +31,7 @@ export interface VerifySource {
   /** The segments as they are now, ascending. Those of a snapshot never change. */
   readonly segments: () => readonly LogSegment[];
   /** Throws when the file of a segment is not the one that is meant. */
-  readonly checkOpened?: (segmentId: number, stat: FileStat) => void;
+  readonly checkOpened?: (segmentId: number, stat: FileStat | undefined) => void;
   /** Throws `STORE_CLOSED` after `close`. */
   readonly checkOpen: () => void;
   /** Aborted by `close`. */
@@ -209,7 +209,7 @@ class Verification {
 
   private checkRecord(
     segmentId: number,
-    frame: SegmentScanner,
+    frame: FrameCursor,
     places: LivePlaces,
   ): SegmentFault | undefined {
     const { type, offset, byteLength, keyAt, bytes } = frame;

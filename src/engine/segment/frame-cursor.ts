@@ -32,7 +32,7 @@ export function scanChunk(segments: readonly { readonly sizeBytes: number }[]): 
  * returned `frame`, its fields describe that frame until the next call, and no object is made for
  * it.
  */
-export class SegmentScanner {
+export class FrameCursor {
   /** The offset of the current frame, or of the damage. */
   offset: number;
   byteLength = 0;
@@ -194,8 +194,8 @@ export class SegmentScanner {
   }
 }
 
-/** The error of a frame at which a scanner says `damaged`. */
-export function damagedFrame(segmentId: number, frame: SegmentScanner): StoreError {
+/** The error of a frame at which a cursor says `damaged`. */
+export function damagedFrame(segmentId: number, frame: FrameCursor): StoreError {
   const code = frame.fault === 'crc-mismatch' ? 'CRC_MISMATCH' : 'FRAME_MISMATCH';
   return new StoreError(code, `${frame.fault} at ${placeName(segmentId, frame.offset)}`, {
     segmentId,

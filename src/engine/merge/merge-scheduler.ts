@@ -1,5 +1,6 @@
 import { observed, unlessAborted } from '../host/observation.ts';
 import { checkNumber, checkOptions, checkSignal } from '../host/options.ts';
+import { inOwnContext } from '../host/own-context.ts';
 import { nowNs } from '../host/probe.ts';
 import type { OperationResults } from '../host/store-event.ts';
 import type { Keydir } from '../keydir/keydir.ts';
@@ -38,7 +39,7 @@ const DEFAULT_AUTO_DEAD_RATIO = 0.4;
 const OUTRUN_FACTOR = 4;
 
 /** Runs merges, one at a time: when it is asked to, and by itself where that is wanted. */
-export class Compactor {
+export class MergeScheduler {
   private readonly log: OpenLog;
   private readonly keydir: Keydir;
   private readonly auto: Required<AutoCompactionOptions> | undefined;
@@ -55,7 +56,7 @@ export class Compactor {
       const { deadRatio = DEFAULT_AUTO_DEAD_RATIO, minBytes = log.segmentBytes } = auto;
       this.auto = { deadRatio, minBytes };
     }
-    if (this.auto !== undefined) void this.startWithSeals();
+    if (this.auto !== undefined) void inOwnContext(() => this.startWithSeals());
   }
 
   /** The active segment is sealed first where it is worth it itself. */
@@ -74,16 +75,11 @@ export class Compactor {
     });
   }
 
-  /** Does it merge by itself? Only then can garbage outrun it. */
-  get isAutomatic(): boolean {
-    return this.auto !== undefined;
-  }
-
   /**
    * Settles when the automatic pass that is at work has ended, if garbage outruns it. For those who
    * wait for something anyway: not for one that itself waits, for a scrub perhaps that takes hours.
    */
-  async relieve(): Promise<void> {
+  async waitWhileOutrun(): Promise<void> {
     if (this.auto === undefined || this.autoPass === undefined || !this.isOutrun(this.auto)) return;
     const { probe } = this.log;
     const startNs = probe?.event === undefined ? 0 : nowNs();

@@ -13,7 +13,7 @@ import {
  * The scans of a log that are going on. Each sees the segments that there were when it began,
  * whatever merges do since.
  */
-export class LogScans implements ScanWatcher {
+export class OpenScans implements ScanWatcher {
   private readonly files: StoreFiles;
   private readonly probe: ProbeSet | undefined;
   private readonly running = new Set<RunningScan>();

@@ -28,8 +28,8 @@ const LISTED_RECORDS = 1_000;
 /** The memory of an object, its array and its buffer, beside the bytes of the key. */
 const RECORD_BYTES = 128;
 
-/** What the keys that all witnesses name may still take. */
-export class NamingRoom {
+/** Bounds the memory of the keys that all inventories name together. */
+export class KeyListBudget {
   private leftBytes = 4 * 1024 * 1024;
 
   take(keyBytes: number): boolean {
@@ -41,12 +41,12 @@ export class NamingRoom {
 }
 
 /**
- * Asks the seal of a damaged segment which records it has lost. A seal may be of other bytes: a
- * merge was killed, or a file was copied over another. It is believed when every record that is
- * left stands where the seal says, and the seal knows no other outside of what was lost; of records
- * in any number that is found out with a sum.
+ * The records that a segment held by its seal, to tell which of them a damaged segment has lost. A
+ * seal may belong to other bytes: a merge was killed, or a file was copied over another. It is
+ * believed when every record that is left stands where the seal says, and the seal knows no other
+ * outside of the damage. One sum over all records tells both.
  */
-export class SealWitness {
+export class SealInventory {
   readonly seal: Seal;
   private readonly fileSystem: FileSystem;
   private readonly directory: string;
@@ -91,7 +91,7 @@ export class SealWitness {
   /** Those of the seal's records that have one of these txids, and the bytes that they take. */
   recordsWith(
     txids: ReadonlySet<number>,
-    room: NamingRoom,
+    budget: KeyListBudget,
   ): { readonly byteLength: number; readonly bySeal: SealedRecords } {
     const records: (SealedRecord & { offset: number })[] = [];
     let recordCount = 0;
@@ -99,7 +99,7 @@ export class SealWitness {
     this.eachHint(({ offset, txid, byteLength, bytes, keyAt, keyLength, isDelete }) => {
       if (!txids.has(txid)) return;
       sumBytes += byteLength;
-      if (recordCount++ >= LISTED_RECORDS || !room.take(keyLength)) return;
+      if (recordCount++ >= LISTED_RECORDS || !budget.take(keyLength)) return;
       const key = Buffer.from(bytes.subarray(keyAt, keyAt + keyLength));
       records.push({ key, type: isDelete ? RecordType.Delete : RecordType.Put, offset });
     });
@@ -109,14 +109,17 @@ export class SealWitness {
   }
 
   /** What began in each of these ranges, ascending; for one that is believed. */
-  recordsOf(ranges: readonly ByteRange[], room: NamingRoom): readonly SealedRecords[] | undefined {
+  recordsOf(
+    ranges: readonly ByteRange[],
+    budget: KeyListBudget,
+  ): readonly SealedRecords[] | undefined {
     const found = ranges.map(() => ({
       recordCount: 0,
       records: [] as (SealedRecord & { offset: number })[],
     }));
     const isWhole = this.eachHint(({ offset, bytes, keyAt, keyLength, isDelete }) => {
       const range = found[rangeAt(ranges, offset)];
-      if (range === undefined || range.recordCount++ >= LISTED_RECORDS || !room.take(keyLength))
+      if (range === undefined || range.recordCount++ >= LISTED_RECORDS || !budget.take(keyLength))
         return;
       const key = Buffer.from(bytes.subarray(keyAt, keyAt + keyLength));
       range.records.push({ key, type: isDelete ? RecordType.Delete : RecordType.Put, offset });

@@ -21,7 +21,7 @@ import type { SealSet } from './seal-set.ts';
  * told in publish-merge.ts); and what the log is once these are undone or finished. Finding it
  * changes nothing on disk.
  */
-export interface Leftovers {
+export interface UnfinishedWork {
   /**
    * The seals, with those of outputs that stand in their places, and without those of what these
    * have absorbed.
@@ -37,12 +37,12 @@ export interface Leftovers {
   readonly stale: readonly string[];
 }
 
-export async function findLeftovers(
+export async function findUnfinishedWork(
   files: StoreFiles,
   found: SealSet,
   segments: readonly LogSegment[],
   turns: Turns,
-): Promise<Leftovers> {
+): Promise<UnfinishedWork> {
   const unnamed: Seal[] = [];
   const stale: string[] = [];
   for (const name of files.fileSystem.list(files.directory)) {
@@ -77,9 +77,9 @@ export async function findLeftovers(
  * Undoes or finishes what was begun, each step durable before the next. Returns lines for the
  * report.
  */
-export async function clearLeftovers(
+export async function clearUnfinishedWork(
   files: StoreFiles,
-  { unnamed, absorbed, stale }: Leftovers,
+  { unnamed, absorbed, stale }: UnfinishedWork,
   turns: Turns,
 ): Promise<string[]> {
   const { fileSystem, directory } = files;

@@ -1,46 +1,11 @@
 import { join } from 'node:path';
 import { parseSegmentName } from '../format/segment-name.ts';
 import type { FileSystem } from '../host/file-system.ts';
-import type { OpenFile } from '../host/open-file.ts';
-import {
-  endsDigestOf,
-  MERGE_SUFFIX,
-  parseSealName,
-  readSealHeader,
-  SEAL_SUFFIX,
-  type Seal,
-} from './seal-file.ts';
+import { MERGE_SUFFIX, parseSealName, SEAL_SUFFIX } from './seal-file.ts';
 
 /**
- * A merge as those see it who read without the lock: it may be anywhere between its steps, or may
- * have been killed there. Nothing is changed here; the next writer finishes it.
- */
-
-/**
- * The seal of an open segment, also of one whose merge is being published; `unknown` when there is
- * a seal and it is of something else, which passes when a merge has gone on.
- */
-export function sealOfOpened(
-  fileSystem: FileSystem,
-  directory: string,
-  segmentId: number,
-  file: OpenFile,
-): Seal | 'unknown' | undefined {
-  const { sizeBytes } = file.stat();
-  let found = false;
-  // In the order in which one becomes the other.
-  for (const suffix of [MERGE_SUFFIX, SEAL_SUFFIX]) {
-    const seal = readSealHeader(fileSystem, directory, segmentId, suffix);
-    if (seal === undefined) continue;
-    found = true;
-    if (sizeBytes < seal.byteLength) continue;
-    if (endsDigestOf(file, seal.byteLength) === seal.endsDigest) return seal;
-  }
-  return found ? 'unknown' : undefined;
-}
-
-/**
- * Notes what files a directory holds, to tell later whether one of them was replaced or removed.
+ * What files of the log a directory held at one moment. A reader without the lock asks later
+ * whether one of them was replaced or removed.
  */
 export class DirectoryStamp {
   private readonly fileSystem: FileSystem;
@@ -64,7 +29,7 @@ export class DirectoryStamp {
     return [...this.stamps].some(([name, stamp]) => this.stampOf(name, name !== last) !== stamp);
   }
 
-  /** Is a merge between its steps, be it that it was killed there? */
+  /** Is a merge between two of its steps? It may be at work, or have been killed there. */
   isMerging(): boolean {
     return this.fileSystem.list(this.directory).some((name) => name.endsWith(MERGE_SUFFIX));
   }
