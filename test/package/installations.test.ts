@@ -29,8 +29,8 @@ const MANAGERS: Readonly<Record<string, (tarball: string, cache: string) => read
 const WARNING = /\bwarn|deprecated|unsupported|ignored build scripts|\berr[!o]/i;
 
 /**
- * yarn 1 knows no engine but node and says so of a package under the kernel lock's addon, which also
- * names another. Nothing is wrong then, and nobody but that package can change it.
+ * yarn 1 knows no engine but node and says so of a package under the kernel lock's addon, which
+ * also names another. Nothing is wrong then, and nobody but that package can change it.
  */
 const ANOTHER_ENGINE =
   /^warning .*require-addon@[\d.]+: The engine "bare" appears to be invalid\.$/m;
