@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../usage-error.ts';
-import { type CampaignFile, describeUnit, unitsOf } from './campaign-file.ts';
+import { describeUnit, unitsOf } from './campaign-file.ts';
+import type { CampaignFile } from './campaign-schema.ts';
 import { keyOf, unitsByPart } from './run-shard.ts';
 import { addFigures, digestOf, type UnitName } from './unit.ts';
 import {

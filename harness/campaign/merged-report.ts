@@ -1,5 +1,5 @@
 import { formatCount } from '../units.ts';
-import type { CampaignFile } from './campaign-file.ts';
+import type { CampaignFile } from './campaign-schema.ts';
 import {
   type MergedCampaign,
   type MergedFinding,

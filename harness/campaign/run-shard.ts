@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../usage-error.ts';
-import { type CampaignFile, describeUnit } from './campaign-file.ts';
+import { describeUnit } from './campaign-file.ts';
+import type { CampaignFile } from './campaign-schema.ts';
 import type { Shard } from './shard.ts';
 import { digestOf, formatUnits, type UnitName } from './unit.ts';
 import {

@@ -1,5 +1,6 @@
 import { UsageError } from '../usage-error.ts';
-import { type CampaignFile, unitsOf } from './campaign-file.ts';
+import { unitsOf } from './campaign-file.ts';
+import type { CampaignFile } from './campaign-schema.ts';
 import type { UnitName } from './unit.ts';
 
 /** Which part of a campaign one machine does. */

@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import type { CampaignFile } from './campaign-file.ts';
+import type { CampaignFile } from './campaign-schema.ts';
 import { digestOf } from './unit.ts';
 
 export const UNITS_FILE = 'units.jsonl';

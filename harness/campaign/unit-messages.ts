@@ -1,4 +1,4 @@
-import type { CampaignFile } from './campaign-file.ts';
+import type { CampaignFile } from './campaign-schema.ts';
 import type { UnitLine } from './unit-lines.ts';
 
 /** What a shard and the processes that run its units say to each other. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CampaignFile } from './campaign-file.ts';
+import type { CampaignFile } from './campaign-schema.ts';
 
 /**
  * One check of a campaign. It follows from the build, Node's major version, the part and its number

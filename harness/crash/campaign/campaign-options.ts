@@ -11,9 +11,9 @@ import { invokedAs, quoteWord } from '../../invocation.ts';
 import { IS_CLONE } from '../../package-root.ts';
 
 /**
- * Seconds of crash states, the budget of kills, seconds of disk images, of what a host does and of
- * upkeep, whether every fault and every flipped bit is tried, or a choice, and the most seconds for those:
- * what is left undone then makes the part inconclusive.
+ * Seconds of crash states, the budget of kills, seconds of disk images, of what hosts do and of
+ * upkeep; whether every fault and every flipped bit is tried, or a choice, and the most seconds for
+ * those: what is left undone then makes the part inconclusive.
  */
 export const PROFILES = {
   quick: {

@@ -2,13 +2,13 @@ import { randomInt } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
-  type CampaignFile,
   checkBuild,
   describeUnit,
   planCampaign,
   readCampaign,
   unitsOf,
 } from '../../campaign/campaign-file.ts';
+import type { CampaignFile } from '../../campaign/campaign-schema.ts';
 import { mergeBlobs } from '../../campaign/merge.ts';
 import {
   describeMerged,

@@ -13,11 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type CampaignFile,
-  planCampaign,
-  readCampaign,
-} from '../../../../harness/campaign/campaign-file.ts';
+import { planCampaign, readCampaign } from '../../../../harness/campaign/campaign-file.ts';
+import type { CampaignFile } from '../../../../harness/campaign/campaign-schema.ts';
 import { mergeBlobs, NOT_DETERMINISTIC } from '../../../../harness/campaign/merge.ts';
 import { runShard } from '../../../../harness/campaign/run-shard.ts';
 import {
@@ -30,10 +27,10 @@ import { digestOf, type UnitPart } from '../../../../harness/campaign/unit.ts';
 import { Prng } from '../../../../harness/prng.ts';
 import { UsageError } from '../../../../harness/usage-error.ts';
 import { temporaryDirectory } from '../../../support/temporary-directory.ts';
-// @ts-expect-error It is also imported by programs that run without a compiler.
-import { madeUpParts } from './made-up-parts.mjs';
 
-const PARTS = madeUpParts() as UnitPart[];
+/** They are also imported by programs that run without a compiler. */
+const MADE_UP = new URL('./made-up-parts.mjs', import.meta.url).href;
+const PARTS: UnitPart[] = (await import(MADE_UP)).madeUpParts();
 const program = new URL('./made-up-worker.mjs', import.meta.url);
 const SHARD_PROGRAM = fileURLToPath(new URL('./made-up-shard.mjs', import.meta.url));
 
