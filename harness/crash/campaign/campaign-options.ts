@@ -8,6 +8,7 @@ import {
   parseSurvives,
 } from '../../contract.ts';
 import { invokedAs, quoteWord } from '../../invocation.ts';
+import { IS_CLONE } from '../../package-root.ts';
 
 /**
  * Seconds of crash states, the budget of kills, seconds of disk images, of what hosts do and of
@@ -130,7 +131,10 @@ function toOptions(flags: Flags): CampaignOptions {
     if (other !== undefined)
       throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
   }
-  const { adapter, survives, history, part } = flags;
+  // The campaign of tidemark itself is in a clone; an installed harness crashes it like any store.
+  if (mutants && !IS_CLONE)
+    throw new CampaignUsageError('--mutants change the sources of tidemark: run it in a clone');
+  const { adapter = IS_CLONE ? undefined : 'tidemark', survives, history, part } = flags;
   if (adapter === undefined && (survives ?? history ?? part) !== undefined)
     throw new CampaignUsageError('--survives, --history and --part need --adapter');
   if (adapter !== undefined && onlySeed !== undefined && part !== undefined && part !== 'cuts')
