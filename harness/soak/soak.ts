@@ -25,7 +25,7 @@ import type { Observation } from './result/observation.ts';
 import { summarize } from './result/summarize.ts';
 import { describeSummary } from './result/summary-text.ts';
 import { judge } from './result/verdict.ts';
-import type { Prepared } from './run/life.ts';
+import type { Prepared } from './run/store-process.ts';
 
 /** What is known once a run has begun. */
 interface Begun {
