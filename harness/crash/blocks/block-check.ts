@@ -5,7 +5,7 @@ import { follow } from '../kills/kill-store.ts';
 import { adoptState, type LeftStore } from '../kills/kill-subject.ts';
 import { checkAsReader, holdsSegments } from '../kills/kill-tidemark.ts';
 import { KILL_SEGMENT_BYTES, KillHistory, killSteps } from '../kills/kill-workload.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import { mountImage, unmount } from './block-disk.ts';
 
 /** The store's directory on the disk's file system. */
@@ -29,7 +29,7 @@ const DURABLE_STEP = /^(?:durable|sync|reopen) (\d+)$/;
 
 /**
  * Mounts the image, which replays the journal of its file system, and opens the store with the real
- * recovery. Writes to the image. Throws `PromiseBroken`.
+ * recovery. Writes to the image. Throws `InvariantBroken`.
  */
 export async function checkBlockImage(
   image: string,
@@ -40,7 +40,7 @@ export async function checkBlockImage(
   const directory = join(mountPoint, BLOCK_STORE);
   try {
     if (!holdsSegments(directory)) {
-      if (leftBy(promises).acknowledged > 0) throw new PromiseBroken('I2', 'the store is gone');
+      if (leftBy(promises).acknowledged > 0) throw new InvariantBroken('I2', 'the store is gone');
       return 'nothing';
     }
     return await checkStore(directory, promises);
@@ -77,7 +77,7 @@ async function checkStore(directory: string, promises: BlockPromises): Promise<B
     history.append({ key: 0, kind: 'put' });
     const txid = [...store.scan()].at(-1)?.txid ?? 0;
     if (outcome === 'recovered' && txid <= mostTxid)
-      throw new PromiseBroken(
+      throw new InvariantBroken(
         'I7',
         `txid ${txid} is given again: ${mostTxid} operations had begun`,
       );

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mix32, Prng } from '../../prng.ts';
-import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken, invariantOf } from '../promises/invariants.ts';
 import {
   BLOCK_STORE,
   type BlockPromises,
@@ -79,7 +79,7 @@ export async function* runBlockDisk(
         taken.push(...(await takeMoment(disk, writer, join(place, `moment-${moment}`), prng)));
       }
     } catch (error) {
-      if (!(error instanceof PromiseBroken)) throw error;
+      if (!(error instanceof InvariantBroken)) throw error;
       const directory = keepDirectory(findings);
       cpSync(join(disk.root, BLOCK_STORE), join(directory, FOUND_STORE), { recursive: true });
       const { invariant, message } = error;

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { mix32, Prng } from '../../prng.ts';
-import { invariantOf } from '../promises/fault-broken.ts';
+import { invariantOf } from '../promises/invariants.ts';
 import { HOST_SCENARIOS, type HostCounts, type HostScenario } from './host-scenarios.ts';
 import { HostWriter, noNamespaces } from './host-writer.ts';
 

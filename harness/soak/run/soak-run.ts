@@ -14,7 +14,7 @@ import type { LatencyOperation } from './operation-latency.ts';
 import type { Phase } from './phase.ts';
 import type { Undecided } from './replay.ts';
 import { restUntilCounted } from './rest.ts';
-import { InvariantBroken, isNoRoom, outcomeOf, type RunOutcome } from './run-outcome.ts';
+import { isNoRoom, outcomeOf, type RunOutcome, ViolationsFound } from './run-outcome.ts';
 import type { SoakRunOptions } from './soak-run-options.ts';
 import { WorkloadClock } from './workload-clock.ts';
 
@@ -130,7 +130,7 @@ export class SoakRun {
     const store = this.store as StoreUnderTest;
     const { adoptions, violations } = await undecided.settle(store);
     if (violations.length > 0) {
-      throw new InvariantBroken(violations.length, violations.slice(0, LISTED_VIOLATIONS));
+      throw new ViolationsFound(violations.length, violations.slice(0, LISTED_VIOLATIONS));
     }
     await this.compare((check) => check.everyKey(store), 'checking every key after a kill');
     await this.options.recovered(adoptions);
@@ -200,7 +200,7 @@ export class SoakRun {
         case 'read': {
           const found = await this.timed('get', (store) => store.get(key));
           const violation = this.check.judge(keyNumber, found);
-          if (violation !== undefined) throw new InvariantBroken(1, [violation]);
+          if (violation !== undefined) throw new ViolationsFound(1, [violation]);
         }
       }
     } catch (error) {
@@ -319,7 +319,7 @@ export class SoakRun {
       else if (++count <= LISTED_VIOLATIONS) violations.push(found);
       if (this.stopRequested) break;
     }
-    if (count > 0) throw new InvariantBroken(count, violations);
+    if (count > 0) throw new ViolationsFound(count, violations);
   }
 
   private async open(): Promise<void> {
