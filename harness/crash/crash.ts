@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { UsageError } from '../command-line.ts';
 import { ContractError, contractInSentences, describeContract } from '../contract.ts';
 import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/result/host.ts';
@@ -7,7 +8,6 @@ import { AdapterError } from '../store-under-test.ts';
 import { type CampaignPart, type Progress, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,
-  CampaignUsageError,
   PROFILES,
   parseCampaignOptions,
   STORE_PARTS,
@@ -77,7 +77,7 @@ export async function crashCommand(words: readonly string[]): Promise<ExitCode> 
     return options === undefined ? ExitCode.pass : await run(options);
   } catch (error) {
     const isUsage =
-      error instanceof CampaignUsageError ||
+      error instanceof UsageError ||
       error instanceof AdapterError ||
       error instanceof ContractError;
     if (!isUsage) throw error;
@@ -276,7 +276,7 @@ async function report(
 async function hunt(options: CampaignOptions): Promise<ExitCode> {
   const mutants = MUTANTS.filter(({ name }) => (options.onlyMutant ?? name) === name);
   if (mutants.length === 0)
-    throw new CampaignUsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
+    throw new UsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
   const files = new CrashReportFiles(options.outDirectory, [
     MUTANTS_JSON_FILE,
     MUTANTS_MARKDOWN_FILE,

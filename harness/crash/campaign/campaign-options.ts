@@ -1,6 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import {
+  integerBetween,
+  invalid,
+  parseWords,
+  positive,
+  seedNumber,
+  UsageError,
+} from '../../command-line.ts';
 import {
   ContractError,
   type DeclaredContract,
@@ -73,9 +81,6 @@ export interface CampaignOptions {
   readonly command: string;
 }
 
-/** The command line asked for something impossible; the message names the flag. */
-export class CampaignUsageError extends Error {}
-
 interface Flags {
   readonly adapter?: string;
   readonly survives?: DeclaredContract;
@@ -94,27 +99,10 @@ interface Flags {
   readonly onlySteps?: readonly number[];
 }
 
-/** Undefined when help was asked for, and given. Throws `CampaignUsageError`. */
+/** Undefined when help was asked for, and given. Throws `UsageError`. */
 export function parseCampaignOptions(words: readonly string[]): CampaignOptions | undefined {
   const command = describeCommand();
-  let complaint = '';
-  command.configureOutput({
-    outputError: (text) => {
-      complaint = text;
-    },
-  });
-  try {
-    command.parse(words, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    throw new CampaignUsageError(
-      complaint
-        .replace(/^error: /, '')
-        .trim()
-        .replace(/\s*\n\s*/g, ' '),
-    );
-  }
+  if (!parseWords(command, words)) return undefined;
   return toOptions(command.opts<Flags>());
 }
 
@@ -122,23 +110,21 @@ function toOptions(flags: Flags): CampaignOptions {
   const { profile, onlySeed, onlySteps, onlyMutant } = flags;
   const mutants = flags.mutants ?? false;
   if (onlySteps !== undefined && onlySeed === undefined)
-    throw new CampaignUsageError('--only-steps needs --only-seed');
-  if (onlyMutant !== undefined && !mutants)
-    throw new CampaignUsageError('--only-mutant needs --mutants');
+    throw new UsageError('--only-steps needs --only-seed');
+  if (onlyMutant !== undefined && !mutants) throw new UsageError('--only-mutant needs --mutants');
   if (onlySeed !== undefined) {
     const other = mutants ? '--mutants' : flags.seed !== undefined ? '--seed' : undefined;
-    if (other !== undefined)
-      throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
+    if (other !== undefined) throw new UsageError(`--only-seed and ${other} exclude each other`);
   }
   const { adapter, survives, history, part } = flags;
   if (adapter === undefined && (survives ?? history ?? part) !== undefined)
-    throw new CampaignUsageError('--survives, --history and --part need --adapter');
+    throw new UsageError('--survives, --history and --part need --adapter');
   if (adapter !== undefined && onlySeed !== undefined && part !== undefined && part !== 'cuts')
-    throw new CampaignUsageError('--only-seed is about power cuts: leave out --part');
+    throw new UsageError('--only-seed is about power cuts: leave out --part');
   if (flags.onlyFault !== undefined && part !== 'faults')
-    throw new CampaignUsageError('--only-fault needs --part faults');
+    throw new UsageError('--only-fault needs --part faults');
   if (adapter !== undefined && mutants)
-    throw new CampaignUsageError('--mutants are planted into tidemark; leave out --adapter');
+    throw new UsageError('--mutants are planted into tidemark; leave out --adapter');
   // Mutants are compared from one run to the next.
   const seed = onlySeed ?? flags.seed ?? (mutants ? 1 : randomInt(2 ** 32));
   return {
@@ -238,8 +224,7 @@ function describeCommand(): Command {
     )
     .option('--only-mutant <name>', 'of these only one')
     .addHelpText('after', HELP)
-    .showSuggestionAfterError()
-    .exitOverride();
+    .showSuggestionAfterError();
 }
 
 const HELP = `
@@ -265,15 +250,6 @@ function contractOption(parse: (text: string) => DeclaredContract) {
   };
 }
 
-export function positive(text: string): number {
-  const value = Number(text);
-  return Number.isFinite(value) && value > 0 ? value : invalid('Give a number above 0.');
-}
-
-export function seedNumber(text: string): number {
-  return integerBetween(text, 0, 2 ** 32 - 1);
-}
-
 function workerCount(text: string): number {
   return integerBetween(text, 1, 256);
 }
@@ -284,15 +260,4 @@ function numberList(text: string): number[] {
     .split(',')
     .map((word) => (/^\d{1,6}$/.test(word) ? Number(word) : Number.NaN));
   return numbers.some(Number.isNaN) ? invalid('Give numbers with commas between them.') : numbers;
-}
-
-function integerBetween(text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value >= least && value <= most
-    ? value
-    : invalid(`Give an integer from ${least} to ${most}.`);
-}
-
-function invalid(advice: string): never {
-  throw new InvalidArgumentError(advice);
 }

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { UsageError } from '../../usage-error.ts';
+import { UsageError } from '../../command-line.ts';
 import type { SoakOptions } from '../options/options.ts';
 import type { Sample } from '../sampling/sample.ts';
 import { SampleFile } from '../sampling/samples.ts';
