@@ -75,11 +75,17 @@ export interface Adapter {
   readonly open: OpenStoreUnderTest;
   /** What it says that its store promises; checked field by field. */
   readonly contract: DeclaredContract;
+  /**
+   * Names of files, in the store's directory, that mean nothing after a start of the machine: locks
+   * and shared memory. A power cut leaves a store without them.
+   */
+  readonly volatileFiles: readonly string[];
 }
 
 interface AdapterModule {
   readonly default: OpenStoreUnderTest;
   readonly contract?: DeclaredContract;
+  readonly volatileFiles?: readonly string[];
 }
 
 const READY_MADE: Readonly<Record<string, () => Promise<AdapterModule>>> = {
@@ -117,7 +123,14 @@ export async function loadAdapterModule(nameOrPath: string): Promise<Adapter> {
       return store;
     },
     contract: contractOf(nameOrPath, module.contract),
+    volatileFiles: volatileFilesOf(nameOrPath, module.volatileFiles),
   };
+}
+
+function volatileFilesOf(nameOrPath: string, names: unknown): readonly string[] {
+  if (names === undefined) return [];
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+  throw new AdapterError(`${nameOrPath}: volatileFiles must be an array of names of files`);
 }
 
 async function importAdapter(nameOrPath: string): Promise<Partial<AdapterModule>> {

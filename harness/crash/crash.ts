@@ -136,13 +136,14 @@ async function subjectOf(
   if (store === undefined) return undefined;
   const directory = join(outDirectory, 'probe');
   const subject = await probeStore(store.adapter, store.overrides, directory, seed);
-  const { contract, assumed, refusals } = subject;
+  const { contract, assumed, refusals, volatileFiles } = subject;
   const described = {
     name: store.adapter,
     contract: describeContract(contract),
     promises: contractInSentences(contract),
     assumed,
     refusals,
+    volatileFiles,
   };
   for (const line of describeSubject(described)) progress.print(`crash: ${line}`);
   return { subject, described };
@@ -209,6 +210,7 @@ function crashProgram(program: ProgramOptions): Promise<ExitCode> {
     promises: ['what a line says that it had printed survives a power cut, as the check sees it'],
     assumed: [],
     refusals: [],
+    volatileFiles: [],
   };
   return asCommand((run) => report(options, [programPart(program)], run, described));
 }

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { ExitCode } from '../exit-code.ts';
+import { enterInvokedDirectory } from '../invocation.ts';
 import { COMMAND_OUTPUT, complain, print, watchStandardStreams } from '../standard-streams.ts';
 import { type SurveyedResult, surveyStore } from './survey.ts';
 import { surveyPage } from './survey-page.ts';
 import { SURVEYED_STORES } from './surveyed-stores.ts';
 
 watchStandardStreams('survey');
+enterInvokedDirectory('survey');
 
 interface Flags {
   readonly seconds: number;
@@ -18,6 +20,7 @@ interface Flags {
   readonly out: string;
   readonly only?: string;
   readonly installIn?: string;
+  readonly keepIn?: string;
 }
 
 const command = new Command('npm run survey --')
@@ -30,9 +33,13 @@ const command = new Command('npm run survey --')
   .option('--workers <n>', 'stores at a time', positive, 2)
   .option('--only <names>', 'of the list only these, with commas between them')
   .option('--install-in <directory>', 'packages are installed there, and kept for the next time')
+  .option(
+    '--keep-in <directory>',
+    'what came of each store is kept there: a survey that was interrupted goes on where it was',
+  )
   .option('--out <file>', 'the page', 'docs/survey.md')
   .parse();
-const { seconds, seed, workers, out, only, installIn } = command.opts<Flags>();
+const { seconds, seed, workers, out, only, installIn, keepIn } = command.opts<Flags>();
 const names = only?.split(',');
 const stores = SURVEYED_STORES.filter(({ name }) => names?.includes(name) ?? true);
 const unknown =
@@ -56,6 +63,7 @@ async function survey(): Promise<ExitCode> {
           seed,
           seconds,
           ...(installIn === undefined ? {} : { installIn: resolve(installIn) }),
+          ...(keepIn === undefined ? {} : { keepIn: resolve(keepIn) }),
         });
         results.push(result);
         print(describe(result));
@@ -81,8 +89,8 @@ function describe({ store, trouble, workload, kills, faults, cuts }: SurveyedRes
 function writePage(results: readonly SurveyedResult[]): void {
   const inOrder = stores.flatMap((store) => results.find((result) => result.store === store) ?? []);
   const run = {
-    command: `npm run survey -- --seconds ${seconds} --seed ${seed}`,
-    date: new Date().toISOString().slice(0, 10),
+    command: `npm run survey -- --seconds ${seconds} --seed ${seed} --workers ${workers}`,
+    workers,
     node: process.versions.node,
     seconds,
   };

@@ -7,9 +7,10 @@ import type { SurveyedResult } from './survey.ts';
 
 export interface SurveyRun {
   readonly command: string;
-  readonly date: string;
   readonly node: string;
   readonly seconds: number;
+  /** Stores at a time. */
+  readonly workers: number;
 }
 
 /** The page of the survey, in Markdown. */
@@ -17,9 +18,9 @@ export function surveyPage(results: readonly SurveyedResult[], run: SurveyRun): 
   const page = [
     '# Stores under the same crashes',
     '',
-    intro(run),
+    intro(results, run),
     '',
-    '| store | version | promise | steps | kills | faults | images | promised / sync calls | found: no crash, kill, fault | ext4 | posix |',
+    '| store | version | promise | steps | kills | faults | images | promised, without a sync, sync calls | found: no crash, kill, fault | ext4 | posix |',
     '|---|---|---|---|---|---|---|---|---|---|---|',
     ...results.map(row),
     '',
@@ -55,12 +56,16 @@ function broken(line: string): string[] {
   return [...lines, rest];
 }
 
-function intro({ command, date, node, seconds }: SurveyRun): string {
+function intro(
+  results: readonly SurveyedResult[],
+  { command, node, seconds, workers }: SurveyRun,
+): string {
+  const days = [...new Set(results.map(({ doneAt }) => doneAt))].sort();
   return [
-    `\`${command}\` wrote this page on ${date}, with Node ${node}.`,
+    `\`${command}\` wrote this page (${days.join(', ')}, Node ${node}).`,
     'It installed each store in the version that stands here and set it as its own documentation',
     'says that it is strongest.',
-    `Each part had ${seconds} seconds per store, beside other stores and whatever else ran.`,
+    `Each part had ${seconds} seconds per store, with ${workers} ${workers === 1 ? 'store' : 'stores'} at a time.`,
   ].join(' ');
 }
 
@@ -77,10 +82,12 @@ const HOW_TO_READ = [
   'directories that a power cut may leave, each opened once: `ext4` is a journal in ordered mode, and',
   'under `posix` nothing is ordered but by syncs, so that what stands under `posix` alone is found by',
   'the stricter model only. A store that promises nothing of power cuts is shown in brackets: what was',
-  'seen there is no broken promise. `promised / sync calls` is',
-  'a count that strace took of a run without a crash: writes or syncs that the store acknowledged as',
-  'surviving a power cut, beside all calls of fsync, fdatasync, msync and sync_file_range and all',
-  'files opened with O_SYNC or O_DSYNC, those of opening and closing included.',
+  'seen there is no broken promise. The counts of syncs are a second look, which shares nothing with',
+  'the images but the workload. strace took them in a run without a crash: how many writes or syncs the',
+  'store acknowledged as surviving a power cut; of these, how many were acknowledged without any sync',
+  'call that returned since the last write had begun; and all calls of fsync, fdatasync, msync,',
+  'sync_file_range and syncfs, those of opening and closing included. Files were not opened with O_SYNC',
+  'or O_DSYNC unless it says so.',
   '',
   `Fewer than ${LEAST_KILLS} kills, ${LEAST_FAULTS} faults or ${LEAST_IMAGES} images are inconclusive, and marked so.`,
 ].join('\n');
@@ -107,8 +114,8 @@ function row(result: SurveyedResult): string {
       ? `${cuts?.opened ?? 0} (see below)`
       : count(cuts.opened, LEAST_IMAGES),
     promisesPower(result)
-      ? `${syncs?.promised} / ${syncs?.systemCalls}`
-      : `nothing promised / ${syncs?.systemCalls}`,
+      ? `${syncs?.promised}, ${syncs?.withoutSync ?? 'O_SYNC'}, ${syncs?.systemCalls}`
+      : `nothing promised, ${syncs?.systemCalls}`,
     `${found(workload)}, ${found(kills)}, ${found(faults)}`,
     under('ext4'),
     under('posix'),
@@ -120,9 +127,9 @@ function promisesPower({ subject }: SurveyedResult): boolean {
   return subject?.contract.put === 'power' || subject?.contract.sync === 'power';
 }
 
-/** It acknowledged durable writes, and asked the kernel for none. */
+/** It acknowledged durable writes, and had asked the kernel for none. */
 export function lacksSyncs(syncs: SurveyedResult['syncs']): boolean {
-  return syncs !== undefined && syncs.promised > 0 && syncs.systemCalls === 0;
+  return syncs !== undefined && syncs.promised > 0 && (syncs.withoutSync ?? 0) > 0;
 }
 
 function findingsOf({
@@ -148,16 +155,18 @@ function story(result: SurveyedResult): string[] {
   );
   if (lacksSyncs(syncs))
     lines.push(
-      `- power, \`durable\`: ${syncs?.promised} writes were acknowledged as surviving a power cut, and the process made no sync call at all. The count is by strace.`,
+      `- the count of syncs: ${syncs?.withoutSync} of ${syncs?.promised} acknowledgements as surviving a power cut came without any sync call since the write had begun.`,
     );
   for (const note of result.cuts?.notes ?? []) lines.push(`- power cuts: ${oneLine(note)}`);
   const refusals = subject?.refusals ?? [];
-  if (lines.length === 0 && refusals.length === 0) return [];
+  const { notes = [] } = store;
+  if (lines.length === 0 && refusals.length === 0 && notes.length === 0) return [];
   return [
     `### ${store.name}`,
     '',
     `Set: ${store.setting}.`,
     ...(refusals.length === 0 ? [] : [`It does not take: ${refusals.map(oneLine).join('; ')}.`]),
+    ...notes,
     '',
     ...(lines.length === 0 ? [] : [...lines, '']),
   ];

@@ -18,10 +18,17 @@ export interface SurveyOptions {
   readonly seed: number;
   /** Seconds for each part of each store. */
   readonly seconds: number;
+  /**
+   * What came of each store is kept here: one that was done with the same packages, seed and time
+   * is not done again.
+   */
+  readonly keepIn?: string;
 }
 
 export interface SurveyedResult {
   readonly store: SurveyedStore;
+  /** The day. */
+  readonly doneAt: string;
   /** Why nothing was found out; undefined where something was. */
   readonly trouble: string | undefined;
   readonly subject: StoreSubject | undefined;
@@ -35,13 +42,40 @@ export interface SurveyedResult {
 /** An installation may build from source. */
 const MOST_INSTALL_MS = 600_000;
 
-/** Installs one store and puts it through the parts. Never throws for what a store does. */
+/** As it was kept by an earlier survey, or done now. */
 export async function surveyStore(
+  store: SurveyedStore,
+  options: SurveyOptions,
+): Promise<SurveyedResult> {
+  const { keepIn, seed, seconds } = options;
+  if (keepIn === undefined) return crashStore(store, options);
+  const path = join(keepIn, `${store.adapter}.json`);
+  const key = JSON.stringify({ ...store, seed, seconds, node: process.version });
+  const kept = readKept(path);
+  if (kept?.key === key) return kept.result;
+  const result = await crashStore(store, options);
+  mkdirSync(keepIn, { recursive: true });
+  // What could not be installed or opened may be next time.
+  if (result.trouble === undefined) writeFileSync(path, JSON.stringify({ key, result }));
+  return result;
+}
+
+function readKept(path: string): { key: string; result: SurveyedResult } | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as { key: string; result: SurveyedResult };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Installs one store and puts it through the parts. Never throws for what a store does. */
+async function crashStore(
   store: SurveyedStore,
   { directory, seed, seconds, installIn = join(directory, 'installed') }: SurveyOptions,
 ): Promise<SurveyedResult> {
   const nothing = {
     store,
+    doneAt: new Date().toISOString().slice(0, 10),
     trouble: undefined,
     subject: undefined,
     workload: undefined,

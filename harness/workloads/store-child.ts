@@ -285,7 +285,12 @@ async function look(task: LookTask, open: OpenStoreUnderTest): Promise<void> {
 async function probe({ directory, seed }: ProbeTask, open: OpenStoreUnderTest): Promise<void> {
   const values = new HostileValues(seed, KEY_COUNT);
   const store = await open(directory);
-  const has = { sync: store.sync !== undefined, compact: store.compact !== undefined, contract };
+  const has = {
+    sync: store.sync !== undefined,
+    compact: store.compact !== undefined,
+    contract,
+    volatileFiles,
+  };
   tell(`has ${JSON.stringify(has)}`);
   const attempt = async (what: string, key: Uint8Array, value: Buffer) => {
     tell(`trying ${what}`);
@@ -394,10 +399,11 @@ function descriptorsIn(place: string): string[] {
 
 const task = JSON.parse(process.argv[2] as string) as StoreTask;
 let contract: DeclaredContract = {};
+let volatileFiles: readonly string[] = [];
 try {
   const adapter = await loadAdapterModule(task.adapter);
   const { open } = adapter;
-  contract = adapter.contract;
+  ({ contract, volatileFiles } = adapter);
   if (task.task === 'work') await new StoreWork(task, open).run();
   else if (task.task === 'look') await look(task, open);
   else await probe(task, open);

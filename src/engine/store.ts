@@ -70,11 +70,14 @@ const STORE_OPTIONS = [...LOG_OPTIONS, 'compaction'] as const;
 export class Store extends KeyValueView {
   private readonly log: OpenLog;
   private readonly merges: MergeScheduler;
+  /** What whoever waits for a sync also waits for. */
+  private readonly relief: (() => Promise<void>) | undefined;
 
   private constructor(log: OpenLog, keydir: Keydir, auto: AutoCompactionOptions | undefined) {
     super(keydir, log.reader, log.probe, log.files.directory);
     this.log = log;
     this.merges = new MergeScheduler(log, keydir, auto);
+    this.relief = auto === undefined ? undefined : () => this.merges.waitWhileOutrun();
   }
 
   /**
@@ -208,8 +211,7 @@ export class Store extends KeyValueView {
   }
 
   private syncNow(): Promise<void> {
-    const synced = this.log.sync();
-    return this.merges.isAutomatic ? synced.then(() => this.merges.waitWhileOutrun()) : synced;
+    return this.log.sync(this.relief);
   }
 
   /** `put`, then `sync`. Survives a power cut once settled. */

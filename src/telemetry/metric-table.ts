@@ -241,6 +241,11 @@ export const METRICS: readonly Metric[] = [
     (m) => m.crcTime,
   ),
   histogram('sync', 'Time of a sync of the log.', (m) => m.syncTime),
+  histogram(
+    'durable_wait',
+    'Time from a call of sync or putDurable to its acknowledgement.',
+    (m) => m.durableWaitTime,
+  ),
   histogram('recovery', 'Time of an opening.', (m) => m.recoveryTime),
   histogram('compaction', 'Time of a compaction.', (m) => m.compactionTime),
   histogram('write_stall', 'Time that writes waited for a sync.', (m) => m.stallTime),

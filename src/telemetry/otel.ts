@@ -6,7 +6,9 @@ import {
   type HrTime,
   type Link,
   ProxyTracerProvider,
+  ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   type SpanOptions,
   SpanStatusCode,
   TraceFlags,
@@ -66,6 +68,9 @@ const NO_KEY = -1;
 /** Links from a sync to the writes that it made durable, at most. */
 const MAX_LINKS = 32;
 
+/** How often a sampler is asked for a sync that a recorded caller waits for. */
+const MOST_ASKED = 64;
+
 /** A running operation that is recorded, or one whose parts are counted as over the budget. */
 type Running = Recorded | 'budget';
 
@@ -121,6 +126,10 @@ class OtelProbe implements SpanCounting {
   private readonly others = new Map<number, Running>();
   /** The writes since the last sync, the latest ones. */
   private unsynced: Link[] = [];
+  /** Callers who wait for the next sync. */
+  private waits: Recorded[] = [];
+  /** The latest sync that was asked of the SDK, recorded or not. */
+  private latestSync: SpanContext | undefined;
   private storeName = '';
 
   constructor(options: OtelProbeOptions) {
@@ -161,7 +170,8 @@ class OtelProbe implements SpanCounting {
   }
 
   began(operation: number, kind: OperationKind): boolean {
-    const parent = this.parentFor();
+    if (kind === 'sync') return this.beganSync(operation);
+    const parent = kind === 'seal' ? this.rootFor() : this.parentFor();
     if (parent === undefined) {
       this.counts.operation.unsampled++;
       return false;
@@ -172,16 +182,47 @@ class OtelProbe implements SpanCounting {
       return false;
     }
     const { name, options } = this.headOf(kind);
-    const span = this.tracer.startSpan(
-      name,
-      kind === 'sync' ? new OperationOptions(options.attributes, this.takeLinks()) : options,
-      parent,
-    );
+    const span = this.tracer.startSpan(name, options, parent);
     if (!span.isRecording()) {
       this.counts.operation.unsampled++;
       return false;
     }
-    this.remember(operation, { span, context: new SpanContextView(parent, span) });
+    const recorded = { span, context: new SpanContextView(parent, span) };
+    this.remember(operation, recorded);
+    if (kind === 'durableWait') this.waits.push(recorded);
+    return true;
+  }
+
+  /**
+   * A sync serves many callers, so it is a trace of its own, and each of those that is recorded is
+   * linked to it. It is wanted where one of them is: a sampler that goes by the trace's id, which
+   * is random, is asked again.
+   */
+  private beganSync(operation: number): boolean {
+    const waits = this.waits;
+    this.waits = [];
+    const links = this.takeLinks();
+    if (waits.length === 0 && this.rootFor() === undefined) {
+      this.counts.operation.unsampled++;
+      return false;
+    }
+    if (this.budget !== undefined && !this.budget.hasRoom()) {
+      this.counts.operation.budget++;
+      this.remember(operation, 'budget');
+      return false;
+    }
+    const { name, options } = this.headOf('sync');
+    const linked = new OperationOptions(options.attributes, links);
+    let span = this.tracer.startSpan(name, linked, ROOT_CONTEXT);
+    for (let asked = 1; !span.isRecording() && waits.length > 0 && asked < MOST_ASKED; asked++)
+      span = this.tracer.startSpan(name, linked, ROOT_CONTEXT);
+    this.latestSync = span.spanContext();
+    for (const wait of waits) wait.span.addLink({ context: this.latestSync });
+    if (!span.isRecording()) {
+      this.counts.operation.unsampled++;
+      return false;
+    }
+    this.remember(operation, { span, context: new SpanContextView(ROOT_CONTEXT, span) });
     return true;
   }
 
@@ -218,6 +259,7 @@ class OtelProbe implements SpanCounting {
     } else if (isEndOfOperation(event)) {
       const { kind, operation, startNs, durationNs, error } = event;
       if (kind === 'batch') this.linkToSync(operation);
+      if (kind === 'durableWait') this.waited(operation);
       this.end(operation, startNs + durationNs, error, attributesOf(event));
     }
   }
@@ -257,14 +299,32 @@ class OtelProbe implements SpanCounting {
     span.end(hrTime(startNs + durationNs));
   }
 
+  /** Where no sync came for it, all was durable already, by the latest one. */
+  private waited(operation: number): void {
+    const index = this.waits.indexOf(this.find(operationKey(operation)) as Recorded);
+    if (index === -1) return;
+    const [wait] = this.waits.splice(index, 1);
+    if (this.latestSync !== undefined) wait?.span.addLink({ context: this.latestSync });
+  }
+
+  /** The context of an operation that nobody's request began; undefined for no span. */
+  private rootFor(): Context | undefined {
+    if (this.mode === 'parent' || !this.isWanted()) return undefined;
+    return ROOT_CONTEXT;
+  }
+
+  private isWanted(): boolean {
+    if (this.mode === 'off') return false;
+    if (this.mode === 'ratio' && Math.random() >= this.ratio) return false;
+    // With no SDK installed nothing can be recorded, and asking costs more than this.
+    return this.proxy?.getDelegate() !== NO_SDK;
+  }
+
   /**
    * The context that a new operation's span has its parent in; undefined when there is to be none.
    */
   private parentFor(): Context | undefined {
-    if (this.mode === 'off') return undefined;
-    if (this.mode === 'ratio' && Math.random() >= this.ratio) return undefined;
-    // With no SDK installed nothing can be recorded, and asking costs more than this.
-    if (this.proxy?.getDelegate() === NO_SDK) return undefined;
+    if (!this.isWanted()) return undefined;
     const active = context.active();
     if (this.mode !== 'parent') return active;
     const flags = trace.getSpanContext(active)?.traceFlags ?? TraceFlags.NONE;

@@ -16,6 +16,7 @@ const ATTRIBUTES: {
     'tidemark.waiters': waiters,
     'tidemark.synced_bytes': syncedBytes,
   }),
+  durableWait: () => ({}),
   scan: ({ records }) => ({ 'db.response.returned_rows': records }),
   compact: ({ outcome, inputBytes, outputBytes }) => ({
     'tidemark.outcome': outcome,

@@ -33,6 +33,7 @@ const FORESEEN_FAILURES = [
     ['WRITE_FAILED', 'WRITER_POISONED'].map((code) => [operation, code]),
   ),
   ...['SYNC_FAILED', 'WRITER_POISONED'].map((code) => ['sync', code]),
+  ['durableWait', 'SYNC_FAILED'],
 ];
 
 /**
@@ -74,6 +75,7 @@ export class StoreMetrics implements Probe {
   readonly preadTime = new DurationHistogram();
   readonly crcTime = new DurationHistogram();
   readonly syncTime = new DurationHistogram();
+  readonly durableWaitTime = new DurationHistogram();
   readonly recoveryTime = new DurationHistogram();
   readonly compactionTime = new DurationHistogram();
   readonly stallTime = new DurationHistogram();
@@ -193,6 +195,9 @@ export class StoreMetrics implements Probe {
         if (event.error !== undefined) break;
         this.syncs++;
         this.syncWaiters += event.waiters;
+        break;
+      case 'durableWait':
+        this.durableWaitTime.observe(event.durationNs);
         break;
       case 'scan':
         break;

@@ -54,6 +54,7 @@ const REAL_FILE_SYSTEM_IMPORTERS = [
 
 /** Parts of Node that touch no disk; any engine file may import them. */
 const HARMLESS = [
+  'node:async_hooks',
   'node:crypto',
   'node:os',
   'node:path',

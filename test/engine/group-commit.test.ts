@@ -34,17 +34,20 @@ describe('group commit', () => {
             acknowledged += waiters;
             await scheduler.schedule(Promise.resolve(), 'a sync');
             ended++;
-            if (failing.includes(ended)) throw new Error(`commit ${ended}`);
+            if (failing.includes(ended)) throw new Error(`commit ${ended} failed`);
+            return ended;
           });
           const joined = Array.from({ length: callers }, async (_, caller) => {
             await scheduler.schedule(Promise.resolve(), `caller ${caller}`);
             const commit = begun + 1;
             const outcome = await commits.join().then(
-              () => 'durable',
+              (served) => `by ${served}`,
               (error: Error) => error.message,
             );
             expect(ended).toBeGreaterThanOrEqual(commit);
-            expect(outcome).toBe(failing.includes(commit) ? `commit ${commit}` : 'durable');
+            expect(outcome).toBe(
+              failing.includes(commit) ? `commit ${commit} failed` : `by ${commit}`,
+            );
           });
           await scheduler.waitFor(Promise.all(joined));
           expect(acknowledged).toBe(callers);

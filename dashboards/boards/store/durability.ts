@@ -7,6 +7,13 @@ export const DURABILITY_ROW: RowSpec = {
   title: 'Durability',
   panels: [
     timeseries({
+      title: 'Time until a write is durable',
+      description: 'From the call of sync or putDurable to its acknowledgement.',
+      unit: 's',
+      queries: quantiles('durable_wait'),
+      traced: true,
+    }),
+    timeseries({
       title: 'Callers a sync',
       description: 'How many callers one sync acknowledges: group commit.',
       unit: 'short',

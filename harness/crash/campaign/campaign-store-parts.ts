@@ -6,6 +6,7 @@ import type { StoreFinding } from '../kills/store-finding.ts';
 import { LEAST_KILLS, runStoreKills } from '../kills/store-kills.ts';
 import type { StoreSubject } from '../kills/store-subject.ts';
 import { LEAST_WORKLOAD_STEPS, runStoreWorkloads } from '../kills/store-workload.ts';
+import { runKillImages } from '../power/kill-images.ts';
 import { LEAST_IMAGES, runStoreCuts, type StoreCutsReport } from '../power/store-cuts.ts';
 import { STORE_PROMISES, type StorePromise } from '../promises/store-promises.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
@@ -21,11 +22,17 @@ interface PartOptions {
 }
 
 /** What all parts judge by, in lines for people. */
-export function describeSubject({ contract, assumed, refusals }: SubjectSummary): string[] {
+export function describeSubject({
+  contract,
+  assumed,
+  refusals,
+  volatileFiles,
+}: SubjectSummary): string[] {
   return [
     `contract: ${contract}`,
     ...assumed.map((sentence) => `assumed: ${sentence}`),
     ...refusals.map((refusal) => `the store does not take ${refusal}`),
+    ...volatileFiles.map((name) => `no image holds ${name}: the adapter says that it is volatile`),
   ];
 }
 
@@ -148,6 +155,9 @@ export function storeWorkloadPart(
   };
 }
 
+/** Of the time for kills what goes to those that are taken from a recording. */
+const RECORDED_SHARE = 0.25;
+
 export function storeKillsPart(
   { subject, seed, workers, outDirectory }: PartOptions,
   seconds: number,
@@ -156,11 +166,19 @@ export function storeKillsPart(
     name: 'kills',
     invariants: STORE_PROMISES,
     run: async ({ progress, signal }): Promise<PartResult> => {
+      const recorded = await runKillImages({
+        subject,
+        directory: join(outDirectory, 'kills', 'recorded'),
+        seed,
+        seconds: seconds * RECORDED_SHARE,
+        parallel: workers,
+        signal,
+      });
       const report = await runStoreKills({
         subject,
         directory: join(outDirectory, 'kills'),
         seed,
-        seconds,
+        seconds: seconds * (1 - RECORDED_SHARE),
         parallel: workers,
         signal,
         onProgress: ({ kills, killsPerMinute }) =>
@@ -171,18 +189,25 @@ export function storeKillsPart(
       const { kills, killsPerMinute, killsWhileOpening, stepsAcknowledged, skipped } = report;
       if (skipped !== undefined) progress.print(`skipped: kills in a chosen call: ${skipped}`);
       return {
-        figures: { kills, killsPerMinute, killsWhileOpening, stepsAcknowledged },
+        figures: {
+          kills,
+          killsPerMinute,
+          killsWhileOpening,
+          stepsAcknowledged,
+          killImages: recorded.opened,
+          killMoments: recorded.moments,
+        },
         rows: [
           [
             'kills',
-            `${formatCount(kills)}, ${formatCount(Math.round(killsPerMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; ${formatCount(stepsAcknowledged)} steps acknowledged${skipped === undefined ? '' : `; none in a chosen call: ${skipped}`}`,
+            `${formatCount(kills)}, ${formatCount(Math.round(killsPerMinute))} a minute, ${formatCount(killsWhileOpening)} of them while opening; ${formatCount(stepsAcknowledged)} steps acknowledged${skipped === undefined ? '' : `; none in a chosen call: ${skipped}`}; ${formatCount(recorded.opened)} distinct states that a kill before one of ${formatCount(recorded.moments)} recorded calls leaves`,
           ],
           ...(kills < LEAST_KILLS
             ? [['too little', `${kills} kills, and fewer than ${LEAST_KILLS} say nothing`] as const]
             : []),
         ],
-        failures: failuresOf(report.findings, seed),
-        isConclusive: kills >= LEAST_KILLS || report.findings.length > 0,
+        failures: failuresOf([...recorded.findings, ...report.findings], seed),
+        isConclusive: kills >= LEAST_KILLS || recorded.findings.length + report.findings.length > 0,
       };
     },
   };

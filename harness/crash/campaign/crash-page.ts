@@ -79,8 +79,8 @@ function nameOf({ part, invariant }: FailureSummary): string {
 }
 
 function promised({ subject }: CrashSummary): Html {
-  const { contract, promises, assumed, refusals } = subject;
-  return html`<ul class="plain">${promises.map((sentence) => html`<li>${sentence}${assumed.includes(sentence) ? html`<span class="assumed"> (assumed: nobody has said)</span>` : undefined}</li>`)}${refusals.map((refusal) => html`<li class="assumed">it does not take ${refusal}</li>`)}</ul><p class="assumed"><code>${contract}</code></p>`;
+  const { contract, promises, assumed, refusals, volatileFiles } = subject;
+  return html`<ul class="plain">${promises.map((sentence) => html`<li>${sentence}${assumed.includes(sentence) ? html`<span class="assumed"> (assumed: nobody has said)</span>` : undefined}</li>`)}${refusals.map((refusal) => html`<li class="assumed">it does not take ${refusal}</li>`)}${volatileFiles.map((name) => html`<li class="assumed">no image of a power cut holds ${name}: the adapter says that it is volatile</li>`)}</ul><p class="assumed"><code>${contract}</code></p>`;
 }
 
 function broken({ part, message, story, command, directory }: FailureSummary): Html {

@@ -58,6 +58,8 @@ export interface SubjectSummary {
   readonly assumed: readonly string[];
   /** What it does not take; no fault. */
   readonly refusals: readonly string[];
+  /** Files that no image of a power cut holds, because the adapter says that they mean nothing. */
+  readonly volatileFiles: readonly string[];
 }
 
 const OUR_CONTRACT: StoreContract = {
@@ -75,6 +77,7 @@ export const OUR_OWN: SubjectSummary = {
   promises: contractInSentences(OUR_CONTRACT),
   assumed: [],
   refusals: [],
+  volatileFiles: [],
 };
 
 export type FailureSummary = Pick<Failure, 'invariant' | 'message' | 'seed' | 'command'> & {

@@ -12,6 +12,7 @@ import {
   type StorePlant,
   smallStorePath,
 } from '../plants/store-plants.ts';
+import { runKillImages } from '../power/kill-images.ts';
 import { runStoreCuts } from '../power/store-cuts.ts';
 
 export interface SelfTestOptions {
@@ -54,7 +55,11 @@ export type PartRunner = (run: {
 
 const RUNNERS: Readonly<Partial<Record<StorePart, PartRunner>>> = {
   workload: runStoreWorkloads,
-  kills: runStoreKills,
+  kills: async (run) => {
+    const recorded = await runKillImages({ ...run, seconds: run.seconds / 3 });
+    if (recorded.findings.length > 0) return recorded;
+    return runStoreKills({ ...run, seconds: (run.seconds * 2) / 3 });
+  },
   cuts: runStoreCuts,
   faults: runStoreFaults,
 };

@@ -16,6 +16,8 @@ export interface StoreSubjectOptions {
   readonly shape: WorkShape;
   readonly contract: StoreContract;
   readonly pool: CheckerPool;
+  /** What the images survived: a power cut, unless it says the death of the process. */
+  readonly survived?: 'kill' | 'power';
 }
 
 interface Reached {
@@ -76,7 +78,9 @@ export class StoreSubject implements CutSubject {
   }
 
   private reachedBy(marks: readonly Mark[]): Reached {
-    const { contract } = this.options;
+    const { contract, survived = 'power' } = this.options;
+    const survives = (promised: StoreContract['put'] | undefined) =>
+      promised === 'power' || promised === survived;
     const { steps, values } = this;
     const groups: WriteGroup[] = [];
     let required = 0;
@@ -89,7 +93,7 @@ export class StoreSubject implements CutSubject {
       if (step === undefined || !['begin', 'end', 'refused'].includes(word as string)) continue;
       if (step.kind === 'sync') {
         if (word === 'begin') syncing = groups.length;
-        else if (word === 'end' && contract.sync === 'power' && syncing !== undefined) {
+        else if (word === 'end' && survives(contract.sync) && syncing !== undefined) {
           required = Math.max(required, syncing);
           by = { text: `sync #${number} had returned`, call: mark.call };
         }
@@ -106,10 +110,11 @@ export class StoreSubject implements CutSubject {
         groups[groups.length - 1] = { step: number, writes, end: 'failed' };
       } else {
         groups[groups.length - 1] = { step: number, writes, end: 'done' };
-        if (contract.put !== 'power') continue;
+        if (!survives(contract.put)) continue;
         required = groups.length;
         const kind = writesOf(step).every(({ version }) => version === 0) ? 'delete' : 'put';
-        by = { text: `${kind} #${number} was acknowledged as durable`, call: mark.call };
+        const durable = survived === 'power' ? ' as durable' : '';
+        by = { text: `${kind} #${number} was acknowledged${durable}`, call: mark.call };
       }
     }
     return { history: { before: new Map(), groups }, required, by };

@@ -157,10 +157,17 @@ class StoreKills {
       case 1:
         return { kind: 'acknowledgement', steps: below(STEPS) };
       default: {
-        const { call, count } = this.calls[prng.below(this.calls.length)] as StoreCalls;
+        const { call, count } = this.chooseCall(prng);
         return { kind: 'call', call, number: 1 + prng.below(count) };
       }
     }
+  }
+
+  /** Half the time any kind of call, half the time any call: rare ones come, and long runs. */
+  private chooseCall(prng: Prng): StoreCalls {
+    if (prng.below(2) === 0) return this.calls[prng.below(this.calls.length)] as StoreCalls;
+    const each = this.calls.flatMap((calls) => Array<StoreCalls>(calls.count).fill(calls));
+    return each[prng.below(each.length)] as StoreCalls;
   }
 
   private count({ kind }: KillMoment, life: Life, openMs: number): void {

@@ -16,6 +16,8 @@ export interface StoreSubject {
   /** What nobody has said of the contract, in one sentence each. */
   readonly assumed: readonly string[];
   readonly shape: WorkShape;
+  /** See `Adapter`. */
+  readonly volatileFiles: readonly string[];
   /** What it does not take, in words. That is said, and no fault. */
   readonly refusals: readonly string[];
 }
@@ -67,6 +69,7 @@ export async function probeStore(
     sync: boolean;
     compact: boolean;
     contract: DeclaredContract;
+    volatileFiles: readonly string[];
   };
   const { contract, assumed } = resolveContract([has.contract, ...overrides], {
     hasSync: has.sync,
@@ -85,6 +88,7 @@ export async function probeStore(
       takesEmpty: !refused.has('empty'),
       takesLarge: !refused.has('large'),
     },
+    volatileFiles: has.volatileFiles,
     refusals: [...refused].map(([what, message]) => {
       const name = /^\d+$/.test(what) ? values.keyName(Number(what)) : `${what} values`;
       return `${name} (${message.split('\n', 1)[0]})`;

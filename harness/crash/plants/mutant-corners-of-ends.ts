@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openReader, openStore, StoreError } from '../../../src/engine/index.ts';
 import { withFullDisk } from '../../file-systems/full-disk.ts';
@@ -19,6 +20,7 @@ export const END_CORNERS: readonly (() => void | Promise<void>)[] = [
   refuseFieldTwice,
   endPauseOfScrub,
   endWhatTakesTime,
+  shareNoContext,
 ];
 
 const DIRECTORY = '/store';
@@ -141,4 +143,31 @@ async function refuseFieldTwice(): Promise<void> {
   if (store.size !== 0)
     throw new InvariantBroken('I3', 'of two fields with one name one was left out without a word');
   await store.close();
+}
+
+/** Syncs, seals and automatic merges belong to no request, whoever has started them. */
+async function shareNoContext(): Promise<void> {
+  const storage = new AsyncLocalStorage<string>();
+  const begun = new Map<string, number>();
+  const began = (_operation: number, kind: string) => {
+    if (kind !== 'sync' && kind !== 'seal' && kind !== 'compact') return false;
+    begun.set(kind, (begun.get(kind) ?? 0) + 1);
+    if (storage.getStore() !== undefined) foreign = kind;
+    return false;
+  };
+  let foreign: string | undefined;
+  await storage.run('a request', async () => {
+    const compaction = { auto: { deadRatio: 0.2, minBytes: 500 } };
+    const fileSystem = new MemoryFileSystem();
+    const probe = { began };
+    const store = await openStore(DIRECTORY, { fileSystem, segmentBytes: 500, probe, compaction });
+    for (let round = 0; round < 30; round++) {
+      await store.putDurable('key', Buffer.alloc(200, round));
+      for (let turn = 0; turn < 5; turn++) await nextTurn();
+    }
+    await store.close();
+  });
+  if (begun.size < 3) throw new Error(`only ${[...begun.keys()]} have begun`);
+  if (foreign !== undefined)
+    throw new InvariantBroken('context', `a ${foreign} runs in the context of a request`);
 }

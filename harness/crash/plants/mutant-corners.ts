@@ -10,6 +10,8 @@ import {
   MARK_FILE,
   NONCE_BYTES,
 } from '../../../src/engine/lock/durable-mark.ts';
+import { fileSystemOf, imageOf } from '../../file-systems/disk-image.ts';
+import { intercept, isChange } from '../../file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
@@ -35,6 +37,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   refuseFrameOfAnotherKey,
   refuseFrameOfAnotherType,
   copyOnlyWhatIsLive,
+  openAfterEveryKilledOpening,
   ...IDENTITY_CORNERS,
   ...SEAL_CORNERS,
   ...EVIDENCE_CORNERS,
@@ -53,6 +56,37 @@ const DIRECTORY = '/store';
 const MARK_PATH = `${DIRECTORY}/${MARK_FILE}`;
 const CHUNK_BYTES = 1024 * 1024;
 const MOST_UNSYNCED_RECORDS = 2 ** 19;
+
+/**
+ * Killed before any mark says that the log has moved on from its empty first segment, which the
+ * next opening removes; and that is killed at each of its changes in turn.
+ */
+async function openAfterEveryKilledOpening(): Promise<void> {
+  const fileSystem = new MemoryFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  store.rotate();
+  store.put('key', 'value');
+  const killed = imageOf(fileSystem);
+  await store.close();
+  for (let dieAt = 0; ; dieAt++) {
+    const dying = fileSystemOf(killed);
+    let changes = 0;
+    const mortal = intercept(dying, (call) => {
+      if (isChange(call) && changes++ >= dieAt) throw systemError('EIO', call.method);
+      return call.proceed();
+    });
+    const opened = await openStore(DIRECTORY, { fileSystem: mortal }).catch(() => undefined);
+    const left = fileSystemOf(imageOf(dying));
+    const again = await openStore(DIRECTORY, { fileSystem: left }).catch((error) => error);
+    const found = again instanceof Error ? again.message : String(again.get('key'));
+    if (found !== 'value')
+      throw new InvariantBroken('I1', `after an opening that died in change ${dieAt}: ${found}`);
+    await again.close();
+    if (opened === undefined) continue;
+    await opened.close().catch(() => {});
+    return;
+  }
+}
 
 /** Frames that end, and headers that lie, at every place around the end of a chunk. */
 async function readAcrossChunks(): Promise<void> {

@@ -226,8 +226,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'group-commit',
-        find: 'await this.commit(batch.waiters);',
-        replace: 'batch.resolve(); await this.commit(batch.waiters);',
+        find: 'const operation = await this.commit(batch.waiters);',
+        replace: 'batch.resolve(0); const operation = await this.commit(batch.waiters);',
       },
     ],
     checks: ['states'],
@@ -238,9 +238,9 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'group-commit',
-        find: 'this.next = undefined; try { await this.commit(batch.waiters);',
+        find: 'this.next = undefined; try { const operation = await this.commit(batch.waiters);',
         replace:
-          'try { try { await this.commit(batch.waiters); } finally { this.next = undefined; }',
+          'try { let operation; try { operation = await this.commit(batch.waiters); } finally { this.next = undefined; }',
       },
     ],
     checks: ['states'],

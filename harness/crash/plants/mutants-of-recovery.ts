@@ -147,7 +147,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
           'const { removed, seals: sealsLeft } = await removeLeadingEmpty(files, segments, seals, turns); fileSystem.directorySync(directory); mark.writeBoth(active.segmentId, active.sizeBytes, nextTxid);',
       },
     ],
-    checks: ['states'],
+    checks: ['corners'],
   },
   {
     name: 'clean-flag-not-cleared',

@@ -346,18 +346,6 @@ const UNDER_POWER_CUTS: readonly StorePlant[] = [
     part: 'cuts',
   },
   {
-    name: 'truncation-not-synced',
-    mistake: 'what an opening has cut off can come back behind what is written over it',
-    edits: [
-      [
-        'fsyncSync(this.fd); syncDirectory(this.directory); } apply(',
-        'syncDirectory(this.directory); } apply(',
-      ],
-      ['if (record.number !== number) return undefined;', ''],
-    ],
-    part: 'cuts',
-  },
-  {
     name: 'checksum-skipped',
     mistake: 'a line is taken as it stands, whether its checksum is right or not',
     edits: [

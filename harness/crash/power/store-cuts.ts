@@ -161,6 +161,7 @@ class StoreCuts {
     const startMs = performance.now();
     const record = await recordStore(task, {
       timeoutMs: RECORD_MS,
+      without: subject.volatileFiles,
       ...(signal === undefined ? {} : { signal }),
       ...(first === undefined ? {} : { first }),
       ...(inject === undefined ? {} : { inject, environment: ONE_THREAD }),

@@ -21,6 +21,7 @@ export const INVARIANTS = {
   outputs: 'what compactTo and exportJsonl make is there whole, or not at all',
   quarantine: 'discarded bytes are kept durably before they are cut off',
   disk: 'an image on the real file system recovers as it does in memory',
+  context: 'what callers share does not run in the async context of one of them',
   backup:
     'a backup is a state of the past and holds it alone; an earlier one is changed by nothing else',
   salvage: 'what salvage keeps is right, and what it lost is named',

@@ -42,6 +42,8 @@ export interface RecordedProgram {
   readonly directory: string;
   readonly cwd: string;
   readonly first?: DiskImage;
+  /** Names of files in the directory that are left out of the recording. */
+  readonly without?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   /** A call that fails instead, as `strace -e inject=` takes it. */
   readonly inject?: string;
@@ -95,6 +97,8 @@ export async function recordProgram(program: RecordedProgram): Promise<ProgramRe
       [
         ...options,
         ...['-e', 'signal=none', '-e', `trace=${CALLS}`],
+        // What goes through it no system call shows; without it programs take ordinary calls.
+        ...['-e', 'inject=io_uring_setup:error=ENOSYS'],
         ...(inject === undefined ? [] : ['-e', `inject=${inject}`]),
         ...['-o', output, '--', ...command],
       ],
@@ -112,6 +116,7 @@ export async function recordProgram(program: RecordedProgram): Promise<ProgramRe
       root: directory,
       cwd: realpathSync(cwd),
       first,
+      without: program.without ?? [],
       last: status === undefined ? undefined : readDirectory(directory),
     });
     return { recording, exitStatus: status, isLate, strays, errors };

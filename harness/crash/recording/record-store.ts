@@ -18,6 +18,7 @@ export interface RecordTask {
 
 export interface RecordOptions {
   readonly first?: DiskImage;
+  readonly without?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly inject?: string;
   readonly timeoutMs: number;

@@ -10,6 +10,8 @@ export interface TraceOptions {
   /** The working directory that the recorded process began in. */
   readonly cwd: string;
   readonly first: DiskImage;
+  /** Names of files in the root that are left out. */
+  readonly without?: readonly string[];
   /** What the directory holds now; undefined to trust the record. */
   readonly last?: DiskImage | undefined;
 }
@@ -141,7 +143,14 @@ class CallReader {
 
   private inRoot(absolute: string): string | undefined {
     const path = relative(this.options.root, absolute);
-    return path === '..' || path.startsWith('../') ? undefined : join('/', path);
+    if (path === '..' || path.startsWith('../')) return undefined;
+    return this.options.without?.includes(path) ? undefined : join('/', path);
+  }
+
+  /** Devices, and files that are left out. */
+  private isHarmless(absolute: string): boolean {
+    if (/^\/(dev|proc|sys)\//.test(absolute)) return true;
+    return this.options.without?.includes(relative(this.options.root, absolute)) === true;
   }
 
   private emit(call: SystemCall, event: TraceEvent, text: string): void {
@@ -574,7 +583,7 @@ class CallReader {
     );
     const path = this.inRoot(absolute);
     const isWritten = flags.has('O_WRONLY') || flags.has('O_RDWR');
-    if (path === undefined && isWritten && !/^\/(dev|proc|sys)\//.test(absolute))
+    if (path === undefined && isWritten && !this.isHarmless(absolute))
       this.troubles.add(`it writes outside its directory: ${absolute}`);
     let inode = path === undefined ? undefined : this.names.get(path);
     const isDirectory = path !== undefined && this.directories.has(path);
@@ -597,7 +606,7 @@ class CallReader {
     const { last } = this.options;
     if (last === undefined) return;
     for (const path of new Set([...this.names.keys(), ...last.files.keys()])) {
-      if (this.mapped.has(path)) continue;
+      if (this.mapped.has(path) || this.options.without?.includes(path.slice(1))) continue;
       const inode = this.names.get(path);
       const recorded = inode === undefined ? undefined : this.contents.get(inode);
       const found = last.files.get(path);

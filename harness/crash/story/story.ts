@@ -38,7 +38,9 @@ export function tellStory(
       `${describeLoss(piece, fate, recording)} by call ${callOf(piece.at)} and never synced ${end}`,
   );
   const sentences = [
-    ...(acknowledged === undefined ? [] : [`${acknowledged.text} at call ${acknowledged.call}.`]),
+    acknowledged === undefined
+      ? 'Nothing had been acknowledged as durable.'
+      : `${acknowledged.text} at call ${acknowledged.call}.`,
     losses.length === 0
       ? `The power went before call ${callOf(at)}, and lost nothing that was unsynced.`
       : `The power cut lost ${losses.slice(0, 3).join('; and ')}${losses.length > 3 ? `; and ${losses.length - 3} more pieces` : ''}.`,

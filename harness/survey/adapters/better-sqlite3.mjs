@@ -3,6 +3,8 @@ import Sqlite from 'better-sqlite3';
 
 export const contract = { put: 'power', history: 'prefix', ordered: true, concurrent: true };
 
+export const volatileFiles = ['store.sqlite-shm'];
+
 export default async function open(directory) {
   const database = new Sqlite(join(directory, 'store.sqlite'));
   database.pragma('journal_mode = WAL');

@@ -1,10 +1,12 @@
 import Hyperbee from 'hyperbee';
 import Hypercore from 'hypercore';
+import Storage from 'hypercore-storage';
 
 export const contract = { put: 'kill', history: 'prefix', ordered: true, concurrent: true };
 
 export default async function open(directory) {
-  const core = new Hypercore(directory);
+  // Otherwise it refuses files that were copied, which images are.
+  const core = new Hypercore(new Storage(directory, { allowBackup: true }));
   const tree = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' });
   await tree.ready();
   return {

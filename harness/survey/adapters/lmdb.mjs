@@ -9,11 +9,15 @@ export const contract = {
   concurrent: true,
 };
 
+export const volatileFiles = ['data.mdb-lock'];
+
 export default async function open(directory) {
   const database = openDatabase({
     path: join(directory, 'data.mdb'),
     keyEncoding: 'binary',
     encoding: 'binary',
+    // Otherwise it trusts what was not flushed as long as the machine has not started again.
+    safeRestore: true,
   });
   return {
     get: (key) => database.getBinary(Buffer.from(key)),

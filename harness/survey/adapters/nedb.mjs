@@ -2,10 +2,14 @@ import { join } from 'node:path';
 import Datastore from '@seald-io/nedb';
 import { toBytes, toText } from './text.mjs';
 
-export const contract = { put: 'kill', sync: 'power', history: 'prefix', concurrent: true };
+export const contract = { put: 'kill', sync: 'power', history: 'per-key', concurrent: true };
 
 export default async function open(directory) {
-  const database = new Datastore({ filename: join(directory, 'store.db') });
+  const database = new Datastore({
+    filename: join(directory, 'store.db'),
+    // Otherwise it refuses to open when one line in ten is torn.
+    corruptAlertThreshold: 1,
+  });
   await database.loadDatabaseAsync();
   return {
     async get(key) {

@@ -5,6 +5,7 @@ import lockfile from 'proper-lockfile';
 import type { FileStat, FileSystem, KernelLockResult, Lease, OpenMode } from './file-system.ts';
 import { LEASE_STALE_MS } from './file-system.ts';
 import { installedPart } from './installed-part.ts';
+import { inOwnContext } from './own-context.ts';
 import { runtime } from './runtime.ts';
 
 /**
@@ -221,14 +222,16 @@ export class NodeFileSystem implements FileSystem {
     };
     // Its name among the leases of this process: another store may stand at the path by the time
     // that this one is given back.
-    const release = await lockfile.lock(`${path}#${randomBytes(6).toString('hex')}`, {
-      lockfilePath: `${path}.lock`,
-      realpath: false,
-      stale: LEASE_STALE_MS,
-      update: LEASE_STALE_MS / 4,
-      onCompromised,
-      fs: observedFs,
-    });
+    const release = await inOwnContext(() =>
+      lockfile.lock(`${path}#${randomBytes(6).toString('hex')}`, {
+        lockfilePath: `${path}.lock`,
+        realpath: false,
+        stale: LEASE_STALE_MS,
+        update: LEASE_STALE_MS / 4,
+        onCompromised,
+        fs: observedFs,
+      }),
+    );
     return { ageMs, release };
   }
 

@@ -12,6 +12,7 @@ export type OperationKind =
   | 'batch'
   | 'append'
   | 'sync'
+  | 'durableWait'
   | 'scan'
   | 'open'
   | 'compact'
@@ -32,6 +33,12 @@ export interface OperationResults {
   batch: { puts: number; deletes: number; frameBytes: number; userBytes: number };
   /** One sync, for `waiters` callers; `syncedBytes` are what it made durable. */
   sync: { waiters: number; syncedBytes: number };
+  /**
+   * One caller of `sync` or `putDurable`, from the call to its acknowledgement. `syncOperation`
+   * names the sync that served it (as `operationKey` does); 0 where all was durable already, and
+   * after an error.
+   */
+  durableWait: { syncOperation: number };
   /** A scan, an export, or a reader that catches up: `records` were read. */
   scan: { records: number };
   /**

@@ -1,6 +1,8 @@
+import { inOwnContext } from '../host/own-context.ts';
+
 interface Batch {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
+  readonly promise: Promise<number>;
+  readonly resolve: (operation: number) => void;
   readonly reject: (error: unknown) => void;
   waiters: number;
 }
@@ -12,12 +14,13 @@ interface Batch {
  * the first was told of.
  */
 export class GroupCommit {
-  private readonly commit: (waiters: number) => Promise<void>;
+  private readonly commit: (waiters: number) => Promise<number>;
   private next: Batch | undefined;
   private running = false;
   private waiting = 0;
 
-  constructor(commit: (waiters: number) => Promise<void>) {
+  /** `commit` returns what names the operation that it was. */
+  constructor(commit: (waiters: number) => Promise<number>) {
     this.commit = commit;
   }
 
@@ -26,13 +29,13 @@ export class GroupCommit {
     return this.waiting;
   }
 
-  /** Settles with the first commit that begins after this call. */
-  join(): Promise<void> {
+  /** Settles with the first commit that begins after this call, and with what names it. */
+  join(): Promise<number> {
     this.next ??= newBatch();
     this.next.waiters++;
     this.waiting++;
     const { promise } = this.next;
-    if (!this.running) void this.run();
+    if (!this.running) void inOwnContext(() => this.run());
     return promise;
   }
 
@@ -44,9 +47,9 @@ export class GroupCommit {
       const batch = this.next;
       this.next = undefined;
       try {
-        await this.commit(batch.waiters);
+        const operation = await this.commit(batch.waiters);
         this.waiting -= batch.waiters;
-        batch.resolve();
+        batch.resolve(operation);
       } catch (error) {
         this.waiting -= batch.waiters;
         batch.reject(error);
@@ -57,9 +60,9 @@ export class GroupCommit {
 }
 
 function newBatch(): Batch {
-  let resolve!: () => void;
+  let resolve!: (operation: number) => void;
   let reject!: (error: unknown) => void;
-  const promise = new Promise<void>((onResolve, onReject) => {
+  const promise = new Promise<number>((onResolve, onReject) => {
     resolve = onResolve;
     reject = onReject;
   });

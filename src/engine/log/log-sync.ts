@@ -3,7 +3,7 @@ import { StoreError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { observed } from '../host/observation.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
-import { nowNs } from '../host/probe.ts';
+import { nowNs, operationKey } from '../host/probe.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { DurableMarkWriter } from '../lock/durable-mark.ts';
 import type { LogHoldings } from '../lock/log-holdings.ts';
@@ -95,8 +95,11 @@ export class LogSync {
     return this.lastSyncMs;
   }
 
-  /** Settles when everything appended before this call is durable. */
-  sync(): Promise<void> {
+  /**
+   * Settles when everything appended before this call is durable, with the number of the operation
+   * that made it so (`operationKey`); 0 where it was durable already.
+   */
+  sync(): Promise<number> {
     return this.commits.join();
   }
 
@@ -189,7 +192,7 @@ export class LogSync {
     return this.directoryChangesSynced < this.directoryChanges;
   }
 
-  private async commit(waiters: number): Promise<void> {
+  private async commit(waiters: number): Promise<number> {
     const { latch, probe } = this.options;
     latch.check();
     const end = this.options.tail.end;
@@ -197,13 +200,15 @@ export class LogSync {
     const active = this.options.tail.active;
     if (rotated.length === 0 && samePosition(end, this.position)) {
       this.checkHeld([active]);
-      return;
+      return 0;
     }
     const directoryChanges = this.directoryChanges;
     const syncedBytes =
       end.offset - (end.segmentId === this.position.segmentId ? this.position.offset : 0);
-    const work = () => this.syncTo(end, rotated, active, directoryChanges);
-    await observed(probe, 'sync', { waiters, syncedBytes }, work);
+    return observed(probe, 'sync', { waiters, syncedBytes }, async (operation) => {
+      await this.syncTo(end, rotated, active, directoryChanges);
+      return operationKey(operation);
+    });
   }
 
   /** Makes the log durable up to `end`, where `active` was when these segments were `rotated`. */

@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import { StoreError } from '../host/errors.ts';
 import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
-import { observed } from '../host/observation.ts';
+import { Observation, observed } from '../host/observation.ts';
 import { checkPath } from '../host/options.ts';
 import { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeGauges } from '../host/probe.ts';
@@ -167,10 +167,21 @@ export class OpenLog {
     return this.latch.poisonedBy;
   }
 
-  /** Does what `RecordLog` promises under this name. */
-  async sync(): Promise<void> {
+  /**
+   * Does what `RecordLog` promises under this name, and waits for `relief` before its caller is
+   * told.
+   */
+  async sync(relief?: () => Promise<void>): Promise<void> {
     this.checkWritable('sync');
-    await this.syncs.sync();
+    const wait = new Observation(this.probe, 'durableWait', { syncOperation: 0 });
+    try {
+      wait.result.syncOperation = await this.syncs.sync();
+      await relief?.();
+    } catch (error) {
+      throw wait.failed(error);
+    } finally {
+      wait.end();
+    }
   }
 
   /** Does what `RecordLog` promises under this name. */

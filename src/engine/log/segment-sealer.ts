@@ -3,6 +3,7 @@ import { segmentPath } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import { observed } from '../host/observation.ts';
 import type { OpenFile } from '../host/open-file.ts';
+import { inOwnContext } from '../host/own-context.ts';
 import type { PoisonLatch } from '../host/poison-latch.ts';
 import type { ProbeSet } from '../host/probe-set.ts';
 import type { StoreFiles } from '../host/store-files.ts';
@@ -107,7 +108,7 @@ export class SegmentSealer {
   }
 
   start(): void {
-    if (this.pendingCount > 0) this.running ??= this.run();
+    if (this.pendingCount > 0) this.running ??= inOwnContext(() => this.run());
   }
 
   /** The segment is durable, and so is the name of the next one. */

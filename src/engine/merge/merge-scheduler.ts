@@ -1,5 +1,6 @@
 import { observed, unlessAborted } from '../host/observation.ts';
 import { checkNumber, checkOptions, checkSignal } from '../host/options.ts';
+import { inOwnContext } from '../host/own-context.ts';
 import { nowNs } from '../host/probe.ts';
 import type { OperationResults } from '../host/store-event.ts';
 import type { Keydir } from '../keydir/keydir.ts';
@@ -55,7 +56,7 @@ export class MergeScheduler {
       const { deadRatio = DEFAULT_AUTO_DEAD_RATIO, minBytes = log.segmentBytes } = auto;
       this.auto = { deadRatio, minBytes };
     }
-    if (this.auto !== undefined) void this.startWithSeals();
+    if (this.auto !== undefined) void inOwnContext(() => this.startWithSeals());
   }
 
   /** The active segment is sealed first where it is worth it itself. */
@@ -72,11 +73,6 @@ export class MergeScheduler {
       await this.log.sealsWritten(() => this.check(signal));
       return this.mergePass(share, 0, signal);
     });
-  }
-
-  /** Does it merge by itself? Only then can garbage outrun it. */
-  get isAutomatic(): boolean {
-    return this.auto !== undefined;
   }
 
   /**

@@ -69,6 +69,7 @@ export function madeUpSummary(verdict: CrashSummary['verdict']): CrashSummary {
       ],
       assumed: ['a crash leaves the state of a prefix of the operations'],
       refusals: ['the empty key (it says no)'],
+      volatileFiles: ['lock'],
     },
     versions: { tidemark: '0.1.0', node: 'v20' },
     host: {
