@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Probe } from '../src/engine/index.ts';
-import { AdapterError } from './adapters/adapter-error.ts';
-import { resolveInstalled } from './adapters/installed-package.ts';
+import { AdapterError } from './adapter-error.ts';
 import { ContractError, type DeclaredContract, parseContract } from './contract.ts';
+import { resolveInstalled } from './installed-package.ts';
 
 export type MaybePromise<T> = T | PromiseLike<T>;
 
