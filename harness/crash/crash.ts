@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import { AdapterError } from '../adapter-error.ts';
 import { UsageError } from '../command-line.ts';
 import { ContractError, contractInSentences, describeContract } from '../contract.ts';
 import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/result/host.ts';
 import { complain, print } from '../standard-streams.ts';
-import { AdapterError } from '../store-under-test.ts';
 import { type CampaignPart, type Progress, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,

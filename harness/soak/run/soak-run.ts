@@ -1,12 +1,8 @@
+import { AdapterError } from '../../adapter-error.ts';
 import { InputError } from '../../jsonl-rows.ts';
 import { printableKey } from '../../keyed-values.ts';
 import { StoreCheck, type Violation } from '../../store-check.ts';
-import {
-  AdapterError,
-  type MaybePromise,
-  type StoreUnderTest,
-  type StoreUnderTestStats,
-} from '../../store-under-test.ts';
+import type { MaybePromise, StoreUnderTest, StoreUnderTestStats } from '../../store-under-test.ts';
 import type { Operation } from '../../workload.ts';
 import { LatencyRecorder } from './latency.ts';
 import type { RunTotals } from './ledger.ts';
