@@ -50,7 +50,7 @@ export async function countSyncs(
   return countIn(text, kinds, contract);
 }
 
-/** From what strace wrote with `-f -y`, and the kinds of the steps that were told. */
+/** Reads what strace wrote with `-f -y`, and the kinds of the steps that were told. */
 export function countIn(
   text: string,
   kinds: readonly WorkStep['kind'][],

@@ -60,7 +60,7 @@ export interface CampaignOptions {
   readonly part: StorePart | undefined;
   /** Injects only the fault of this name; for stores other than tidemark. */
   readonly onlyFault: string | undefined;
-  /** Instead of a campaign, mistakes in a small store. */
+  /** Plants mistakes in a small store, instead of a campaign. */
   readonly selfTest: boolean;
   readonly profile: Profile;
   readonly seed: number;
@@ -75,7 +75,7 @@ export interface CampaignOptions {
   readonly mutantSeconds: number;
   /** Undefined for all of the list. */
   readonly onlyMutant: string | undefined;
-  /** Instead of a campaign, one workload. */
+  /** The one workload to check, instead of a campaign. */
   readonly only: { readonly steps: readonly number[] | undefined } | undefined;
   /** Does the same again. */
   readonly command: string;

@@ -96,7 +96,7 @@ export async function probeStore(
   };
 }
 
-/** Of what a process that died has written: Node prints the place first, and then the message. */
+/** The message in what a process that died has written: Node prints the place first. */
 export function mainLine(errors: string): string {
   const lines = errors.split('\n').map((line) => line.trim());
   return (

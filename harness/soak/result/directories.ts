@@ -151,7 +151,7 @@ export class RunDirectories {
     return this.storeIsOurs;
   }
 
-  /** After a run that never began. */
+  /** Cleans up after a run that never began. */
   discardAll(): void {
     this.discardStore();
     remove(join(this.out, SAMPLES_FILE));

@@ -44,7 +44,7 @@ export interface WorkloadConfiguration {
    * never.
    */
   readonly reopenEveryBytes: number;
-  /** Before every so-manieth reopen; 0 is never. */
+  /** One compaction per so many reopens, before the last of them; 0 is never. */
   readonly compactEveryReopens: number;
 }
 
