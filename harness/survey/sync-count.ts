@@ -50,7 +50,7 @@ export async function countSyncs(
   return countIn(text, kinds, contract);
 }
 
-/** Reads what strace wrote with `-f -y`, and the kinds of the steps that were told. */
+/** Counts the syncs in what strace wrote with `-f -y`; `kinds` are those of the steps told. */
 export function countIn(
   text: string,
   kinds: readonly WorkStep['kind'][],

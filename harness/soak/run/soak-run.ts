@@ -119,7 +119,7 @@ export class SoakRun {
     }
   }
 
-  /** Opens the store after a kill: a failure, or a store that has forgotten, is the store's fault. */
+  /** Opens the store after a kill. A failure, or a store that has forgotten, is its own fault. */
   private async recover(undecided: Undecided): Promise<void> {
     await this.open();
     this.doing = 'opening after a kill';
