@@ -26,6 +26,7 @@ import { campaignProgress } from './campaign/campaign-progress.ts';
 import { statesPart } from './campaign/campaign-states.ts';
 import {
   describeSubject,
+  storeBlocksPart,
   storeCutsPart,
   storeFaultsPart,
   storeKillsPart,
@@ -52,7 +53,7 @@ import {
 import { writeStepSummary } from './campaign/crash-step-summary.ts';
 import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
 import { type ProgramOptions, parseProgramOptions } from './campaign/program-options.ts';
-import { runSelfTest } from './campaign/store-self-test.ts';
+import { runSelfTest, type SelfTestOptions } from './campaign/store-self-test.ts';
 import { probeStore, type StoreSubject } from './kills/store-subject.ts';
 import { MUTANTS } from './plants/mutants.ts';
 import { junitXml } from './report/crash-report-junit.ts';
@@ -161,15 +162,22 @@ function storePartsOf(options: CampaignOptions, subject: StoreSubject): Campaign
   if (only !== undefined) return [storeCutsPart(given, seconds.cuts, only)];
   const parts: Record<StorePart, CampaignPart> = {
     workload: storeWorkloadPart(given, seconds.workload),
-    cuts: storeCutsPart(given, seconds.cuts),
+    cuts: storeCutsPart({ ...given, hasBlocks: part === undefined }, seconds.cuts),
     kills: storeKillsPart(given, seconds.kills),
     faults: storeFaultsPart(given, seconds.faults, onlyFault),
+    blocks: storeBlocksPart(given, seconds.blocks),
   };
   return STORE_PARTS.filter((name) => (part ?? name) === name).map((name) => parts[name]);
 }
 
 /** Seconds for one plant; most are found at once. */
 const PLANT_SECONDS = 20;
+
+/** No plant is for the real disks: what they find, images find sooner. */
+function selfTestParts(part: StorePart | undefined): Pick<SelfTestOptions, 'parts'> {
+  if (part === 'blocks') throw new UsageError('--self-test has no plants for blocks');
+  return part === undefined ? {} : { parts: [part] };
+}
 
 /** Puts known mistakes into a small store. */
 async function testItself(options: CampaignOptions): Promise<ExitCode> {
@@ -180,7 +188,7 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
     seed: options.seed,
     seconds: options.seconds ?? PLANT_SECONDS,
     parallel: options.workers,
-    ...(options.part === undefined ? {} : { parts: [options.part] }),
+    ...selfTestParts(options.part),
     signal: interrupt.signal,
     onResult: ({ plant, part, fate, finding, reason }, done, of) => {
       const name = plant?.name ?? 'the small store as it is';

@@ -36,11 +36,11 @@ export const PROFILES = {
 
 /** The same for a store that is known by its adapter: seconds of each part. */
 export const STORE_PROFILES = {
-  quick: { workload: 2, cuts: 12, kills: 8, faults: 10 },
-  default: { workload: 5, cuts: 40, kills: 20, faults: 25 },
-  nightly: { workload: 600, cuts: 3600, kills: 1800, faults: 1800 },
+  quick: { workload: 2, cuts: 12, kills: 8, faults: 10, blocks: 4 },
+  default: { workload: 4, cuts: 32, kills: 20, faults: 20, blocks: 14 },
+  nightly: { workload: 600, cuts: 3600, kills: 1800, faults: 1800, blocks: 1800 },
 } as const;
-export const STORE_PARTS = ['workload', 'cuts', 'kills', 'faults'] as const;
+export const STORE_PARTS = ['workload', 'cuts', 'kills', 'faults', 'blocks'] as const;
 export type StorePart = (typeof STORE_PARTS)[number];
 export type Profile = keyof typeof PROFILES;
 

@@ -1,3 +1,5 @@
+import type { StorePromise } from './store-promises.ts';
+
 /**
  * What the crash harness holds the store to. Those with a number are told, with their tests, in
  * ARCHITECTURE.md.
@@ -30,10 +32,11 @@ export const INVARIANTS = {
   alive: 'recovery ends, and the process survives it',
 } as const;
 /**
- * Two have no case of their own in a report. `typed`: a failure is no typed error. `harness`: the
- * process under test and the harness disagree about what was done.
+ * What can be broken: one of these, what any store is held to, or one of two without a case of
+ * their own in a report. `typed`: a failure is no typed error. `harness`: the process under test
+ * and the harness disagree about what was done.
  */
-export type Invariant = keyof typeof INVARIANTS | 'typed' | 'harness';
+export type Invariant = keyof typeof INVARIANTS | StorePromise | 'typed' | 'harness';
 
 /** An invariant does not hold. */
 export class InvariantBroken extends Error {
