@@ -9,7 +9,7 @@ export interface SyncCount {
   /** Writes that it acknowledged as surviving a power cut, or syncs, by its contract. */
   readonly promised: number;
   /**
-   * Of these, those before which no sync call had returned since the last write began; undefined
+   * The promised ones before which no sync call had returned since the last write began; undefined
    * when a file was opened with O_SYNC or O_DSYNC, whose writes are syncs themselves.
    */
   readonly withoutSync: number | undefined;

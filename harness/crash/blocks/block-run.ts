@@ -50,7 +50,7 @@ const MOST_LINES = 120;
 const SETTLING_MS = 20;
 /** Images mixed of one pair. */
 const MIXES = 4;
-/** Of the images of one disk, whatever the time. */
+/** So many images of one disk are checked, whatever the time. */
 const LEAST_CHECKED = 12;
 
 interface Taken {
@@ -62,7 +62,7 @@ interface Taken {
 
 export interface BlockDiskRun {
   readonly signal: AbortSignal;
-  /** By `performance.now()`. Of the images that are there by then only a few more are checked. */
+  /** A time of `performance.now()`. Only a few of the images that are there then are checked. */
   readonly endMs: number;
   readonly store?: StoreSubject | undefined;
 }

@@ -369,7 +369,7 @@ export class SoakRun {
   }
 
   /**
-   * After a failure: what can still be closed is closed, and the failure before is the one to tell.
+   * Closes after a failure what can still be closed; the failure before is the one to tell.
    */
   private async giveUp(): Promise<void> {
     try {
