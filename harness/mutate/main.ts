@@ -83,7 +83,6 @@ async function hunt(): Promise<ExitCode> {
   const survivors: string[] = [];
   let caughtCount = 0;
   let equal = 0;
-  const startMs = performance.now();
   const copy = new MutatedCopy();
   try {
     const [first] = mutants;
@@ -94,6 +93,7 @@ async function hunt(): Promise<ExitCode> {
       print(`the engine as it is does not pass: ${wrong}`);
       return ExitCode.broken;
     }
+    const startMs = performance.now();
     for (const [index, { file, point }] of mutants.entries()) {
       const isUp = performance.now() - startMs > (words.seconds ?? Number.POSITIVE_INFINITY) * 1000;
       if (controller.signal.aborted || isUp) break;
