@@ -16,6 +16,7 @@ import {
   parseSurvives,
 } from '../../contract.ts';
 import { invokedAs, quoteWord } from '../../invocation.ts';
+import { IS_CLONE } from '../../package-root.ts';
 
 /**
  * Seconds of crash states, the budget of kills, seconds of disk images, of what hosts do and of
@@ -116,7 +117,10 @@ function toOptions(flags: Flags): CampaignOptions {
     const other = mutants ? '--mutants' : flags.seed !== undefined ? '--seed' : undefined;
     if (other !== undefined) throw new UsageError(`--only-seed and ${other} exclude each other`);
   }
-  const { adapter, survives, history, part } = flags;
+  // The campaign of tidemark itself is in a clone; an installed harness crashes it like any store.
+  if (mutants && !IS_CLONE)
+    throw new UsageError('--mutants change the sources of tidemark: run it in a clone');
+  const { adapter = IS_CLONE ? undefined : 'tidemark', survives, history, part } = flags;
   if (adapter === undefined && (survives ?? history ?? part) !== undefined)
     throw new UsageError('--survives, --history and --part need --adapter');
   if (adapter !== undefined && onlySeed !== undefined && part !== undefined && part !== 'cuts')
