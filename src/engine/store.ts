@@ -337,7 +337,7 @@ export class Store extends KeyValueView {
       keydirBytes: this.keydir.sizeBytes,
       liveBytes: this.keydir.liveBytes,
 
-      checksum: checksumName,
+      checksum: checksumName(),
     };
   }
 
