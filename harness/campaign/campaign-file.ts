@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../command-line.ts';
 import { buildDigest, NODE_MAJOR } from './build-digest.ts';
 import { CAMPAIGN_SCHEMA, type CampaignFile, type PlannedPart } from './campaign-schema.ts';
 import { digestOf, type UnitName, type UnitPart } from './unit.ts';

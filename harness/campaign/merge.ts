@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../command-line.ts';
 import { describeUnit, unitsOf } from './campaign-file.ts';
 import type { CampaignFile } from './campaign-schema.ts';
 import { keyOf, unitsByPart } from './run-shard.ts';

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../command-line.ts';
 import { describeUnit } from './campaign-file.ts';
 import type { CampaignFile } from './campaign-schema.ts';
 import type { Shard } from './shard.ts';

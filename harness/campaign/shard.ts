@@ -1,4 +1,4 @@
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../command-line.ts';
 import { unitsOf } from './campaign-file.ts';
 import type { CampaignFile } from './campaign-schema.ts';
 import type { UnitName } from './unit.ts';

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { invariantOf } from '../promises/fault-broken.ts';
+import { invariantOf } from '../promises/invariants.ts';
 import type { RotOutcome } from './rot-check.ts';
 import { type RotSource, type RotSourceOptions, rotSources } from './rot-sources.ts';
 

@@ -20,16 +20,15 @@ import {
 import { runShard, type ShardEnd, writeWhole } from '../../campaign/run-shard.ts';
 import { parseShard, parseUnits, unitsOfShard } from '../../campaign/shard.ts';
 import type { UnitName, UnitPart } from '../../campaign/unit.ts';
+import { parseWords, UsageError } from '../../command-line.ts';
 import { ExitCode } from '../../exit-code.ts';
 import { invokedAs, quoteWord } from '../../invocation.ts';
 import { complain, print } from '../../standard-streams.ts';
-import { UsageError } from '../../usage-error.ts';
 import { junitXml } from '../report/crash-report-junit.ts';
 import {
   type MergeFlags,
   mergeCommand,
   type PlanFlags,
-  parseWords,
   planCommand,
   type ShardFlags,
   shardCommand,
@@ -38,9 +37,9 @@ import { CRASH_PARTS, MUTANT_PARTS, WANTED } from './crash-parts.ts';
 
 /** `plan`: the campaign as JSON on the standard output. */
 export async function planUnits(words: readonly string[]): Promise<ExitCode> {
-  const parsed = parseWords<PlanFlags>(planCommand(), words);
-  if (parsed === undefined) return ExitCode.pass;
-  const { profile, parts, seed, workloads, stores, disks, mutants } = parsed.flags;
+  const command = planCommand();
+  if (!parseWords(command, words)) return ExitCode.pass;
+  const { profile, parts, seed, workloads, stores, disks, mutants } = command.opts<PlanFlags>();
   const all = mutants ? MUTANT_PARTS : CRASH_PARTS;
   const wanted = { ...WANTED[profile] };
   if (workloads !== undefined) wanted.states = workloads;
@@ -68,9 +67,9 @@ function chosen(all: readonly UnitPart[], names: readonly string[] | undefined):
 
 /** `--campaign`: runs units, and leaves a blob. */
 export async function runUnits(words: readonly string[]): Promise<ExitCode> {
-  const parsed = parseWords<ShardFlags>(shardCommand(), words);
-  if (parsed === undefined) return ExitCode.pass;
-  const { flags } = parsed;
+  const command = shardCommand();
+  if (!parseWords(command, words)) return ExitCode.pass;
+  const flags = command.opts<ShardFlags>();
   if (flags.shard !== undefined && flags.units !== undefined)
     throw new UsageError('--shard and --units exclude each other');
   touchBazelStatus();
@@ -148,13 +147,13 @@ function describeShard(end: ShardEnd, directory: string, campaign: string): stri
 
 /** `merge-reports`: the verdict of the whole, and its report. */
 export async function mergeUnits(words: readonly string[]): Promise<ExitCode> {
-  const parsed = parseWords<MergeFlags>(mergeCommand(), words);
-  if (parsed === undefined) return ExitCode.pass;
-  const { flags, rest } = parsed;
+  const command = mergeCommand();
+  if (!parseWords(command, words)) return ExitCode.pass;
+  const flags = command.opts<MergeFlags>();
   const campaign = readCampaign(flags.campaign);
   const merged = mergeBlobs(
     campaign,
-    rest.map((path) => resolve(path)),
+    command.args.map((path) => resolve(path)),
   );
   const out = resolve(flags.out);
   mkdirSync(out, { recursive: true });

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { UsageError } from '../../usage-error.ts';
-import { PROFILES, type Profile, positive, seedNumber } from '../campaign/campaign-options.ts';
+import { Command, Option } from 'commander';
+import { integerBetween, positive, seedNumber } from '../../command-line.ts';
+import { PROFILES, type Profile } from '../campaign/campaign-options.ts';
 
 export interface PlanFlags {
   readonly profile: Profile;
@@ -66,35 +66,6 @@ export function mergeCommand(): Command {
     .argument('<directory...>', 'where blobs lie, at any depth');
 }
 
-/** Undefined when help was asked for, and given. Throws `UsageError`. */
-export function parseWords<T>(
-  command: Command,
-  words: readonly string[],
-): { readonly flags: T; readonly rest: readonly string[] } | undefined {
-  let complaint = '';
-  command.exitOverride().configureOutput({
-    outputError: (text) => {
-      complaint = text;
-    },
-  });
-  try {
-    command.parse(words, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    throw new UsageError(
-      complaint
-        .replace(/^error: /, '')
-        .trim()
-        .replace(/\s*\n\s*/g, ' '),
-    );
-  }
-  return { flags: command.opts<T & object>() as T, rest: command.args };
-}
-
 function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value))
-    throw new InvalidArgumentError('it must be a whole number, at least 1');
-  return value;
+  return integerBetween(text, 1, Number.MAX_SAFE_INTEGER);
 }

@@ -3,8 +3,7 @@ import { withSeededIdentities } from '../../campaign/seeded-identities.ts';
 import type { UnitContext, UnitFinding, UnitPart, UnitResult } from '../../campaign/unit.ts';
 import { invokedAs } from '../../invocation.ts';
 import { mix32 } from '../../prng.ts';
-import { invariantOf } from '../promises/fault-broken.ts';
-import { INVARIANTS } from '../promises/invariants.ts';
+import { INVARIANTS, invariantOf } from '../promises/invariants.ts';
 import { type RotSource, rotSources } from '../rot/rot-sources.ts';
 
 /** Cases of damage per unit. */

@@ -24,8 +24,8 @@ import {
   unitsOfShard,
 } from '../../../../harness/campaign/shard.ts';
 import { digestOf, type UnitPart } from '../../../../harness/campaign/unit.ts';
+import { UsageError } from '../../../../harness/command-line.ts';
 import { Prng } from '../../../../harness/prng.ts';
-import { UsageError } from '../../../../harness/usage-error.ts';
 import { temporaryDirectory } from '../../../support/temporary-directory.ts';
 
 /** They are also imported by programs that run without a compiler. */
