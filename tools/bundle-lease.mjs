@@ -1,7 +1,8 @@
 // Makes one ES module of proper-lockfile and what it needs, beside the engine file that imports it,
 // and lets that file import it. proper-lockfile is CommonJS: a bundler that makes an ES module of a
 // user's program would leave its `require('path')` in, which then ends that program at its start.
-// The licences of what is bundled stand on top.
+// Nothing of it runs before the first lease is taken: a reader takes none. The licences of what is
+// bundled stand on top.
 //
 //     node tools/bundle-lease.mjs     after every tsc: `npm run build` runs it
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -33,7 +34,10 @@ const { output } = await bundle.generate({
 const [{ code }] = output;
 if (/\brequire\(/.test(code.replace(/__toCommonJS|require_\w+\(/g, '')))
   throw new Error('the bundle of proper-lockfile still requires something at run time');
-writeFileSync(join(FOLDER, 'proper-lockfile.js'), code);
+const EAGER = 'export default require_proper_lockfile();';
+if (!code.includes(EAGER)) throw new Error('the bundle of proper-lockfile ends in another way');
+const LAZY = 'export default { lock: (...words) => require_proper_lockfile().lock(...words) };';
+writeFileSync(join(FOLDER, 'proper-lockfile.js'), code.replace(EAGER, LAZY));
 
 const importer = join(FOLDER, 'node-file-system.js');
 const text = readFileSync(importer, 'utf8');

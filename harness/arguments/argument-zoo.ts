@@ -181,8 +181,8 @@ function refusedCalls(): OddCall[] {
     ...withPaths('backup', ({ store }, path) => store.backup(path)),
     ...withPaths('exportJsonl', ({ store }, path) => store.exportJsonl(path)),
     ...withPaths('importJsonl', ({ store }, path) => store.importJsonl(path)),
-    ...withPaths('salvage from', ({ fileSystem }, path) => salvage(path, '/to', fileSystem)),
-    ...withPaths('salvage into', ({ fileSystem }, path) => salvage('/store', path, fileSystem)),
+    ...withPaths('salvage from', ({ fileSystem }, path) => salvage(path, '/to', { fileSystem })),
+    ...withPaths('salvage into', ({ fileSystem }, path) => salvage('/store', path, { fileSystem })),
     ...[null, 5, {}, 'text', [null], [{ type: 'put', key: 'a' }], [{ type: 'get', key: 'a' }]].map(
       (operations) => ({
         name: `batch of ${JSON.stringify(operations)}`,

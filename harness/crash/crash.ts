@@ -8,30 +8,21 @@ import { type CampaignPart, type Progress, runCampaign } from './campaign/campai
 import {
   type CampaignOptions,
   CampaignUsageError,
-  PROFILES,
   parseCampaignOptions,
   STORE_PARTS,
   STORE_PROFILES,
   type StorePart,
 } from './campaign/campaign-options.ts';
-import {
-  blocksPart,
-  faultsPart,
-  hostPart,
-  killsPart,
-  rotPart,
-} from './campaign/campaign-own-parts.ts';
 import { programPart } from './campaign/campaign-program.ts';
 import { campaignProgress } from './campaign/campaign-progress.ts';
-import { statesPart } from './campaign/campaign-states.ts';
 import {
   describeSubject,
+  storeBlocksPart,
   storeCutsPart,
   storeFaultsPart,
   storeKillsPart,
   storeWorkloadPart,
 } from './campaign/campaign-store-parts.ts';
-import { upkeepPart } from './campaign/campaign-upkeep.ts';
 import { crashPage } from './campaign/crash-page.ts';
 import {
   type CampaignEnd,
@@ -43,38 +34,35 @@ import {
   summarizeCampaign,
 } from './campaign/crash-report.ts';
 import { CrashReportFiles } from './campaign/crash-report-files.ts';
-import {
-  describeMutants,
-  mutantsExitCode,
-  mutantsJson,
-  mutantsMarkdown,
-} from './campaign/crash-report-mutants.ts';
 import { writeStepSummary } from './campaign/crash-step-summary.ts';
-import { type MutantResult, noMutation, runMutants } from './campaign/mutants-run.ts';
 import { type ProgramOptions, parseProgramOptions } from './campaign/program-options.ts';
-import { runSelfTest } from './campaign/store-self-test.ts';
+import { runSelfTest, type SelfTestOptions } from './campaign/store-self-test.ts';
 import { probeStore, type StoreSubject } from './kills/store-subject.ts';
-import { MUTANTS } from './plants/mutants.ts';
 import { junitXml } from './report/crash-report-junit.ts';
 
 const SUMMARY_FILE = 'summary.json';
 const PAGE_FILE = 'report.html';
 const JUNIT_FILE = 'junit.xml';
-const MUTANTS_JSON_FILE = 'mutants.json';
-const MUTANTS_MARKDOWN_FILE = 'mutants.md';
+
+/** What only a clone has: the campaign that holds tidemark to its own invariants. */
+export interface OwnCampaign {
+  parts(options: CampaignOptions): readonly CampaignPart[];
+  /** Plants known mistakes, to see whether the checks find them. */
+  hunt(options: CampaignOptions): Promise<ExitCode>;
+}
 
 /**
  * The command: parses the words behind its name, runs what they ask for, prints, and writes its
  * reports. Resolves to the exit status.
  */
-export async function crashCommand(words: readonly string[]): Promise<ExitCode> {
+export async function crashCommand(words: readonly string[], own?: OwnCampaign): Promise<ExitCode> {
   try {
     if (words[0] === 'program') {
       const program = parseProgramOptions(words.slice(1));
       return program === undefined ? ExitCode.pass : await crashProgram(program);
     }
     const options = parseCampaignOptions(words);
-    return options === undefined ? ExitCode.pass : await run(options);
+    return options === undefined ? ExitCode.pass : await run(options, own);
   } catch (error) {
     const isUsage =
       error instanceof CampaignUsageError ||
@@ -86,9 +74,10 @@ export async function crashCommand(words: readonly string[]): Promise<ExitCode> 
   }
 }
 
-function run(options: CampaignOptions): Promise<ExitCode> {
-  if (options.mutants) return hunt(options);
-  return options.selfTest ? testItself(options) : crashAsCommand(options);
+function run(options: CampaignOptions, own: OwnCampaign | undefined): Promise<ExitCode> {
+  if (options.mutants && own !== undefined) return own.hunt(options);
+  if (options.selfTest) return testItself(options);
+  return asCommand((run) => crash(options, run, own));
 }
 
 export interface CrashRun {
@@ -106,26 +95,15 @@ export interface CrashResult {
 }
 
 /** One run, without a word to the terminal but through `progress`. */
-export async function crash(options: CampaignOptions, run: CrashRun): Promise<CrashResult> {
+export async function crash(
+  options: CampaignOptions,
+  run: CrashRun,
+  own?: OwnCampaign,
+): Promise<CrashResult> {
   const subject = await subjectOf(options, run.progress);
-  return report(options, partsOf(options, subject?.subject), run, subject?.described);
-}
-
-/** What a campaign consists of, in the order in which it runs. */
-function partsOf(options: CampaignOptions, subject: StoreSubject | undefined): CampaignPart[] {
-  if (subject !== undefined) return storePartsOf(options, subject);
-  const { only, profile, statesSeconds } = options;
-  if (only !== undefined) return [statesPart({ ...options, goal: { onlySteps: only.steps } })];
-  const { kills, blocks, host, upkeep, whole } = PROFILES[profile];
-  return [
-    statesPart({ ...options, goal: { seconds: statesSeconds } }),
-    killsPart(options, kills),
-    blocksPart(options, blocks),
-    hostPart(options, host, whole),
-    upkeepPart(options, upkeep, whole),
-    faultsPart(options, whole ? 'whole' : 'tiny'),
-    rotPart(options, whole ? undefined : [0, 7]),
-  ];
+  const parts =
+    subject === undefined ? own?.parts(options) : storePartsOf(options, subject.subject);
+  return report(options, parts ?? [], run, subject?.described);
 }
 
 /** Tries a store out that is known by its adapter, and says what it will be judged by. */
@@ -161,15 +139,22 @@ function storePartsOf(options: CampaignOptions, subject: StoreSubject): Campaign
   if (only !== undefined) return [storeCutsPart(given, seconds.cuts, only)];
   const parts: Record<StorePart, CampaignPart> = {
     workload: storeWorkloadPart(given, seconds.workload),
-    cuts: storeCutsPart(given, seconds.cuts),
+    cuts: storeCutsPart({ ...given, hasBlocks: part === undefined }, seconds.cuts),
     kills: storeKillsPart(given, seconds.kills),
     faults: storeFaultsPart(given, seconds.faults, onlyFault),
+    blocks: storeBlocksPart(given, seconds.blocks),
   };
   return STORE_PARTS.filter((name) => (part ?? name) === name).map((name) => parts[name]);
 }
 
 /** Seconds for one plant; most are found at once. */
 const PLANT_SECONDS = 20;
+
+/** No plant is for the real disks: what they find, images find sooner. */
+function selfTestParts(part: StorePart | undefined): Pick<SelfTestOptions, 'parts'> {
+  if (part === 'blocks') throw new CampaignUsageError('--self-test has no plants for blocks');
+  return part === undefined ? {} : { parts: [part] };
+}
 
 /** Puts known mistakes into a small store. */
 async function testItself(options: CampaignOptions): Promise<ExitCode> {
@@ -180,7 +165,7 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
     seed: options.seed,
     seconds: options.seconds ?? PLANT_SECONDS,
     parallel: options.workers,
-    ...(options.part === undefined ? {} : { parts: [options.part] }),
+    ...selfTestParts(options.part),
     signal: interrupt.signal,
     onResult: ({ plant, part, fate, finding, reason }, done, of) => {
       const name = plant?.name ?? 'the small store as it is';
@@ -195,10 +180,6 @@ async function testItself(options: CampaignOptions): Promise<ExitCode> {
   );
   if (wrong.length > 0) return ExitCode.broken;
   return skipped > 0 || interrupt.signal.aborted ? ExitCode.inconclusive : ExitCode.pass;
-}
-
-async function crashAsCommand(options: CampaignOptions): Promise<ExitCode> {
-  return asCommand((run) => crash(options, run));
 }
 
 /** The same report as that of a store. */
@@ -274,45 +255,10 @@ async function report(
   return { summary, written };
 }
 
-/** Plants known mistakes, to see whether the checks find them. */
-async function hunt(options: CampaignOptions): Promise<ExitCode> {
-  const mutants = MUTANTS.filter(({ name }) => (options.onlyMutant ?? name) === name);
-  if (mutants.length === 0)
-    throw new CampaignUsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
-  const files = new CrashReportFiles(options.outDirectory, [
-    MUTANTS_JSON_FILE,
-    MUTANTS_MARKDOWN_FILE,
-  ]);
-  const startMs = performance.now();
-  const progress = campaignProgress(process.stderr);
-  const interrupt = listenForInterrupts();
-  progress.print(`crash: ${options.command}`);
-  const { seed, mutantSeconds, workers } = options;
-  const run = { seed, seconds: mutantSeconds, workers, signal: interrupt.signal, progress };
-  const [baseline] = await runMutants([noMutation(mutants)], run);
-  const results: readonly MutantResult[] =
-    baseline?.fate === 'survived' ? await runMutants(mutants, run) : [];
-  progress.end();
-  const end = {
-    seed,
-    secondsEach: mutantSeconds,
-    command: options.command,
-    versions: describeVersions(),
-    durationMs: performance.now() - startMs,
-    interruptedBy: interrupt.by(),
-    baseline,
-    results,
-  };
-  const written = [
-    files.write(MUTANTS_JSON_FILE, mutantsJson(end)),
-    files.write(MUTANTS_MARKDOWN_FILE, mutantsMarkdown(end)),
-  ];
-  print(`${describeMutants(end)}\n  report     ${written.join(', ')}`);
-  return mutantsExitCode(end);
-}
-
 /** The first signal asks for an orderly end; a second one ends the process as signals do. */
-function listenForInterrupts() {
+export function listenForInterrupts(): Pick<CrashRun, 'signal'> & {
+  readonly by: () => 'SIGINT' | 'SIGTERM' | undefined;
+} {
   const controller = new AbortController();
   let by: 'SIGINT' | 'SIGTERM' | undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -113,7 +113,7 @@ async function checkReader(input: FuzzInput, written: WrittenPairs): Promise<voi
 
 async function checkSalvage(input: FuzzInput, written: WrittenPairs): Promise<void> {
   const fileSystem = memoryOf(input);
-  const report = await attempt(() => salvage(DIRECTORY, RESCUED, fileSystem));
+  const report = await attempt(() => salvage(DIRECTORY, RESCUED, { fileSystem }));
   if (report === undefined) return checkDescriptors(fileSystem, 'a refused salvage');
   const store = await openStore(RESCUED, { fileSystem });
   if (store.recoveryReport.recordsKept !== report.recordsKept)

@@ -47,7 +47,7 @@ export const printedTarget: FuzzTarget = {
     await useHostilePlaces(store, `/${part('name')}/${part('name')}`);
     await store.close();
     await refused(() => openReader(`${directory}/${part('name')}`, { fileSystem }));
-    await refused(() => salvage(`/none/${part('name')}`, '/rescued', fileSystem));
+    await refused(() => salvage(`/none/${part('name')}`, '/rescued', { fileSystem }));
     fileSystem.mutate(`${store.directory}/00000001.dwal`, (bytes) =>
       Buffer.concat([bytes, Buffer.from('torn')]),
     );

@@ -7,7 +7,7 @@ import { parseOptions } from './options/options.ts';
 import { Refusal } from './refusal.ts';
 import { SERIES } from './sampling/series.ts';
 import { selfTest } from './self-test.ts';
-import { soak } from './soak.ts';
+import { soakCommand } from './soak.ts';
 
 watchStandardStreams('soak');
 enterInvokedDirectory('soak');
@@ -28,7 +28,7 @@ async function answer(words: readonly string[]): Promise<ExitCode> {
     case undefined:
       return ExitCode.pass;
     case 'soak':
-      return soak(request.options);
+      return soakCommand(request.options);
     case 'self-test':
       return selfTest(request);
     case 'list-series':

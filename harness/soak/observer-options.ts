@@ -19,6 +19,8 @@ export interface ObserverOptions {
 
 export interface Place {
   readonly storeDirectory: string;
+  /** Goes with the run, even when this process is gone. */
+  readonly temporaryPath?: string | undefined;
   /** A file of the observer, outside the store. */
   readonly acknowledgementPath: string;
 }

@@ -144,11 +144,12 @@ export class Observer {
   }
 
   private runMessage(resume: Resume | undefined): ToStoreProcess {
-    const { storeDirectory: directory, acknowledgementPath } = this.place as Place;
+    const { storeDirectory: directory, acknowledgementPath, temporaryPath } = this.place as Place;
     return {
       type: 'run',
       directory,
       ...(this.plan.kills > 0 ? { acknowledgementPath } : {}),
+      ...(temporaryPath === undefined ? {} : { temporaryPath }),
       ...(resume === undefined ? {} : { resume }),
     };
   }

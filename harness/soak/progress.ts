@@ -103,6 +103,16 @@ class Rate {
   }
 }
 
+/** Each sample as one line, to whoever wants it. */
+export function progressTo(tell: (line: string) => void): Progress {
+  const rate = new Rate();
+  return {
+    print: tell,
+    update: (sample, goal) => tell(describe(sample, goal, rate.after(sample)).join('  ')),
+    end: () => {},
+  };
+}
+
 /** What can be cut off on a narrow terminal comes last. */
 function describe(
   { elapsedS, outside, inside }: Sample,

@@ -6,6 +6,7 @@ import { AbortWatch } from './gates/abort-watch.ts';
 import { judgeFloors } from './gates/floors.ts';
 import type { Gate } from './gates/gate.ts';
 import { judgeGates } from './gates/gates.ts';
+import { askAboutTheHeap, isAboutTheHeap } from './heap-question.ts';
 import { LiveView, withMetricsToServe } from './live-view.ts';
 import { Observer } from './observer.ts';
 import type { SoakOptions } from './options/options.ts';
@@ -23,8 +24,10 @@ import { describeHost, describeVersions, type Host } from './result/host.ts';
 import { metricsOf } from './result/metrics.ts';
 import type { Observation } from './result/observation.ts';
 import { summarize } from './result/summarize.ts';
+import type { Summary } from './result/summary.ts';
 import { describeSummary } from './result/summary-text.ts';
 import { judge } from './result/verdict.ts';
+import { describeHeapDiagnosis, type HeapDiagnosis } from './run/heap-diagnosis.ts';
 import type { Prepared } from './run/life.ts';
 
 /** What is known once a run has begun. */
@@ -33,15 +36,46 @@ interface Begun {
   readonly host: Host;
 }
 
-/** One run, from the command line to its report. Throws `UsageError` and `Refusal`. */
-export async function soak(given: SoakOptions): Promise<ExitCode> {
+export interface SoakRun {
+  readonly progress: Progress;
+  /** Ends the run in order, as SIGTERM does; a store that does not stop soon is killed. */
+  readonly signal?: AbortSignal;
+  /** SIGINT and SIGTERM of this process end the run in order; a second one kills the store. */
+  readonly listensForSignals?: boolean;
+}
+
+/** What a run came to, and the files that it wrote. */
+export interface SoakResult {
+  readonly summary: Summary;
+  readonly written: readonly string[];
+  /** Why the report is not complete, if it is not. */
+  readonly reportFailure: string | undefined;
+}
+
+/** The command: one run, from its options to its last line. Throws `UsageError` and `Refusal`. */
+export async function soakCommand(options: SoakOptions): Promise<ExitCode> {
+  const { summary, written, reportFailure } = await soak(options, {
+    progress: progressOn(process.stderr),
+    listensForSignals: true,
+  });
+  print(`${describeSummary(summary, written)}`);
+  if (reportFailure === undefined) return summary.exitCode;
+  complain(`soak: the report is not complete: ${reportFailure}`);
+  return summary.exitCode === ExitCode.pass ? ExitCode.inconclusive : summary.exitCode;
+}
+
+/**
+ * One run, without a word to the terminal but through `progress`. Throws `UsageError` and
+ * `Refusal`.
+ */
+export async function soak(given: SoakOptions, run: SoakRun): Promise<SoakResult> {
   const options = await withMetricsToServe(given);
   const { configuration, storeDirectory, baselineDirectory, thresholds } = options;
   if (storeDirectory !== undefined) checkEmpty('--dir', storeDirectory, options.force);
   // Before anything is written: the report of the base may lie where this one goes.
   const baseline = baselineDirectory === undefined ? undefined : readBaseline(baselineDirectory);
   const startedAt = new Date();
-  const progress = progressOn(process.stderr);
+  const { progress, signal, listensForSignals = false } = run;
   const watch = new AbortWatch(thresholds, configuration.seed);
   const live = await LiveView.open(options, startedAt, progress);
   let begun: Begun | undefined;
@@ -57,6 +91,7 @@ export async function soak(given: SoakOptions): Promise<ExitCode> {
       return {
         storeDirectory: directories.store,
         acknowledgementPath: directories.acknowledgementPath,
+        temporaryPath: options.temporaryPath,
       };
     },
     sampled: (sample, isWarm) => {
@@ -67,20 +102,23 @@ export async function soak(given: SoakOptions): Promise<ExitCode> {
     happened: (event) => live?.addEvent(event),
   });
   const interrupt = (signal: NodeJS.Signals) => observer.interrupt(signal as 'SIGINT' | 'SIGTERM');
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  const signals = listensForSignals ? (['SIGINT', 'SIGTERM'] as const) : [];
+  for (const name of signals) process.on(name, interrupt);
+  const stop = onAbort(signal, interrupt);
   try {
     const observation = await observer.run();
     progress.end();
     const seen = { startedAt, baseline, watch, observation, ...(begun as unknown as Begun) };
-    const exitCode = await conclude(options, seen, progress);
+    const result = await conclude(options, seen, run);
     live?.finish(options.outDirectory);
-    return exitCode;
+    return result;
   } catch (error) {
     progress.end();
     if (error instanceof Refusal) (begun as Begun | undefined)?.directories.discardAll();
     throw error;
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+    for (const name of signals) process.off(name, interrupt);
+    stop();
     await live?.close();
   }
 }
@@ -92,7 +130,11 @@ interface Seen extends Begun {
   readonly observation: Observation;
 }
 
-async function conclude(options: SoakOptions, seen: Seen, progress: Progress): Promise<ExitCode> {
+async function conclude(
+  options: SoakOptions,
+  seen: Seen,
+  { progress, signal }: SoakRun,
+): Promise<SoakResult> {
   const { directories, host, startedAt, observation } = seen;
   const { configuration, thresholds, maxRssBytes } = options;
   const { seed } = configuration;
@@ -100,8 +142,16 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
     ...judgeGates(observation, { thresholds, maxRssBytes, seed }),
     ...floorsOf(observation, configuration),
   ];
-  const gates = judged.map((gate) =>
+  const found = judged.map((gate) =>
     gate.name === seen.watch.failed?.name ? seen.watch.failed : gate,
+  );
+  const isAsked = options.diagnosesHeap || found.some(isAboutTheHeap);
+  if (isAsked) progress.print('soak: comparing two snapshots of the heap of a fresh store');
+  const heap = isAsked
+    ? await askAboutTheHeap(configuration, directories.diagnosisPath, signal)
+    : undefined;
+  const gates = found.map((gate) =>
+    heap !== undefined && isAboutTheHeap(gate) ? withDiagnosis(gate, heap) : gate,
   );
   const metrics = metricsOf(observation);
   const versions = describeVersions();
@@ -132,13 +182,38 @@ async function conclude(options: SoakOptions, seen: Seen, progress: Progress): P
     startedAt,
     baseline: comparison,
     storeDirectory: discarded ? undefined : directories.store,
+    heap,
   });
   const warnings = await writeReports(directories, options, summary, metrics);
   for (const warning of warnings) progress.print(`soak: history: ${warning}`);
-  print(`${describeSummary(summary, directories.written())}`);
-  if (directories.reportFailure === undefined) return verdict.exitCode;
-  complain(`soak: the report is not complete: ${directories.reportFailure}`);
-  return verdict.exitCode === ExitCode.pass ? ExitCode.inconclusive : verdict.exitCode;
+  const { reportFailure } = directories;
+  return { summary, written: directories.written(), reportFailure };
+}
+
+/** Whoever reads of the gate reads what grew, in whichever report. */
+function withDiagnosis(gate: Gate, heap: HeapDiagnosis): Gate {
+  return { ...gate, detail: `${gate.detail}; ${describeHeapDiagnosis(heap).join('; ')}` };
+}
+
+/** How long a store may take to stop in order before it is killed. */
+const STOP_WITHIN_MS = 5_000;
+
+/** Calls `interrupt` when the signal aborts, and again a little later; the answer undoes that. */
+function onAbort(
+  signal: AbortSignal | undefined,
+  interrupt: (signal: NodeJS.Signals) => void,
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const abort = () => {
+    interrupt('SIGTERM');
+    timer = setTimeout(() => interrupt('SIGTERM'), STOP_WITHIN_MS);
+  };
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+  };
 }
 
 /**

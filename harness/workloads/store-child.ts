@@ -80,6 +80,7 @@ class StoreWork {
 
   async run(): Promise<void> {
     const { seed, round, shape, steps = Number.POSITIVE_INFINITY, goesOn, waits } = this.task;
+    const { pauseMs = 0 } = this.task;
     tell('opening');
     this.store = await this.open(this.task.directory);
     tell('opened');
@@ -99,7 +100,7 @@ class StoreWork {
       }
       number++;
       // Otherwise a store that answers at once would never let anything else happen.
-      if (number % 16 === 0) await delay(0);
+      if (number % 16 === 0) await delay(pauseMs);
     }
     try {
       await this.close();

@@ -28,6 +28,8 @@ export interface WorkTask extends Task {
   readonly steps?: number;
   /** A step that fails does not end it: somebody injects faults. */
   readonly goesOn: boolean;
+  /** Pauses so long behind every sixteenth step, in which nothing is synced. */
+  readonly pauseMs?: number;
   /** Waits for a line on its standard input when it has opened the store. */
   readonly waits?: boolean;
 }

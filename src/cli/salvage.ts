@@ -109,5 +109,5 @@ function salvageStore(directory: string, target: string): Promise<SalvageReport>
   const progress = new Progress('salvaging');
   const source = resolve(directory);
   const fileSystem = new WatchedFileSystem((path) => dirname(path) === source, progress.add);
-  return telling(target, salvage(source, target, fileSystem)).finally(() => progress.end());
+  return telling(target, salvage(source, target, { fileSystem })).finally(() => progress.end());
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type BytesLike, payloadBytes } from './format/bytes.ts';
 import { checksumName } from './format/crc32c.ts';
 import { RecordType } from './format/format.ts';
@@ -29,9 +30,9 @@ import { KeyValueView } from './read/key-value-view.ts';
 import { LOG_OPTIONS, type LogOptions } from './recovery/log-options.ts';
 import type { RecoveryReport } from './recovery/recovery-report.ts';
 import type { ScannedRecord } from './segment/segment-records.ts';
-import { type BackupReport, backup } from './upkeep/backup.ts';
+import { type BackupOptions, type BackupReport, backup } from './upkeep/backup.ts';
 import { compactTo } from './upkeep/compact-to.ts';
-import { importJsonl } from './upkeep/import.ts';
+import { type ImportOptions, importJsonl } from './upkeep/import.ts';
 import { verify } from './upkeep/verify.ts';
 import type { VerifyOptions } from './upkeep/verify-pace.ts';
 import type { VerifyReport } from './upkeep/verify-report.ts';
@@ -274,16 +275,20 @@ export class Store extends KeyValueView {
    * Puts every line of what `exportJsonl` writes, then syncs. Returns how many. Of two lines with
    * one key the later counts. A malformed line throws `IMPORT_MALFORMED` with its number before
    * anything is written; so does one with a field twice, or with any other field: nothing is left
-   * out without a word. Empty lines, and a byte-order mark in front, mean nothing.
+   * out without a word. Empty lines, and a byte-order mark in front, mean nothing. Rejects with the
+   * reason of `signal`; what was put until then stays.
    */
-  async importJsonl(path: string): Promise<number> {
+  async importJsonl(path: string, options: ImportOptions = {}): Promise<number> {
     this.checkOpen();
     checkPath(path, 'the file to import');
+    const { signal } = checkOptions(options, 'importJsonl', ['signal']);
+    checkSignal(signal);
     return importJsonl(
       this.log.files.fileSystem,
       path,
       (operations) => this.batch(operations),
       () => this.sync(),
+      signal,
     );
   }
 
@@ -312,12 +317,16 @@ export class Store extends KeyValueView {
    * again. A backup that was opened for writing is a store of its own and no target any more.
    *
    * Throws `TARGET_NOT_EMPTY` (nothing was changed), `NOT_A_DIRECTORY`, `PERMISSION_DENIED`,
-   * `STORE_CORRUPT`, `SNAPSHOT_GONE`, `SYNC_FAILED` or `IO_FAILED`.
+   * `STORE_CORRUPT`, `SNAPSHOT_GONE`, `SYNC_FAILED` or `IO_FAILED`, or the reason of `signal`.
    */
-  backup(directory: string): Promise<BackupReport> {
+  async backup(directory: string, options: BackupOptions = {}): Promise<BackupReport> {
+    const target = resolve(checkPath(directory, 'the target directory'));
+    const { signal } = checkOptions(options, 'backup', ['signal']);
+    checkSignal(signal);
+    signal?.throwIfAborted();
     // One after the other: two into the same target would not notice each other, and a merge would
     // take away what is copied.
-    return this.log.exclusively(() => backup(this.log, directory));
+    return this.log.exclusively(() => backup(this.log, target, signal));
   }
 
   /** Counts and bytes of this moment, without touching the disk. */
@@ -328,7 +337,7 @@ export class Store extends KeyValueView {
       keydirBytes: this.keydir.sizeBytes,
       liveBytes: this.keydir.liveBytes,
 
-      checksum: checksumName,
+      checksum: checksumName(),
     };
   }
 

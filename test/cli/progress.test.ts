@@ -86,7 +86,9 @@ describe('a watched file system', () => {
     expect(readBytes).toBe(2 * statSync(file).size);
     readBytes = 0;
     const segment = join(directory, 'store', '00000001.dwal');
-    await salvage(join(directory, 'store'), join(directory, 'rescued'), watch(segment));
+    await salvage(join(directory, 'store'), join(directory, 'rescued'), {
+      fileSystem: watch(segment),
+    });
     expect(readBytes).toBeGreaterThanOrEqual(statSync(segment).size);
     expect(readBytes % statSync(segment).size).toBe(0);
   });

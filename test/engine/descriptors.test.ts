@@ -352,7 +352,7 @@ describe('whichever call fails', () => {
       prepare,
       async ({ memory, fileSystem, arm, disarm, failed }) => {
         arm();
-        const error = await salvage(DIRECTORY, '/rescued', fileSystem).then(
+        const error = await salvage(DIRECTORY, '/rescued', { fileSystem }).then(
           () => undefined,
           (reason: Error) => reason,
         );

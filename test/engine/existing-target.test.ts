@@ -165,7 +165,7 @@ test('what is wrong with the target is not blamed on the source', async () => {
   const { salvage } = await import('../../src/engine/index.ts');
   for (const target of ['/none', '/there']) {
     if (target === '/there') disk.makeDirectory(target);
-    const error = (await rejectionOf(salvage('/store', target, fileSystem))) as StoreError;
+    const error = (await rejectionOf(salvage('/store', target, { fileSystem }))) as StoreError;
     expect(error.message).toContain(target);
     expect(error.message).not.toContain('/store');
   }

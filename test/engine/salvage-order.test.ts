@@ -27,7 +27,7 @@ async function writeStore(): Promise<MemoryFileSystem> {
 async function rescued(
   fileSystem: MemoryFileSystem,
 ): Promise<{ report: SalvageReport; pairs: Record<string, string> }> {
-  const report = await salvage('/store', '/rescued', fileSystem);
+  const report = await salvage('/store', '/rescued', { fileSystem });
   const store = await openStore('/rescued', { fileSystem });
   const pairs = Object.fromEntries(
     [...store.entries()].map(([key, value]) => [
@@ -137,7 +137,7 @@ describe('salvage of segments that are not where they belong', () => {
     for (const { bySeal } of report.lost) expect(bySeal?.recordCount).toBe(KEYS + 1);
     expect(report.contradictions.length).toBeGreaterThan(0);
     fileSystem.remove(segmentPath('/store', SEGMENTS));
-    const again = await salvage('/store', '/rescued-again', fileSystem);
+    const again = await salvage('/store', '/rescued-again', { fileSystem });
     expect(again).toMatchObject({ recordsKept: 0, missingSegmentCount: SEGMENTS });
   });
 
@@ -182,3 +182,18 @@ function filesOf(fileSystem: MemoryFileSystem): ReadonlyMap<string, string> {
 function segmentsOf(files: ReadonlyMap<string, string>): string {
   return [...files].filter(([name]) => name.endsWith('.dwal')).join();
 }
+
+test('records that are missing in front of others are told of, though every frame is whole', async () => {
+  const fileSystem = new MemoryFileSystem();
+  const store = await openStore('/store', { fileSystem });
+  await store.putDurable('kept', 'value');
+  const { offset } = store.put('lost', 'value');
+  store.rotate();
+  store.put('later', 'value');
+  const killed = fileSystem.afterProcessDeath();
+  await store.close();
+  killed.mutate('/store/00000001.dwal', (bytes) => bytes.subarray(0, offset));
+  const { report, pairs } = await rescued(killed);
+  expect(pairs).toEqual({ kept: 'value', later: 'value' });
+  expect(report.contradictions).toMatchObject([{ segmentId: 2, offset: 0 }]);
+});

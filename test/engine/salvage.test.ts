@@ -50,7 +50,7 @@ function keysNotIn(store: Store): string[] {
 async function salvaged(
   fileSystem: MemoryFileSystem,
 ): Promise<{ report: SalvageReport; gone: string[] }> {
-  const report = await salvage('/store', '/rescued', fileSystem);
+  const report = await salvage('/store', '/rescued', { fileSystem });
   const store = await openStore('/rescued', { fileSystem });
   const gone = keysNotIn(store);
   await store.close();
@@ -74,7 +74,7 @@ describe('salvage', () => {
             return undefined;
           });
           const before = snapshot(fileSystem, '/store');
-          const report = await salvage('/store', '/rescued', fileSystem);
+          const report = await salvage('/store', '/rescued', { fileSystem });
           expect(snapshot(fileSystem, '/store')).toEqual(before);
           expect(report.recordsKept).toBe(PUTS - 1);
           expect(report).toMatchObject({ lost: [{ byteLength: report.lostBytes }], lostCount: 1 });
@@ -103,7 +103,7 @@ describe('salvage', () => {
     fileSystem.mutate(path, () => Buffer.concat([whole.subarray(0, whole.length - 5), whole]));
     fileSystem.remove('/store/durable-mark');
     await expect(openLog('/store', { fileSystem })).rejects.toThrow(/tidemark salvage/);
-    const report = await salvage('/store', '/rescued', fileSystem);
+    const report = await salvage('/store', '/rescued', { fileSystem });
     // The first two of them are the very frames that stand in front of the tear.
     expect(report).toMatchObject({ recordsKept: 3, lost: [{ damage: 'crc-mismatch' }] });
     const rescued = await openLog('/rescued', { fileSystem });
@@ -181,7 +181,7 @@ describe('salvage', () => {
       bytes[byteLength + 24] = 0;
       return undefined;
     });
-    expect((await salvage('/store', '/rescued', fileSystem)).lost).toMatchObject([
+    expect((await salvage('/store', '/rescued', { fileSystem })).lost).toMatchObject([
       { offset: byteLength, bySeal: { recordCount: 1, records: [{ type: RecordType.Delete }] } },
     ]);
   });
@@ -201,7 +201,7 @@ describe('salvage', () => {
       await store.close();
       fileSystem.mutate(segmentPath('/store', 1), () => Buffer.alloc(0));
       fileSystem.mutate('/store/durable-mark', (bytes) => bytes.fill(0));
-      const { lost } = await salvage('/store', '/rescued', fileSystem);
+      const { lost } = await salvage('/store', '/rescued', { fileSystem });
       expect(lost[0]?.bySeal?.recordCount).toBe(count);
       expect(lost[0]?.bySeal?.records).toHaveLength(listed);
     },
@@ -218,7 +218,7 @@ describe('salvage', () => {
     fileSystem.mutate(path, () =>
       Buffer.concat(Array.from({ length: COUNT }, () => [frame, Buffer.alloc(1)]).flat()),
     );
-    const report = await salvage('/store', '/rescued', fileSystem);
+    const report = await salvage('/store', '/rescued', { fileSystem });
     expect(report).toMatchObject({ recordsKept: 1, lostCount: COUNT, lostBytes: COUNT });
     expect(report.lost).toHaveLength(10_000);
   });
@@ -229,7 +229,7 @@ describe('salvage', () => {
     for (let round = 0; round < 6; round++) {
       for (let index = 0; index < PUTS; index++) store.put(`key-${index}`, `value ${index}`);
       await store.compact({ deadRatio: 0.1 });
-      expect(await salvage('/store', `/rescued-${round}`, fileSystem)).toMatchObject({
+      expect(await salvage('/store', `/rescued-${round}`, { fileSystem })).toMatchObject({
         lost: [],
         missingSegments: [],
       });
@@ -276,10 +276,10 @@ describe('salvage', () => {
 
   test('it never writes into something that exists', async () => {
     const fileSystem = await writeStore();
-    await expect(salvage('/store', '/store', fileSystem)).rejects.toMatchObject({
+    await expect(salvage('/store', '/store', { fileSystem })).rejects.toMatchObject({
       code: 'TARGET_NOT_EMPTY',
     });
-    await expect(salvage('/nowhere', '/rescued', fileSystem)).rejects.toMatchObject({
+    await expect(salvage('/nowhere', '/rescued', { fileSystem })).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
     expect(fileSystem.stat('/rescued')).toBeUndefined();

@@ -128,7 +128,7 @@ const WAYS = [
   [
     'salvage',
     async (fileSystem: MemoryFileSystem, onOpenProgress: () => void) => {
-      await salvage(DIRECTORY, '/salvaged', fileSystem);
+      await salvage(DIRECTORY, '/salvaged', { fileSystem });
       onOpenProgress();
     },
   ],

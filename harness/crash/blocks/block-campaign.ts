@@ -4,6 +4,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { compiledProgram } from '../../package-root.ts';
+import type { StoreSubject } from '../kills/store-subject.ts';
 import { TOOL_ENVIRONMENT } from './block-disk.ts';
 import type { BlockEvent, BlockFinding } from './block-run.ts';
 
@@ -15,6 +16,8 @@ export interface BlockOptions {
   readonly seconds: number;
   /** Ends after so many disks, if it has not before. */
   readonly disks?: number;
+  /** Another store than tidemark. */
+  readonly store?: StoreSubject;
   /** Ends it soon, in order. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (report: BlockReport) => void;
@@ -36,12 +39,15 @@ export interface BlockReport {
   readonly findings: readonly BlockFinding[];
 }
 
+/** Fewer images that a disk without a flush may leave say nothing. */
+export const LEAST_MIXED = 8;
 /** More would only say the same. */
 const MOST_FINDINGS = 3;
 
 /** Images of ext4 on a loop device, each mounted and recovered. */
 export async function runBlocks(options: BlockOptions): Promise<BlockReport> {
   const { directory, seed, seconds, disks = Number.MAX_SAFE_INTEGER, signal, onProgress } = options;
+  const { store } = options;
   const findings: BlockFinding[] = [];
   const counts = { images: 0, mixed: 0, withRequestsInFlight: 0, recovered: 0 };
   rmSync(directory, { recursive: true, force: true });
@@ -49,7 +55,10 @@ export async function runBlocks(options: BlockOptions): Promise<BlockReport> {
   const skipped = reasonToSkip(directory);
   if (skipped !== undefined) return { skipped, trouble: undefined, ...counts, findings };
 
-  const words = [directory, seed, seconds, disks].map(String);
+  const words = [
+    ...[directory, seed, seconds, disks].map(String),
+    ...(store === undefined ? [] : [JSON.stringify(store)]),
+  ];
   const program = compiledProgram('crash/blocks/block-namespace.js');
   const child = spawn('unshare', ['--mount', process.execPath, program, ...words], {
     stdio: ['pipe', 'pipe', 'pipe'],

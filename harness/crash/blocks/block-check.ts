@@ -1,10 +1,12 @@
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openReader, openStore } from '../../../src/engine/index.ts';
 import { follow } from '../kills/kill-store.ts';
 import { adoptState, type LeftStore } from '../kills/kill-subject.ts';
 import { checkAsReader, holdsSegments } from '../kills/kill-tidemark.ts';
 import { KILL_SEGMENT_BYTES, KillHistory, killSteps } from '../kills/kill-workload.ts';
+import { lifeOf, lookAt } from '../kills/store-life.ts';
+import type { StoreSubject } from '../kills/store-subject.ts';
 import { PromiseBroken } from '../promises/fault-broken.ts';
 import { mountImage, unmount } from './block-disk.ts';
 
@@ -20,6 +22,8 @@ export interface BlockPromises {
   readonly lines: readonly string[];
   /** The first so many lines. */
   readonly toldBefore: number;
+  /** Another store than tidemark, which wrote and is asked. */
+  readonly store?: StoreSubject;
 }
 
 /** Lines that say nothing of a step. */
@@ -39,6 +43,10 @@ export async function checkBlockImage(
   mountImage(image, mountPoint);
   const directory = join(mountPoint, BLOCK_STORE);
   try {
+    if (promises.store !== undefined) {
+      await checkAnyStore(directory, promises, promises.store);
+      return 'recovered';
+    }
     if (!holdsSegments(directory)) {
       if (leftBy(promises).acknowledged > 0) throw new PromiseBroken('I2', 'the store is gone');
       return 'nothing';
@@ -47,6 +55,22 @@ export async function checkBlockImage(
   } finally {
     unmount(mountPoint);
   }
+}
+
+/** Opens it in a process of its own, and holds it to its contract. */
+async function checkAnyStore(
+  directory: string,
+  { seed, lines, toldBefore }: BlockPromises,
+  subject: StoreSubject,
+): Promise<void> {
+  mkdirSync(directory, { recursive: true });
+  const small = { ...subject, shape: { ...subject.shape, takesLarge: false } };
+  const at = { seed, round: 0, before: new Map() };
+  const life = lifeOf(small, at, lines, 'power');
+  const { required } = lifeOf(small, at, lines.slice(0, toldBefore), 'power');
+  // What was begun later may be on no image; nothing asks for it.
+  const { verdict } = await lookAt(small, directory, at, { ...life, required });
+  if (verdict !== undefined) throw new PromiseBroken(verdict.promise, verdict.message);
 }
 
 /** The store on an image as a recovery finds it; nothing when there is none. */

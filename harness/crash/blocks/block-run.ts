@@ -1,6 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { mix32, Prng } from '../../prng.ts';
+import type { StoreSubject } from '../kills/store-subject.ts';
 import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
 import {
   BLOCK_STORE,
@@ -9,7 +11,7 @@ import {
   checkBlockImage,
   copyBlockStore,
 } from './block-check.ts';
-import { BlockDisk, copySparse } from './block-disk.ts';
+import { type BlockCopy, BlockDisk, copySparse } from './block-disk.ts';
 import { mixInto } from './block-mix.ts';
 import { BlockWriter } from './block-writer.ts';
 
@@ -45,14 +47,24 @@ export type BlockEvent =
 const MOMENTS = 5;
 /** The most lines between two moments. It keeps what is written well below the size of the disk. */
 const MOST_LINES = 120;
+const SETTLING_MS = 20;
 /** Images mixed of one pair. */
-const MIXES = 8;
+const MIXES = 4;
+/** Of the images of one disk, whatever the time. */
+const LEAST_CHECKED = 12;
 
 interface Taken {
   readonly kind: BlockImage['kind'];
   readonly path: string;
   readonly toldBefore: number;
   readonly requestsInFlight: number;
+}
+
+export interface BlockDiskRun {
+  readonly signal: AbortSignal;
+  /** By `performance.now()`. Of the images that are there by then only a few more are checked. */
+  readonly endMs: number;
+  readonly store?: StoreSubject | undefined;
 }
 
 /**
@@ -63,13 +75,13 @@ export async function* runBlockDisk(
   place: string,
   findings: string,
   seed: number,
-  signal: AbortSignal,
+  { signal, endMs, store }: BlockDiskRun,
 ): AsyncGenerator<BlockEvent> {
   mkdirSync(place, { recursive: true });
   const prng = Prng.seeded(mix32(seed));
   const disk = new BlockDisk(place);
   try {
-    const writer = new BlockWriter(join(disk.root, BLOCK_STORE), seed);
+    const writer = new BlockWriter(join(disk.root, BLOCK_STORE), seed, store);
     const taken: Taken[] = [];
     let trouble: BlockFinding | undefined;
     let lines: string[];
@@ -88,9 +100,11 @@ export async function* runBlockDisk(
       lines = await writer.end();
     }
     if (trouble !== undefined) yield { type: 'finding', finding: trouble };
-    for (const one of taken) {
-      if (signal.aborted) break;
-      yield await checkTaken(one, { seed, lines, toldBefore: one.toldBefore }, place, findings);
+    shuffle(taken, prng);
+    for (const [index, one] of taken.entries()) {
+      if (signal.aborted || (index >= LEAST_CHECKED && performance.now() > endMs)) break;
+      const promises = { seed, lines, toldBefore: one.toldBefore, ...(store && { store }) };
+      yield await checkTaken(one, promises, place, findings);
     }
   } finally {
     disk.close();
@@ -108,7 +122,7 @@ async function takeMoment(
   // What was told before the copying began was promised at both moments.
   const toldBefore = writer.told;
   const paths = [`${path}-first.img`, `${path}-second.img`] as const;
-  const copies = await disk.copyTwice(paths);
+  const copies = await copyBothAt(disk, writer, paths, prng);
   const takenAs = (kind: Taken['kind'], at: 0 | 1, path: string): Taken => {
     const { requestsInFlight } = copies[at];
     return { kind, path, toldBefore, requestsInFlight };
@@ -126,6 +140,24 @@ async function takeMoment(
     taken.push(takenAs('mixed', 1, mixedPath));
   }
   return taken;
+}
+
+/** Every second time the writer stands still, and what it has not synced is written back. */
+async function copyBothAt(
+  disk: BlockDisk,
+  writer: BlockWriter,
+  paths: readonly [string, string],
+  prng: Prng,
+): Promise<[BlockCopy, BlockCopy]> {
+  if (prng.below(2) === 0) return disk.copyTwice(paths);
+  writer.pause();
+  try {
+    // A sync that one of its threads has begun comes to its end first.
+    await delay(SETTLING_MS);
+    return await disk.copyTwice(paths, join(disk.root, BLOCK_STORE));
+  } finally {
+    writer.resume();
+  }
 }
 
 async function checkTaken(
@@ -169,4 +201,11 @@ function keepFinding(
   renameSync(image, join(directory, IMAGE_FILE));
   copyBlockStore(work, join(place, 'mounted'), join(directory, FOUND_STORE));
   return directory;
+}
+
+function shuffle<T>(list: T[], prng: Prng): void {
+  for (let index = list.length - 1; index > 0; index--) {
+    const other = prng.below(index + 1);
+    [list[index], list[other]] = [list[other] as T, list[index] as T];
+  }
 }

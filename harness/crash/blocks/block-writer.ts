@@ -1,7 +1,29 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { compiledProgram } from '../../package-root.ts';
+import { taskCommand } from '../../workloads/store-process.ts';
 import { endedByItself } from '../kills/kill-run.ts';
+import type { StoreSubject } from '../kills/store-subject.ts';
+
+/** Keeps what is written well below the size of a disk. */
+const PAUSE_MS = 30;
+
+/** The words of a process that goes on with a hostile workload of any store. */
+function storeWriter(
+  directory: string,
+  seed: number,
+  { adapter, shape, contract: { ordered } }: StoreSubject,
+): string[] {
+  mkdirSync(directory, { recursive: true });
+  const small = { ...shape, takesLarge: false };
+  return taskCommand({
+    ...{ task: 'work', adapter, directory, seed, round: 0, shape: small, ordered },
+    before: [],
+    goesOn: false,
+    pauseMs: PAUSE_MS,
+  });
+}
 
 /** A process that goes on with a seeded workload until it is ended, and what it has told so far. */
 export class BlockWriter {
@@ -13,11 +35,11 @@ export class BlockWriter {
   private isClosed = false;
   private wake: () => void = () => {};
 
-  constructor(directory: string, seed: number) {
-    const program = compiledProgram('crash/kills/kill-child.js');
-    this.child = spawn(process.execPath, [program, directory, String(seed), '0', '0'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  constructor(directory: string, seed: number, store?: StoreSubject) {
+    const own = [compiledProgram('crash/kills/kill-child.js'), directory, String(seed), '0', '0'];
+    const [program, ...words] =
+      store === undefined ? [process.execPath, ...own] : storeWriter(directory, seed, store);
+    this.child = spawn(program as string, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('latin1').on('data', (chunk: string) => {
       this.text += chunk;
       this.lineCount += chunk.split('\n').length - 1;
@@ -47,6 +69,15 @@ export class BlockWriter {
         this.wake = resolve;
       });
     }
+  }
+
+  /** Stops it where it is: from then on it asks for no sync. `resume` lets it go on. */
+  pause(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child.kill('SIGCONT');
   }
 
   /** Kills it; resolves to all lines that it finished. */

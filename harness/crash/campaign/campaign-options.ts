@@ -8,6 +8,7 @@ import {
   parseSurvives,
 } from '../../contract.ts';
 import { invokedAs, quoteWord } from '../../invocation.ts';
+import { IS_CLONE } from '../../package-root.ts';
 
 /**
  * Seconds of crash states, the budget of kills, seconds of disk images, of what hosts do and of
@@ -28,11 +29,11 @@ export const PROFILES = {
 
 /** The same for a store that is known by its adapter: seconds of each part. */
 export const STORE_PROFILES = {
-  quick: { workload: 2, cuts: 12, kills: 8, faults: 10 },
-  default: { workload: 5, cuts: 40, kills: 20, faults: 25 },
-  nightly: { workload: 600, cuts: 3600, kills: 1800, faults: 1800 },
+  quick: { workload: 2, cuts: 12, kills: 8, faults: 10, blocks: 4 },
+  default: { workload: 4, cuts: 32, kills: 20, faults: 20, blocks: 14 },
+  nightly: { workload: 600, cuts: 3600, kills: 1800, faults: 1800, blocks: 1800 },
 } as const;
-export const STORE_PARTS = ['workload', 'cuts', 'kills', 'faults'] as const;
+export const STORE_PARTS = ['workload', 'cuts', 'kills', 'faults', 'blocks'] as const;
 export type StorePart = (typeof STORE_PARTS)[number];
 export type Profile = keyof typeof PROFILES;
 
@@ -130,7 +131,10 @@ function toOptions(flags: Flags): CampaignOptions {
     if (other !== undefined)
       throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
   }
-  const { adapter, survives, history, part } = flags;
+  // The campaign of tidemark itself is in a clone; an installed harness crashes it like any store.
+  if (mutants && !IS_CLONE)
+    throw new CampaignUsageError('--mutants change the sources of tidemark: run it in a clone');
+  const { adapter = IS_CLONE ? undefined : 'tidemark', survives, history, part } = flags;
   if (adapter === undefined && (survives ?? history ?? part) !== undefined)
     throw new CampaignUsageError('--survives, --history and --part need --adapter');
   if (adapter !== undefined && onlySeed !== undefined && part !== undefined && part !== 'cuts')

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCount } from '../../units.ts';
 import { runBlocks } from '../blocks/block-campaign.ts';
@@ -9,6 +9,7 @@ import { runHost } from '../host/host-campaign.ts';
 import { runKills } from '../kills/kill-campaign.ts';
 import { INVARIANTS } from '../promises/invariants.ts';
 import { LEAST_PAIRS, runRot } from '../rot/rot-campaign.ts';
+import { blockFailure, tooFewMixed } from './block-failure.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
 import { describeStore } from './crash-report-image.ts';
 
@@ -98,6 +99,7 @@ export function blocksPart({ seed, outDirectory }: PartOptions, seconds: number)
       const { skipped, trouble, images, mixed, withRequestsInFlight, recovered } = report;
       if (skipped !== undefined) progress.print(`skipped: blocks: ${skipped}`);
       if (trouble !== undefined) progress.print(`blocks: ${trouble}`);
+      const few = tooFewMixed(mixed, seconds);
       const told = `${formatCount(images)} images of ext4 mounted and recovered, ${formatCount(withRequestsInFlight)} with requests in flight, ${formatCount(mixed)} mixed of two`;
       return {
         figures: {
@@ -107,25 +109,18 @@ export function blocksPart({ seed, outDirectory }: PartOptions, seconds: number)
           recovered,
           skipped: Number(skipped !== undefined),
         },
-        rows: [['blocks', skipped === undefined ? told : `skipped: ${skipped}`]],
-        failures: report.findings.map(
-          ({ invariant, message, kind, seed, toldBefore, directory: kept }) => ({
-            invariant,
-            message,
-            seed,
-            command: `node dist/harness/crash/blocks/block-reproduce.js '${kept}'`,
-            details: [
-              `A ${kind === 'mixed' ? 'mixture of two images' : 'image'} of a disk, taken when the writer had told ${toldBefore} lines.`,
-              ...describeStore(join(kept, FOUND_STORE)),
-            ],
-            keepStore: (to) => {
-              const store = join(kept, FOUND_STORE);
-              if (existsSync(store)) cpSync(store, join(to, 'store'), { recursive: true });
-            },
-          }),
-        ),
+        rows: [
+          ['blocks', skipped === undefined ? told : `skipped: ${skipped}`],
+          ...(few !== undefined && skipped === undefined ? [['too little', few] as const] : []),
+        ],
+        failures: report.findings.map((finding) => {
+          const failure = blockFailure(finding);
+          const store = describeStore(join(finding.directory, FOUND_STORE));
+          return { ...failure, details: [...failure.details, ...store] };
+        }),
         // Where it cannot run, the other parts decide.
-        isConclusive: skipped !== undefined || (trouble === undefined && images > 0),
+        isConclusive:
+          skipped !== undefined || report.findings.length > 0 || (trouble ?? few) === undefined,
       };
     },
   };

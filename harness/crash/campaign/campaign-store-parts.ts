@@ -1,6 +1,7 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatCount } from '../../units.ts';
+import { runBlocks } from '../blocks/block-campaign.ts';
 import { LEAST_FAULTS, runStoreFaults } from '../faults/store-faults.ts';
 import type { StoreFinding } from '../kills/store-finding.ts';
 import { LEAST_KILLS, runStoreKills } from '../kills/store-kills.ts';
@@ -9,6 +10,7 @@ import { LEAST_WORKLOAD_STEPS, runStoreWorkloads } from '../kills/store-workload
 import { runKillImages } from '../power/kill-images.ts';
 import { LEAST_IMAGES, runStoreCuts, type StoreCutsReport } from '../power/store-cuts.ts';
 import { STORE_PROMISES, type StorePromise } from '../promises/store-promises.ts';
+import { blockFailure, tooFewMixed } from './block-failure.ts';
 import type { CampaignPart, Failure, PartResult } from './campaign.ts';
 import type { SubjectSummary } from './crash-report.ts';
 
@@ -19,6 +21,8 @@ interface PartOptions {
   readonly seed: number;
   readonly workers: number;
   readonly outDirectory: string;
+  /** Images of a real disk follow, which speak for what is written through a memory map. */
+  readonly hasBlocks?: boolean;
 }
 
 /** What all parts judge by, in lines for people. */
@@ -37,7 +41,7 @@ export function describeSubject({
 }
 
 export function storeCutsPart(
-  { subject, seed, workers, outDirectory }: PartOptions,
+  { subject, seed, workers, outDirectory, hasBlocks = false }: PartOptions,
   seconds: number,
   only?: { readonly steps: readonly number[] | undefined },
 ): CampaignPart {
@@ -69,7 +73,7 @@ export function storeCutsPart(
       });
       if (report.skipped !== undefined) progress.print(`skipped: cuts: ${report.skipped}`);
       for (const note of report.notes) progress.print(`cuts: ${note}`);
-      const why = whyInconclusive(report, only !== undefined);
+      const why = whyInconclusive(report, only !== undefined, hasBlocks);
       if (why !== undefined && report.findings.length === 0) progress.print(`cuts: ${why}`);
       return {
         figures: cutFigures(report),
@@ -89,8 +93,14 @@ export function storeCutsPart(
  * Says in words what was too little. Undefined when enough was seen, or when the part cannot run
  * here.
  */
-function whyInconclusive(report: StoreCutsReport, isOnly: boolean): string | undefined {
+function whyInconclusive(
+  report: StoreCutsReport,
+  isOnly: boolean,
+  hasBlocks: boolean,
+): string | undefined {
   if (report.skipped !== undefined || report.findings.length > 0) return undefined;
+  // The images of a real disk decide.
+  if (report.isMapped && hasBlocks) return undefined;
   if (report.notes.length > 0) return 'what was recorded is not all that the store does';
   return report.opened < LEAST_IMAGES && !isOnly
     ? `${report.opened} distinct images were opened, and fewer than ${LEAST_IMAGES} say nothing`
@@ -150,6 +160,44 @@ export function storeWorkloadPart(
         rows: [['workload', told], ...(isTooLittle ? [['too little', least] as const] : [])],
         failures: failuresOf(findings, seed),
         isConclusive: !isTooLittle,
+      };
+    },
+  };
+}
+
+/** ext4 on a loop device: nothing is assumed of the store or of the file system. */
+export function storeBlocksPart(
+  { subject, seed, outDirectory }: PartOptions,
+  seconds: number,
+): CampaignPart {
+  return {
+    name: 'blocks',
+    invariants: STORE_PROMISES,
+    run: async ({ progress, signal }): Promise<PartResult> => {
+      const report = await runBlocks({
+        directory: join(outDirectory, 'blocks'),
+        seed,
+        seconds,
+        store: subject,
+        signal,
+        onProgress: ({ images, mixed }) =>
+          progress.update(
+            `blocks ${formatCount(images)} images of disks, ${formatCount(mixed)} of them mixed`,
+          ),
+      });
+      const { skipped, trouble, images, mixed, withRequestsInFlight } = report;
+      if (skipped !== undefined) progress.print(`skipped: blocks: ${skipped}`);
+      const told = `${formatCount(images)} images of ext4 mounted and opened, ${formatCount(withRequestsInFlight)} with requests in flight, ${formatCount(mixed)} mixed of two`;
+      const why = trouble ?? tooFewMixed(mixed, seconds);
+      const isBlind = skipped === undefined && why !== undefined && report.findings.length === 0;
+      return {
+        figures: { images, mixed, withRequestsInFlight, skipped: Number(skipped !== undefined) },
+        rows: [
+          ['blocks', skipped === undefined ? told : `skipped: ${skipped}`],
+          ...(isBlind ? [['too little', why] as const] : []),
+        ],
+        failures: report.findings.map(blockFailure),
+        isConclusive: !isBlind,
       };
     },
   };

@@ -98,7 +98,7 @@ async function endAll(
   };
   for (const ending of ENDINGS)
     for (const how of ['signal', 'close'] as const) {
-      if (how === 'signal' && !ending.takesSignal) continue;
+      if (how === 'signal' ? !ending.takesSignal : ending.of === 'nobody') continue;
       await attempt(async () => (await endEverywhere(ending, how, base, stride)).ends);
     }
   await attempt(() => leaveIterators(base));

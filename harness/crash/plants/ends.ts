@@ -1,5 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { openReader, openStore, type Store, StoreError } from '../../../src/engine/index.ts';
+import {
+  type FileSystem,
+  openReader,
+  openStore,
+  type Store,
+  StoreError,
+  salvage,
+} from '../../../src/engine/index.ts';
 import { intercept } from '../../file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
@@ -14,14 +21,15 @@ const DIRECTORY = '/store';
 const ROWS = '/rows.jsonl';
 
 interface Use {
-  readonly fileSystem: MemoryFileSystem;
+  readonly fileSystem: FileSystem;
   readonly signal: AbortSignal | undefined;
 }
 
 interface Ending {
   readonly name: string;
   readonly takesSignal: boolean;
-  readonly of: 'store' | 'reader';
+  /** Whose close ends it; beside what is nobody's a reader is open. */
+  readonly of: 'store' | 'reader' | 'nobody';
   readonly work: (holder: Holder, use: Use) => Promise<unknown>;
 }
 
@@ -84,15 +92,22 @@ export const ENDINGS: readonly Ending[] = [
   },
   {
     name: 'store.backup',
-    takesSignal: false,
+    takesSignal: true,
     of: 'store',
-    work: (holder) => (holder as Store).backup('/backup'),
+    work: (holder, { signal }) => (holder as Store).backup('/backup', given(signal)),
   },
   {
     name: 'store.importJsonl',
-    takesSignal: false,
+    takesSignal: true,
     of: 'store',
-    work: (holder) => (holder as Store).importJsonl(ROWS),
+    work: (holder, { signal }) => (holder as Store).importJsonl(ROWS, given(signal)),
+  },
+  {
+    name: 'salvage',
+    takesSignal: true,
+    of: 'nobody',
+    work: (_, { fileSystem, signal }) =>
+      salvage(DIRECTORY, '/salvaged', { fileSystem, ...given(signal) }),
   },
   {
     name: 'store.sealsWritten',

@@ -123,7 +123,7 @@ async function endWhatTakesTime(): Promise<void> {
   const base = await storeToEnd();
   for (const ending of ENDINGS) {
     if (ending.takesSignal) await endEverywhere(ending, 'signal', base, STRIDE);
-    await endEverywhere(ending, 'close', base, STRIDE);
+    if (ending.of !== 'nobody') await endEverywhere(ending, 'close', base, STRIDE);
   }
 }
 

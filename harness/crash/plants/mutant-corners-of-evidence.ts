@@ -187,7 +187,7 @@ async function rescued(fileSystem: MemoryFileSystem): Promise<{
   readonly written: readonly string[];
 }> {
   const target = '/rescued';
-  const report = await salvage(DIRECTORY, target, fileSystem);
+  const report = await salvage(DIRECTORY, target, { fileSystem });
   const store = await openStore(target, { fileSystem });
   const shown = [...store.entries()].map(String).sort().join(' ');
   const written = [...store.scan()].map(({ payload }) => String(payload));

@@ -48,7 +48,7 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'bytes',
-        find: 'Object.getPrototypeOf(buffer) === ArrayBuffer.prototype && !buffer.resizable',
+        find: 'bufferOf(input).resizable === false',
         replace: 'buffer !== undefined',
       },
     ],

@@ -166,6 +166,14 @@ export const UPKEEP_MUTANTS: readonly Mutant[] = [
     checks: ['upkeep'],
   },
   {
+    name: 'salvage-passes-over-a-gap',
+    mistake: 'salvage says nothing of records that are missing where every frame is whole',
+    edits: [
+      { file: 'salvage', find: 'return discarded .slice(0, 1)', replace: 'return [] .slice(0, 1)' },
+    ],
+    checks: ['upkeep'],
+  },
+  {
     name: 'follower-forgets-a-gap',
     mistake: 'a follower that comes over a gap to an empty segment forgets the gap',
     edits: [

@@ -48,6 +48,8 @@ export interface StoreCutsReport {
   readonly findings: StoreFinding[];
   /** Why nothing was cut, in words. */
   readonly skipped: string | undefined;
+  /** It writes through a memory map, and what else it does was recorded. */
+  isMapped: boolean;
   /** What must be said of the images, in sentences. */
   readonly notes: readonly string[];
   readonly counts: CutCounts;
@@ -104,6 +106,7 @@ class StoreCuts {
       get notes() {
         return [...notes];
       },
+      isMapped: false,
       counts: noCutCounts(),
       workloads: 0,
       operations: 0,
@@ -197,6 +200,7 @@ class StoreCuts {
     const failed = this.whyFailed(record);
     if (failed !== undefined) return this.fail(seed, failed);
     this.isBlind = recording.troubles.length > 0;
+    this.report.isMapped = recording.mapped.length > 0 && !this.isBlind;
     if (this.isBlind) return;
     const subject = this.cutSubject(seed);
     const inject =

@@ -189,7 +189,9 @@ export async function judgeSalvage(
   { what, directory, records, durable, everything }: Expected,
 ): Promise<number> {
   const broken = (message: string) => new InvariantBroken('salvage', `${what}: ${message}`);
-  const { value: report, code } = await codeOf(() => salvage(directory, SALVAGED, disk));
+  const { value: report, code } = await codeOf(() =>
+    salvage(directory, SALVAGED, { fileSystem: disk }),
+  );
   if (report === undefined) {
     if (code === 'NOT_FOUND' && durable === 0) return 0;
     throw broken(`salvage ends with ${code}`);

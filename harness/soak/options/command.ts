@@ -32,6 +32,7 @@ export interface CommandFlags {
   readonly benchmarkJson?: string;
   /** True without a port. */
   readonly serve?: number | true;
+  readonly diagnoseHeap?: boolean;
   readonly selfTest?: boolean;
   readonly listSeries?: boolean;
   readonly plant?: PlantName;
@@ -105,6 +106,10 @@ export function describeCommand(): Command {
     )
     .option('--benchmark-json <file>', 'write what github-action-benchmark reads there too')
     .option('--serve [port]', 'show the run in a browser while it goes (default: 8650)', port)
+    .option(
+      '--diagnose-heap',
+      'compare two heap snapshots and name what grew (otherwise only when a gate on the heap fails)',
+    )
     .option(
       '--self-test',
       'plant six faults and run clean ten times, to see that the gates tell them apart',

@@ -16,6 +16,8 @@ export interface SoakOptions {
   readonly warmupShare: number;
   /** Absolute; undefined for a fresh directory under `outDirectory`. */
   readonly storeDirectory: string | undefined;
+  /** A directory that the store process removes when nobody is left to do it. */
+  readonly temporaryPath?: string | undefined;
   /** Empty a store directory that holds something. */
   readonly force: boolean;
   /** Absolute. */
@@ -32,6 +34,8 @@ export interface SoakOptions {
   readonly benchmarkPath: string | undefined;
   /** Where the live page is served; 0 for any port. */
   readonly servePort: number | undefined;
+  /** Looks for what grows in the heap, whatever the gates say. */
+  readonly diagnosesHeap: boolean;
   /** Does the same operations again, under the same gates. */
   readonly command: string;
 }
@@ -130,6 +134,7 @@ function toOptions(flags: CommandFlags): SoakOptions {
     historyPath: absolute(flags.history),
     benchmarkPath: absolute(flags.benchmarkJson),
     servePort: flags.serve === true ? DEFAULT_SERVE_PORT : flags.serve,
+    diagnosesHeap: flags.diagnoseHeap === true,
     command: repeatCommand(flags, seed),
   };
 }

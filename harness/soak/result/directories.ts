@@ -98,6 +98,11 @@ export class RunDirectories {
     return join(this.out, ACKNOWLEDGEMENT_FILE);
   }
 
+  /** Where the store of a diagnosis lies for a while. */
+  get diagnosisPath(): string {
+    return join(this.out, '.diagnosis');
+  }
+
   /** Whole or not at all. */
   writeSummary(summary: Summary): void {
     this.writeReport(SUMMARY_FILE, `${JSON.stringify(summary, undefined, 2)}\n`);

@@ -1,5 +1,6 @@
 import type { Gate } from '../gates/gate.ts';
 import type { SoakOptions } from '../options/options.ts';
+import type { HeapDiagnosis } from '../run/heap-diagnosis.ts';
 import { describeSeries } from '../sampling/series.ts';
 import type { Comparison } from './comparison.ts';
 import type { Host, Versions } from './host.ts';
@@ -19,6 +20,7 @@ export interface SummaryParts {
   readonly versions: Versions;
   readonly startedAt: Date;
   readonly storeDirectory: string | undefined;
+  readonly heap: HeapDiagnosis | undefined;
 }
 
 export function summarize(parts: SummaryParts): Summary {
@@ -70,6 +72,7 @@ export function summarize(parts: SummaryParts): Summary {
     store: checkpoints.findLast(({ stats }) => stats !== undefined)?.stats ?? null,
     process: { pid: observation.pid, ...observation.processEnd },
     storeDirectory: parts.storeDirectory ?? null,
+    heap: parts.heap ?? null,
   };
 }
 

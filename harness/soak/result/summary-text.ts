@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatDuration } from '../../units.ts';
+import { describeHeapDiagnosis } from '../run/heap-diagnosis.ts';
 import type { RunTotals } from '../run/ledger.ts';
 import { shown } from './directories.ts';
 import type { Summary } from './summary.ts';
@@ -20,6 +21,9 @@ export function describeSummary(summary: Summary, written: readonly string[]): s
     ...describeProcess(summary),
     ...(summary.latencyCoverage === null ? [] : [['timed', summary.latencyCoverage] as const]),
     ...describeSpans(summary),
+    ...(summary.heap === null
+      ? []
+      : describeHeapDiagnosis(summary.heap).map((line) => ['heap', line] as const)),
     ['repeat', summary.command],
     ...(summary.storeDirectory === null
       ? []

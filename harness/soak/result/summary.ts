@@ -1,6 +1,8 @@
+import type { ExitCode } from '../../exit-code.ts';
 import type { StoreUnderTestStats } from '../../store-under-test.ts';
 import type { Gate } from '../gates/gate.ts';
 import type { SoakConfiguration } from '../run/configuration.ts';
+import type { HeapDiagnosis } from '../run/heap-diagnosis.ts';
 import type { RunTotals } from '../run/ledger.ts';
 import type { OperationLatency } from '../run/operation-latency.ts';
 import type { RunEvent } from '../run/run-event.ts';
@@ -21,7 +23,7 @@ export interface Summary {
   readonly schema: typeof SUMMARY_SCHEMA;
   readonly kind: 'tidemark-soak';
   readonly verdict: Verdict['word'];
-  readonly exitCode: number;
+  readonly exitCode: ExitCode;
   /** One sentence. */
   readonly reason: string;
   readonly startedAt: string;
@@ -78,6 +80,8 @@ export interface Summary {
   /** What the adapter told of the store before it was closed for the last time. */
   readonly store: StoreUnderTestStats | null;
   readonly process: ProcessEnd & { readonly pid: number };
+  /** What grew in the heap, where that was asked or a gate on it failed; otherwise null. */
+  readonly heap: HeapDiagnosis | null;
   /** Where the store still lies, or null when it was removed. */
   readonly storeDirectory: string | null;
 }

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { JsonlRows } from '../../jsonl-rows.ts';
@@ -12,6 +13,7 @@ import { SyntheticValues } from '../../synthetic-values.ts';
 import { RowWorkload, SyntheticWorkload, type Workload } from '../../workload.ts';
 import { AcknowledgementFile } from './acknowledgements.ts';
 import type { SoakConfiguration } from './configuration.ts';
+import { takeHeapSnapshots } from './heap-diagnosis.ts';
 import { Ledger } from './ledger.ts';
 import type { FromStoreProcess, InsideSample, ToStoreProcess } from './messages.ts';
 import { plantIn } from './plants.ts';
@@ -41,7 +43,11 @@ interface Prepared extends Material {
 const DELAY_RESOLUTION_MS = 10;
 const eventLoopDelay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
 let prepared: Prepared | undefined;
+/** Goes with the run: nobody will look into it once the observer is gone. */
+let temporaryPath: string | undefined;
 let run: SoakRun | undefined;
+/** When the first process of the run began. */
+let beganAtMs = 0;
 /** What the store said last. It is still true while the store is being reopened. */
 let lastStats: StoreUnderTestStats | undefined;
 let continueRun: (isDone: boolean) => void = () => {};
@@ -54,9 +60,14 @@ process.on('SIGTERM', () => {});
 process.on('message', (message: ToStoreProcess) => void receive(message));
 process.on('disconnect', () => {
   // The observer is gone, and nobody waits for a report: close the store and leave.
-  if (run === undefined) process.exit();
+  if (run === undefined || temporaryPath !== undefined) process.exit();
   run.stop();
   continueRun(true);
+});
+
+process.on('exit', () => {
+  if (temporaryPath !== undefined && !process.connected)
+    rmSync(temporaryPath, { recursive: true, force: true });
 });
 
 async function receive(message: ToStoreProcess): Promise<void> {
@@ -73,7 +84,15 @@ async function receive(message: ToStoreProcess): Promise<void> {
         });
       });
     case 'run':
+      temporaryPath = message.temporaryPath;
       return refuseOnError(() => runSoak(prepared as Prepared, message));
+    case 'diagnose-heap':
+      return refuseOnError(async () => {
+        const { directory } = message;
+        const snapshots = await takeHeapSnapshots({ ...(prepared as Prepared), directory });
+        await send({ type: 'heap-snapshots', snapshots });
+        process.exit();
+      });
     case 'sample':
       return sendSample(run as SoakRun, prepared as Prepared);
     case 'continue':
@@ -181,6 +200,7 @@ async function runSoak(
       void send({ type: 'event', event: { kind, durationMs, operations } });
     },
   });
+  beganAtMs = performance.now() - (resume?.elapsedS ?? 0) * 1000;
   eventLoopDelay.enable();
   const outcome = await run.run();
   if (telemetry !== undefined) await send({ type: 'telemetry', report: await telemetry.finish() });
@@ -231,7 +251,11 @@ async function sample(
     max: delayMs(max),
   };
   const heapUsedBytes = getHeapStatistics().used_heap_size;
-  const share = ledger.totals.bytesWritten / goalBytes;
+  const { seconds = Number.POSITIVE_INFINITY } = configuration.goal;
+  const share = Math.max(
+    ledger.totals.bytesWritten / goalBytes,
+    (performance.now() - beganAtMs) / 1000 / seconds,
+  );
   const collected = collectSometimes(share, configuration.chaos === undefined ? 1 : 2);
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   eventLoopDelay.reset();

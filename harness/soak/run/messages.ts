@@ -1,5 +1,6 @@
 import type { StoreUnderTestStats } from '../../store-under-test.ts';
 import type { SoakConfiguration } from './configuration.ts';
+import type { HeapSnapshots } from './heap-diagnosis.ts';
 import type { IntervalLatency, OperationDurations } from './latency.ts';
 import type { RunTotals } from './ledger.ts';
 import type { LatencyOperation } from './operation-latency.ts';
@@ -20,9 +21,13 @@ export type ToStoreProcess =
       readonly directory: string;
       /** Where to note what the store has acknowledged; only where kills are planned. */
       readonly acknowledgementPath?: string;
+      /** Removed when the observer is gone without a word. */
+      readonly temporaryPath?: string;
       /** Earlier processes of this run were killed. */
       readonly resume?: Resume;
     }
+  /** Instead of 'run': a workload on a fresh store, with a look at the heap before and after. */
+  | { readonly type: 'diagnose-heap'; readonly directory: string }
   | { readonly type: 'sample' }
   /** The answer to 'checkpoint' and 'ended': everything was looked at, go on. */
   | { readonly type: 'continue' }
@@ -58,6 +63,7 @@ export type FromStoreProcess =
     }
   /** After a kill: the store was opened, and what was open is settled. */
   | { readonly type: 'recovered'; readonly adoptions: readonly Adoption[] }
+  | { readonly type: 'heap-snapshots'; readonly snapshots: HeapSnapshots }
   | { readonly type: 'event'; readonly event: Omit<RunEvent, 'elapsedS'> }
   | ({ readonly type: 'checkpoint' } & Checkpoint)
   | {

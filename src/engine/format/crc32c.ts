@@ -77,12 +77,18 @@ export function chooseChecksum(
   throw new Error(`no usable CRC-32C implementation (${refusals.join('; ')})`);
 }
 
-const chosen = chooseChecksum();
+let chosen: ChecksumImplementation | undefined;
 
-export const checksumName: string = chosen.name;
+/** Chosen when it is first needed: loading native code takes longer than importing the engine. */
+function implementation(): ChecksumImplementation {
+  chosen ??= chooseChecksum();
+  return chosen;
+}
 
-/** Unsigned CRC-32C of `bytes`, continuing from the checksum of what precedes them. */
-export const crc32c: Crc32cFunction = chosen.crc32c;
+/** Which implementation this process uses for long runs of bytes. */
+export function checksumName(): string {
+  return implementation().name;
+}
 
 /**
  * Up to here the calculation is faster in JavaScript than the way to native code: right behind a
@@ -90,6 +96,13 @@ export const crc32c: Crc32cFunction = chosen.crc32c;
  * of a few hundred bytes.
  */
 const SHORT_BYTES = 320;
+
+/** Unsigned CRC-32C of `bytes`, continuing from the checksum of what precedes them. */
+export function crc32c(bytes: Uint8Array, previous = 0): number {
+  return bytes.length > SHORT_BYTES
+    ? implementation().crc32c(bytes, previous)
+    : crc32cInJavaScript(bytes, previous);
+}
 
 /** Unsigned CRC-32C of the bytes of `view` in `[start, end)`. */
 export function crc32cOfRange(view: DataView, start: number, end: number): number {

@@ -26,7 +26,7 @@ export interface WriteGuard {
  * not. A file that is opened to be read is looked at afterwards. Other paths are passed on.
  */
 export class GuardedFileSystem implements FileSystem {
-  private readonly inner: FileSystem;
+  readonly inner: FileSystem;
   private readonly held: HeldDirectory;
   private readonly guard: WriteGuard;
   private readonly prefix: string;
@@ -209,6 +209,14 @@ export class GuardedFileSystem implements FileSystem {
     this.guard.onMoved(objection);
     throw objection;
   }
+}
+
+/**
+ * The file system below a guard. Reading from a descriptor is never guarded, and on the way of a
+ * `get` each layer is felt.
+ */
+export function withoutGuard(fileSystem: FileSystem): FileSystem {
+  return fileSystem instanceof GuardedFileSystem ? fileSystem.inner : fileSystem;
 }
 
 function prefixOf({ directory }: HeldDirectory): string {

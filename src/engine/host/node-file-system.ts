@@ -171,9 +171,10 @@ export class NodeFileSystem implements FileSystem {
   }
 
   tryLock(descriptor: number): KernelLockResult {
-    if (kernelLocks === undefined) return 'unsupported';
+    const locks = kernelLocks();
+    if (locks === undefined) return 'unsupported';
     try {
-      return kernelLocks.tryLock(descriptor) ? 'locked' : 'busy';
+      return locks.tryLock(descriptor) ? 'locked' : 'busy';
     } catch (error) {
       // Some network file systems have no kernel locks; the lease stands in for them there.
       const code = (error as NodeJS.ErrnoException).code ?? '';
@@ -285,18 +286,26 @@ interface KernelLocks {
   tryLock(descriptor: number): boolean;
 }
 
+/** Undefined until a writer asks for a lock: a reader never loads the addon. */
+let loadedLocks: { readonly addon: KernelLocks | undefined } | undefined;
+
 /**
  * The prebuilt addon, or undefined on a platform that it was not built for. It calls libuv, which
  * Bun and Deno do not have: there the lease stands in for it.
  */
-const kernelLocks: KernelLocks | undefined = (() => {
+function kernelLocks(): KernelLocks | undefined {
+  loadedLocks ??= { addon: loadKernelLocks() };
+  return loadedLocks.addon;
+}
+
+function loadKernelLocks(): KernelLocks | undefined {
   if (!runtime.loadsNodeAddons) return undefined;
   try {
     return installedPart('fs-native-extensions') as KernelLocks;
   } catch {
     return undefined;
   }
-})();
+}
 
 /** Magic numbers of statfs(2) on Linux. */
 const FILE_SYSTEMS: Readonly<Record<number, string>> = {

@@ -11,6 +11,7 @@ import {
 import { placeName } from '../format/segment-name.ts';
 import { StoreError } from '../host/errors.ts';
 import { type FileSystem, readFully } from '../host/file-system.ts';
+import { withoutGuard } from '../host/guarded-file-system.ts';
 import { CAN_SHARE_BUFFERS, sharedBuffer } from '../host/handed-out.ts';
 import type { ReadSite } from '../host/probe.ts';
 import { type ProbeSet, partDuration, partStart } from '../host/probe-set.ts';
@@ -57,7 +58,7 @@ export class SegmentReader {
     probe: ProbeSet | undefined,
     checkOpened?: OpenCheck,
   ) {
-    this.fileSystem = fileSystem;
+    this.fileSystem = withoutGuard(fileSystem);
     this.files = files;
     this.pool = new DescriptorPool(fileSystem, directory, files, poolCapacity, checkOpened);
     this.probe = probe;

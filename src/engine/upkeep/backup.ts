@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { segmentIds, segmentName, segmentPath } from '../format/segment-name.ts';
-import { StoreError, wrapSystemError } from '../host/errors.ts';
+import { StoreError } from '../host/errors.ts';
 import { closeQuietly, type FileStat, type FileSystem } from '../host/file-system.ts';
 import { HeldDirectory } from '../host/held-directory.ts';
-import { observed } from '../host/observation.ts';
-import { checkPath } from '../host/options.ts';
+import { observed, unlessAborted } from '../host/observation.ts';
 import { nowNs } from '../host/probe.ts';
 import { prepareDirectory, resolveTarget } from '../host/store-directory.ts';
 import { StoreFiles } from '../host/store-files.ts';
@@ -54,10 +53,22 @@ export interface BackupReport {
 /** Merges that end while segments are being copied make them be looked at again, so many times. */
 const ATTEMPTS = 10;
 
-export async function backup(source: OpenLog, targetDirectory: string): Promise<BackupReport> {
-  const target = resolve(checkPath(targetDirectory, 'the target directory'));
+export interface BackupOptions {
+  /**
+   * Ends the backup between two slices: it rejects with the signal's reason, and leaves a target
+   * that refuses to open until the backup is run again.
+   */
+  readonly signal?: AbortSignal;
+}
+
+export async function backup(
+  source: OpenLog,
+  target: string,
+  signal: AbortSignal | undefined,
+): Promise<BackupReport> {
+  signal?.throwIfAborted();
   const startNs = nowNs();
-  const run = new Backup(source, target);
+  const run = new Backup(source, target, signal);
   const work = async () => {
     const end = await run.run();
     const { linkedBytes, copiedBytes } = run.result;
@@ -66,9 +77,8 @@ export async function backup(source: OpenLog, targetDirectory: string): Promise<
     const [linked, copied, reused] = [count('linked'), count('copied'), count('reused')];
     return { end, linked, copied, reused, linkedBytes, copiedBytes, durationNs: nowNs() - startNs };
   };
-  return observed(source.probe, 'backup', run.result, work, (error) =>
-    wrapSystemError(error, 'back up', target),
-  );
+  const failureOf = unlessAborted(signal, 'back up', target);
+  return observed(source.probe, 'backup', run.result, work, failureOf);
 }
 
 /**
@@ -95,11 +105,14 @@ class Backup {
   private target: string;
   private readonly turns: Turns;
 
-  constructor(source: OpenLog, target: string) {
+  constructor(source: OpenLog, target: string, signal: AbortSignal | undefined) {
     this.source = source;
     this.fileSystem = source.files.fileSystem;
     this.target = target;
-    this.turns = new Turns(BYTES_PER_TURN, () => source.checkOpen());
+    this.turns = new Turns(BYTES_PER_TURN, () => {
+      source.checkOpen();
+      signal?.throwIfAborted();
+    });
   }
 
   async run(): Promise<LogPosition> {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { MAX_KEY_BYTES, MAX_PAYLOAD_BYTES } from '../format/format.ts';
-import { StoreError, wrapSystemError } from '../host/errors.ts';
+import { isAborted, StoreError, wrapSystemError } from '../host/errors.ts';
 import { closeQuietly, type FileSystem, readFully } from '../host/file-system.ts';
 import { Turns } from '../host/turns.ts';
 
@@ -17,6 +17,11 @@ interface Pair {
   readonly value: Buffer;
 }
 
+export interface ImportOptions {
+  /** Ends the import between two slices; what was put until then stays. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Reads what `exportJsonl` writes: once to check every line, and once to write them, so that a
  * malformed file changes nothing.
@@ -26,14 +31,16 @@ export async function importJsonl(
   path: string,
   write: (pairs: readonly Pair[]) => void,
   sync: () => Promise<void>,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   const source = resolve(path);
-  await checkJsonl(fileSystem, source);
+  await checkJsonl(fileSystem, source, { signal });
   let count = 0;
-  const turns = new Turns(BATCH_BYTES);
+  const check = () => signal?.throwIfAborted();
+  const turns = new Turns(BATCH_BYTES, check);
   let batch: Pair[] = [];
   let batchBytes = 0;
-  for await (const pair of readPairs(fileSystem, source)) {
+  for await (const pair of readPairs(fileSystem, source, signal)) {
     batch.push(pair);
     batchBytes += pair.key.length + pair.value.length;
     count++;
@@ -43,6 +50,7 @@ export async function importJsonl(
     batchBytes = 0;
     await turns.next();
   }
+  check();
   write(batch);
   await sync();
   return count;
@@ -52,32 +60,45 @@ export async function importJsonl(
  * What `importJsonl` does first, for whoever wants to know it before there is a store: throws
  * `IMPORT_MALFORMED` with the line.
  */
-export async function checkJsonl(fileSystem: FileSystem, path: string): Promise<void> {
-  for await (const _ of readPairs(fileSystem, resolve(path))) {
+export async function checkJsonl(
+  fileSystem: FileSystem,
+  path: string,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  signal?.throwIfAborted();
+  for await (const _ of readPairs(fileSystem, resolve(path), signal)) {
     // Only checked.
   }
 }
 
-async function* readPairs(fileSystem: FileSystem, path: string): AsyncGenerator<Pair> {
+async function* readPairs(
+  fileSystem: FileSystem,
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Pair> {
   try {
     let line = 0;
-    for await (const text of readLines(fileSystem, path)) {
+    for await (const text of readLines(fileSystem, path, () => signal?.throwIfAborted())) {
       line++;
       // Some programs put a byte-order mark in front of UTF-8.
       const row = line === 1 && text.startsWith('\ufeff') ? text.slice(1) : text;
       if (row.trim() !== '') yield parsePair(row, line, path);
     }
   } catch (error) {
-    throw wrapSystemError(error, 'import', path);
+    throw isAborted(error, signal) ? error : wrapSystemError(error, 'import', path);
   }
 }
 
-async function* readLines(fileSystem: FileSystem, path: string): AsyncGenerator<string> {
+async function* readLines(
+  fileSystem: FileSystem,
+  path: string,
+  check: () => void,
+): AsyncGenerator<string> {
   const descriptor = fileSystem.open(path, 'read');
   try {
     let line = 1;
     const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
-    const turns = new Turns(READ_BYTES);
+    const turns = new Turns(READ_BYTES, check);
     let pieces: Buffer[] = [];
     let pieceBytes = 0;
     for (let position = 0; ; ) {

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { StoreError, wrapSystemError } from '../host/errors.ts';
+import { isAborted, StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
-import { checkPath } from '../host/options.ts';
+import { checkOptions, checkPath, checkSignal } from '../host/options.ts';
 import { StoreFiles } from '../host/store-files.ts';
 import { FILE_WORK_BYTES, Turns } from '../host/turns.ts';
 import { type DurableMark, readMark } from '../lock/durable-mark.ts';
@@ -43,6 +43,13 @@ export interface SalvageReport {
   readonly contradictions: readonly Contradiction[];
 }
 
+export interface SalvageOptions {
+  /** Ends it between two slices: it rejects with the signal's reason, and leaves no target. */
+  readonly signal?: AbortSignal;
+  /** Default: the real one. */
+  readonly fileSystem?: FileSystem;
+}
+
 /**
  * Copies every valid frame of a damaged log, with new txids, into a new log, and lists what lay
  * between them. They are copied in the order of their txids, so that the newest value of a key
@@ -52,18 +59,23 @@ export interface SalvageReport {
  * than the damaged one did. The target is there whole, or not at all.
  *
  * Throws `NOT_FOUND` (nothing of a store in the source), `TARGET_NOT_EMPTY`, `PERMISSION_DENIED` or
- * `IO_FAILED`.
+ * `IO_FAILED`, or the reason of `signal`.
  */
 export async function salvage(
   sourceDirectory: string,
   targetDirectory: string,
-  fileSystem: FileSystem = new NodeFileSystem(),
+  options: SalvageOptions = {},
 ): Promise<SalvageReport> {
   const source = resolve(checkPath(sourceDirectory, 'the directory to salvage'));
   const target = resolve(checkPath(targetDirectory, 'the target directory'));
+  checkOptions(options, 'salvage', ['signal', 'fileSystem']);
+  const { signal, fileSystem = new NodeFileSystem() } = options;
+  checkSignal(signal);
+  signal?.throwIfAborted();
   try {
-    const turns = new Turns(BYTES_PER_TURN);
+    const turns = new Turns(BYTES_PER_TURN, () => signal?.throwIfAborted());
     const found = await findSource(fileSystem, source, turns);
+    signal?.throwIfAborted();
     const { segments, seals, mark } = found;
     if (segments.length === 0 && seals.last === undefined && mark === undefined)
       throw new StoreError('NOT_FOUND', `there is no store in ${source}`, { path: source });
@@ -71,7 +83,7 @@ export async function salvage(
       new Salvage(fileSystem, source, found, turns).into(directory),
     );
   } catch (error) {
-    throw wrapSystemError(error, 'salvage', source);
+    throw isAborted(error, signal) ? error : wrapSystemError(error, 'salvage', source);
   }
 }
 
@@ -152,13 +164,16 @@ class Salvage {
     };
   }
 
-  /** Where an opening refuses a log of which every record was found, and why. */
+  /**
+   * Where an opening refuses a log of which every record was found, or gives the rest of it up, and
+   * why: records are missing in front of that place.
+   */
   private async refused(): Promise<Contradiction[]> {
     const { fileSystem, directory, turns } = this;
     try {
       const files = new StoreFiles(fileSystem, directory);
       const contents = await readDirectory(files, turns);
-      await scanLog({
+      const { discarded } = await scanLog({
         files,
         segments: contents.segments,
         mark: contents.mark?.mark,
@@ -172,7 +187,9 @@ class Salvage {
         target: undefined,
         turns,
       });
-      return [];
+      return discarded
+        .slice(0, 1)
+        .map(({ segmentId, offset, damage, because }) => ({ segmentId, offset, damage, because }));
     } catch (error) {
       const { segmentId, offset = 0, reason } = error as StoreError;
       if (!(error instanceof StoreError) || segmentId === undefined) return [];

@@ -30,7 +30,7 @@ export function storeSurroundings(
   const path = resolve(directory);
   return {
     runtime,
-    checksum: checksumName,
+    checksum: checksumName(),
     fileSystem: fileSystemName(path),
     writer: writerNamedIn(fileSystem, path) ?? null,
   };

@@ -17,7 +17,9 @@ function blocks(): Map<string, string[]> {
   const text = readFileSync('docs/harness.md', 'utf8');
   const section = /^## From nothing to a gate[\s\S]*?(?=^## )/m.exec(text)?.[0] ?? '';
   const found = new Map<string, string[]>();
-  for (const [, language = '', code = ''] of section.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)) {
+  for (const [, language = '', code = ''] of section.matchAll(
+    /^```(\w+)(?: not-run: .+)?\n([\s\S]*?)^```/gm,
+  )) {
     found.set(language, [...(found.get(language) ?? []), code]);
   }
   return found;

@@ -55,7 +55,7 @@ describe('report.html', () => {
     ['interrupted', 'Interrupted'],
   ] as const)('says %s before anything else', async (verdict, title) => {
     const page = markupOf(
-      await reportOf(changed(madeUpRun(5), { verdict, exitCode: 7, reason: 'so it went' })),
+      await reportOf(changed(madeUpRun(5), { verdict, exitCode: 99, reason: 'so it went' })),
     );
     expect(page).toMatch(new RegExp(`<title>${title}: tidemark, profile smoke</title>`));
     const [, first] = /<(?:h1|h2)[^>]*>(.*?)<\/(?:h1|h2)>/.exec(page) as unknown as [
@@ -64,7 +64,7 @@ describe('report.html', () => {
     ];
     expect(first).toBe(title);
     expect(page).toContain('So it went.');
-    expect(page).toContain('exit <b>7</b>');
+    expect(page).toContain('exit <b>99</b>');
   });
 
   test('shows what was violated, the last words of a process that died, and the baseline', async () => {
