@@ -1,4 +1,5 @@
 /** What `import … from 'tidemark-harness'` gives. */
+export { AdapterError } from './adapter-error.ts';
 export { assertPassed, HarnessFailure } from './api/assert-passed.ts';
 export { crash } from './api/crash.ts';
 export type {
@@ -8,17 +9,15 @@ export type {
   SoakRequest,
 } from './api/request.ts';
 export { soak } from './api/soak.ts';
+export { UsageError } from './command-line.ts';
 export { ContractError, type DeclaredContract, type StoreContract } from './contract.ts';
-export { CampaignUsageError } from './crash/campaign/campaign-options.ts';
 export type { CrashSummary } from './crash/campaign/crash-report.ts';
 export { ExitCode } from './exit-code.ts';
 export { Refusal } from './soak/refusal.ts';
 export type { Summary as SoakSummary } from './soak/result/summary.ts';
-export {
-  AdapterError,
-  type MaybePromise,
-  type OpenStoreUnderTest,
-  type StoreUnderTest,
-  type StoreUnderTestStats,
+export type {
+  MaybePromise,
+  OpenStoreUnderTest,
+  StoreUnderTest,
+  StoreUnderTestStats,
 } from './store-under-test.ts';
-export { UsageError } from './usage-error.ts';

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { AdapterError } from './adapter-error.ts';
 import { type KeyedValues, printableKey } from './keyed-values.ts';
 import type { Oracle } from './oracle.ts';
-import { AdapterError, type StoreUnderTest } from './store-under-test.ts';
+import type { StoreUnderTest } from './store-under-test.ts';
 
 export type ViolationKind =
   /** A key that was put is not there. */

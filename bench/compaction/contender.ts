@@ -7,7 +7,7 @@ import { countCalls } from '../measuring/counting-file-system.ts';
 import type { Group } from '../measuring/group.ts';
 import { type LoadMeasures, OverwriteLoad } from './overwrite-load.ts';
 
-/** About 220 MB of live values. */
+/** The live values come to about 220 MB. */
 const KEYS = 50_000;
 /** Puts of the time before the measuring, over the keys: merging has found its pace by then. */
 const PASSES = 4;

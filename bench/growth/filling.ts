@@ -3,8 +3,8 @@ import type { Store } from '../../src/engine/index.ts';
 import { formKey, KEY_BYTES, makeValue, type Places, turn } from '../measuring/workload.ts';
 
 /**
- * About a millisecond of puts between two turns of the event loop, so that its delay shows stalls
- * and not this loop.
+ * Puts between two turns of the event loop: about a millisecond, so that its delay shows stalls and
+ * not this loop.
  */
 const PUTS_PER_TURN = 500;
 /** Only puts as slow as this are looked at more closely. */

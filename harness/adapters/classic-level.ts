@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { DeclaredContract } from '../contract.ts';
+import { installedPackage } from '../installed-package.ts';
 import type { StoreUnderTest } from '../store-under-test.ts';
-import { installedPackage } from './installed-package.ts';
 
 /** What is used of https://github.com/Level/classic-level. */
 interface ClassicLevelPackage {

@@ -8,7 +8,7 @@ import { type CrashRequest, crashWords } from './request.ts';
  * Kills a store, cuts its power at every moment of seeded workloads and makes its system calls
  * fail, and holds what it then says against what it had promised. Resolves to what `summary.json`
  * holds, whatever the verdict is: `assertPassed` throws unless it passed. Rejects with `TypeError`,
- * `CampaignUsageError`, `ContractError` or `AdapterError` for a request that cannot be.
+ * `UsageError`, `ContractError` or `AdapterError` for a request that cannot be.
  */
 export async function crash(request: CrashRequest = {}): Promise<CrashSummary> {
   const { signal = new AbortController().signal, onProgress } = request;

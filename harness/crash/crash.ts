@@ -1,13 +1,13 @@
 import { join } from 'node:path';
+import { AdapterError } from '../adapter-error.ts';
+import { UsageError } from '../command-line.ts';
 import { ContractError, contractInSentences, describeContract } from '../contract.ts';
 import { ExitCode } from '../exit-code.ts';
 import { describeHost, describeVersions } from '../soak/result/host.ts';
 import { complain, print } from '../standard-streams.ts';
-import { AdapterError } from '../store-under-test.ts';
 import { type CampaignPart, type Progress, runCampaign } from './campaign/campaign.ts';
 import {
   type CampaignOptions,
-  CampaignUsageError,
   parseCampaignOptions,
   STORE_PARTS,
   STORE_PROFILES,
@@ -65,7 +65,7 @@ export async function crashCommand(words: readonly string[], own?: OwnCampaign):
     return options === undefined ? ExitCode.pass : await run(options, own);
   } catch (error) {
     const isUsage =
-      error instanceof CampaignUsageError ||
+      error instanceof UsageError ||
       error instanceof AdapterError ||
       error instanceof ContractError;
     if (!isUsage) throw error;
@@ -152,7 +152,7 @@ const PLANT_SECONDS = 20;
 
 /** No plant is for the real disks: what they find, images find sooner. */
 function selfTestParts(part: StorePart | undefined): Pick<SelfTestOptions, 'parts'> {
-  if (part === 'blocks') throw new CampaignUsageError('--self-test has no plants for blocks');
+  if (part === 'blocks') throw new UsageError('--self-test has no plants for blocks');
   return part === undefined ? {} : { parts: [part] };
 }
 

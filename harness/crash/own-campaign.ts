@@ -1,7 +1,8 @@
+import { UsageError } from '../command-line.ts';
 import type { ExitCode } from '../exit-code.ts';
 import { describeVersions } from '../soak/result/host.ts';
 import { print } from '../standard-streams.ts';
-import { type CampaignOptions, CampaignUsageError, PROFILES } from './campaign/campaign-options.ts';
+import { type CampaignOptions, PROFILES } from './campaign/campaign-options.ts';
 import {
   blocksPart,
   faultsPart,
@@ -48,7 +49,7 @@ export const OWN_CAMPAIGN: OwnCampaign = {
 async function hunt(options: CampaignOptions): Promise<ExitCode> {
   const mutants = MUTANTS.filter(({ name }) => (options.onlyMutant ?? name) === name);
   if (mutants.length === 0)
-    throw new CampaignUsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
+    throw new UsageError(`--only-mutant: there is no mutant '${options.onlyMutant}'`);
   const files = new CrashReportFiles(options.outDirectory, [
     MUTANTS_JSON_FILE,
     MUTANTS_MARKDOWN_FILE,

@@ -1,6 +1,6 @@
 import { withAllocationWatch } from './allocation-watch.ts';
 import type { FromFuzzChild, FuzzFailure, ToFuzzChild } from './fuzz-messages.ts';
-import { type FuzzInput, type FuzzTarget, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzInput, type FuzzTarget, Mishandled } from './fuzz-target.ts';
 import { seedStores } from './seed-stores.ts';
 import { makeInput, TARGETS } from './targets.ts';
 
@@ -43,10 +43,10 @@ async function failureOf(
       (index ?? 0) % INPUTS_BETWEEN_LOOKS === 0 &&
       process.memoryUsage.rss() > MOST_RESIDENT_BYTES
     )
-      throw new PromiseBroken('the process has grown beyond a gigabyte');
+      throw new Mishandled('the process has grown beyond a gigabyte');
     return undefined;
   } catch (error) {
-    const message = error instanceof PromiseBroken ? error.message : describe(error);
+    const message = error instanceof Mishandled ? error.message : describe(error);
     return { index, target: target.name, message, input };
   }
 }

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { integerBetween, seedNumber } from '../command-line.ts';
 import { COMMAND_OUTPUT } from '../standard-streams.ts';
 import { TARGETS } from './targets.ts';
 
@@ -56,15 +57,5 @@ export function parseFuzzOptions(words: readonly string[]): FuzzOptions {
 }
 
 function count(text: string): number {
-  return integer(text, 1, 2 ** 31);
-}
-
-function seedNumber(text: string): number {
-  return integer(text, 0, 2 ** 32 - 1);
-}
-
-function integer(text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new InvalidArgumentError(`Give an integer from ${least} to ${most}.`);
+  return integerBetween(text, 1, 2 ** 31);
 }

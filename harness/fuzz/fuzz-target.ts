@@ -10,13 +10,13 @@ export interface FuzzTarget {
   /** How often it is chosen, against the others. */
   readonly weight: number;
   readonly make: (prng: Prng, seeds: readonly FixtureFiles[]) => FuzzInput;
-  /** Throws `PromiseBroken`, or whatever the code under test wrongly throws. */
+  /** Throws `Mishandled`, or whatever the code under test wrongly throws. */
   readonly check: (input: FuzzInput) => void | Promise<void>;
 }
 
-/** What the code under test must never do, done. */
-export class PromiseBroken extends Error {
-  override readonly name = 'PromiseBroken';
+/** The code under test did with an input what it must never do. */
+export class Mishandled extends Error {
+  override readonly name = 'Mishandled';
 }
 
 /** The part of an input that has only one. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '../../src/engine/index.ts';
 import { mutateBytes, pick } from './byte-mutation.ts';
-import { type FuzzTarget, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzTarget, Mishandled } from './fuzz-target.ts';
 import { HOSTILE_TEXTS, heldBy, UNPRINTED } from './hostile-text.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -111,13 +111,13 @@ export const commandTarget: FuzzTarget = {
         },
       );
       if (error !== undefined || signal !== null)
-        throw new PromiseBroken(`ended by ${signal ?? error}`);
+        throw new Mishandled(`ended by ${signal ?? error}`);
       if (![0, 1, 2, 3].includes(status ?? -1))
-        throw new PromiseBroken(`exit status ${status}: ${stderr}`);
+        throw new Mishandled(`exit status ${status}: ${stderr}`);
       if (/^\s+at .*:\d+:\d+\)?$/m.test(stderr))
-        throw new PromiseBroken(`a stack is shown: ${stderr}`);
+        throw new Mishandled(`a stack is shown: ${stderr}`);
       if (UNPRINTED.test(stdout + stderr))
-        throw new PromiseBroken(`printed as it is: ${JSON.stringify(stdout + stderr)}`);
+        throw new Mishandled(`printed as it is: ${JSON.stringify(stdout + stderr)}`);
       if (host !== '') await store.close();
     } finally {
       rmSync(directory, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import type { Prng } from '../prng.ts';
 import { serveLive } from '../soak/report/live-server.ts';
 import { describeHost, describeVersions } from '../soak/result/host.ts';
 import { mutateBytes, pick } from './byte-mutation.ts';
-import { type FuzzTarget, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzTarget, Mishandled } from './fuzz-target.ts';
 
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'OPTIONS', 'CONNECT', 'TRACE', 'PRI', 'get', 'G\tT'];
 const TARGETS = [
@@ -87,15 +87,15 @@ export const httpTarget: FuzzTarget = {
     const port = (await servers())[text('server') === 'live' ? 'live' : 'metrics'];
     const answer = await exchange(port, Buffer.from(input.get('sent') ?? []), text('way'));
     if (answer !== '' && !/^HTTP\/1\.1 [1-5]\d\d /.test(answer))
-      throw new PromiseBroken(`no answer of HTTP: ${JSON.stringify(answer.slice(0, 100))}`);
+      throw new Mishandled(`no answer of HTTP: ${JSON.stringify(answer.slice(0, 100))}`);
     if (text('name') === 'foreign' && /^HTTP\/1\.1 [23]/m.test(answer))
-      throw new PromiseBroken(`a stranger's name is answered: ${JSON.stringify(answer)}`);
+      throw new Mishandled(`a stranger's name is answered: ${JSON.stringify(answer)}`);
     const after = await exchange(
       port,
       Buffer.from('GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n'),
     );
     if (!after.startsWith('HTTP/1.1 404 '))
-      throw new PromiseBroken(`the next one is not answered: ${JSON.stringify(after)}`);
+      throw new Mishandled(`the next one is not answered: ${JSON.stringify(after)}`);
   },
 };
 
@@ -130,7 +130,7 @@ function exchange(port: number, bytes: Buffer, way = 'end'): Promise<string> {
     const told = () => Buffer.concat(pieces).toString('latin1');
     socket.setTimeout(LONGEST_MS, () => {
       socket.destroy();
-      reject(new PromiseBroken(`the connection stays open after ${JSON.stringify(told())}`));
+      reject(new Mishandled(`the connection stays open after ${JSON.stringify(told())}`));
     });
     socket.on('data', (piece) => {
       pieces.push(piece);

@@ -1,7 +1,7 @@
 import { openStore, StoreError } from '../../src/engine/index.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import { mutateBytes, pick } from './byte-mutation.ts';
-import { type FuzzTarget, onlyPart, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzTarget, Mishandled, onlyPart } from './fuzz-target.ts';
 
 const LINES = [
   '{"key_b64":"a2V5","value_b64":"dmFsdWU="}',
@@ -43,13 +43,13 @@ export const importTarget: FuzzTarget = {
         .toString('utf8')
         .split('\n')
         .filter((line) => line.trim() !== '').length;
-      if (count !== rows) throw new PromiseBroken(`${count} rows imported of ${rows}`);
+      if (count !== rows) throw new Mishandled(`${count} rows imported of ${rows}`);
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'IMPORT_MALFORMED') throw error;
-      if (store.size > 0) throw new PromiseBroken('a malformed file changed the store');
+      if (store.size > 0) throw new Mishandled('a malformed file changed the store');
     } finally {
       await store.close();
     }
-    if (fileSystem.openDescriptorCount > 0) throw new PromiseBroken('descriptors are left open');
+    if (fileSystem.openDescriptorCount > 0) throw new Mishandled('descriptors are left open');
   },
 };

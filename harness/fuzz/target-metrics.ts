@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { prometheusProbe } from '../../src/telemetry/prometheus.ts';
 import { mutateBytes, pick } from './byte-mutation.ts';
-import { type FuzzTarget, onlyPart, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzTarget, Mishandled, onlyPart } from './fuzz-target.ts';
 
 const NAMES = [
   'sessions',
@@ -43,12 +43,12 @@ export const metricsTarget: FuzzTarget = {
     probe.detach?.();
     for (const line of text.split('\n')) {
       if (line !== '' && !LINE.test(line))
-        throw new PromiseBroken(`not a line of metrics: ${JSON.stringify(line)}`);
+        throw new Mishandled(`not a line of metrics: ${JSON.stringify(line)}`);
     }
     const [, escaped] = /\{store="((?:[^"\\]|\\.)*)"/.exec(text) ?? [];
     const told = escaped?.replace(/\\(.)/gs, (_, letter) => (letter === 'n' ? '\n' : letter));
     if (told !== undefined && told !== name)
-      throw new PromiseBroken(
+      throw new Mishandled(
         `the label says ${JSON.stringify(told)} of the store ${JSON.stringify(name)}`,
       );
   },

@@ -9,7 +9,7 @@ import {
 } from '../../src/engine/index.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import { pick } from './byte-mutation.ts';
-import { type FuzzInput, type FuzzTarget, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzInput, type FuzzTarget, Mishandled } from './fuzz-target.ts';
 import { mutateStore } from './store-mutation.ts';
 
 const DIRECTORY = '/store';
@@ -82,8 +82,7 @@ function checkRefusal(error: unknown): void {
   const { cause } = error;
   const isMistake =
     cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError;
-  if (isMistake)
-    throw new PromiseBroken(`${error.message}, which hides: ${(cause as Error).stack}`);
+  if (isMistake) throw new Mishandled(`${error.message}, which hides: ${(cause as Error).stack}`);
 }
 
 /** Undefined when it is refused, as it may be. */
@@ -98,7 +97,7 @@ async function attempt<T>(open: () => Promise<T>): Promise<T | undefined> {
 
 function checkDescriptors(fileSystem: MemoryFileSystem, after: string): void {
   const count = fileSystem.openDescriptorCount;
-  if (count > 0) throw new PromiseBroken(`${count} descriptors are left open after ${after}`);
+  if (count > 0) throw new Mishandled(`${count} descriptors are left open after ${after}`);
 }
 
 async function checkReader(input: FuzzInput, written: WrittenPairs): Promise<void> {
@@ -117,9 +116,7 @@ async function checkSalvage(input: FuzzInput, written: WrittenPairs): Promise<vo
   if (report === undefined) return checkDescriptors(fileSystem, 'a refused salvage');
   const store = await openStore(RESCUED, { fileSystem });
   if (store.recoveryReport.recordsKept !== report.recordsKept)
-    throw new PromiseBroken(
-      `salvage reports ${report.recordsKept} records and kept another number`,
-    );
+    throw new Mishandled(`salvage reports ${report.recordsKept} records and kept another number`);
   checkPairs(store, written);
   await store.close();
   checkDescriptors(fileSystem, 'a salvage');
@@ -145,14 +142,12 @@ async function checkStore(input: FuzzInput, written: WrittenPairs): Promise<void
   if (again === undefined) {
     // A seal whose checksums hold is believed until its segment is read, which may be later.
     if ([...input.keys()].some((name) => /\.(?:seal|merge)$/.test(name))) return;
-    throw new PromiseBroken('it opened, was written to, and does not open again');
+    throw new Mishandled('it opened, was written to, and does not open again');
   }
   const value = again.get('fuzz key');
   await again.close();
   if (value === undefined || Buffer.from(value).toString() !== 'fuzz value')
-    throw new PromiseBroken(
-      'a pair that was acknowledged as durable is gone after the next opening',
-    );
+    throw new Mishandled('a pair that was acknowledged as durable is gone after the next opening');
 }
 
 function checkPairs(view: Store | StoreReader, written: WrittenPairs): void {
@@ -165,7 +160,7 @@ function checkPairs(view: Store | StoreReader, written: WrittenPairs): void {
       continue;
     }
     if (value === undefined || !written.has(key, value))
-      throw new PromiseBroken(
+      throw new Mishandled(
         `the key ${Buffer.from(key).toString('hex')} gives a pair that no frame holds`,
       );
   }

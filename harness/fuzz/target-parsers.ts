@@ -12,7 +12,7 @@ import type { FixtureFiles } from '../corpus/fixture.ts';
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import type { Prng } from '../prng.ts';
 import { pick } from './byte-mutation.ts';
-import { type FuzzInput, type FuzzTarget, onlyPart, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzInput, type FuzzTarget, Mishandled, onlyPart } from './fuzz-target.ts';
 import { mutateNamed } from './store-mutation.ts';
 
 const DIRECTORY = '/store';
@@ -56,12 +56,12 @@ export const framesTarget: FuzzTarget = {
     for (let state = cursor.next(); state !== 'end'; state = cursor.next()) {
       const decoded = decodeFrame(bytes, cursor.offset);
       if (decoded.ok !== (state === 'frame'))
-        throw new PromiseBroken(
+        throw new Mishandled(
           `the cursor says ${state} at ${cursor.offset}, decodeFrame the opposite`,
         );
       const { verdict } = inspectFrame(bytes.subarray(cursor.offset));
       if ((verdict === 'valid') !== decoded.ok)
-        throw new PromiseBroken(
+        throw new Mishandled(
           `inspectFrame says ${verdict} at ${cursor.offset}, decodeFrame the opposite`,
         );
       if (state === 'damaged') break;
@@ -83,7 +83,7 @@ export const sealsTarget: FuzzTarget = {
     const bytes = onlyPart(input);
     const header = decodeSealHeader(bytes.subarray(0, 188));
     if (header !== undefined && !encodeSealHeader(header).equals(bytes.subarray(0, 188)))
-      throw new PromiseBroken('a seal header does not encode to what it was decoded from');
+      throw new Mishandled('a seal header does not encode to what it was decoded from');
     const fileSystem = inMemory('00000001.seal', bytes);
     const files = new StoreFiles(fileSystem, DIRECTORY);
     const seal = await readSeal(files, 1, new Turns(OPENING_SLICE_BYTES));
@@ -94,7 +94,7 @@ export const sealsTarget: FuzzTarget = {
     untilRefused(() => {
       while (hints.next()) {
         if (hints.position > bytes.length || hints.keyAt + hints.keyLength > hints.bytes.length)
-          throw new PromiseBroken('a hint reaches beyond the seal');
+          throw new Mishandled('a hint reaches beyond the seal');
       }
     });
     const runs = reader();
@@ -102,7 +102,7 @@ export const sealsTarget: FuzzTarget = {
       for (let run = runs.nextRun(); run !== undefined; run = runs.nextRun()) {
         const last = run.starts[run.to - 1] as number;
         if (runs.position > bytes.length || last >= run.view.byteLength)
-          throw new PromiseBroken('a run of hints reaches beyond the seal');
+          throw new Mishandled('a run of hints reaches beyond the seal');
       }
     });
   },
@@ -127,7 +127,7 @@ export const slotsTarget: FuzzTarget = {
     if (newest !== undefined) {
       const { offset, nextTxid, segmentId } = newest.mark;
       if (![offset, nextTxid, segmentId].every(Number.isSafeInteger))
-        throw new PromiseBroken('a mark with numbers that are none');
+        throw new Mishandled('a mark with numbers that are none');
     }
     lockCarriesNonce(inMemory(LOCK_FILE, bytes), DIRECTORY, Buffer.alloc(16));
   },

@@ -9,7 +9,7 @@ import {
 import { MemoryFileSystem } from '../file-systems/memory-file-system.ts';
 import { printableLines } from '../standard-streams.ts';
 import { mutateBytes, pick } from './byte-mutation.ts';
-import { type FuzzTarget, PromiseBroken } from './fuzz-target.ts';
+import { type FuzzTarget, Mishandled } from './fuzz-target.ts';
 import { HOSTILE_TEXTS, heldBy, UNPRINTED } from './hostile-text.ts';
 
 /**
@@ -72,16 +72,16 @@ async function refused(work: () => Promise<unknown>): Promise<void> {
     isPrinted(error.message);
     return;
   }
-  throw new PromiseBroken('what cannot be done was done');
+  throw new Mishandled('what cannot be done was done');
 }
 
 function checkText(text: string): void {
   isPrinted(printableText(text));
   const lines = printableLines(`${text}\n${text}`);
-  if (UNPRINTED.test(lines)) throw new PromiseBroken(`printed as it is: ${JSON.stringify(lines)}`);
+  if (UNPRINTED.test(lines)) throw new Mishandled(`printed as it is: ${JSON.stringify(lines)}`);
 }
 
 function isPrinted(text: string): void {
   if (UNPRINTED.test(text) || /[\n\t]/.test(text))
-    throw new PromiseBroken(`printed as it is: ${JSON.stringify(text)}`);
+    throw new Mishandled(`printed as it is: ${JSON.stringify(text)}`);
 }

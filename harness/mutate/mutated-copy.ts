@@ -19,9 +19,9 @@ export const PACKAGE_DIRECTORY = dirname(
 
 /** A compiled file of the engine. */
 export interface EngineFile {
-  /** Without folder and ending; no two have the same. */
+  /** The name without folder and ending; no two have the same. */
   readonly name: string;
-  /** From the root of the package. */
+  /** The path from the root of the package. */
   readonly path: string;
   readonly text: string;
 }

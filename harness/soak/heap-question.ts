@@ -7,7 +7,7 @@ import {
   type HeapDiagnosis,
   type HeapSnapshots,
 } from './run/heap-diagnosis.ts';
-import { Life } from './run/life.ts';
+import { StoreProcess } from './run/store-process.ts';
 
 /** Series that rise when objects are kept. */
 const OF_THE_HEAP: ReadonlySet<string | null> = new Set([
@@ -32,7 +32,7 @@ export async function askAboutTheHeap(
 ): Promise<HeapDiagnosis | undefined> {
   const { chaos: _, telemetry: __, ...rest } = configuration;
   let snapshots: HeapSnapshots | undefined;
-  const life = new Life(
+  const life = new StoreProcess(
     0,
     (message) => {
       if (message.type === 'heap-snapshots') snapshots = message.snapshots;

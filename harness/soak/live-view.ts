@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { UsageError } from '../usage-error.ts';
+import { UsageError } from '../command-line.ts';
 import { type CountedCheckpoint, judgeGates } from './gates/gates.ts';
 import type { SoakOptions } from './options/options.ts';
 import type { Progress } from './progress.ts';

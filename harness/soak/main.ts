@@ -1,8 +1,8 @@
 #!/usr/bin/env node
+import { UsageError } from '../command-line.ts';
 import { ExitCode } from '../exit-code.ts';
 import { enterInvokedDirectory } from '../invocation.ts';
 import { complain, print, watchStandardStreams } from '../standard-streams.ts';
-import { UsageError } from '../usage-error.ts';
 import { parseOptions } from './options/options.ts';
 import { Refusal } from './refusal.ts';
 import { SERIES } from './sampling/series.ts';

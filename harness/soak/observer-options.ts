@@ -1,7 +1,7 @@
 import type { Progress } from './progress.ts';
 import type { SoakConfiguration } from './run/configuration.ts';
-import type { Prepared } from './run/life.ts';
 import type { RunEvent } from './run/run-event.ts';
+import type { Prepared } from './run/store-process.ts';
 import type { Sample } from './sampling/sample.ts';
 
 export interface ObserverOptions {

@@ -10,7 +10,6 @@ import type { Observation } from './result/observation.ts';
 import { NOTHING_ACKNOWLEDGED, readAcknowledged } from './run/acknowledgements.ts';
 import { RunLatency } from './run/latency.ts';
 import type { RunTotals } from './run/ledger.ts';
-import { Life } from './run/life.ts';
 import type {
   Checkpoint,
   FromStoreProcess,
@@ -20,6 +19,7 @@ import type {
 } from './run/messages.ts';
 import type { Survived } from './run/replay.ts';
 import type { RunOutcome } from './run/run-outcome.ts';
+import { StoreProcess } from './run/store-process.ts';
 import type { TelemetryReport } from './run/store-telemetry.ts';
 import { isAtRest } from './sampling/at-rest.ts';
 import { directorySizeBytes } from './sampling/directory-size.ts';
@@ -40,7 +40,7 @@ export class Observer {
   private readonly plan: ChaosPlan;
   private readonly latency = new RunLatency();
   private readonly stallWatch = new StallWatch();
-  private life: Life;
+  private storeProcess: StoreProcess;
   private survivedNow: Omit<Survived, 'adoptions'> | undefined;
   private killedAt: { readonly monotonicMs: number; readonly clockMs: number } | undefined;
   /** A kill that is due in a moment: there is never more than one. */
@@ -68,38 +68,38 @@ export class Observer {
     this.options = options;
     this.events = new EventLog(options.happened);
     this.plan = new ChaosPlan(options.configuration);
-    this.life = this.begin(0);
+    this.storeProcess = this.begin(0);
   }
 
   /** Throws `Refusal`. */
   async run(): Promise<Observation> {
     const { configuration, begin } = this.options;
-    const prepared = await this.life.prepare(configuration);
+    const prepared = await this.storeProcess.prepare(configuration);
     if (prepared === undefined) throw this.refusal ?? (await this.neverReady());
     this.goal = {
       ...(prepared.goalBytes === undefined ? {} : { bytes: prepared.goalBytes }),
       ...(configuration.goal.seconds === undefined ? {} : { seconds: configuration.goal.seconds }),
     };
     try {
-      this.place = begin(prepared, this.life.pid);
+      this.place = begin(prepared, this.storeProcess.pid);
     } catch (error) {
-      this.life.kill();
+      this.storeProcess.kill();
       throw error;
     }
     this.startedAtMs = performance.now();
-    this.life.send(this.runMessage(undefined));
+    this.storeProcess.send(this.runMessage(undefined));
     await this.sampleUntilEnd();
-    let processEnd = await this.life.ended;
+    let processEnd = await this.storeProcess.ended;
     while (this.killedAt !== undefined && this.outcome === undefined && !this.killed) {
-      await this.liveOn();
-      processEnd = await this.life.ended;
+      await this.goOnAfterKill();
+      processEnd = await this.storeProcess.ended;
     }
-    if (this.refusal !== undefined && this.life.number === 0) throw this.refusal;
+    if (this.refusal !== undefined && this.storeProcess.number === 0) throw this.refusal;
     clearTimeout(this.pendingKill);
     const failedKill = this.events.end(performance.now());
     const { keyCount, rowCount } = prepared;
     return {
-      pid: this.life.pid,
+      pid: this.storeProcess.pid,
       keyCount,
       ...(rowCount === undefined ? {} : { rowCount }),
       samples: this.samples,
@@ -128,17 +128,17 @@ export class Observer {
     if (this.interruptedBy === undefined && this.startedAtMs > 0) {
       this.interruptedBy = signal;
       this.options.progress.print('stopping in order; once more to kill the store process');
-      this.life.send({ type: 'stop' });
+      this.storeProcess.send({ type: 'stop' });
       return;
     }
     this.interruptedBy ??= signal;
     this.kill();
   }
 
-  private begin(number: number): Life {
-    return new Life(
+  private begin(number: number): StoreProcess {
+    return new StoreProcess(
       number,
-      (message) => this.hear(message),
+      (message) => this.onMessage(message),
       (line) => this.options.progress.print(line),
     );
   }
@@ -155,7 +155,7 @@ export class Observer {
   }
 
   /** A new process takes the store over from the one that was killed. */
-  private async liveOn(): Promise<void> {
+  private async goOnAfterKill(): Promise<void> {
     const { acknowledgementPath } = this.place as Place;
     const last = {
       acknowledged: readAcknowledged(acknowledgementPath) ?? NOTHING_ACKNOWLEDGED,
@@ -179,10 +179,12 @@ export class Observer {
       },
     });
     this.isStanding = false;
-    this.life = this.begin(this.life.number + 1);
-    if ((await this.life.prepare(this.options.configuration)) === undefined) return;
-    this.life.send(this.runMessage({ settled: this.settled, last, elapsedS: this.elapsedS() }));
-    if (endedInOrder) this.life.send({ type: 'stop' });
+    this.storeProcess = this.begin(this.storeProcess.number + 1);
+    if ((await this.storeProcess.prepare(this.options.configuration)) === undefined) return;
+    this.storeProcess.send(
+      this.runMessage({ settled: this.settled, last, elapsedS: this.elapsedS() }),
+    );
+    if (endedInOrder) this.storeProcess.send({ type: 'stop' });
     await this.sampleUntilEnd();
   }
 
@@ -192,7 +194,7 @@ export class Observer {
 
   private kill(): void {
     this.killed = true;
-    this.life.kill();
+    this.storeProcess.kill();
   }
 
   /** What refuses the store after a kill is the store. */
@@ -202,7 +204,7 @@ export class Observer {
       : { kind: 'failed', doing: 'going on after a kill', message: this.refusal.message };
   }
 
-  private hear(message: FromStoreProcess): void {
+  private onMessage(message: FromStoreProcess): void {
     switch (message.type) {
       case 'refused':
         this.refusal = new Refusal(message.reason);
@@ -237,29 +239,29 @@ export class Observer {
   }
 
   private countAtRest({ store, stats, recountsLeft }: Checkpoint): void {
-    const descriptors = countDescriptors(this.life.pid);
-    const life = this.life.number;
+    const descriptors = countDescriptors(this.storeProcess.pid);
+    const life = this.storeProcess.number;
     const baseline = this.checkpoints.find(
       (one) => one.life === life && one.store === 'closed',
     )?.descriptors;
     const expected = store === 'closed' ? 0 : stats?.openDescriptors;
     if (!isAtRest(descriptors, baseline, expected) && recountsLeft > 0) {
-      this.life.send({ type: 'recount' });
+      this.storeProcess.send({ type: 'recount' });
       return;
     }
     this.checkpoints.push({ store, life, ...(stats === undefined ? {} : { stats }), descriptors });
-    this.life.send({ type: 'continue' });
+    this.storeProcess.send({ type: 'continue' });
   }
 
   /** The process waits for one last look at it. */
   private async sampleAndRelease(): Promise<void> {
     await this.sampling;
     await this.sample();
-    this.life.send({ type: 'continue' });
+    this.storeProcess.send({ type: 'continue' });
   }
 
   private async sampleUntilEnd(): Promise<void> {
-    const { signal } = this.life;
+    const { signal } = this.storeProcess;
     const beganAtMs = performance.now();
     for (let tick = 1; !signal.aborted && this.outcome === undefined; tick++) {
       this.sampling = this.sample();
@@ -271,11 +273,11 @@ export class Observer {
 
   private async sample(): Promise<void> {
     const elapsedS = this.elapsedS();
-    const { life } = this;
-    const { pid } = life;
+    const { storeProcess } = this;
+    const { pid } = storeProcess;
     const [seen, inside] = await Promise.all([
       viewProcess(pid),
-      life.askInside(this.options.sampleIntervalMs),
+      storeProcess.askInside(this.options.sampleIntervalMs),
     ]);
     // Gone while we looked: half a sample says nothing.
     if (seen.rssBytes === undefined && inside === undefined) return;
@@ -284,7 +286,7 @@ export class Observer {
     if (inside !== undefined) this.noteProgress(inside, elapsedS);
     const rss = [this.highestRssBytes, outside.rssBytes, peakRssBytes(pid)];
     this.highestRssBytes = Math.max(...rss.map((bytes) => bytes ?? 0)) || undefined;
-    const sample = { elapsedS, life: life.number, outside, inside };
+    const sample = { elapsedS, life: storeProcess.number, outside, inside };
     this.samples.push(sample);
     if (this.options.sampled(sample, this.warmupEndsAtS !== undefined)) this.abort();
     this.options.progress.update(sample, this.goal);
@@ -302,15 +304,15 @@ export class Observer {
       elapsedS / (this.goal.seconds ?? Number.POSITIVE_INFINITY),
     );
     if (share >= this.options.warmupShare) this.warmupEndsAtS ??= elapsedS;
-    if (inside.phase === 'writing' && this.life.number === 0) this.isStanding = true;
+    if (inside.phase === 'writing' && this.storeProcess.number === 0) this.isStanding = true;
     // A process that is still loading, or recovering, has promised nothing yet.
     if (this.pendingKill !== undefined || !this.isStanding) return;
     const afterMs = this.plan.nextKillAfterMs(share, this.options.sampleIntervalMs);
     if (afterMs === undefined) return;
-    const { life } = this;
+    const { storeProcess } = this;
     this.pendingKill = setTimeout(() => {
       this.pendingKill = undefined;
-      if (life === this.life) this.killOnPurpose();
+      if (storeProcess === this.storeProcess) this.killOnPurpose();
     }, afterMs);
   }
 
@@ -318,14 +320,14 @@ export class Observer {
     if (this.outcome !== undefined || this.interruptedBy !== undefined || this.aborted) return;
     this.killedAt = { monotonicMs: performance.now(), clockMs: Date.now() };
     this.killsMade++;
-    this.life.kill();
+    this.storeProcess.kill();
   }
 
   private abort(): void {
     if (this.aborted) return;
     this.aborted = true;
     this.options.progress.print('a gate has failed: stopping in order');
-    this.life.send({ type: 'stop' });
+    this.storeProcess.send({ type: 'stop' });
   }
 
   private async neverReady(): Promise<Error> {
@@ -334,7 +336,7 @@ export class Observer {
         this.interruptedBy === 'SIGTERM' ? ExitCode.terminated : ExitCode.interrupted;
       return new Refusal('interrupted before the run began', exitCode);
     }
-    const { code, signal, lastWords } = await this.life.ended;
+    const { code, signal, lastWords } = await this.storeProcess.ended;
     const how = signal === null ? `ended with exit status ${code}` : `was ended by ${signal}`;
     return new Refusal([`the store process ${how} before the run began`, ...lastWords].join('\n'));
   }

@@ -28,7 +28,7 @@ import type { Summary } from './result/summary.ts';
 import { describeSummary } from './result/summary-text.ts';
 import { judge } from './result/verdict.ts';
 import { describeHeapDiagnosis, type HeapDiagnosis } from './run/heap-diagnosis.ts';
-import type { Prepared } from './run/life.ts';
+import type { Prepared } from './run/store-process.ts';
 
 /** What is known once a run has begun. */
 interface Begun {

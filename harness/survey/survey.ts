@@ -42,7 +42,7 @@ export interface SurveyedResult {
 /** An installation may build from source. */
 const MOST_INSTALL_MS = 600_000;
 
-/** As it was kept by an earlier survey, or done now. */
+/** Surveys the store, or gives the result that an earlier survey kept. */
 export async function surveyStore(
   store: SurveyedStore,
   options: SurveyOptions,

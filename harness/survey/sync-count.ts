@@ -9,7 +9,7 @@ export interface SyncCount {
   /** Writes that it acknowledged as surviving a power cut, or syncs, by its contract. */
   readonly promised: number;
   /**
-   * Of these, those before which no sync call had returned since the last write began; undefined
+   * The promised ones before which no sync call had returned since the last write began; undefined
    * when a file was opened with O_SYNC or O_DSYNC, whose writes are syncs themselves.
    */
   readonly withoutSync: number | undefined;
@@ -50,7 +50,7 @@ export async function countSyncs(
   return countIn(text, kinds, contract);
 }
 
-/** From what strace wrote with `-f -y`, and the kinds of the steps that were told. */
+/** Counts the syncs in what strace wrote with `-f -y`; `kinds` are those of the steps told. */
 export function countIn(
   text: string,
   kinds: readonly WorkStep['kind'][],

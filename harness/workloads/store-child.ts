@@ -1,13 +1,10 @@
 import { readdirSync, readlinkSync, readSync, realpathSync, writevSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { AdapterError } from '../adapter-error.ts';
+import { loadAdapterModule } from '../adapters/load-adapter.ts';
 import type { DeclaredContract } from '../contract.ts';
 import { printableKey } from '../keyed-values.ts';
-import {
-  AdapterError,
-  loadAdapterModule,
-  type OpenStoreUnderTest,
-  type StoreUnderTest,
-} from '../store-under-test.ts';
+import type { OpenStoreUnderTest, StoreUnderTest } from '../store-under-test.ts';
 import { HOSTILE_KEY_COUNT, HostileValues, type Outcome } from './hostile-values.ts';
 import { PossibleState } from './possible-state.ts';
 import type { LookTask, ProbeTask, StoreTask, WorkTask } from './store-process.ts';

@@ -77,12 +77,12 @@ export class Output {
     if (needed > this.bytes.length - this.used) this.grow(needed);
   }
 
-  /** After `reserve`. ASCII. */
+  /** Writes ASCII. Room was reserved, as for every method below. */
   ascii(text: string): void {
     this.used += this.bytes.write(text, this.used, 'latin1');
   }
 
-  /** After `reserve`. For a few bytes a loop is faster than a call of a method that copies. */
+  /** Writes a few bytes: a loop is faster than a call of a method that copies. */
   raw(text: Uint8Array): void {
     const { bytes } = this;
     let at = this.used;
@@ -90,12 +90,12 @@ export class Output {
     this.used = at;
   }
 
-  /** After `reserve`. */
+  /** Writes one byte. */
   byte(value: number): void {
     this.bytes[this.used++] = value;
   }
 
-  /** After `reserve`: a non-negative integer in decimal. */
+  /** Writes a non-negative integer in decimal. */
   integer(value: number): void {
     if (value >= 1e9) {
       this.ascii(String(value));
@@ -111,7 +111,7 @@ export class Output {
     this.used += digits;
   }
 
-  /** After `reserve`: as the function `printable` has it. */
+  /** Writes what the function `printable` gives. */
   printable(value: Uint8Array, limitBytes: number): void {
     const { bytes } = this;
     const length = Math.min(value.length, limitBytes);
@@ -136,7 +136,7 @@ export class Output {
     this.cut(value.length - length);
   }
 
-  /** After `reserve`: the first `length` bytes. */
+  /** Writes the first `length` bytes in base64. */
   base64(value: Uint8Array, length = value.length): void {
     const { bytes } = this;
     if (length > SHORT_BYTES) {

@@ -15,7 +15,7 @@ import { listSegments } from '../../src/engine/segment/segment-list.ts';
 import { DIRECTORY, open, txidsIn, withoutSidecars } from './store-in-memory.ts';
 
 /**
- * The known faults of datawal, by the numbers of the design, each with what must happen instead.
+ * The known faults of datawal, each with what must happen instead.
  */
 const CORRUPTION = ['STORE_CORRUPT', 'AMBIGUOUS_TAIL'];
 

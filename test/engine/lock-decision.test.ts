@@ -81,12 +81,12 @@ function evidenceOf(input: Case): LeaseEvidence {
 }
 
 /**
- * Section 8 of the design, sentence by sentence. Two facts are equal only when both are known;
- * unknown is never proof. The one departure: a device number is compared within one boot only,
+ * The rules in words, one after the other. Two facts are equal only when both are known; unknown is
+ * never proof. A device number is compared within one boot only,
  * because another kernel may number the same device differently, and to take a live holder on
  * another host for a copy would rob it.
  */
-function section8(input: Case): 'free' | 'dead' | 'held' {
+function rulesInWords(input: Case): 'free' | 'dead' | 'held' {
   if (input.lease === 'none') return 'free';
   // The lease counts until it is stale.
   if (input.lease === 'stale') return 'dead';
@@ -128,13 +128,14 @@ function section8(input: Case): 'free' | 'dead' | 'held' {
 }
 
 describe('lease decision', () => {
-  test('agrees with section 8 of the design on every combination of its inputs', () => {
+  test('agrees with the rules in words on every combination of its inputs', () => {
     const answers = { free: 0, dead: 0, held: 0 };
     const differing: unknown[] = [];
     for (const input of cases()) {
       const answer = decideLease(evidenceOf(input));
       answers[answer]++;
-      if (answer !== section8(input)) differing.push({ input, answer, design: section8(input) });
+      if (answer !== rulesInWords(input))
+        differing.push({ input, answer, design: rulesInWords(input) });
     }
     expect(differing.slice(0, 3)).toEqual([]);
     const total = Object.values(DOMAIN).reduce((product, { length }) => product * length, 1);

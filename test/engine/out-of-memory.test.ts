@@ -4,7 +4,7 @@ import { openStore, type Store } from '../../src/engine/index.ts';
 import { failureOf } from '../support/rejection.ts';
 
 /**
- * After so many bytes, no array that is asked for can be had, as when the process is at its limit.
+ * Refuses every array once so many bytes were given, as when the process is at its limit.
  */
 function exhaustMemory(leftBytes = 0): void {
   let left = leftBytes;

@@ -8,7 +8,7 @@ import { readMark } from '../../src/engine/lock/durable-mark.ts';
 import { failureOf, rejectionOf } from '../support/rejection.ts';
 
 /**
- * After any error on the write path nothing is written and nothing acknowledged until the store is
+ * Nothing is written and nothing acknowledged after an error on the write path, until the store is
  * opened again (I9).
  */
 const DIRECTORY = '/store';

@@ -7,7 +7,7 @@ import {
   type Verdict,
 } from '../../src/engine/recovery/recovery-verdict.ts';
 
-/** The rows of the contract, in its order, by what they say. */
+/** The rows of the decision table, in order, by what they say. */
 const ROWS = [
   'before D',
   'witnessed, two segments behind hold bytes',
@@ -102,7 +102,7 @@ describe('the verdict table', () => {
     }
   });
 
-  test('reaches every row of the contract, and gives each a reason of its own', () => {
+  test('reaches every row of the table, and gives each a reason of its own', () => {
     const reasonsOf = new Map<Row, Set<string>>();
     for (const evidence of everyEvidence()) {
       const { row } = contract(evidence);

@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { loadAdapterModule } from '../../harness/adapters/load-adapter.ts';
 import {
   parseContract,
   parseHistory,
   parseSurvives,
   resolveContract,
 } from '../../harness/contract.ts';
-import { loadAdapterModule } from '../../harness/store-under-test.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const WITH_SYNC = { hasSync: true };

@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { loadAdapterModule } from '../../harness/adapters/load-adapter.ts';
 import { runSelfTest } from '../../harness/crash/campaign/store-self-test.ts';
 import { faultsOf } from '../../harness/crash/faults/injected-fault.ts';
 import { parseCalls } from '../../harness/crash/kills/store-calls.ts';
 import { plantedStore, STORE_PLANTS } from '../../harness/crash/plants/store-plants.ts';
-import { loadAdapterModule } from '../../harness/store-under-test.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 test('there are at least 24 plants, each is one mistake in the small store, and each makes a module', async () => {

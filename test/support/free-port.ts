@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 
 /**
- * Below the ports that the kernel gives to those who ask for any: between the look here and the
- * listening of the program under test nobody takes it by chance. Test files that run at once begin
- * at different ones.
+ * Lies below the ports that the kernel gives to those who ask for any: between the look here and
+ * the listening of the program under test nobody takes it by chance. Test files that run at once
+ * begin at different ones.
  */
 const LOWEST = 20_000;
 const PORTS = 12_000;

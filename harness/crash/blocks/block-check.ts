@@ -7,7 +7,7 @@ import { checkAsReader, holdsSegments } from '../kills/kill-tidemark.ts';
 import { KILL_SEGMENT_BYTES, KillHistory, killSteps } from '../kills/kill-workload.ts';
 import { lifeOf, lookAt } from '../kills/store-life.ts';
 import type { StoreSubject } from '../kills/store-subject.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import { mountImage, unmount } from './block-disk.ts';
 
 /** The store's directory on the disk's file system. */
@@ -33,7 +33,7 @@ const DURABLE_STEP = /^(?:durable|sync|reopen) (\d+)$/;
 
 /**
  * Mounts the image, which replays the journal of its file system, and opens the store with the real
- * recovery. Writes to the image. Throws `PromiseBroken`.
+ * recovery. Writes to the image. Throws `InvariantBroken`.
  */
 export async function checkBlockImage(
   image: string,
@@ -48,7 +48,7 @@ export async function checkBlockImage(
       return 'recovered';
     }
     if (!holdsSegments(directory)) {
-      if (leftBy(promises).acknowledged > 0) throw new PromiseBroken('I2', 'the store is gone');
+      if (leftBy(promises).acknowledged > 0) throw new InvariantBroken('I2', 'the store is gone');
       return 'nothing';
     }
     return await checkStore(directory, promises);
@@ -70,7 +70,7 @@ async function checkAnyStore(
   const { required } = lifeOf(small, at, lines.slice(0, toldBefore), 'power');
   // What was begun later may be on no image; nothing asks for it.
   const { verdict } = await lookAt(small, directory, at, { ...life, required });
-  if (verdict !== undefined) throw new PromiseBroken(verdict.promise, verdict.message);
+  if (verdict !== undefined) throw new InvariantBroken(verdict.promise, verdict.message);
 }
 
 /** The store on an image as a recovery finds it; nothing when there is none. */
@@ -101,7 +101,7 @@ async function checkStore(directory: string, promises: BlockPromises): Promise<B
     history.append({ key: 0, kind: 'put' });
     const txid = [...store.scan()].at(-1)?.txid ?? 0;
     if (outcome === 'recovered' && txid <= mostTxid)
-      throw new PromiseBroken(
+      throw new InvariantBroken(
         'I7',
         `txid ${txid} is given again: ${mostTxid} operations had begun`,
       );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { ExitCode } from '../../exit-code.ts';
 import { COMMAND_OUTPUT, complain, print, watchStandardStreams } from '../../standard-streams.ts';
-import { invariantOf } from '../promises/fault-broken.ts';
+import { invariantOf } from '../promises/invariants.ts';
 import { type BlockPromises, checkBlockImage } from './block-check.ts';
 import { copySparse } from './block-disk.ts';
 import { IMAGE_FILE, PROMISES_FILE } from './block-run.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mix32, Prng } from '../../prng.ts';
 import type { StoreSubject } from '../kills/store-subject.ts';
-import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken, invariantOf } from '../promises/invariants.ts';
 import {
   BLOCK_STORE,
   type BlockPromises,
@@ -50,7 +50,7 @@ const MOST_LINES = 120;
 const SETTLING_MS = 20;
 /** Images mixed of one pair. */
 const MIXES = 4;
-/** Of the images of one disk, whatever the time. */
+/** So many images of one disk are checked, whatever the time. */
 const LEAST_CHECKED = 12;
 
 interface Taken {
@@ -62,7 +62,7 @@ interface Taken {
 
 export interface BlockDiskRun {
   readonly signal: AbortSignal;
-  /** By `performance.now()`. Of the images that are there by then only a few more are checked. */
+  /** A time of `performance.now()`. Only a few of the images that are there then are checked. */
   readonly endMs: number;
   readonly store?: StoreSubject | undefined;
 }
@@ -91,7 +91,7 @@ export async function* runBlockDisk(
         taken.push(...(await takeMoment(disk, writer, join(place, `moment-${moment}`), prng)));
       }
     } catch (error) {
-      if (!(error instanceof PromiseBroken)) throw error;
+      if (!(error instanceof InvariantBroken)) throw error;
       const directory = keepDirectory(findings);
       cpSync(join(disk.root, BLOCK_STORE), join(directory, FOUND_STORE), { recursive: true });
       const { invariant, message } = error;

@@ -61,7 +61,7 @@ export class BlockWriter {
     return this.lineCount;
   }
 
-  /** Resolves when it has told so many lines. Throws `PromiseBroken` when it ends before. */
+  /** Resolves when it has told so many lines. Throws `InvariantBroken` when it ends before. */
   async tells(lines: number): Promise<void> {
     while (this.lineCount < lines) {
       if (this.isClosed) throw endedByItself(this.child.exitCode ?? 'a signal', this.errors);

@@ -1,6 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import {
+  integerBetween,
+  invalid,
+  parseWords,
+  positive,
+  seedNumber,
+  UsageError,
+} from '../../command-line.ts';
 import {
   ContractError,
   type DeclaredContract,
@@ -53,7 +61,7 @@ export interface CampaignOptions {
   readonly part: StorePart | undefined;
   /** Injects only the fault of this name; for stores other than tidemark. */
   readonly onlyFault: string | undefined;
-  /** Instead of a campaign, mistakes in a small store. */
+  /** Plants mistakes in a small store, instead of a campaign. */
   readonly selfTest: boolean;
   readonly profile: Profile;
   readonly seed: number;
@@ -68,14 +76,11 @@ export interface CampaignOptions {
   readonly mutantSeconds: number;
   /** Undefined for all of the list. */
   readonly onlyMutant: string | undefined;
-  /** Instead of a campaign, one workload. */
+  /** The one workload to check, instead of a campaign. */
   readonly only: { readonly steps: readonly number[] | undefined } | undefined;
   /** Does the same again. */
   readonly command: string;
 }
-
-/** The command line asked for something impossible; the message names the flag. */
-export class CampaignUsageError extends Error {}
 
 interface Flags {
   readonly adapter?: string;
@@ -95,27 +100,10 @@ interface Flags {
   readonly onlySteps?: readonly number[];
 }
 
-/** Undefined when help was asked for, and given. Throws `CampaignUsageError`. */
+/** Undefined when help was asked for, and given. Throws `UsageError`. */
 export function parseCampaignOptions(words: readonly string[]): CampaignOptions | undefined {
   const command = describeCommand();
-  let complaint = '';
-  command.configureOutput({
-    outputError: (text) => {
-      complaint = text;
-    },
-  });
-  try {
-    command.parse(words, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    throw new CampaignUsageError(
-      complaint
-        .replace(/^error: /, '')
-        .trim()
-        .replace(/\s*\n\s*/g, ' '),
-    );
-  }
+  if (!parseWords(command, words)) return undefined;
   return toOptions(command.opts<Flags>());
 }
 
@@ -123,26 +111,24 @@ function toOptions(flags: Flags): CampaignOptions {
   const { profile, onlySeed, onlySteps, onlyMutant } = flags;
   const mutants = flags.mutants ?? false;
   if (onlySteps !== undefined && onlySeed === undefined)
-    throw new CampaignUsageError('--only-steps needs --only-seed');
-  if (onlyMutant !== undefined && !mutants)
-    throw new CampaignUsageError('--only-mutant needs --mutants');
+    throw new UsageError('--only-steps needs --only-seed');
+  if (onlyMutant !== undefined && !mutants) throw new UsageError('--only-mutant needs --mutants');
   if (onlySeed !== undefined) {
     const other = mutants ? '--mutants' : flags.seed !== undefined ? '--seed' : undefined;
-    if (other !== undefined)
-      throw new CampaignUsageError(`--only-seed and ${other} exclude each other`);
+    if (other !== undefined) throw new UsageError(`--only-seed and ${other} exclude each other`);
   }
   // The campaign of tidemark itself is in a clone; an installed harness crashes it like any store.
   if (mutants && !IS_CLONE)
-    throw new CampaignUsageError('--mutants change the sources of tidemark: run it in a clone');
+    throw new UsageError('--mutants change the sources of tidemark: run it in a clone');
   const { adapter = IS_CLONE ? undefined : 'tidemark', survives, history, part } = flags;
   if (adapter === undefined && (survives ?? history ?? part) !== undefined)
-    throw new CampaignUsageError('--survives, --history and --part need --adapter');
+    throw new UsageError('--survives, --history and --part need --adapter');
   if (adapter !== undefined && onlySeed !== undefined && part !== undefined && part !== 'cuts')
-    throw new CampaignUsageError('--only-seed is about power cuts: leave out --part');
+    throw new UsageError('--only-seed is about power cuts: leave out --part');
   if (flags.onlyFault !== undefined && part !== 'faults')
-    throw new CampaignUsageError('--only-fault needs --part faults');
+    throw new UsageError('--only-fault needs --part faults');
   if (adapter !== undefined && mutants)
-    throw new CampaignUsageError('--mutants are planted into tidemark; leave out --adapter');
+    throw new UsageError('--mutants are planted into tidemark; leave out --adapter');
   // Mutants are compared from one run to the next.
   const seed = onlySeed ?? flags.seed ?? (mutants ? 1 : randomInt(2 ** 32));
   return {
@@ -242,8 +228,7 @@ function describeCommand(): Command {
     )
     .option('--only-mutant <name>', 'of these only one')
     .addHelpText('after', HELP)
-    .showSuggestionAfterError()
-    .exitOverride();
+    .showSuggestionAfterError();
 }
 
 const HELP = `
@@ -269,15 +254,6 @@ function contractOption(parse: (text: string) => DeclaredContract) {
   };
 }
 
-export function positive(text: string): number {
-  const value = Number(text);
-  return Number.isFinite(value) && value > 0 ? value : invalid('Give a number above 0.');
-}
-
-export function seedNumber(text: string): number {
-  return integerBetween(text, 0, 2 ** 32 - 1);
-}
-
 function workerCount(text: string): number {
   return integerBetween(text, 1, 256);
 }
@@ -288,15 +264,4 @@ function numberList(text: string): number[] {
     .split(',')
     .map((word) => (/^\d{1,6}$/.test(word) ? Number(word) : Number.NaN));
   return numbers.some(Number.isNaN) ? invalid('Give numbers with commas between them.') : numbers;
-}
-
-function integerBetween(text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value >= least && value <= most
-    ? value
-    : invalid(`Give an integer from ${least} to ${most}.`);
-}
-
-function invalid(advice: string): never {
-  throw new InvalidArgumentError(advice);
 }

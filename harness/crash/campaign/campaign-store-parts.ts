@@ -203,7 +203,7 @@ export function storeBlocksPart(
   };
 }
 
-/** Of the time for kills what goes to those that are taken from a recording. */
+/** The share of the time for kills that goes to moments taken from a recording. */
 const RECORDED_SHARE = 0.25;
 
 export function storeKillsPart(

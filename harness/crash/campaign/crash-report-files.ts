@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { UsageError } from '../../command-line.ts';
 import type { Failure } from './campaign.ts';
-import { CampaignUsageError } from './campaign-options.ts';
 
 const FAILURES_DIRECTORY = 'failures';
 
@@ -10,7 +10,7 @@ export class CrashReportFiles {
   readonly directory: string;
   private failureCount = 0;
 
-  /** Throws `CampaignUsageError` when it cannot be made. `names` are those of the files to come. */
+  /** Throws `UsageError` when it cannot be made. `names` are those of the files to come. */
   constructor(directory: string, names: readonly string[]) {
     this.directory = directory;
     try {
@@ -18,7 +18,7 @@ export class CrashReportFiles {
       for (const name of [...names, FAILURES_DIRECTORY])
         rmSync(join(directory, name), { recursive: true, force: true });
     } catch (error) {
-      throw new CampaignUsageError(`--out: ${(error as Error).message}`);
+      throw new UsageError(`--out: ${(error as Error).message}`);
     }
   }
 

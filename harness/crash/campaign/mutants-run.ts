@@ -44,7 +44,7 @@ export interface MutantRunOptions {
   readonly progress: Progress;
 }
 
-/** Beyond the time of a mutant its child may finish what it has begun. */
+/** A child may finish what it has begun, for so long beyond the time of its mutant. */
 const GRACE_MS = 60_000;
 
 /** Runs mutants, several at a time; those that had begun when the signal came are left out. */

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
+import { parseWords, positive, seedNumber, UsageError } from '../../command-line.ts';
 import { invokedAs, quoteWord } from '../../invocation.ts';
-import { CampaignUsageError, positive, seedNumber } from './campaign-options.ts';
 
 export interface ProgramOptions {
   /** Absolute. */
@@ -28,9 +28,8 @@ interface Flags {
   readonly out: string;
 }
 
-/** The words after `program`. Undefined when help was asked for. Throws `CampaignUsageError`. */
+/** The words after `program`. Undefined when help was asked for. Throws `UsageError`. */
 export function parseProgramOptions(words: readonly string[]): ProgramOptions | undefined {
-  let complaint = '';
   const command = new Command(`${invokedAs('crash')} program`)
     .description(
       'Runs a program, records what it does to its directory, and runs a check on everything that a power cut may leave there.',
@@ -49,25 +48,8 @@ export function parseProgramOptions(words: readonly string[]): ProgramOptions | 
     .argument(
       '<workload...>',
       'after --: the program, which prints a line for each thing that is durable from then on',
-    )
-    .exitOverride()
-    .configureOutput({
-      outputError: (text) => {
-        complaint = text;
-      },
-    });
-  try {
-    command.parse(words, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    throw new CampaignUsageError(
-      complaint
-        .replace(/^error: /, '')
-        .trim()
-        .replace(/\s*\n\s*/g, ' '),
     );
-  }
+  if (!parseWords(command, words)) return undefined;
   const flags = command.opts<Flags>();
   const seed = flags.seed ?? randomInt(2 ** 32);
   const dataDirectory = resolve(flags.dir);
@@ -91,10 +73,10 @@ function checkEmpty(directory: string): void {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return;
-    throw new CampaignUsageError(`--dir: ${message}`);
+    throw new UsageError(`--dir: ${message}`);
   }
   if (names.length > 0) {
-    throw new CampaignUsageError(
+    throw new UsageError(
       `--dir: ${directory} is not empty (${names.slice(0, 3).join(', ')}), and nothing of yours is removed: give one that is`,
     );
   }

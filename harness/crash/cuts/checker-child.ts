@@ -1,4 +1,5 @@
-import { loadAdapter, type StoreUnderTest } from '../../store-under-test.ts';
+import { loadAdapter } from '../../adapters/load-adapter.ts';
+import type { StoreUnderTest } from '../../store-under-test.ts';
 import { ABSENT, type HostileValues, type Outcome } from '../../workloads/hostile-values.ts';
 import type { WorkShape } from '../../workloads/work-steps.ts';
 import { cutValues, UNUSED_KEY } from '../recording/record-steps.ts';

@@ -5,7 +5,7 @@ import {
   type FaultEffect,
   FaultInjector,
 } from '../../file-systems/fault-file-system.ts';
-import { invariantOf } from '../promises/fault-broken.ts';
+import { invariantOf } from '../promises/invariants.ts';
 import { FaultScenario } from './fault-scenario.ts';
 import { type FaultStory, faultStories } from './fault-steps.ts';
 

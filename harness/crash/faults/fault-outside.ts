@@ -6,7 +6,7 @@ import { compiledProgram } from '../../package-root.ts';
 import { follow } from '../kills/kill-store.ts';
 import { adoptState } from '../kills/kill-subject.ts';
 import { KillHistory, killSteps } from '../kills/kill-workload.ts';
-import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken, invariantOf } from '../promises/invariants.ts';
 import { limitDescriptors } from './descriptor-limit.ts';
 
 /**
@@ -195,7 +195,7 @@ async function linesOf(command: readonly string[], moreDescriptors?: number): Pr
   });
   const [code, signal] = await once(child, 'close');
   if (code !== 0)
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'typed',
       `the process ended with ${code ?? signal}: ${errors.trim().slice(0, 1500)}`,
     );
@@ -205,7 +205,7 @@ async function linesOf(command: readonly string[], moreDescriptors?: number): Pr
 /** What was acknowledged is there, and nothing that was not written. */
 function checkLines(lines: readonly string[], seed: number): void {
   if (!lines.some((line) => line.startsWith('closed ')))
-    throw new PromiseBroken('typed', 'the process did not close the store');
+    throw new InvariantBroken('typed', 'the process did not close the store');
   const steps = lines.filter((line) => !/^(?:failed|closed|listed|full) /.test(line));
   const history = new KillHistory();
   const { acknowledged } = follow(history, killSteps(seed, 0), {
@@ -213,7 +213,7 @@ function checkLines(lines: readonly string[], seed: number): void {
     acknowledgements: steps.slice(2),
   });
   const listed = lines.findLast((line) => line.startsWith('listed'));
-  if (listed === undefined) throw new PromiseBroken('I2', 'the store does not open again');
+  if (listed === undefined) throw new InvariantBroken('I2', 'the store does not open again');
   adoptState(pairsOf(listed, history), history, acknowledged);
 }
 

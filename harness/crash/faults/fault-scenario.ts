@@ -10,7 +10,6 @@ import type { FaultInjector } from '../../file-systems/fault-file-system.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { RecordingFileSystem } from '../../file-systems/recording-file-system.ts';
 import { DiskModel } from '../disk/disk-model.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
 import type { HistoryOperation } from '../promises/history.ts';
 import { InvariantBroken } from '../promises/invariants.ts';
 import { checkPoisoned } from '../promises/poisoned-check.ts';
@@ -70,8 +69,7 @@ export class FaultScenario {
   }
 
   /**
-   * Takes the steps until one fails for good, then recovers. Throws `PromiseBroken` or
-   * `InvariantBroken`.
+   * Takes the steps until one fails for good, then recovers. Throws `InvariantBroken`.
    */
   async run(steps: readonly FaultStep[]): Promise<void> {
     for (const step of steps) {
@@ -92,8 +90,8 @@ export class FaultScenario {
       await this.act(step, before);
     } catch (error) {
       if (error instanceof StoreError) return error;
-      if (error instanceof PromiseBroken || error instanceof InvariantBroken) throw error;
-      throw new PromiseBroken('typed', `${step.kind} throws ${error}`);
+      if (error instanceof InvariantBroken) throw error;
+      throw new InvariantBroken('typed', `${step.kind} throws ${error}`);
     }
     this.returned = this.history.length;
     if (['open', 'sync', 'durable', 'close'].includes(step.kind)) this.durable = this.returned;
@@ -175,7 +173,7 @@ export class FaultScenario {
       const expected = index === undefined ? undefined : this.history.valueOf(index);
       for (const found of [store.get(name), await store.getAsync(name)]) {
         if (found?.toString() !== expected)
-          throw new PromiseBroken('I3', `${name} reads ${found}, and ${expected} was put last`);
+          throw new InvariantBroken('I3', `${name} reads ${found}, and ${expected} was put last`);
       }
     }
   }
@@ -200,7 +198,7 @@ export class FaultScenario {
     if (store === undefined) return false;
     if (['read', 'scan', 'compactTo', 'export'].includes(step.kind)) {
       if (code === 'STORE_CORRUPT' || code === 'CRC_MISMATCH' || code === 'FRAME_MISMATCH')
-        throw new PromiseBroken('I5', `${step.kind} takes a failure for damage: ${failure}`);
+        throw new InvariantBroken('I5', `${step.kind} takes a failure for damage: ${failure}`);
       if (store.poisoned === undefined) return true;
     }
     // A rotation that could not begin has written nothing, and the store goes on; of a batch, what
@@ -213,13 +211,16 @@ export class FaultScenario {
       return true;
     }
     if (store.poisoned === undefined)
-      throw new PromiseBroken('I9', `${step.kind} failed (${code}), and the store is not poisoned`);
+      throw new InvariantBroken(
+        'I9',
+        `${step.kind} failed (${code}), and the store is not poisoned`,
+      );
     this.injector.calmDown();
     const { writes } = this.injector;
     await checkPoisoned(store, this.history, this.returned);
     await store.getAsync(this.history.keyName(0));
     if (this.injector.writes !== writes)
-      throw new PromiseBroken(
+      throw new InvariantBroken(
         'I9',
         `a poisoned store changed the disk ${this.injector.writes - writes} times`,
       );
@@ -234,17 +235,17 @@ export class FaultScenario {
         await store.close();
       } catch (error) {
         if (!(error instanceof StoreError))
-          throw new PromiseBroken('typed', `close throws ${error}`);
+          throw new InvariantBroken('typed', `close throws ${error}`);
       }
       this.store = undefined;
     }
-    if (this.injector.retries > 0) throw new PromiseBroken('I9', 'a failed sync was tried again');
+    if (this.injector.retries > 0) throw new InvariantBroken('I9', 'a failed sync was tried again');
     this.expectDescriptors(0, 'closing');
   }
 
   private expectDescriptors(expected: number, after: string): void {
     if (this.disk.openDescriptorCount !== expected)
-      throw new PromiseBroken(
+      throw new InvariantBroken(
         'I10',
         `${this.disk.openDescriptorCount} descriptors are open after ${after}`,
       );
@@ -272,9 +273,9 @@ export class FaultScenario {
 
   private adoptState(pairs: Iterable<[Uint8Array, Uint8Array]>, least: number, when: string): void {
     const kept = this.history.longestPrefix(this.history.stateOf(pairs));
-    if (kept === undefined) throw new PromiseBroken('I1', `${when}, the store shows no prefix`);
+    if (kept === undefined) throw new InvariantBroken('I1', `${when}, the store shows no prefix`);
     if (kept < least)
-      throw new PromiseBroken(
+      throw new InvariantBroken(
         'I2',
         `${when}, the store shows ${kept} operations of at least ${least}`,
       );
@@ -302,7 +303,7 @@ export class FaultScenario {
       const store = await openStore(DIRECTORY, { fileSystem, segmentBytes: SEGMENT_BYTES });
       const kept = this.history.longestPrefix(this.history.stateOf(store.entries()));
       if (kept === undefined || kept < least)
-        throw new PromiseBroken(
+        throw new InvariantBroken(
           'I2',
           `a power cut ${which} leaves ${kept} operations of at least ${least}`,
         );
@@ -316,13 +317,13 @@ export class FaultScenario {
     if (disk.stat(COPY) !== undefined) {
       const copy = await openReader(COPY, { fileSystem: disk });
       if (this.history.longestPrefix(this.history.stateOf(copy.entries())) === undefined)
-        throw new PromiseBroken('outputs', 'what compactTo made shows no prefix');
+        throw new InvariantBroken('outputs', 'what compactTo made shows no prefix');
       await copy.close();
     }
     if (
       disk.stat(EXPORT) !== undefined &&
       !/^(?:\{.*\}\n)*$/.test(disk.readFile(EXPORT).toString())
     )
-      throw new PromiseBroken('outputs', 'what exportJsonl made is there in part');
+      throw new InvariantBroken('outputs', 'what exportJsonl made is there in part');
   }
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { mix32, Prng } from '../../prng.ts';
-import { invariantOf } from '../promises/fault-broken.ts';
+import { invariantOf } from '../promises/invariants.ts';
 import { HOST_SCENARIOS, type HostCounts, type HostScenario } from './host-scenarios.ts';
 import { HostWriter, noNamespaces } from './host-writer.ts';
 
@@ -10,7 +10,7 @@ export interface HostOptions {
   readonly directory: string;
   /** An integer from 0 to 2^32 - 1. */
   readonly seed: number;
-  /** After these nothing more is begun, once every scenario has run. */
+  /** Nothing more is begun after so many seconds, once every scenario has run. */
   readonly seconds: number;
   /**
    * Leave out what waits for real seconds, and run each scenario with the kernel lock or without

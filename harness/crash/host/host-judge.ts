@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore, type Store, StoreError } from '../../../src/engine/index.ts';
 import { LOCK_FILE } from '../../../src/engine/lock/writer-lock.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import { HOST_OPTIONS, sequenceOf } from './host-protocol.ts';
 import type { HostWriter } from './host-writer.ts';
 
@@ -14,7 +14,7 @@ async function holdingsOf(store: Store): Promise<Map<string, number>> {
     const name = Buffer.from(key).toString();
     const sequence = sequenceOf(name, Buffer.from(value).toString());
     if (sequence === undefined)
-      throw new PromiseBroken('I3', `${name} holds what was never put for it`);
+      throw new InvariantBroken('I3', `${name} holds what was never put for it`);
     found.set(name, sequence);
   }
   return found;
@@ -50,14 +50,14 @@ export async function judgeStore(
   try {
     store = await openStore(directory, HOST_OPTIONS);
   } catch (error) {
-    throw new PromiseBroken(invariant, `the store does not open any more: ${error}`);
+    throw new InvariantBroken(invariant, `the store does not open any more: ${error}`);
   }
   try {
     const found = await holdingsOf(store);
     for (const writer of writers) {
       const [first, ...others] = missingOf(found, writer, writer.acknowledged);
       if (first !== undefined)
-        throw new PromiseBroken(
+        throw new InvariantBroken(
           invariant,
           `acknowledged, and not there: ${first} and ${others.length} more`,
         );
@@ -87,7 +87,7 @@ export async function judgeCopy(
     if (missing.length === 0) return 'whole';
     const { notes, discarded } = store.recoveryReport;
     if (notes.length > 0 || discarded.length > 0) return 'reported';
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I5',
       `a copy opens without a word and lacks ${missing.length} durable keys, such as ${missing[0]}`,
     );

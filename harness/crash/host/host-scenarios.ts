@@ -18,7 +18,7 @@ import { LEASE_STALE_MS } from '../../../src/engine/host/file-system.ts';
 import { openStore, StoreError } from '../../../src/engine/index.ts';
 import { LOCK_FILE } from '../../../src/engine/lock/writer-lock.ts';
 import type { Prng } from '../../prng.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import { type CopyOutcome, digestOf, judgeCopy, judgeStore } from './host-judge.ts';
 import { HOST_MOST_AT_ONCE, HOST_OPTIONS, hostValue } from './host-protocol.ts';
 import { type HostWriter, monotonicMs } from './host-writer.ts';
@@ -91,11 +91,11 @@ function names(
     await writer.endsOrGoesOn(actedMs);
     await writer.kill();
     if (writer.lastAcknowledgedStartMs > actedMs)
-      throw new PromiseBroken('I13', 'a write that began afterwards was acknowledged');
+      throw new InvariantBroken('I13', 'a write that began afterwards was acknowledged');
     expectRefusal(stage, writer);
     const strangers = [data(stage), other(stage)].map(digestOf);
     if (!strangers.includes(others))
-      throw new PromiseBroken('I13', 'the other store is not what it was');
+      throw new InvariantBroken('I13', 'the other store is not what it was');
     if (home !== undefined) await judgeStore(home(stage), [writer], 'I13');
   };
   return { name, run };
@@ -104,7 +104,7 @@ function names(
 function expectRefusal({ counts }: HostStage, writer: HostWriter): void {
   // What poisons it may be the work of a seal or a merge: then its next write is refused for that.
   if (!/^refused .*STORE_MOVED/.test(writer.lastWords ?? ''))
-    throw new PromiseBroken('I13', `it did not end with STORE_MOVED: ${writer.lastWords}`);
+    throw new InvariantBroken('I13', `it did not end with STORE_MOVED: ${writer.lastWords}`);
   counts.refusals++;
 }
 
@@ -122,10 +122,10 @@ export const HOST_SCENARIOS: readonly HostScenario[] = [
       renameSync(`${link}.new`, link);
       await writer.acknowledgesMore(30);
       if (writer.lastWords !== undefined)
-        throw new PromiseBroken('I13', `it did not go on: ${writer.lastWords}`);
+        throw new InvariantBroken('I13', `it did not go on: ${writer.lastWords}`);
       await writer.kill();
       if (digestOf(other(stage)) !== others)
-        throw new PromiseBroken('I13', 'the other store was written into');
+        throw new InvariantBroken('I13', 'the other store was written into');
       await judgeStore(data(stage), [writer], 'I13');
     },
   },
@@ -198,7 +198,7 @@ export const HOST_SCENARIOS: readonly HostScenario[] = [
       expectRefusal(stage, first);
       const locked = second.lastWords?.startsWith('failed STORE_LOCKED') ?? false;
       if (second.openMs === undefined && !locked)
-        throw new PromiseBroken('I11', `the second writer fails: ${second.lastWords}`);
+        throw new InvariantBroken('I11', `the second writer fails: ${second.lastWords}`);
       await judgeStore(data(stage), [first, second], 'I11');
     },
   },
@@ -248,11 +248,11 @@ export const HOST_SCENARIOS: readonly HostScenario[] = [
       await second.ends();
       await second.kill();
       if (!second.lastWords?.startsWith('failed STORE_LOCKED'))
-        throw new PromiseBroken('I11', `a stopped holder is robbed: ${second.lastWords}`);
+        throw new InvariantBroken('I11', `a stopped holder is robbed: ${second.lastWords}`);
       holder.continue();
       await holder.acknowledgesMore(10);
       if (holder.lastWords !== undefined)
-        throw new PromiseBroken('I11', `after a stop it did not go on: ${holder.lastWords}`);
+        throw new InvariantBroken('I11', `after a stop it did not go on: ${holder.lastWords}`);
       await holder.kill();
       await judgeStore(data(stage), [holder], 'I11');
     },
@@ -269,7 +269,7 @@ export const HOST_SCENARIOS: readonly HostScenario[] = [
       const second = stage.write(data(stage));
       await second.acknowledgesMore(20);
       if (second.openMs === undefined)
-        throw new PromiseBroken('I11', `a stale lease blocks: ${second.lastWords}`);
+        throw new InvariantBroken('I11', `a stale lease blocks: ${second.lastWords}`);
       const { acknowledged } = holder;
       const continuedMs = monotonicMs();
       holder.continue();
@@ -279,7 +279,7 @@ export const HOST_SCENARIOS: readonly HostScenario[] = [
       // A sync that had ended before the stop may be told of after it.
       const wentOn = holder.acknowledged - acknowledged > HOST_MOST_AT_ONCE;
       if (wentOn || !holder.lastWords?.startsWith('refused'))
-        throw new PromiseBroken('I11', 'a holder that had lost its lease went on');
+        throw new InvariantBroken('I11', 'a holder that had lost its lease went on');
       await judgeStore(data(stage), [holder, second], 'I11');
     },
   },
@@ -298,7 +298,7 @@ async function killAndTakeOver(
   const second = stage.write(data(stage), where);
   await second.opens();
   if (second.openMs === undefined)
-    throw new PromiseBroken('I11', `a dead holder blocks: ${second.lastWords}`);
+    throw new InvariantBroken('I11', `a dead holder blocks: ${second.lastWords}`);
   counts.takeovers++;
   counts.slowestTakeoverMs = Math.max(counts.slowestTakeoverMs, second.openMs);
   await second.acknowledgesMore(10);

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compiledProgram } from '../../package-root.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import { keysUpTo, type WriterSetup } from './host-protocol.ts';
 
 const PROGRAM = compiledProgram('crash/host/host-child.js');
@@ -148,7 +148,7 @@ export class HostWriter {
     const deadlineMs = performance.now() + SILENCE_MS;
     while (!happened()) {
       if (performance.now() > deadlineMs)
-        throw new PromiseBroken('alive', `a writer said nothing for ${SILENCE_MS / 1000} s`);
+        throw new InvariantBroken('alive', `a writer said nothing for ${SILENCE_MS / 1000} s`);
       const line = new Promise<void>((resolve) => {
         this.waiters.push(resolve);
       });

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { loadAdapter } from '../../store-under-test.ts';
+import { loadAdapter } from '../../adapters/load-adapter.ts';
 import { adapterSteps } from './kill-adapter.ts';
 import { KillHistory, operationsOf, parseNumbers, pickSteps } from './kill-workload.ts';
 

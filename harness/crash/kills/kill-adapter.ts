@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
+import { loadAdapter } from '../../adapters/load-adapter.ts';
 import { compiledProgram } from '../../package-root.ts';
-import { loadAdapter, type StoreUnderTest } from '../../store-under-test.ts';
+import type { StoreUnderTest } from '../../store-under-test.ts';
 import type { HistoryOperation } from '../promises/history.ts';
 import { OUTSIDE_KILL_KINDS } from './kill-plan.ts';
 import { adoptState, type KillSubject } from './kill-subject.ts';

@@ -47,7 +47,7 @@ export interface KillReport {
 }
 
 export interface KillFinding {
-  /** I1 to I12, or a word where the design has no number. */
+  /** The name of an invariant; see promises/invariants.ts. */
   readonly invariant: string;
   readonly message: string;
   readonly store: number;

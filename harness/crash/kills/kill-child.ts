@@ -68,7 +68,7 @@ function checkDescriptors(expected: number, when: string): void {
     );
 }
 
-/** Before the last line. */
+/** Changes of the disk until the last line was told. */
 let changesBefore = 0;
 let length = Number(firstLength);
 if (only === undefined || only.length === 0) killPoint.dieIn(Number(dieAtChange ?? 0));

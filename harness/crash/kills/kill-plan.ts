@@ -13,7 +13,7 @@ export type KillPlan =
    * often several times in a row.
    */
   | { readonly kind: 'recovery'; readonly dieAtChange: number }
-  /** After so many steps, while it holds the store and answers nobody. */
+  /** The process dies after so many steps, while it holds the store and answers nobody. */
   | { readonly kind: 'blocked'; readonly steps: number };
 
 export type KillKind = KillPlan['kind'];

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import type { KillPlan } from './kill-plan.ts';
 
 /** What a child told before it died. */
@@ -56,17 +56,17 @@ export async function runUntilKilled(
   clearTimeout(watchdog);
   const robbed = await blocked;
   const trouble = hung
-    ? new PromiseBroken('alive', `the process did not end within ${HANG_MS} ms`)
+    ? new InvariantBroken('alive', `the process did not end within ${HANG_MS} ms`)
     : signal === 'SIGKILL'
       ? robbed
       : endedByItself(code ?? signal, errors);
   return { ...parseLines(text), trouble };
 }
 
-export function endedByItself(how: number | string, errors: string): PromiseBroken {
+export function endedByItself(how: number | string, errors: string): InvariantBroken {
   const invariant = /\bI10\b/.test(errors) ? 'I10' : 'alive';
   const told = errors.trim().slice(0, MOST_ERROR_CHARACTERS);
-  return new PromiseBroken(invariant, `the process ended by itself (${how}): ${told}`);
+  return new InvariantBroken(invariant, `the process ended by itself (${how}): ${told}`);
 }
 
 function parseLines(text: string): Omit<KilledRun, 'trouble'> {

@@ -12,7 +12,7 @@ export interface ScriptedRound {
    * them all.
    */
   readonly dieAtChange: number;
-  /** Instead of dying it blocks, and must not be robbed. */
+  /** The process blocks instead of dying, and must not be robbed. */
   readonly blocks: boolean;
   /** The check afterwards opens the store as a writer, too. */
   readonly opens: boolean;

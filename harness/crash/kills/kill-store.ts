@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import type { Prng } from '../../prng.ts';
-import { invariantOf, PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken, invariantOf } from '../promises/invariants.ts';
 import { type KillPlan, planKill } from './kill-plan.ts';
 import { type KilledRun, runUntilKilled } from './kill-run.ts';
 import { type ScriptedRound, scriptOf } from './kill-script.ts';
@@ -123,11 +123,11 @@ export function follow(
   };
   for (const line of run.acknowledgements) {
     const { value: step, done } = steps.next();
-    if (done) throw new PromiseBroken('harness', `the child says ${line}, and had no more steps`);
+    if (done) throw new InvariantBroken('harness', `the child says ${line}, and had no more steps`);
     take(step, true);
     const expected = `${step.kind} ${history.length}`;
     if (line !== expected)
-      throw new PromiseBroken('harness', `the child says ${line}, and not ${expected}`);
+      throw new InvariantBroken('harness', `the child says ${line}, and not ${expected}`);
   }
   const acknowledged = history.length;
   const next = run.opened ? steps.next() : undefined;

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import type { KillKind, KillPlan } from './kill-plan.ts';
 import type { KillHistory, KillStep } from './kill-workload.ts';
 
@@ -13,7 +13,7 @@ export interface KillSubject {
   steps(round: KillRound): Iterator<KillStep, unknown>;
   /**
    * Opens what a killed process left and checks it, as a writer only when `opens`; returns how long
-   * that took. Throws `PromiseBroken`.
+   * that took. Throws `InvariantBroken`.
    */
   check(directory: string, left: LeftStore, opens: boolean): Promise<number>;
   /** Called while a child holds the store and answers nobody. */
@@ -55,9 +55,12 @@ export function adoptState(
 ): void {
   const kept = history.longestPrefix(history.stateOf(pairs));
   if (kept === undefined)
-    throw new PromiseBroken('I1', `the state is that of no prefix of ${history.length} operations`);
+    throw new InvariantBroken(
+      'I1',
+      `the state is that of no prefix of ${history.length} operations`,
+    );
   if (kept < acknowledged) {
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I2',
       `the state is that of ${kept} operations, and ${acknowledged} were acknowledged`,
     );

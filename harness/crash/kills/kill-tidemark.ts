@@ -10,7 +10,7 @@ import {
   type StoreReader,
 } from '../../../src/engine/index.ts';
 import { compiledProgram } from '../../package-root.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import { KILL_KINDS } from './kill-plan.ts';
 import { adoptState, type KillSubject, type LeftOutput, type LeftStore } from './kill-subject.ts';
 import {
@@ -41,7 +41,7 @@ export function tidemarkSubject(): KillSubject {
 async function checkLeft(directory: string, left: LeftStore, opens: boolean): Promise<number> {
   const { history, acknowledged } = left;
   if (!holdsSegments(directory)) {
-    if (acknowledged > 0) throw new PromiseBroken('I2', 'the store is gone');
+    if (acknowledged > 0) throw new InvariantBroken('I2', 'the store is gone');
     return 0;
   }
   await checkAsReader(directory, left);
@@ -85,7 +85,7 @@ async function openAfterKill(directory: string): Promise<Store> {
     return await openStore(directory, { segmentBytes: KILL_SEGMENT_BYTES });
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'STORE_LOCKED') throw error;
-    throw new PromiseBroken('I11', `a dead holder blocks: ${error.message}`);
+    throw new InvariantBroken('I11', `a dead holder blocks: ${error.message}`);
   }
 }
 
@@ -94,7 +94,7 @@ function checkTxids(view: Store | StoreReader): void {
   let last = 0;
   for (const { txid, ref } of view.scan()) {
     if (txid <= last) {
-      throw new PromiseBroken(
+      throw new InvariantBroken(
         'I7',
         `txid ${txid} at ${ref.segmentId}:${ref.offset} follows ${last}`,
       );
@@ -111,9 +111,9 @@ async function checkOutputs(directory: string, { outputs }: LeftStore): Promise<
     const state = await outputState(path, output.kind);
     if (state === undefined) {
       if (output.isComplete)
-        throw new PromiseBroken('outputs', `${path} was acknowledged, and is not there`);
+        throw new InvariantBroken('outputs', `${path} was acknowledged, and is not there`);
     } else if (state !== output.state) {
-      throw new PromiseBroken('outputs', `${path} holds ${state}, and not ${output.state}`);
+      throw new InvariantBroken('outputs', `${path} holds ${state}, and not ${output.state}`);
     }
   }
   rmSync(place, { recursive: true, force: true });
@@ -177,11 +177,11 @@ async function expectLocked(directory: string, child: ChildProcess): Promise<voi
       error.holderPid === child.pid
     )
       return;
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I11',
       `a second writer gets: ${error instanceof Error ? error.message : error}`,
     );
   }
   await robbed.close();
-  throw new PromiseBroken('I11', 'a second writer opened a store whose holder lives');
+  throw new InvariantBroken('I11', 'a second writer opened a store whose holder lives');
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
+import { AdapterError } from '../../adapter-error.ts';
 import { type DeclaredContract, resolveContract, type StoreContract } from '../../contract.ts';
 import { invokedAs, quoteWord } from '../../invocation.ts';
-import { AdapterError } from '../../store-under-test.ts';
 import { HOSTILE_KEY_COUNT, HostileValues } from '../../workloads/hostile-values.ts';
 import { runTask } from '../../workloads/store-process.ts';
 import { KEY_COUNT, type WorkShape } from '../../workloads/work-steps.ts';
@@ -96,7 +96,7 @@ export async function probeStore(
   };
 }
 
-/** Of what a process that died has written: Node prints the place first, and then the message. */
+/** The message in what a process that died has written: Node prints the place first. */
 export function mainLine(errors: string): string {
   const lines = errors.split('\n').map((line) => line.trim());
   return (

@@ -122,7 +122,7 @@ async function readLongHeaderAcrossChunks(): Promise<void> {
 }
 
 /**
- * After the mark a segment may be missing. Its id is left out of no later opening, which would be
+ * A segment behind the mark may be missing. No later opening leaves its id out, which would be
  * refused.
  */
 async function keepIdsGapless(): Promise<void> {

@@ -143,11 +143,16 @@ export const UPKEEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'salvage-loses-without-a-word',
-    mistake: 'salvage does not list the ranges that no valid frame covers',
+    mistake: 'salvage lists no range that no frame covers, and asks no opening what is missing',
     edits: [
       {
         file: 'salvage-scan',
         find: "ranges.add(frame.offset, byteLength, isUnreadable ? 'unreadable' : frame.fault);",
+        replace: '',
+      },
+      {
+        file: 'salvage',
+        find: 'this.contradictions.push(...(await this.refused()));',
         replace: '',
       },
     ],

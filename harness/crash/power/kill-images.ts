@@ -14,7 +14,7 @@ import { imageDigest } from '../states/crash-images.ts';
 
 export interface KillImagesOptions {
   readonly subject: StoreSubject;
-  /** For the stores of findings. */
+  /** The directory for the stores of findings. */
   readonly directory: string;
   readonly seed: number;
   readonly seconds: number;

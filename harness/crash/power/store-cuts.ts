@@ -39,7 +39,7 @@ export interface StoreCutsOptions {
   /** Images that are opened at a time. */
   readonly parallel: number;
   readonly signal?: AbortSignal;
-  /** Instead of workload after workload only that of the seed, and of it only these steps. */
+  /** Runs only the workload of the seed, and of it only these steps. */
   readonly only?: { readonly steps: readonly number[] | undefined };
   readonly onProgress?: (report: StoreCutsReport) => void;
 }

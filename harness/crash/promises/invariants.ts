@@ -1,6 +1,8 @@
+import type { StorePromise } from './store-promises.ts';
+
 /**
- * What the crash harness holds the store to. I1 to I10 are those of the design; the others follow
- * from its text.
+ * What the crash harness holds the store to. Those with a number are told, with their tests, in
+ * ARCHITECTURE.md.
  */
 export const INVARIANTS = {
   I1: 'the recovered state is the result of a prefix of the operations',
@@ -29,7 +31,12 @@ export const INVARIANTS = {
   agree: 'check, report, verify, salvage and every opening say the same of a directory',
   alive: 'recovery ends, and the process survives it',
 } as const;
-export type Invariant = keyof typeof INVARIANTS;
+/**
+ * What can be broken: one of these, what any store is held to, or one of two without a case of
+ * their own in a report. `typed`: a failure is no typed error. `harness`: the process under test
+ * and the harness disagree about what was done.
+ */
+export type Invariant = keyof typeof INVARIANTS | StorePromise | 'typed' | 'harness';
 
 /** An invariant does not hold. */
 export class InvariantBroken extends Error {
@@ -43,9 +50,14 @@ export class InvariantBroken extends Error {
 }
 
 /**
- * What an error says about invariants: whatever the harness does not expect keeps the store from
- * recovering.
+ * The invariant that an error is about. An error that the harness does not expect means that the
+ * store fails.
  */
+export function invariantOf(error: unknown): string {
+  return error instanceof InvariantBroken ? error.invariant : 'alive';
+}
+
+/** The same for one that an opening met: the store does not recover, which breaks I1. */
 export function brokenBy(error: unknown): InvariantBroken {
   if (error instanceof InvariantBroken) return error;
   const message = error instanceof Error ? error.message : String(error);

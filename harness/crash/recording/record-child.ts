@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { loadAdapter } from '../../store-under-test.ts';
+import { loadAdapter } from '../../adapters/load-adapter.ts';
 import type { RecordTask } from './record-store.ts';
 import { recordWork } from './record-work.ts';
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DATAWAL_FIXTURES } from '../../corpus/datawal-fixtures.ts';
-import { invariantOf } from '../promises/fault-broken.ts';
+import { invariantOf } from '../promises/invariants.ts';
 import {
   agedSidecars,
   cuts,

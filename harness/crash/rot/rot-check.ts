@@ -5,7 +5,7 @@ import {
   StoreError,
   type StoreReader,
 } from '../../../src/engine/index.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import type { RotCase } from './rot-cases.ts';
 import {
   fileSystemWith,
@@ -31,7 +31,7 @@ export type RotOutcome =
 /** What a damaged store says of itself; no other error may come of damage. */
 const TELLING: ReadonlySet<string> = new Set(['STORE_CORRUPT', 'AMBIGUOUS_TAIL', 'LOG_FULL']);
 
-/** Opens a damaged store, reader first. Throws `PromiseBroken` when it shows what it must not. */
+/** Opens a damaged store, reader first. Throws `InvariantBroken` when it shows what it must not. */
 export async function judgeRot(damage: RotCase): Promise<RotOutcome> {
   const fileSystem = fileSystemWith(damage.files);
   let store: Store;
@@ -40,7 +40,10 @@ export async function judgeRot(damage: RotCase): Promise<RotOutcome> {
   } catch (error) {
     checkRefusal(error, damage);
     if (fileSystem.openDescriptorCount > 0)
-      throw new PromiseBroken('I10', `${fileSystem.openDescriptorCount} descriptors are left open`);
+      throw new InvariantBroken(
+        'I10',
+        `${fileSystem.openDescriptorCount} descriptors are left open`,
+      );
     return 'detected';
   }
   let shown: string[];
@@ -55,7 +58,7 @@ export async function judgeRot(damage: RotCase): Promise<RotOutcome> {
   checkPairs(store, shown);
   const outcome = judgeRecords(shown, damage);
   if (outcome === 'prefix' && store.recoveryReport.outcome === 'clean' && damage.least > 0)
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I5',
       `${damage.records.length - shown.length} records are gone without a word`,
     );
@@ -66,11 +69,11 @@ export async function judgeRot(damage: RotCase): Promise<RotOutcome> {
 
 function checkRefusal(error: unknown, { mustOpen }: RotCase): void {
   if (!(error instanceof StoreError) || !TELLING.has(error.code))
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'typed',
       `opening throws ${error instanceof Error ? error.stack : error}`,
     );
-  if (mustOpen) throw new PromiseBroken('I2', `whole data is refused: ${error.message}`);
+  if (mustOpen) throw new InvariantBroken('I2', `whole data is refused: ${error.message}`);
 }
 
 /**
@@ -89,7 +92,7 @@ function checkDamagedReads(error: unknown, store: Store, { records, mustOpen }: 
     try {
       const value = store.get(key);
       if (value !== undefined && put.get(hex(key))?.has(hex(value))) continue;
-      throw new PromiseBroken(
+      throw new InvariantBroken(
         'I3',
         `${hex(key)} reads as ${value === undefined ? 'absent' : hex(value)}`,
       );
@@ -106,7 +109,7 @@ async function checkFullOpening(fileSystem: ReturnType<typeof fileSystemWith>): 
     if (error instanceof StoreError && TELLING.has(error.code)) return;
     throw error;
   }
-  throw new PromiseBroken('I5', 'a full opening takes damaged bytes for whole');
+  throw new InvariantBroken('I5', 'a full opening takes damaged bytes for whole');
 }
 
 function recordsOf(view: Store | StoreReader): string[] {
@@ -124,7 +127,7 @@ function checkPairs(view: Store | StoreReader, records: readonly string[]): void
   }
   const found = [...view.entries()].map(([key, value]) => [hex(key), hex(value)] as const);
   if (found.length !== expected.size || found.some(([key, value]) => expected.get(key) !== value))
-    throw new PromiseBroken('I3', `the pairs ${found} are not what the records say`);
+    throw new InvariantBroken('I3', `the pairs ${found} are not what the records say`);
 }
 
 function judgeRecords(
@@ -138,7 +141,7 @@ function judgeRecords(
   const what = isPrefix
     ? `only ${shown.length} of ${least} durable records`
     : 'records that are no prefix';
-  throw new PromiseBroken('I5', `opening shows ${what}`);
+  throw new InvariantBroken('I5', `opening shows ${what}`);
 }
 
 /** A second opening and a reader see the same: nothing comes back. */
@@ -150,7 +153,7 @@ async function checkAgain(
   const again = recordsOf(reader);
   await reader.close();
   if (again.join() !== shown.join())
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I6',
       `the next opening shows ${again.length} records, and not ${shown.length}`,
     );
@@ -211,13 +214,13 @@ function checkLiveRead(
     found = store.get(key);
   } catch (error) {
     if (isHit && error instanceof StoreError && /_MISMATCH$/.test(error.code)) return;
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I5',
       `${where} flipped, and reading ${Buffer.from(key)} throws ${error}`,
     );
   }
   if (isHit || found === undefined || Buffer.compare(found, value) !== 0)
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I5',
       `${where} flipped, and ${Buffer.from(key)} reads as if nothing were wrong`,
     );

@@ -1,5 +1,5 @@
 import { openReader, openStore, type Store, StoreError } from '../../../src/engine/index.ts';
-import { PromiseBroken } from '../promises/fault-broken.ts';
+import { InvariantBroken } from '../promises/invariants.ts';
 import type { RotOutcome } from './rot-check.ts';
 import type { PairSubject, Shown } from './rot-pair-subjects.ts';
 import type { RotPair } from './rot-pairs.ts';
@@ -19,11 +19,11 @@ export async function judgePair(subject: PairSubject, pair: RotPair): Promise<Ro
     store = await openStore(ROT_DIRECTORY, { fileSystem });
   } catch (error) {
     if (!(error instanceof StoreError) || !TELLING.has(error.code))
-      throw new PromiseBroken('typed', `opening throws ${(error as Error).stack}`);
+      throw new InvariantBroken('typed', `opening throws ${(error as Error).stack}`);
     if (pair.mustOpen)
-      throw new PromiseBroken('I2', `a store that lacks nothing is refused: ${error.message}`);
+      throw new InvariantBroken('I2', `a store that lacks nothing is refused: ${error.message}`);
     if (read !== undefined && typeof read !== 'string')
-      throw new PromiseBroken('I5', `a reader shows what an opening refuses: ${error.message}`);
+      throw new InvariantBroken('I5', `a reader shows what an opening refuses: ${error.message}`);
     return 'detected';
   }
   const shown = pairsOf(store);
@@ -32,22 +32,25 @@ export async function judgePair(subject: PairSubject, pair: RotPair): Promise<Ro
   await store.close();
   const alsoRead = read ?? (await readerShows(pair));
   if (typeof alsoRead === 'string')
-    throw new PromiseBroken('I2', `a reader refuses what opens: ${alsoRead}`);
+    throw new InvariantBroken('I2', `a reader refuses what opens: ${alsoRead}`);
   if (!isSame(alsoRead, shown))
-    throw new PromiseBroken('I3', 'a reader shows other pairs than an opening');
+    throw new InvariantBroken('I3', 'a reader shows other pairs than an opening');
   if (found.damageCount > 0)
-    throw new PromiseBroken('I5', `it opens, and verify finds ${found.damages[0]?.what}`);
+    throw new InvariantBroken('I5', `it opens, and verify finds ${found.damages[0]?.what}`);
   const at = subject.states.findLastIndex((state) => isSame(state, shown));
-  if (at === -1) throw new PromiseBroken('I5', `opening shows ${text(shown)}, which never was`);
+  if (at === -1) throw new InvariantBroken('I5', `opening shows ${text(shown)}, which never was`);
   if (at < pair.durable)
-    throw new PromiseBroken(
+    throw new InvariantBroken(
       'I5',
       `opening shows the state after ${at} operations, and ${pair.durable} were durable`,
     );
   const isLast = at === subject.states.length - 1;
   if (isLast) return 'unharmed';
   if (outcome === 'clean' && !pair.isCopy)
-    throw new PromiseBroken('I5', `${subject.states.length - 1 - at} operations are gone silently`);
+    throw new InvariantBroken(
+      'I5',
+      `${subject.states.length - 1 - at} operations are gone silently`,
+    );
   return 'prefix';
 }
 

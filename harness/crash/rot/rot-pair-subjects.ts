@@ -20,7 +20,7 @@ export interface PairMoment {
 export interface PairSubject {
   readonly name: string;
   readonly files: FixtureFiles;
-  /** After each operation, the first before any of them. */
+  /** What it showed before the first operation, then after each. */
   readonly states: readonly Shown[];
   /** Operations that had been acknowledged as durable. */
   readonly durable: number;

@@ -4,9 +4,9 @@ import { addUpkeep, noUpkeep, type UpkeepCounts } from './upkeep-counts.ts';
 import type { UpkeepFinding } from './upkeep-finding.ts';
 
 export interface UpkeepOptions {
-  /** Of the first history; the others have those that follow. */
+  /** The seed of the first history; the others have those that follow. */
   readonly seed: number;
-  /** After these nothing more is begun, once there were enough histories. */
+  /** Nothing more is begun after so many seconds, once there were enough histories. */
   readonly seconds: number;
   /** Processes. Default 2. */
   readonly parallel?: number;

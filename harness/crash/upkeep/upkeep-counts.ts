@@ -5,7 +5,7 @@ export interface UpkeepCounts {
   records: number;
   merges: number;
   backups: number;
-  /** Of those, into a target that held an earlier one. */
+  /** Backups into a target that held an earlier one. */
   incremental: number;
   /** Backups that died, failed or were aborted on the way. */
   interrupted: number;
@@ -19,7 +19,7 @@ export interface UpkeepCounts {
   kills: number;
   /** Directories that were damaged and then shown to everything that reads one. */
   damaged: number;
-  /** Of those, the ones that an opening, a scrub or a read refused. */
+  /** Those that an opening, a scrub or a read refused. */
   noticed: number;
   /** Sound directories that everything that reads one was asked about. */
   judged: number;

@@ -77,7 +77,7 @@ export function damageDirectory(
   }
 }
 
-/** Of a file that is not empty. */
+/** Flips one bit of a file that is not empty. */
 export function flipBit(
   disk: MemoryFileSystem,
   path: string,

@@ -266,7 +266,7 @@ class UpkeepHistory {
     await this.died([]);
   }
 
-  /** In one of the calls that something makes which changes the disk. */
+  /** Kills it in one of the calls that change the disk, while something makes them. */
   private async killIn(prng: Prng): Promise<void> {
     const store = await this.opened();
     const pending: BatchOperation[] = [];

@@ -15,7 +15,7 @@ import { differenceOf, type KnownRecord, type State, stateOf, stateOfPairs } fro
 
 /** What a directory must show. */
 export interface Expected {
-  /** In words, for what is found. */
+  /** Its words for what is found. */
   readonly what: string;
   readonly directory: string;
   /** Everything that was written into it, in order. */

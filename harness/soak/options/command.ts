@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { integerBetween, invalid, positive, seedNumber } from '../../command-line.ts';
 import { invokedAs } from '../../invocation.ts';
 import { parseBytes } from '../../units.ts';
 import { PLANT_NAMES, type PlantName } from '../run/plants.ts';
@@ -133,8 +134,7 @@ export function describeCommand(): Command {
     )
     .option('--trace-ratio <n>', 'share of operations traced, from 0 to 1 (default: all)', ratio)
     .addHelpText('after', HELP)
-    .showSuggestionAfterError()
-    .exitOverride();
+    .showSuggestionAfterError();
 }
 
 const HELP = `
@@ -168,11 +168,6 @@ function sizeBytes(text: string): number {
   return parseBytes(text) ?? invalid('Give a size such as 512MB or 1GiB.');
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  return Number.isFinite(value) && value > 0 ? value : invalid('Give a number above 0.');
-}
-
 function integer(text: string): number {
   return integerBetween(text, 1, Number.MAX_SAFE_INTEGER);
 }
@@ -185,21 +180,6 @@ function keyNumber(text: string): number {
   return integerBetween(text, 1, 2 ** 31);
 }
 
-function seedNumber(text: string): number {
-  return integerBetween(text, 0, 2 ** 32 - 1);
-}
-
 function sampleInterval(text: string): number {
   return integerBetween(text, LEAST_SAMPLE_MS, 3_600_000);
-}
-
-function integerBetween(text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value >= least && value <= most
-    ? value
-    : invalid(`Give an integer from ${least} to ${most}.`);
-}
-
-function invalid(advice: string): never {
-  throw new InvalidArgumentError(advice);
 }

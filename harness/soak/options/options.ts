@@ -1,8 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { CommanderError } from 'commander';
+import { parseWords, UsageError } from '../../command-line.ts';
 import { invokedAs, quoteWord } from '../../invocation.ts';
-import { UsageError } from '../../usage-error.ts';
 import type { Threshold } from '../gates/threshold.ts';
 import type { ChaosConfiguration, SoakConfiguration } from '../run/configuration.ts';
 import type { TelemetryConfiguration } from '../run/store-telemetry.ts';
@@ -54,24 +53,7 @@ export type Request =
 /** Undefined when help was asked for, and given. Throws `UsageError`. */
 export function parseOptions(words: readonly string[]): Request | undefined {
   const command = describeCommand();
-  let complaint = '';
-  command.configureOutput({
-    outputError: (text) => {
-      complaint = text;
-    },
-  });
-  try {
-    command.parse(words, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    throw new UsageError(
-      complaint
-        .replace(/^error: /, '')
-        .trim()
-        .replace(/\s*\n\s*/g, ' '),
-    );
-  }
+  if (!parseWords(command, words)) return undefined;
   return toRequest(command.opts<CommandFlags>());
 }
 

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
+import { UsageError } from '../../command-line.ts';
 import type { KeyDistribution } from '../../key-distribution.ts';
 import { shippedFile } from '../../package-root.ts';
 import type { SizeClass } from '../../synthetic-values.ts';
 import { parseBytes } from '../../units.ts';
-import { UsageError } from '../../usage-error.ts';
 import type { OperationMix } from '../../workload.ts';
 import { parseThreshold, type Threshold, ThresholdError } from '../gates/threshold.ts';
 import type { ChaosConfiguration, WorkloadConfiguration } from '../run/configuration.ts';

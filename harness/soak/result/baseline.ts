@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { UsageError } from '../../command-line.ts';
 import { formatQuantity } from '../../quantity.ts';
 import { estimateChangeOfRuns } from '../../statistics/trend.ts';
-import { UsageError } from '../../usage-error.ts';
 import type { SoakConfiguration } from '../run/configuration.ts';
 import type { RunTotals } from '../run/ledger.ts';
 import { seriesNamed } from '../sampling/series.ts';

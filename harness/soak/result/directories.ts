@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { UsageError } from '../../usage-error.ts';
+import { UsageError } from '../../command-line.ts';
 import type { SoakOptions } from '../options/options.ts';
 import type { Sample } from '../sampling/sample.ts';
 import { SampleFile } from '../sampling/samples.ts';
@@ -156,7 +156,7 @@ export class RunDirectories {
     return this.storeIsOurs;
   }
 
-  /** After a run that never began. */
+  /** Cleans up after a run that never began. */
   discardAll(): void {
     this.discardStore();
     remove(join(this.out, SAMPLES_FILE));

@@ -1,14 +1,11 @@
 import { rmSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
+import { loadAdapter } from '../../adapters/load-adapter.ts';
 import { JsonlRows } from '../../jsonl-rows.ts';
 import type { KeyedValues } from '../../keyed-values.ts';
 import { Oracle } from '../../oracle.ts';
-import {
-  loadAdapter,
-  type OpenStoreUnderTest,
-  type StoreUnderTestStats,
-} from '../../store-under-test.ts';
+import type { OpenStoreUnderTest, StoreUnderTestStats } from '../../store-under-test.ts';
 import { SyntheticValues } from '../../synthetic-values.ts';
 import { RowWorkload, SyntheticWorkload, type Workload } from '../../workload.ts';
 import { AcknowledgementFile } from './acknowledgements.ts';

@@ -40,11 +40,11 @@ export interface WorkloadConfiguration {
   /** 0 is never (but before every close, and at the end). */
   readonly syncEveryOperations: number;
   /**
-   * After so many bytes of puts, or after the live set was written once over, if that is more; 0 is
-   * never.
+   * The store is reopened after so many bytes of puts, or after the live set was written once over,
+   * if that is more; 0 is never.
    */
   readonly reopenEveryBytes: number;
-  /** Before every so-manieth reopen; 0 is never. */
+  /** One compaction per so many reopens, before the last of them; 0 is never. */
   readonly compactEveryReopens: number;
 }
 

@@ -80,6 +80,8 @@ export class HeapSnapshot {
     for (let node = 0; node < this.count; node++) {
       if (!PROGRAM_KINDS.has(this.kindOf(node))) continue;
       const name = this.constructorOf(node);
+      // V8's own, and the bytes behind a buffer: the buffer itself is counted.
+      if (name.startsWith('system / ')) continue;
       const { bytes, objects } = held.get(name) ?? { bytes: 0, objects: 0 };
       held.set(name, { bytes: bytes + this.field(node, 3), objects: objects + 1 });
     }

@@ -61,7 +61,7 @@ export type FromStoreProcess =
       /** Since the sample before. */
       readonly durations: OperationDurations;
     }
-  /** After a kill: the store was opened, and what was open is settled. */
+  /** The store was opened after a kill, and what was open is settled. */
   | { readonly type: 'recovered'; readonly adoptions: readonly Adoption[] }
   | { readonly type: 'heap-snapshots'; readonly snapshots: HeapSnapshots }
   | { readonly type: 'event'; readonly event: Omit<RunEvent, 'elapsedS'> }
@@ -74,7 +74,7 @@ export type FromStoreProcess =
       readonly canSync: boolean;
       readonly durations: OperationDurations;
     }
-  /** After the store was closed, when telemetry was asked for. */
+  /** Sent after the store was closed, when telemetry was asked for. */
   | { readonly type: 'telemetry'; readonly report: TelemetryReport };
 
 /**
@@ -100,7 +100,7 @@ export interface InsideSample {
   /** While the store is not open, what it said last; undefined when the adapter has none. */
   readonly stats?: StoreUnderTestStats;
   readonly heapUsedBytes: number;
-  /** After a full collection; not in every sample, because that costs. */
+  /** The heap after a full collection; not in every sample, because that costs. */
   readonly heapUsedAfterGcBytes?: number;
   readonly externalBytes: number;
   readonly arrayBuffersBytes: number;

@@ -7,7 +7,7 @@ import type { Acknowledged } from './acknowledgements.ts';
 import type { Ledger } from './ledger.ts';
 
 /**
- * After a kill: how a key stood when its last operations could not be told from the store's word.
+ * How a key stood after a kill, when its last operations could not be told from the store's word.
  */
 export interface Adoption {
   readonly keyNumber: number;

@@ -25,7 +25,8 @@ export function isNoRoom({ errno }: Extract<RunOutcome, { kind: 'failed' }>): bo
   return NO_ROOM.has(errno ?? '');
 }
 
-export class InvariantBroken extends Error {
+/** Thrown where the store does not hold what it was told. */
+export class ViolationsFound extends Error {
   readonly count: number;
   readonly violations: readonly Violation[];
 
@@ -38,7 +39,7 @@ export class InvariantBroken extends Error {
 
 /** The outcome of a run that threw something that is the store's fault. */
 export function outcomeOf(error: unknown, doing: string): RunOutcome {
-  if (error instanceof InvariantBroken) {
+  if (error instanceof ViolationsFound) {
     const { count, violations } = error;
     return { kind: 'violated', doing, count, violations };
   }

@@ -1,12 +1,8 @@
+import { AdapterError } from '../../adapter-error.ts';
 import { InputError } from '../../jsonl-rows.ts';
 import { printableKey } from '../../keyed-values.ts';
 import { StoreCheck, type Violation } from '../../store-check.ts';
-import {
-  AdapterError,
-  type MaybePromise,
-  type StoreUnderTest,
-  type StoreUnderTestStats,
-} from '../../store-under-test.ts';
+import type { MaybePromise, StoreUnderTest, StoreUnderTestStats } from '../../store-under-test.ts';
 import type { Operation } from '../../workload.ts';
 import { LatencyRecorder } from './latency.ts';
 import type { RunTotals } from './ledger.ts';
@@ -14,7 +10,7 @@ import type { LatencyOperation } from './operation-latency.ts';
 import type { Phase } from './phase.ts';
 import type { Undecided } from './replay.ts';
 import { restUntilCounted } from './rest.ts';
-import { InvariantBroken, isNoRoom, outcomeOf, type RunOutcome } from './run-outcome.ts';
+import { isNoRoom, outcomeOf, type RunOutcome, ViolationsFound } from './run-outcome.ts';
 import type { SoakRunOptions } from './soak-run-options.ts';
 import { WorkloadClock } from './workload-clock.ts';
 
@@ -123,14 +119,14 @@ export class SoakRun {
     }
   }
 
-  /** After a kill: an opening that fails, or a store that has forgotten, is the store's fault. */
+  /** Opens the store after a kill. A failure, or a store that has forgotten, is its own fault. */
   private async recover(undecided: Undecided): Promise<void> {
     await this.open();
     this.doing = 'opening after a kill';
     const store = this.store as StoreUnderTest;
     const { adoptions, violations } = await undecided.settle(store);
     if (violations.length > 0) {
-      throw new InvariantBroken(violations.length, violations.slice(0, LISTED_VIOLATIONS));
+      throw new ViolationsFound(violations.length, violations.slice(0, LISTED_VIOLATIONS));
     }
     await this.compare((check) => check.everyKey(store), 'checking every key after a kill');
     await this.options.recovered(adoptions);
@@ -200,7 +196,7 @@ export class SoakRun {
         case 'read': {
           const found = await this.timed('get', (store) => store.get(key));
           const violation = this.check.judge(keyNumber, found);
-          if (violation !== undefined) throw new InvariantBroken(1, [violation]);
+          if (violation !== undefined) throw new ViolationsFound(1, [violation]);
         }
       }
     } catch (error) {
@@ -319,7 +315,7 @@ export class SoakRun {
       else if (++count <= LISTED_VIOLATIONS) violations.push(found);
       if (this.stopRequested) break;
     }
-    if (count > 0) throw new InvariantBroken(count, violations);
+    if (count > 0) throw new ViolationsFound(count, violations);
   }
 
   private async open(): Promise<void> {
@@ -373,7 +369,7 @@ export class SoakRun {
   }
 
   /**
-   * After a failure: what can still be closed is closed, and the failure before is the one to tell.
+   * Closes after a failure what can still be closed; the failure before is the one to tell.
    */
   private async giveUp(): Promise<void> {
     try {

@@ -99,7 +99,7 @@ export class StoreTelemetry {
     this.server = await serveMetrics({ registry: { contentType, metrics }, port });
   }
 
-  /** After the store was closed. Never waits long for a receiver. */
+  /** Called after the store was closed. Never waits long for a receiver. */
   async finish(): Promise<TelemetryReport> {
     await this.server?.close();
     const metricsText = await this.lastScrape;

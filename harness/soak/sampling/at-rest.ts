@@ -8,7 +8,7 @@ import type { DescriptorCount } from './process-view.ts';
 export function isAtRest(
   descriptors: DescriptorCount | undefined,
   baseline: DescriptorCount | undefined,
-  /** Beyond the baseline; undefined when the store does not say. */
+  /** Descriptors beyond the baseline; undefined when the store does not say. */
   expected: number | undefined,
 ): boolean {
   if (descriptors === undefined || baseline === undefined) return true;

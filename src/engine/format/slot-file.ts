@@ -137,8 +137,8 @@ export class SlotWriter {
   }
 
   /**
-   * After a sync that covered every write: the next one goes to the other slot. A sync that covered
-   * none changes nothing: the other slot is the one that holds the last value.
+   * Sends the next write to the other slot. Called after a sync that covered every write; one that
+   * covered none changes nothing, because the other slot is the one that holds the last value.
    */
   turn(): void {
     if (!this.isWritten) return;

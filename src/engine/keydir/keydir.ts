@@ -224,7 +224,7 @@ export class Keydir {
     shard.update(slot, toFile, offset, byteLength);
   }
 
-  /** Before the first key: keys are hashed as all openings of this store hash them. */
+  /** Called before the first key: keys are hashed as all openings of this store hash them. */
   identify(storeId: Buffer): void {
     this.seed = seedOf(storeId);
   }

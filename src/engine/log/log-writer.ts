@@ -253,7 +253,7 @@ export class LogWriter {
     return this.isFull(sizeBytes + stagedBytes, byteLength) || this.unsyncedIsFull();
   }
 
-  /** Before an append: rotates a full segment, and syncs when too much is unsynced. */
+  /** Rotates a full segment before an append, and syncs when too much is unsynced. */
   private makeRoom(byteLength: number): void {
     if (this.isFull(this.tail.active.sizeBytes, byteLength)) this.rotate();
     if (this.unsyncedIsFull()) this.syncs.syncNow();

@@ -1,15 +1,9 @@
-import { type BytesLike, copyOf, keyBytes, payloadBytes } from '../format/bytes.ts';
-import {
-  FRAME_OVERHEAD_BYTES,
-  MAX_FRAME_BYTES,
-  MAX_RECORD_TYPE,
-  MAX_SEGMENT_ID,
-  RecordType,
-} from '../format/format.ts';
-import { type LogRecord, type RecordRef, recordIn, viewOf } from '../format/frame.ts';
+import { type BytesLike, keyBytes, payloadBytes } from '../format/bytes.ts';
+import { RecordType } from '../format/format.ts';
+import type { LogRecord, RecordRef } from '../format/frame.ts';
+import { checkRecordRef, checkRecordType } from '../format/record-arguments.ts';
 import type { StoreError } from '../host/errors.ts';
-import { checkInteger, checkOptions, kindOf } from '../host/options.ts';
-import { partDuration, partStart } from '../host/probe-set.ts';
+import { checkOptions } from '../host/options.ts';
 import { LOG_OPTIONS, type LogOptions } from '../recovery/log-options.ts';
 import type { RecoveryReport } from '../recovery/recovery-report.ts';
 import type { ScannedRecord } from '../segment/segment-records.ts';
@@ -74,10 +68,7 @@ export class RecordLog {
 
   /** Appends one record with one write call. Survives the death of the process, not a power cut. */
   appendRecord(type: RecordType, key: BytesLike, payload: BytesLike): RecordRef {
-    if (!Number.isInteger(type) || type < 0 || type > MAX_RECORD_TYPE)
-      throw new RangeError(
-        `a record type must be an integer from 0 to ${MAX_RECORD_TYPE}, not ${type}`,
-      );
+    checkRecordType(type);
     const keyOfRecord = keyBytes(key);
     const bytes = payloadBytes(payload);
     this.log.checkWritable(APPEND_KINDS[type]);
@@ -89,25 +80,9 @@ export class RecordLog {
    * `READ_FAILED`.
    */
   read(ref: RecordRef): LogRecord {
-    const { probe, reader } = this.log;
-    checkRef(ref);
+    checkRecordRef(ref);
     this.log.checkOpen();
-    const operation = probe?.begin('get') ?? 0;
-    const startNs = partStart(operation);
-    let failure: unknown;
-    try {
-      const bytes = reader.read(reader.files.frameOf(ref), 'get', operation);
-      const record = recordIn(bytes, viewOf(bytes), reader.frameAt, ref.byteLength);
-      // Key and payload are two values: one may be transferred without the other.
-      return { ...record, key: copyOf(record.key) };
-    } catch (error) {
-      failure = error;
-      throw error;
-    } finally {
-      const error = failure as StoreError | undefined;
-      const durationNs = partDuration(operation, startNs);
-      probe?.got(operation, error === undefined, startNs, durationNs, error);
-    }
+    return this.log.reader.readRecord(ref);
   }
 
   /** Every record up to the present end, in log order. */
@@ -125,8 +100,8 @@ export class RecordLog {
   }
 
   /**
-   * Seals the active segment and goes on in a new one. The sync of the sealed one runs in the
-   * background.
+   * Goes on in a new segment. The sync of the one before runs in the background, and its seal is
+   * written after it.
    */
   rotate(): void {
     this.log.rotate();
@@ -153,13 +128,4 @@ export class RecordLog {
   close(): Promise<void> {
     return this.log.close();
   }
-}
-
-/** A place that a record can have. Whether one stands there, the read finds out. */
-function checkRef(ref: RecordRef): void {
-  if (typeof ref !== 'object' || ref === null)
-    throw new TypeError(`a ref must be an object, not ${kindOf(ref)}`);
-  checkInteger('segmentId of the ref', ref.segmentId, 1, MAX_SEGMENT_ID);
-  checkInteger('offset of the ref', ref.offset, 0, Number.MAX_SAFE_INTEGER);
-  checkInteger('byteLength of the ref', ref.byteLength, FRAME_OVERHEAD_BYTES, MAX_FRAME_BYTES);
 }

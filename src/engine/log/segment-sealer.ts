@@ -23,8 +23,8 @@ import { damagedFrame, FrameCursor } from '../segment/frame-cursor.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 
 /**
- * Read, checked and digested between two turns of the event loop: about a millisecond of small
- * records.
+ * So many bytes are read, checked and digested between two turns of the event loop: about a
+ * millisecond of small records.
  */
 const BYTES_PER_TURN = 128 * 1024;
 
@@ -39,9 +39,9 @@ export interface SealerOptions {
   readonly storeId: Buffer;
   readonly latch: PoisonLatch;
   readonly probe: ProbeSet | undefined;
-  /** Those that were found valid when the log was opened, and are still there. */
+  /** The seals that were valid when the log was opened, and are still there. */
   readonly seals: SealSet;
-  /** Those that have lost their seals and are outputs of merges. */
+  /** Outputs of merges that have lost their seals, by segment id, with their digests. */
   readonly merged?: ReadonlyMap<number, Buffer>;
   readonly lowestId: number;
 }
@@ -49,8 +49,8 @@ export interface SealerOptions {
 /**
  * Writes the seal files of segments that are durable, lowest id first, one at a time and in small
  * slices between other work. Nothing depends on a seal: one that cannot be written is left out, and
- * the next opening reads its segment and tries again. It reads the segment once more, so that a
- * seal never says of a segment what its file does not.
+ * the next opening reads its segment and tries again. The sealer reads the segment back from its
+ * file, so that a seal never says what the file does not.
  */
 export class SegmentSealer {
   private readonly options: SealerOptions;
@@ -60,9 +60,9 @@ export class SegmentSealer {
   private unsealed: LogSegment[];
   private queue: LogSegment[] = [];
   private running: Promise<void> | undefined;
-  /** Told when a segment needs to wait no longer. */
+  /** Called whenever a segment was sealed, or given up. */
   private waiters: (() => void)[] = [];
-  /** Told of the next seal that is written: true, or false when none will be any more. */
+  /** Called with true when the next seal is written, with false when none will be any more. */
   private watchers: ((isWritten: boolean) => void)[] = [];
   private stopped = false;
   private readonly turns = new Turns(BYTES_PER_TURN);
@@ -71,7 +71,7 @@ export class SegmentSealer {
   constructor(options: SealerOptions, sealed: readonly LogSegment[]) {
     this.options = options;
     for (const seal of options.seals) this.seals.set(seal.segmentId, seal);
-    // What a merge has absorbed is spoken for by the seal of its output.
+    // A segment that a merge has absorbed needs no seal: that of the output covers its id.
     const covered = options.seals.covered(sealed.map(({ segmentId }) => segmentId));
     this.unsealed = sealed.filter(
       (segment) => this.sealOf(segment) === undefined && !covered.has(segment.segmentId),
@@ -84,8 +84,8 @@ export class SegmentSealer {
   }
 
   /**
-   * The seal of a segment; one that another program has appended to has a seal of what it was
-   * before.
+   * The seal of a segment, when it covers all of it. One that another program has appended to has a
+   * seal of what it was before, which does not count.
    */
   sealOf({ segmentId, sizeBytes }: LogSegment): Seal | undefined {
     const seal = this.seals.get(segmentId);

@@ -15,7 +15,7 @@ import { HintReader } from '../seal/seal-hints.ts';
 import { emptyAbsorbed } from '../seal/unfinished-work.ts';
 import type { LogSegment } from '../segment/segment-list.ts';
 
-/** Work between two turns, and that of moving one key in the keydir. */
+/** Work between two turns of the event loop; moving one key counts as so many bytes of it. */
 const BYTES_PER_TURN = 128 * 1024;
 const MOVE_WORK_BYTES = 32;
 
@@ -37,8 +37,8 @@ export interface PreparedMerge {
  * durable before the next, is what makes it safe:
  *
  * 1. (`Merge`) The output and its seal, `b.merge`, lie on disk under temporary names.
- * 2. The log is durable to its end, and both slots of the mark say so: that a record was left out
- *    because of a newer one must not rest on anything that a power cut could take. They also say
+ * 2. The log is made durable to its end, and both slots of the mark say so: a record that was left
+ *    out because of a newer one is lost if a power cut takes the newer one. Both slots also say
  *    what the log holds with the output in its place: from here to step 5 either may be found.
  * 3. `b.merge` gets its name. From here on an opening knows of the merge: while segment b is what
  *    `b.seal` says it undoes it, and once segment b is what `b.merge` says it finishes it.

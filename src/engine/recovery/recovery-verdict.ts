@@ -8,7 +8,7 @@ export type Damage =
    */
   | 'unfinished-start'
   | 'txid-not-increasing'
-  /** After the durable mark each txid is known in advance. */
+  /** Each txid behind the durable mark is known in advance. */
   | 'txid-not-next'
   | 'missing-segment'
   | 'ends-before-mark'

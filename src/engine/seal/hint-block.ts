@@ -18,7 +18,7 @@ export const HINT_KEY_LENGTH = 4;
 export const HINT_OFFSET = 8;
 export const HINT_LENGTH = 12;
 const HINT_TXID = 16;
-/** Before the key. */
+/** Bytes that stand before the key of a hint. */
 export const HINT_BYTES = 24;
 const TWO_TO_32 = 2 ** 32;
 

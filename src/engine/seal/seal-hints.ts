@@ -55,12 +55,12 @@ export class HintWriter {
   }
 }
 
-/** Hints in one run at most: as many as look at their places in the keydir at once. */
+/** The most hints in one run. The keydir loads the slots of a whole run before it applies any. */
 const LONGEST_RUN = 256;
 
 /**
- * Reads the hints of a valid seal. A cursor, as `FrameCursor` is one: no object is made for a
- * hint.
+ * Steps through the hints of a valid seal, as `FrameCursor` does through frames: its fields are the
+ * present hint, and no object is made for one.
  */
 export class HintReader {
   hash = 0;

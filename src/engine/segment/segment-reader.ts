@@ -1,3 +1,4 @@
+import { copyOf } from '../format/bytes.ts';
 import { CRC_BYTES, HEADER_BYTES, RecordType } from '../format/format.ts';
 import {
   crcHolds,
@@ -5,7 +6,9 @@ import {
   headerKeyLength,
   headerType,
   isFrameOf,
+  type LogRecord,
   type RecordRef,
+  recordIn,
   viewOf,
 } from '../format/frame.ts';
 import { placeName } from '../format/segment-name.ts';
@@ -96,6 +99,26 @@ export class SegmentReader {
   readValue(ref: FrameRef, key: Uint8Array, site: ReadSite, operation: number): Buffer {
     const bytes = this.read(ref, site, operation);
     return this.valueIn(bytes, this.frameView, this.frameAt, ref, key);
+  }
+
+  /** The record at `ref`, as an operation of its own. Key and payload share no memory. */
+  readRecord(ref: RecordRef): LogRecord {
+    const operation = this.probe?.begin('get') ?? 0;
+    const startNs = partStart(operation);
+    let failure: unknown;
+    try {
+      const bytes = this.read(this.files.frameOf(ref), 'get', operation);
+      const record = recordIn(bytes, this.frameView, this.frameAt, ref.byteLength);
+      // Key and payload are two values: one may be transferred without the other.
+      return { ...record, key: copyOf(record.key) };
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      const error = failure as StoreError | undefined;
+      const durationNs = partDuration(operation, startNs);
+      this.probe?.got(operation, error === undefined, startNs, durationNs, error);
+    }
   }
 
   /**

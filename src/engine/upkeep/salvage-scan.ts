@@ -28,7 +28,7 @@ export interface ScannedSegment {
   readonly runs: readonly FrameRun[];
   /** What no valid frame covers. */
   readonly ranges: RangesOfSegment;
-  /** Against its own seal; `unknown` without one, or where bytes are damaged. */
+  /** What its own seal says of it; `unknown` without one, or where bytes are damaged. */
   readonly sealed: 'agrees' | 'contradicts' | 'unknown';
 }
 

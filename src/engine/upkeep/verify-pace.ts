@@ -45,7 +45,7 @@ export class Pace {
   }
 
   /**
-   * After a slice of so many bytes. Throws when the store was closed, or the caller wants no more.
+   * Ends a slice of so many bytes. Throws when the store was closed, or the caller wants no more.
    */
   async turn(sizeBytes: number): Promise<void> {
     const { bytesPerSecond, onProgress, signal } = this.options;

@@ -13,7 +13,7 @@ interface Ended {
   readonly output: string;
 }
 
-/** As somebody runs it who stands in `place`. */
+/** Runs it as somebody does who stands in `place`. */
 function crash(
   place: string,
   words: readonly string[],

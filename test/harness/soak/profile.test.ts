@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { UsageError } from '../../../harness/command-line.ts';
 import { builtInProfiles, loadProfile } from '../../../harness/soak/options/profile.ts';
-import { UsageError } from '../../../harness/usage-error.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 function profileFile(profile: unknown): string {

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { UsageError } from '../../../harness/command-line.ts';
 import { parseOptions } from '../../../harness/soak/options/options.ts';
-import { UsageError } from '../../../harness/usage-error.ts';
 import { openStore } from '../../../src/engine/index.ts';
 import { processState } from '../../support/process-state.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
