@@ -125,7 +125,7 @@ export class OpenLog {
     probe?.attach({
       name: options.name ?? basename(path),
       directory: path,
-      checksum: checksumName,
+      checksum: checksumName(),
       gauges: () => log?.gauges(target),
     });
     const given: Omit<OpeningOptions, 'operation'> = {

@@ -119,7 +119,7 @@ export class StoreReader extends KeyValueView {
     probe?.attach({
       name: options.name ?? basename(asked),
       directory: asked,
-      checksum: checksumName,
+      checksum: checksumName(),
       gauges: () => opened?.gauges(),
     });
     try {
