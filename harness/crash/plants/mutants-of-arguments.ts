@@ -49,7 +49,7 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
       {
         file: 'bytes',
         find: 'bufferOf(input).resizable === false',
-        replace: 'buffer !== undefined',
+        replace: 'bufferOf(input) !== undefined',
       },
     ],
     checks: ['corners'],
