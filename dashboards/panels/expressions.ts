@@ -17,6 +17,12 @@ export function quantiles(operation: string): { expr: string; legend: string }[]
   }));
 }
 
+/** The mean of what took place. */
+export function mean(operation: string): string {
+  const family = `tidemark_${operation}_duration_seconds`;
+  return ratio(rate(`${family}_sum`), rate(`${family}_count`));
+}
+
 export function recorded(name: string): string {
   return `job_instance_store:tidemark_${name}{${STORE}}`;
 }

@@ -32,7 +32,13 @@ export const metricsTarget: FuzzTarget = {
     const name = onlyPart(input).toString('utf8');
     const registry = new Registry();
     const probe = prometheusProbe({ registry });
-    probe.attach?.({ name, gauges: () => undefined, probes: [probe] });
+    probe.attach?.({
+      name,
+      directory: '/fuzz',
+      checksum: 'none',
+      gauges: () => undefined,
+      probes: [probe],
+    });
     const text = await registry.metrics();
     probe.detach?.();
     for (const line of text.split('\n')) {

@@ -1,7 +1,7 @@
 /**
  * Durations counted in log-linear buckets: nine a decade, from 100 ns to 10 s, so that a count
- * costs a few nanoseconds and no memory. The Prometheus buckets, 1, 2 and 5 of each decade, lie on
- * edges of these and are exact.
+ * costs a few nanoseconds and no memory. The buckets that are exported lie on edges of these and
+ * are exact.
  */
 const FIRST_DECADE = 2;
 const LAST_DECADE = 9;
@@ -14,23 +14,44 @@ const BEYOND_NS = 10 ** (LAST_DECADE + 1);
  */
 const DECADE_OF_BIT = Uint8Array.from({ length: 32 }, (_, bit) => Math.floor(Math.log10(2 ** bit)));
 
-/** Upper bounds, in nanoseconds: 1 µs to 10 s. */
-export const BOUNDS_NS: readonly number[] = [
-  ...[3, 4, 5, 6, 7, 8, 9].flatMap((decade) => [1, 2, 5].map((digit) => digit * 10 ** decade)),
-  10 ** 10,
-];
+/** A sampled operation whose duration fell into a bucket. */
+export interface Exemplar {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly durationNs: number;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+/** What names the span of an operation that is recorded. */
+export type TraceIds = Pick<Exemplar, 'traceId' | 'spanId'>;
 
 export class DurationHistogram {
+  /** Upper bounds, in nanoseconds. Each is 1 to 9 times a power of ten, from 100 ns to 10 s. */
+  readonly boundsNs: readonly number[];
   private readonly counts = new Float64Array(BUCKETS);
+  private readonly latest: (Exemplar | undefined)[] = [];
   private total = 0;
   private sumNs = 0;
 
+  constructor(boundsNs: readonly number[]) {
+    this.boundsNs = boundsNs;
+  }
+
   /** Counts a duration `weight` times. */
-  observe(durationNs: number, weight = 1): void {
+  observe(durationNs: number, weight = 1, trace?: TraceIds): void {
     const index = bucketOf(durationNs);
     this.counts[index] = (this.counts[index] as number) + weight;
     this.total += weight;
     this.sumNs += durationNs * weight;
+    if (trace === undefined) return;
+    const { traceId, spanId } = trace;
+    this.latest[this.exportedBucketOf(durationNs)] = {
+      traceId,
+      spanId,
+      durationNs,
+      atMs: Date.now(),
+    };
   }
 
   get count(): number {
@@ -41,16 +62,26 @@ export class DurationHistogram {
     return this.sumNs / 1e9;
   }
 
-  /** Observations at or below each of `BOUNDS_NS`. */
+  /** Observations below each of the bounds. */
   cumulative(): number[] {
     const result: number[] = [];
     let index = 0;
     let sum = 0;
-    for (const bound of BOUNDS_NS) {
+    for (const bound of this.boundsNs) {
       for (const end = bucketOf(bound); index < end; index++) sum += this.counts[index] as number;
       result.push(sum);
     }
     return result;
+  }
+
+  /** The latest sampled operation of a bucket; that of `boundsNs.length` has no bound. */
+  exemplar(bucket: number): Exemplar | undefined {
+    return this.latest[bucket];
+  }
+
+  private exportedBucketOf(durationNs: number): number {
+    const index = this.boundsNs.findIndex((bound) => durationNs < bound);
+    return index === -1 ? this.boundsNs.length : index;
   }
 }
 

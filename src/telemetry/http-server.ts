@@ -1,5 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { promisify } from 'node:util';
+import { gzip, type ZlibOptions } from 'node:zlib';
+
+const compress = promisify<string, ZlibOptions, Buffer>(gzip);
 
 export interface HttpLimits {
   /** The time for the head of a request. A client that sends nothing at all has no more. */
@@ -40,6 +44,7 @@ export interface ServedRequest {
   /** The path without the query. */
   readonly path: string;
   readonly isHead: boolean;
+  readonly takesGzip: boolean;
 }
 
 export interface HttpServer {
@@ -90,8 +95,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     withoutBody(request, (isTooLong) => {
       if (isTooLong) refuse(response, { status: 413, why: 'nothing is asked with a body' });
       else if (typeof refused === 'object') refuse(response, refused);
-      else
-        void answerSafely(options, { path: refused, isHead: request.method === 'HEAD' }, response);
+      else void answerSafely(options, asked(request, refused), response);
     });
   });
   // Without a listener CONNECT ends without an answer.
@@ -196,11 +200,31 @@ function refuse(response: ServerResponse, { status, why }: Refused): void {
   sendText(response, status, `${why}\n`);
 }
 
+function asked(request: IncomingMessage, path: string): ServedRequest {
+  const encodings = String(request.headers['accept-encoding'] ?? '').split(',');
+  const takesGzip = encodings.some((one) =>
+    /^\s*gzip\s*(?:;(?!\s*q=0(?:\.0*)?\s*$).*)?$/i.test(one),
+  );
+  return { path, isHead: request.method === 'HEAD', takesGzip };
+}
+
+/** The same, compressed in the thread pool, for whoever takes gzip. */
+export async function sendCompressed(
+  response: ServerResponse,
+  text: string,
+  type: string,
+): Promise<void> {
+  const bytes = await compress(text, { level: 1 });
+  response.setHeader('content-encoding', 'gzip');
+  response.setHeader('vary', 'accept-encoding');
+  sendText(response, 200, bytes, type);
+}
+
 /** Answers in whole. `type` is without a charset where that is UTF-8. */
 export function sendText(
   response: ServerResponse,
   status: number,
-  text: string,
+  text: string | Uint8Array,
   type = 'text/plain',
 ): void {
   response.writeHead(status, {

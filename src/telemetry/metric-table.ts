@@ -3,11 +3,14 @@ import type { DurationHistogram } from './duration-histogram.ts';
 import { byLabel, type LabelledCounter, plain, type Sample } from './samples.ts';
 import { SPAN_DISPOSITIONS, SPAN_KINDS, type SpanCounting } from './span-counts.ts';
 import { SITES, type StoreMetrics } from './store-metrics.ts';
+import { VERSION } from './version.ts';
 
 /** What is exported, what docs/telemetry.md must tell, and what dashboards may use. */
 export interface MetricFamily {
   readonly name: string;
   readonly kind: 'counter' | 'gauge' | 'histogram';
+  /** How the values of several processes become one. */
+  readonly aggregator: 'sum' | 'max' | 'min' | 'first';
   /** Besides `store`, which every family has. */
   readonly labels: readonly string[];
   readonly help: string;
@@ -27,7 +30,14 @@ function counter(
   read: (metrics: StoreMetrics) => Reading,
 ): Metric {
   const samplesOf = (metrics: StoreMetrics) => toSamples(read(metrics));
-  return { name: `tidemark_${name}_total`, kind: 'counter', labels, help, samplesOf };
+  return {
+    name: `tidemark_${name}_total`,
+    kind: 'counter',
+    aggregator: 'sum',
+    labels,
+    help,
+    samplesOf,
+  };
 }
 
 /** State, which a store that is not open does not have. */
@@ -36,9 +46,10 @@ function gauge(
   help: string,
   labels: readonly string[],
   read: (now: ProbeGauges) => Reading,
+  aggregator: Metric['aggregator'] = 'sum',
 ): Metric {
   const samplesOf = ({ now }: StoreMetrics) => (now === undefined ? [] : toSamples(read(now)));
-  return { name: `tidemark_${name}`, kind: 'gauge', labels, help, samplesOf };
+  return { name: `tidemark_${name}`, kind: 'gauge', aggregator, labels, help, samplesOf };
 }
 
 function histogram(
@@ -50,6 +61,7 @@ function histogram(
   return {
     name: `tidemark_${name}_duration_seconds`,
     kind: 'histogram',
+    aggregator: 'sum',
     labels: [],
     help,
     samplesOf,
@@ -61,32 +73,85 @@ function toSamples(reading: Reading): readonly Sample[] {
   return 'samples' in reading ? reading.samples : reading;
 }
 
-function bySite(counts: Float64Array): readonly Sample[] {
-  return SITES.map((site, index) => ({ labels: { site }, value: counts[index] as number }));
+/** Of a site appears what was read there, and gets at once. */
+function preads({ preads }: StoreMetrics): readonly Sample[] {
+  return SITES.map((site, index) => ({ labels: { site }, value: preads[index] as number })).filter(
+    ({ labels, value }) => value > 0 || labels.site === 'get' || labels.site === 'scan',
+  );
 }
 
-function checksums({ held, mismatched }: StoreMetrics): readonly Sample[] {
-  return SITES.flatMap((site, index) => [
-    { labels: { site, outcome: 'ok' }, value: held[index] as number },
-    { labels: { site, outcome: 'mismatch' }, value: mismatched[index] as number },
-  ]);
-}
-
-/** What became of spans, over all probes of the store that make some. */
+/** What became of spans, over all probes of the store that make some; none where none does. */
 function spans({ source }: StoreMetrics): readonly Sample[] {
   const counting = (source?.probes ?? []).filter(
     (probe): probe is SpanCounting => 'spanCounts' in probe,
   );
-  return SPAN_KINDS.flatMap((span) =>
-    SPAN_DISPOSITIONS.map((disposition) => ({
-      labels: { span, disposition },
-      value: counting.reduce((sum, { spanCounts }) => sum + spanCounts[span][disposition], 0),
-    })),
-  );
+  if (counting.length === 0) return [];
+  return SPAN_DISPOSITIONS.map((disposition) => ({
+    labels: { disposition },
+    value: counting.reduce(
+      (sum, { spanCounts }) =>
+        SPAN_KINDS.reduce((sum, kind) => sum + spanCounts[kind][disposition], sum),
+      0,
+    ),
+  }));
+}
+
+const STATES = ['opening', 'open', 'failed'] as const;
+
+function state({ now, failedWith }: StoreMetrics): readonly Sample[] {
+  const is = now !== undefined ? 'open' : failedWith !== undefined ? 'failed' : 'opening';
+  return STATES.map((state) => ({ labels: { state }, value: Number(state === is) }));
+}
+
+function info({ source, now }: StoreMetrics): readonly Sample[] {
+  if (source === undefined) return [];
+  const { directory, checksum } = source;
+  const kernelLock = now?.kernelLock === undefined ? 'none' : now.kernelLock ? 'yes' : 'no';
+  return [{ labels: { directory, version: VERSION, checksum, kernel_lock: kernelLock }, value: 1 }];
+}
+
+/** Told of a store whether it is open or not. */
+function fact(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  aggregator: Metric['aggregator'],
+  read: (metrics: StoreMetrics) => Reading,
+): Metric {
+  const samplesOf = (metrics: StoreMetrics) => toSamples(read(metrics));
+  return { name: `tidemark_${name}`, kind: 'gauge', aggregator, labels, help, samplesOf };
 }
 
 /** Every metric, in one row: its name, what it means, its labels, and how it is read. */
 export const METRICS: readonly Metric[] = [
+  fact(
+    'info',
+    'What the store is, and what runs it.',
+    ['directory', 'version', 'checksum', 'kernel_lock'],
+    'first',
+    info,
+  ),
+  fact(
+    'state',
+    '1 for what the store is in: opening, open, or failed to open.',
+    ['state'],
+    'max',
+    state,
+  ),
+  fact(
+    'last_verification_timestamp_seconds',
+    'When a scrub last found all well, in seconds since 1970; 0 for never.',
+    [],
+    'max',
+    (m) => m.verifiedAtMs / 1000,
+  ),
+  fact(
+    'last_backup_timestamp_seconds',
+    'When a backup last ended well, in seconds since 1970; 0 for never.',
+    [],
+    'max',
+    (m) => m.backedUpAtMs / 1000,
+  ),
   counter('gets', 'Gets, by whether the key was live.', ['result'], ({ hits, misses }) =>
     byLabel('result', { hit: hits, miss: misses }),
   ),
@@ -98,17 +163,11 @@ export const METRICS: readonly Metric[] = [
     ['operation', 'code'],
     (m) => m.failures,
   ),
-  counter('preads', 'Reads from segments, by what they were for.', ['site'], (m) =>
-    bySite(m.preads),
+  counter('preads', 'Reads from segments, by what they were for.', ['site'], preads),
+  counter('pread_bytes', 'Bytes read from segments.', [], (m) => m.preadBytes),
+  counter('crc_validations', 'Checksums verified, by outcome.', ['outcome'], (m) =>
+    byLabel('outcome', { ok: m.held, mismatch: m.mismatched }),
   ),
-  counter('pread_bytes', 'Bytes read from segments.', ['site'], (m) => bySite(m.preadBytes)),
-  counter(
-    'crc_validations',
-    'Checksums verified, by what for and with what outcome.',
-    ['site', 'outcome'],
-    checksums,
-  ),
-  counter('writes', 'Write calls to segments.', [], (m) => m.writes),
   counter('appended_bytes', 'Bytes of frames appended.', [], (m) => m.appendedBytes),
   counter(
     'user_bytes',
@@ -131,11 +190,7 @@ export const METRICS: readonly Metric[] = [
     byLabel('direction', m.compactionBytes),
   ),
   counter('verifications', 'Scrubs, by outcome.', ['outcome'], (m) => m.verifications),
-  counter('verified_bytes', 'Bytes of segments that scrubs read.', [], (m) => m.verifiedBytes),
   counter('backups', 'Backups, by outcome.', ['outcome'], (m) => m.backups),
-  counter('backup_bytes', 'Bytes of segments put into backups, by how.', ['way'], (m) =>
-    byLabel('way', m.backupBytes),
-  ),
   counter('corruptions', 'Damage met, by error code.', ['kind'], (m) => m.corruptions),
   counter(
     'truncated_bytes',
@@ -170,8 +225,8 @@ export const METRICS: readonly Metric[] = [
   ),
   counter(
     'spans',
-    'Spans, by what they are of and what became of them.',
-    ['span', 'disposition'],
+    'Spans of operations and of their parts, by what became of them.',
+    ['disposition'],
     spans,
   ),
   counter(
@@ -188,12 +243,14 @@ export const METRICS: readonly Metric[] = [
     '1 once a write or a sync has failed, until the store is reopened.',
     [],
     ({ poisoned }) => (poisoned ? 1 : 0),
+    'max',
   ),
   gauge(
     'kernel_lock',
     '1 where a kernel lock keeps other writers out, 0 where only the lease does.',
     [],
     ({ kernelLock }) => (kernelLock === undefined ? [] : Number(kernelLock)),
+    'min',
   ),
   gauge('segments', 'Segments, by state.', ['state'], ({ sealedSegments }) =>
     byLabel('state', { active: 1, sealed: sealedSegments }),
@@ -211,18 +268,13 @@ export const METRICS: readonly Metric[] = [
     [],
     (now) => now.unsyncedBytes,
   ),
-  gauge(
-    'unsynced_records',
-    'Records appended that a power cut could take.',
-    [],
-    (now) => now.unsyncedRecords,
-  ),
-  gauge('sync_waiting', 'Callers waiting for a sync.', [], (now) => now.syncWaiters),
-  gauge(
+  fact(
     'last_sync_timestamp_seconds',
-    'When the last sync completed, in seconds since 1970; 0 before the first.',
+    'When all that was written was last durable, by a sync or the opening; seconds since 1970.',
     [],
-    ({ lastSyncedAtMs = 0 }) => lastSyncedAtMs / 1000,
+    'max',
+    ({ now, openedAtMs }) =>
+      now === undefined ? [] : plain((now.lastSyncedAtMs ?? openedAtMs) / 1000),
   ),
   histogram(
     'get',

@@ -20,4 +20,8 @@ export interface MetricsRegistry {
 export interface PrometheusProbe extends Probe {
   /** Is the store that this is attached to poisoned? Undefined while none is open. */
   readonly poisonedNow: boolean | undefined;
+  /** Why its store is of no use: it did not open, or is poisoned; undefined when all is well. */
+  readonly trouble: string | undefined;
+  /** Takes a store that did not open out of the registry; nobody will try again. */
+  giveUp(): void;
 }

@@ -122,6 +122,9 @@ class OtelProbe implements SpanCounting {
   private readonly tracer: Tracer;
   private readonly heads = new Map<OperationKind, SpanHead>();
   private latestKey = NO_KEY;
+  /** The one that ended last: another probe may ask for its ids behind this one. */
+  private endedKey = NO_KEY;
+  private ended: Span | undefined;
   private latest: Running | undefined;
   private readonly others = new Map<number, Running>();
   /** The writes since the last sync, the latest ones. */
@@ -356,6 +359,16 @@ class OtelProbe implements SpanCounting {
     this.latest = running;
   }
 
+  traceOf(operation: number): SpanContext | undefined {
+    const key = operationKey(operation);
+    const running = this.find(key);
+    const span =
+      key === this.endedKey ? this.ended : running === 'budget' ? undefined : running?.span;
+    const ids = span?.spanContext();
+    // A span may be recorded and not be kept.
+    return ids !== undefined && (ids.traceFlags & TraceFlags.SAMPLED) !== 0 ? ids : undefined;
+  }
+
   private find(key: number): Running | undefined {
     if (key === this.latestKey) return this.latest;
     return this.others.size === 0 ? undefined : this.others.get(key);
@@ -415,6 +428,8 @@ class OtelProbe implements SpanCounting {
     if (running === 'budget') return;
     this.counts.operation.emitted++;
     this.budget?.take();
+    this.endedKey = key;
+    this.ended = running.span;
     for (const name in attributes)
       running.span.setAttribute(name, attributes[name] as AttributeValue);
     if (error !== undefined) fail(running.span, error.code ?? error.name);

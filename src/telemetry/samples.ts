@@ -16,9 +16,12 @@ export function byLabel(label: string, values: Readonly<Record<string, number>>)
   return Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
 }
 
+const OTHER = 'other';
+
 /** A counter whose labels are open, such as an error code; touched only when something fails. */
 export class LabelledCounter {
   private readonly names: readonly string[];
+  private readonly most: number;
   private readonly values = new Map<
     string,
     { readonly labels: Record<string, string>; value: number }
@@ -26,10 +29,15 @@ export class LabelledCounter {
 
   /**
    * The values that can be foreseen stand at 0 from the start: of a counter that begins at 1,
-   * `rate` misses the first.
+   * `rate` misses the first. Of more than `most` different ones the rest is counted as `other`.
    */
-  constructor(names: readonly string[], foreseen: readonly (readonly string[])[]) {
+  constructor(
+    names: readonly string[],
+    foreseen: readonly (readonly string[])[],
+    most = Number.POSITIVE_INFINITY,
+  ) {
     this.names = names;
+    this.most = most;
     for (const labels of foreseen) this.add(0, ...labels);
   }
 
@@ -38,6 +46,10 @@ export class LabelledCounter {
     const entry = this.values.get(key);
     if (entry !== undefined) {
       entry.value += count;
+      return;
+    }
+    if (this.values.size >= this.most && labels.some((label) => label !== OTHER)) {
+      this.add(count, ...labels.map(() => OTHER));
       return;
     }
     const named = Object.fromEntries(

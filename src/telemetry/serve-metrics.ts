@@ -1,5 +1,5 @@
-import { checkInteger, checkOptions } from '../engine/index.ts';
-import { sendText, serveHttp } from './http-server.ts';
+import { checkInteger, checkOptions, printableText } from '../engine/index.ts';
+import { sendCompressed, sendText, serveHttp } from './http-server.ts';
 import type { MetricsRegistry, PrometheusProbe } from './metrics-registry.ts';
 
 export interface ServeMetricsOptions {
@@ -25,7 +25,8 @@ export interface MetricsServer {
 }
 
 /**
- * Serves `/metrics`, and `/healthz`: 200, or 503 once a store is poisoned. Rejects when the port is
+ * Serves `/metrics`, compressed where that is asked for, and `/healthz`: 200, or 503 with the
+ * reasons when a store did not open or is poisoned. Rejects when the port is
  * in use, and throws for an address that is not loopback unless `allowRemote` says so. Whatever is
  * asked gets an answer: slow, half-open and too many connections are ended.
  */
@@ -45,16 +46,18 @@ export async function serveMetrics(options: ServeMetricsOptions): Promise<Metric
     host,
     port,
     allowRemote,
-    answer: async ({ path }, response) => {
+    answer: async ({ path, takesGzip }, response) => {
       if (path === '/metrics') {
         // One for all who ask meanwhile, so that many requests are not many times the work.
         scrape ??= collect(registry).finally(() => {
           scrape = undefined;
         });
-        sendText(response, 200, await scrape, registry.contentType);
+        const text = await scrape;
+        if (takesGzip) await sendCompressed(response, text, registry.contentType);
+        else sendText(response, 200, text, registry.contentType);
       } else if (path === '/healthz') {
-        const poisoned = probes.some((probe) => probe.poisonedNow === true);
-        if (poisoned) sendText(response, 503, 'poisoned: writing stopped after a failure\n');
+        const troubles = probes.flatMap(({ trouble }) => trouble ?? []).map(printableText);
+        if (troubles.length > 0) sendText(response, 503, `${troubles.join('\n')}\n`);
         else sendText(response, 200, 'ok\n');
       } else sendText(response, 404, 'there is /metrics and /healthz\n');
     },

@@ -20,4 +20,6 @@ export type SpanCounts = Readonly<Record<SpanKind, Readonly<Record<SpanDispositi
 /** A probe that can say what became of its spans. */
 export interface SpanCounting extends Probe {
   readonly spanCounts: SpanCounts;
+  /** The ids of an operation's span, where it is recorded; until the next operation ends. */
+  traceOf(operation: number): { readonly traceId: string; readonly spanId: string } | undefined;
 }

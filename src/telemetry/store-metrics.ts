@@ -8,8 +8,9 @@ import {
   type StoreError,
   type StoreEvent,
 } from '../engine/index.ts';
-import { DurationHistogram } from './duration-histogram.ts';
+import { DurationHistogram, type TraceIds } from './duration-histogram.ts';
 import { LabelledCounter } from './samples.ts';
+import type { SpanCounting } from './span-counts.ts';
 
 /**
  * One get in so many is timed, and its parts: it stands for those since the last. A prime, so that
@@ -23,18 +24,30 @@ const GET = 0;
 
 /**
  * What an operator waits for, and no more: every operation with every code would be hundreds of
- * series per store. Any other pair appears when it happens.
+ * series per store. Any other pair appears when it happens, up to `MOST_FAILURES` of them.
  */
 const FORESEEN_FAILURES = [
-  ...['get', 'getMany'].flatMap((operation) =>
-    ['READ_FAILED', 'CRC_MISMATCH', 'FRAME_MISMATCH'].map((code) => [operation, code]),
-  ),
-  ...['put', 'delete', 'batch'].flatMap((operation) =>
-    ['WRITE_FAILED', 'WRITER_POISONED'].map((code) => [operation, code]),
-  ),
-  ...['SYNC_FAILED', 'WRITER_POISONED'].map((code) => ['sync', code]),
-  ['durableWait', 'SYNC_FAILED'],
+  ['get', 'READ_FAILED'],
+  ['get', 'CRC_MISMATCH'],
+  ['put', 'WRITE_FAILED'],
+  ['put', 'WRITER_POISONED'],
+  ['sync', 'SYNC_FAILED'],
+  ['sync', 'WRITER_POISONED'],
 ];
+const MOST_FAILURES = 10;
+const MOST_KINDS_OF_DAMAGE = 3;
+
+const US = 1_000;
+const MS = 1_000_000;
+const S = 1_000_000_000;
+/** Microseconds are the page cache, hundreds the disk; an objective needs 1 ms. */
+const GET_BOUNDS = [5 * US, 50 * US, MS, 10 * MS];
+const PREAD_BOUNDS = [10 * US, MS];
+const SYNC_BOUNDS = [2 * MS, 20 * MS, 200 * MS];
+/** An objective needs 100 ms. */
+const DURABLE_WAIT_BOUNDS = [2 * MS, 20 * MS, 100 * MS, 500 * MS, 2 * S];
+/** Of what is rare the mean says as much. */
+const NO_BOUNDS: readonly number[] = [];
 
 /**
  * Counts one store's events in numbers and typed arrays; nothing is made for Prometheus before it
@@ -46,7 +59,6 @@ export class StoreMetrics implements Probe {
   misses = 0;
   puts = 0;
   deletes = 0;
-  writes = 0;
   appendedBytes = 0;
   userBytes = 0;
   syncs = 0;
@@ -55,30 +67,41 @@ export class StoreMetrics implements Probe {
   truncatedBytes = 0;
   leaseLosses = 0;
   readonly compactionBytes = { read: 0, written: 0 };
-  verifiedBytes = 0;
-  readonly backupBytes = { linked: 0, copied: 0 };
+  /** Milliseconds since 1970 when the last scrub, and the last backup, ended well; 0 for none. */
+  verifiedAtMs = 0;
+  /** When the store was opened: an opening leaves nothing that is not durable. */
+  openedAtMs = 0;
+  backedUpAtMs = 0;
   readonly preads = new Float64Array(SITES.length);
-  readonly preadBytes = new Float64Array(SITES.length);
-  /** Checksums that held, and those that did not. */
-  readonly held = new Float64Array(SITES.length);
-  readonly mismatched = new Float64Array(SITES.length);
-  readonly failures = new LabelledCounter(['operation', 'code'], FORESEEN_FAILURES);
+  preadBytes = 0;
+  /** Checksums that held, and those that did not; and how many were of gets. */
+  held = 0;
+  mismatched = 0;
+  private checksumsOfGets = 0;
+  readonly failures = new LabelledCounter(['operation', 'code'], FORESEEN_FAILURES, MOST_FAILURES);
   readonly stalls = counterOf('reason', 'rotation', 'unsynced-records', 'compaction');
-  readonly seals = counterOf('outcome', 'ok', 'failed', 'given_up');
-  readonly compactions = counterOf('outcome', 'ok', 'aborted', 'failed');
-  readonly verifications = counterOf('outcome', 'ok', 'damaged', 'aborted', 'failed');
+  readonly seals = counterOf('outcome', 'ok', 'failed');
+  readonly compactions = counterOf('outcome', 'ok', 'failed');
+  readonly verifications = counterOf('outcome', 'ok', 'damaged', 'failed');
   readonly backups = counterOf('outcome', 'ok', 'failed');
-  readonly corruptions = counterOf('kind', 'CRC_MISMATCH', 'FRAME_MISMATCH');
+  readonly corruptions = new LabelledCounter(
+    ['kind'],
+    [['CRC_MISMATCH'], ['STORE_CORRUPT']],
+    MOST_KINDS_OF_DAMAGE,
+  );
   readonly recoveries = counterOf('outcome', 'created', 'clean', 'recovered', 'snapshot', 'failed');
-  readonly getTime = new DurationHistogram();
-  readonly putTime = new DurationHistogram();
-  readonly preadTime = new DurationHistogram();
-  readonly crcTime = new DurationHistogram();
-  readonly syncTime = new DurationHistogram();
-  readonly durableWaitTime = new DurationHistogram();
-  readonly recoveryTime = new DurationHistogram();
-  readonly compactionTime = new DurationHistogram();
-  readonly stallTime = new DurationHistogram();
+  readonly getTime = new DurationHistogram(GET_BOUNDS);
+  readonly putTime = new DurationHistogram(GET_BOUNDS);
+  readonly preadTime = new DurationHistogram(PREAD_BOUNDS);
+  readonly crcTime = new DurationHistogram(NO_BOUNDS);
+  readonly syncTime = new DurationHistogram(SYNC_BOUNDS);
+  readonly durableWaitTime = new DurationHistogram(DURABLE_WAIT_BOUNDS);
+  readonly recoveryTime = new DurationHistogram(NO_BOUNDS);
+  readonly compactionTime = new DurationHistogram(NO_BOUNDS);
+  readonly stallTime = new DurationHistogram(NO_BOUNDS);
+  /** Why the store did not open; it stays in the registry until it does. */
+  failedWith: StoreError | undefined;
+  private tracer: SpanCounting | undefined;
   private begunGets = 0;
 
   /** The store's name; undefined while this is attached to none. */
@@ -91,6 +114,15 @@ export class StoreMetrics implements Probe {
     return this.source?.gauges();
   }
 
+  /** Why it is of no use: it did not open, or refuses to write; undefined when all is well. */
+  get trouble(): string | undefined {
+    if (this.failedWith !== undefined)
+      return `${this.storeName} did not open: ${this.failedWith.message}`;
+    return this.poisonedNow
+      ? `${this.storeName} is poisoned: writing stopped after a failure`
+      : undefined;
+  }
+
   /** Undefined while no store is open. */
   get poisonedNow(): boolean | undefined {
     return this.now?.poisoned;
@@ -98,10 +130,17 @@ export class StoreMetrics implements Probe {
 
   attach(source: ProbeSource): void {
     this.source = source;
+    this.failedWith = undefined;
+    this.tracer = source.probes.find((probe): probe is SpanCounting => 'spanCounts' in probe);
   }
 
-  detach(): void {
-    this.source = undefined;
+  detach(failure?: StoreError): void {
+    this.failedWith = failure;
+    if (failure === undefined) this.source = undefined;
+  }
+
+  private idsOf(operation: number): TraceIds | undefined {
+    return this.tracer?.traceOf(operation);
   }
 
   began(_operation: number, kind: OperationKind): boolean {
@@ -109,7 +148,7 @@ export class StoreMetrics implements Probe {
   }
 
   got(
-    _operation: number,
+    operation: number,
     hit: boolean,
     _startNs: number,
     durationNs: number,
@@ -119,11 +158,11 @@ export class StoreMetrics implements Probe {
     else if (error === undefined) this.misses++;
     else this.failures.add(1, 'get', codeOf(error));
     if (durationNs !== NOT_TIMED)
-      this.getTime.observe(durationNs, this.begunGets - this.getTime.count);
+      this.getTime.observe(durationNs, this.begunGets - this.getTime.count, this.idsOf(operation));
   }
 
   appended(
-    _operation: number,
+    operation: number,
     kind: 'put' | 'delete' | 'append',
     frameBytes: number,
     userBytes: number,
@@ -131,7 +170,7 @@ export class StoreMetrics implements Probe {
     durationNs: number,
     error: StoreError | undefined,
   ): void {
-    this.putTime.observe(durationNs);
+    this.putTime.observe(durationNs, 1, this.idsOf(operation));
     if (error !== undefined) {
       this.failures.add(1, kind, codeOf(error));
       return;
@@ -154,7 +193,7 @@ export class StoreMetrics implements Probe {
     const index = indexOf(site);
     const preads = (this.preads[index] as number) + 1;
     this.preads[index] = preads;
-    this.preadBytes[index] = (this.preadBytes[index] as number) + sizeBytes;
+    this.preadBytes += sizeBytes;
     if (durationNs !== NOT_TIMED && index === GET)
       this.preadTime.observe(durationNs, preads - this.preadTime.count);
   }
@@ -167,19 +206,16 @@ export class StoreMetrics implements Probe {
     _startNs: number,
     durationNs: number,
   ): void {
-    const index = indexOf(site);
-    const counts = ok ? this.held : this.mismatched;
-    counts[index] = (counts[index] as number) + 1;
-    if (durationNs === NOT_TIMED || index !== GET) return;
-    const validations = (this.held[GET] as number) + (this.mismatched[GET] as number);
-    this.crcTime.observe(durationNs, validations - this.crcTime.count);
+    if (ok) this.held++;
+    else this.mismatched++;
+    if (site !== 'get') return;
+    this.checksumsOfGets++;
+    if (durationNs !== NOT_TIMED)
+      this.crcTime.observe(durationNs, this.checksumsOfGets - this.crcTime.count);
   }
 
   event(event: StoreEvent): void {
     switch (event.kind) {
-      case 'wrote':
-        this.writes++;
-        return;
       case 'getMany':
         this.hits += event.hits;
         if (event.error === undefined) this.misses += event.misses;
@@ -191,36 +227,39 @@ export class StoreMetrics implements Probe {
         this.userBytes += event.userBytes;
         break;
       case 'sync':
-        this.syncTime.observe(event.durationNs);
+        this.syncTime.observe(event.durationNs, 1, this.idsOf(event.operation));
         if (event.error !== undefined) break;
         this.syncs++;
         this.syncWaiters += event.waiters;
         break;
       case 'durableWait':
-        this.durableWaitTime.observe(event.durationNs);
+        // One that failed was not acknowledged, however soon.
+        if (event.error === undefined)
+          this.durableWaitTime.observe(event.durationNs, 1, this.idsOf(event.operation));
         break;
       case 'scan':
         break;
       case 'compact':
-        this.compactions.add(1, event.outcome);
+        if (event.outcome !== 'aborted') this.compactions.add(1, event.outcome);
         this.compactionBytes.read += event.inputBytes;
         this.compactionBytes.written += event.outputBytes;
         this.compactionTime.observe(event.durationNs);
         break;
       case 'seal':
-        this.seals.add(1, event.error ? 'failed' : event.sealBytes > 0 ? 'ok' : 'given_up');
+        if (event.error !== undefined) this.seals.add(1, 'failed');
+        else if (event.sealBytes > 0) this.seals.add(1, 'ok');
         break;
       case 'verify':
-        this.verifications.add(1, event.outcome);
-        this.verifiedBytes += event.scannedBytes;
+        if (event.outcome !== 'aborted') this.verifications.add(1, event.outcome);
+        if (event.outcome === 'ok') this.verifiedAtMs = Date.now();
         break;
       case 'backup':
         this.backups.add(1, event.error ? 'failed' : 'ok');
-        this.backupBytes.linked += event.linkedBytes;
-        this.backupBytes.copied += event.copiedBytes;
+        if (event.error === undefined) this.backedUpAtMs = Date.now();
         break;
       case 'open':
         this.recoveries.add(1, event.outcome);
+        this.openedAtMs = Date.now();
         this.truncatedBytes += event.truncatedBytes;
         this.recoveryTime.observe(event.durationNs);
         break;

@@ -1,14 +1,21 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import * as promClient from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { MemoryFileSystem } from '../../harness/file-systems/memory-file-system.ts';
 import { segmentPath } from '../../src/engine/format/segment-name.ts';
 import { NOT_TIMED } from '../../src/engine/host/probe.ts';
 import { openLog, openReader, openStore, type Probe } from '../../src/engine/index.ts';
-import { BOUNDS_NS, DurationHistogram } from '../../src/telemetry/duration-histogram.ts';
+import { DurationHistogram } from '../../src/telemetry/duration-histogram.ts';
+import { otelProbe } from '../../src/telemetry/otel.ts';
 import {
   METRIC_FAMILIES,
   type MetricsRegistry,
@@ -16,6 +23,7 @@ import {
   serveMetrics,
 } from '../../src/telemetry/prometheus.ts';
 import { StoreMetrics } from '../../src/telemetry/store-metrics.ts';
+import { VERSION } from '../../src/telemetry/version.ts';
 
 /** Promised to run on newer Node only, and therefore installed by `npm run newer-node` alone. */
 const SUCCESSOR = 'tools/newer-node/node_modules/@prometheus-io/client';
@@ -73,7 +81,7 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
       (of('gets_total', ',result="hit"') ?? 0) + (of('gets_total', ',result="miss"') ?? 0),
     ).toBe(40);
     expect(of('preads_total', ',site="get"')).toBe((of('gets_total', ',result="hit"') ?? 0) + 1);
-    expect(of('crc_validations_total', ',site="get",outcome="mismatch"')).toBe(1);
+    expect(of('crc_validations_total', ',outcome="mismatch"')).toBe(1);
     expect(of('operation_errors_total', ',operation="get",code="CRC_MISMATCH"')).toBe(1);
     expect(of('corruptions_total', ',kind="CRC_MISMATCH"')).toBe(1);
     expect(of('sync_waiters_total')).toBeGreaterThanOrEqual(2);
@@ -100,7 +108,7 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
       'operation_errors_total{store="a",operation="sync",code="SYNC_FAILED"',
       'operation_errors_total{store="a",operation="get",code="CRC_MISMATCH"',
       'corruptions_total{store="a",kind="CRC_MISMATCH"',
-      'corruptions_total{store="a",kind="FRAME_MISMATCH"',
+      'corruptions_total{store="a",kind="STORE_CORRUPT"',
       'seals_total{store="a",outcome="failed"',
       'compactions_total{store="a",outcome="failed"',
       'verifications_total{store="a",outcome="damaged"',
@@ -174,31 +182,123 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
     ['the reader finds no store', (path, options) => openReader(path, options)],
     ['the path is a file', (path, options) => openLog(join(path, 'file'), options)],
     ['the store is locked', (path, options) => openStore(join(path, 'locked'), options)],
-    [
-      'an option is out of range',
-      (path, options) => openStore(path, { ...options, compaction: { auto: { deadRatio: 2 } } }),
-    ],
   ];
 
   test.each(failing)(
-    'after an opening that failed the registry is empty: %s',
+    'after an opening that failed the store stays in the registry until it opens, or is given up: %s',
     async (_why, opening) => {
       const registry = newRegistry();
       const fileSystem = new MemoryFileSystem();
       fileSystem.makeDirectory('/place');
       fileSystem.close(fileSystem.open('/place/file', 'create'));
       const holder = await openStore('/place/locked', { fileSystem });
-      const options = { fileSystem, probe: prometheusProbe({ registry }) };
+      const probe = prometheusProbe({ registry });
+      const options = { name: 'a', fileSystem, probe };
       await expect(opening('/place', options)).rejects.toThrow();
-      expect(await registry.metrics()).not.toContain('tidemark_');
-      // Nothing else stayed behind either: the place can be opened with the same probe.
+      const failed = await registry.metrics();
+      expect(sample(failed, 'tidemark_state{store="a",state="failed"}')).toBe(1);
+      expect(sample(failed, 'tidemark_recoveries_total{store="a",outcome="failed"}')).toBe(1);
+      expect(failed).toMatch(/tidemark_info\{store="a",directory="\/place/);
+      expect(failed).not.toContain('tidemark_keys{');
+      expect(probe.trouble).toMatch(/^a did not open: [A-Z_]+: /);
+      // Nothing else stayed behind: the place can be opened with the same probe, or with another.
       await holder.close();
       const store = await openStore('/place/locked', options);
+      expect(probe.trouble).toBeUndefined();
+      const text = await registry.metrics();
+      expect(sample(text, 'tidemark_state{store="a",state="failed"}')).toBe(0);
+      expect(sample(text, 'tidemark_state{store="a",state="open"}')).toBe(1);
       await store.close();
-      const again = await openStore('/place', options);
-      await again.close();
+      expect(await registry.metrics()).not.toContain('tidemark_');
+      await expect(openReader('/nowhere', options)).rejects.toThrow();
+      const other = await openStore('/other', {
+        ...options,
+        probe: prometheusProbe({ registry }),
+      });
+      expect(await registry.metrics()).not.toContain('state="failed"} 1');
+      await other.close();
+      probe.giveUp();
+      expect(await registry.metrics()).not.toContain('tidemark_');
     },
   );
+
+  test('an opening that was asked for wrongly leaves nothing', async () => {
+    const registry = newRegistry();
+    const probe = prometheusProbe({ registry });
+    const options = { fileSystem: new MemoryFileSystem(), probe };
+    await expect(
+      openStore('/a', { ...options, compaction: { auto: { deadRatio: 2 } } }),
+    ).rejects.toThrow(RangeError);
+    expect(await registry.metrics()).not.toContain('tidemark_');
+  });
+
+  test('a store that has done everything has at most 120 series', async () => {
+    const registry = newRegistry();
+    const fileSystem = new MemoryFileSystem();
+    const store = await openStore('/a', {
+      fileSystem,
+      segmentBytes: 400,
+      probe: [prometheusProbe({ registry }), otelProbe({ mode: 'all' })],
+    });
+    for (let index = 0; index < 60; index++) await store.putDurable(`key-${index % 7}`, 'value');
+    store.delete('key-0');
+    for (const key of store.keys()) store.get(key);
+    await store.sealsWritten();
+    await store.compact();
+    await store.verify();
+    await store.backup('/backup');
+    await store.compactTo('/compacted');
+    for (const _ of store.scan());
+    fileSystem.write = () => {
+      throw Object.assign(new Error('disk is gone'), { code: 'EIO' });
+    };
+    for (const call of [
+      () => store.put('key', 'value'),
+      () => store.put('key', 'value'),
+      () => store.delete('key'),
+      () => store.batch([{ type: 'put', key: 'key', value: 'value' }]),
+      () => store.rotate(),
+    ])
+      expect(call).toThrow();
+    await expect(store.sync()).rejects.toThrow();
+    await expect(store.compact()).rejects.toThrow();
+    const series = (await registry.metrics())
+      .split('\n')
+      .filter((line) => line.startsWith('tidemark_'));
+    expect(series.length).toBeLessThanOrEqual(120);
+    expect(series.length).toBeGreaterThan(90);
+    await store.close().catch(() => {});
+  });
+
+  test('a registry that was cleared takes stores again, and loses nothing that is not tidemark’s', async () => {
+    const registry = newRegistry();
+    const first = await open(registry, 'a');
+    (registry as promClient.Registry).clear();
+    expect(await registry.metrics()).not.toContain('tidemark_');
+    const second = await open(registry, 'b');
+    expect(sample(await registry.metrics(), 'tidemark_keys{store="a"}')).toBe(0);
+    expect(sample(await registry.metrics(), 'tidemark_keys{store="b"}')).toBe(0);
+    (registry as promClient.Registry).clear();
+    const mine = { name: 'tidemark_keys', help: 'mine', type: 'gauge' };
+    registry.registerMetric({ ...mine, get: async () => ({ ...mine, values: [] }) });
+    await first.close();
+    await second.close();
+    expect(registry.getSingleMetric('tidemark_keys')).toMatchObject(mine);
+  });
+
+  test('resetMetrics begins counters and histograms at 0 again, and leaves state alone', async () => {
+    const registry = newRegistry();
+    const store = await open(registry, 'a');
+    for (let index = 0; index < 40; index++) store.put(`key-${index}`, 'value');
+    (registry as promClient.Registry).resetMetrics();
+    store.put('key', 'value');
+    const text = await registry.metrics();
+    expect(sample(text, 'tidemark_puts_total{store="a"}')).toBe(1);
+    expect(sample(text, 'tidemark_put_duration_seconds_count{store="a"}')).toBe(1);
+    expect(sample(text, 'tidemark_put_duration_seconds_bucket{store="a",le="+Inf"}')).toBe(1);
+    expect(sample(text, 'tidemark_keys{store="a"}')).toBe(41);
+    await store.close();
+  });
 
   test('a registry that holds one of the names is refused, and the store is not opened', async () => {
     const registry = newRegistry();
@@ -213,7 +313,135 @@ describe.each(LIBRARIES)('prometheus probe with %s', (_library, newRegistry) => 
   });
 });
 
+describe('OpenMetrics', () => {
+  test('both formats give the same names and values, in turn and again', async () => {
+    const registry = new promClient.Registry();
+    const store = await open(registry, 'a');
+    store.put('key', 'value');
+    const names = async (type: promClient.RegistryContentType) => {
+      registry.setContentType(type as never);
+      return (await registry.metrics())
+        .split('\n')
+        .filter((line) => line.startsWith('tidemark_'))
+        .map((line) => line.split(' # ', 1)[0] as string)
+        .filter((line) => !line.includes('timestamp_seconds'));
+    };
+    const plain = await names(promClient.Registry.PROMETHEUS_CONTENT_TYPE);
+    expect(plain).toContain('tidemark_puts_total{store="a"} 1');
+    expect(await names(promClient.Registry.OPENMETRICS_CONTENT_TYPE)).toEqual(plain);
+    expect(await names(promClient.Registry.PROMETHEUS_CONTENT_TYPE)).toEqual(plain);
+    await store.close();
+    expect(await names(promClient.Registry.OPENMETRICS_CONTENT_TYPE)).toEqual([]);
+  });
+
+  test.each([0, 1])(
+    'latency buckets carry the trace of a sampled operation, whichever probe stands first: %d',
+    async (first) => {
+      const registry = new promClient.Registry();
+      registry.setContentType(promClient.Registry.OPENMETRICS_CONTENT_TYPE as never);
+      const exporter = new InMemorySpanExporter();
+      const provider = new BasicTracerProvider({
+        spanProcessors: [new SimpleSpanProcessor(exporter)],
+      });
+      const probes = [
+        prometheusProbe({ registry }),
+        otelProbe({ mode: 'all', tracerProvider: provider }),
+      ];
+      const store = await openStore('/a', {
+        fileSystem: new MemoryFileSystem(),
+        probe: first === 0 ? probes : probes.toReversed(),
+      });
+      await store.putDurable('key', 'value');
+      store.get('key');
+      const text = await registry.metrics();
+      for (const [family, operation] of [
+        ['get', 'get'],
+        ['put', 'put'],
+        ['sync', 'sync'],
+        ['durable_wait', 'durableWait'],
+      ]) {
+        const [, traceId, seconds] =
+          text.match(
+            new RegExp(
+              `tidemark_${family}_duration_seconds_bucket\\{.* # \\{trace_id="(\\w+)",span_id="\\w+"\\} (\\S+) `,
+            ),
+          ) ?? [];
+        const span = exporter
+          .getFinishedSpans()
+          .find((one) => one.attributes['db.operation.name'] === operation);
+        expect(traceId, family).toBe(span?.spanContext().traceId);
+        expect(Number(seconds)).toBeGreaterThan(0);
+      }
+      await store.close();
+    },
+  );
+
+  test('the workers of a cluster are summed, but for times and states', async () => {
+    const registries = [new promClient.Registry(), new promClient.Registry()];
+    const stores = [];
+    for (const registry of registries) {
+      const store = await open(registry, 'a');
+      await store.putDurable('key', 'value');
+      stores.push(store);
+    }
+    const snapshots = await Promise.all(registries.map((one) => one.getMetricsAsJSON()));
+    const all = promClient.AggregatorRegistry.aggregate(snapshots as never);
+    const text = await all.metrics();
+    expect(sample(text, 'tidemark_puts_total{store="a"}')).toBe(2);
+    expect(sample(text, 'tidemark_keys{store="a"}')).toBe(2);
+    expect(sample(text, 'tidemark_state{store="a",state="open"}')).toBe(1);
+    expect(sample(text, 'tidemark_kernel_lock{store="a"}')).toBe(1);
+    const last = sample(text, 'tidemark_last_sync_timestamp_seconds{store="a"}') as number;
+    expect(last).toBeLessThan(Date.now() / 1000 + 1);
+    for (const store of stores) await store.close();
+  });
+});
+
 describe('serveMetrics', () => {
+  test('a store that did not open turns /healthz 503 with the reason; one that opens then is well', async () => {
+    const registry = new promClient.Registry();
+    const probe = prometheusProbe({ registry });
+    const server = await serveMetrics({ registry, probes: [probe], port: 0 });
+    onTestFinished(() => server.close());
+    const fileSystem = new MemoryFileSystem();
+    const store = await openStore('/a', { fileSystem, segmentBytes: 400 });
+    for (let index = 0; index < 30; index++) store.put(`key-${index}`, 'value');
+    await store.sealsWritten();
+    await store.close();
+    fileSystem.mutate(segmentPath('/a', 1), (bytes) => {
+      bytes[30] = (bytes[30] as number) ^ 1;
+      return undefined;
+    });
+    await expect(openStore('/a', { fileSystem, probe, open: 'full' })).rejects.toThrow();
+    const health = await fetched(`${server.url}/healthz`);
+    expect(health.status).toBe(503);
+    expect(health.body).toMatch(/^a did not open: STORE_CORRUPT: .*00000001.dwal/);
+    const { body } = await fetched(`${server.url}/metrics`);
+    expect(sample(body, 'tidemark_corruptions_total{store="a",kind="STORE_CORRUPT"}')).toBe(1);
+    probe.giveUp();
+    expect(await fetched(`${server.url}/healthz`)).toMatchObject({ status: 200 });
+  });
+
+  test.each([
+    ['gzip', true],
+    ['br, gzip;q=0.5', true],
+    ['identity', false],
+    ['gzip;q=0', false],
+  ])('whoever takes %s gets it compressed: %s', async (encoding, isCompressed) => {
+    const registry = new promClient.Registry();
+    const store = await open(registry, 'a');
+    const server = await serveMetrics({ registry, port: 0 });
+    onTestFinished(() => server.close());
+    const response = await new Promise<import('node:http').IncomingMessage>((resolve) => {
+      get(`${server.url}/metrics`, { headers: { 'accept-encoding': encoding } }, resolve);
+    });
+    const bytes = Buffer.concat(await response.toArray());
+    expect(response.headers['content-encoding']).toBe(isCompressed ? 'gzip' : undefined);
+    const text = isCompressed ? gunzipSync(bytes) : bytes;
+    expect(text.toString()).toContain('tidemark_keys{store="a"} 0');
+    await store.close();
+  });
+
   test('/metrics shows the store, /healthz turns 503 once it is poisoned, anything else is 404', async () => {
     const registry = new promClient.Registry();
     const fileSystem = new MemoryFileSystem();
@@ -254,6 +482,10 @@ describe('serveMetrics', () => {
   });
 });
 
+test('the version that is told is that of the package', () => {
+  expect(VERSION).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
+});
+
 describe('timed gets', () => {
   test.each([2, 3, 8, 10, 16])(
     'of gets that repeat themselves every %d, each is timed as often',
@@ -274,14 +506,15 @@ describe('timed gets', () => {
 
 describe('duration histogram', () => {
   test('every duration counts in the Prometheus buckets at and above it', () => {
+    const bounds = [3, 4, 5, 6, 7, 8, 9].flatMap((decade) =>
+      [1, 2, 5].map((digit) => digit * 10 ** decade),
+    );
     for (let exponent = 0; exponent < 11; exponent++) {
       for (const factor of [1.01, 1.5, 1.99, 2.01, 4.99, 5.01, 9.99]) {
         const durationNs = factor * 10 ** exponent;
-        const histogram = new DurationHistogram();
+        const histogram = new DurationHistogram(bounds);
         histogram.observe(durationNs, 3);
-        expect(histogram.cumulative()).toEqual(
-          BOUNDS_NS.map((bound) => (durationNs < bound ? 3 : 0)),
-        );
+        expect(histogram.cumulative()).toEqual(bounds.map((bound) => (durationNs < bound ? 3 : 0)));
         expect(histogram.count).toBe(3);
         expect(histogram.sumSeconds).toBeCloseTo((3 * durationNs) / 1e9, 12);
       }

@@ -1,5 +1,5 @@
 import { type RowSpec, STORE } from '../../panels/dashboard.ts';
-import { BY, NAME, quantiles, rate, ratio, recorded } from '../../panels/expressions.ts';
+import { BY, mean, NAME, quantiles, rate, ratio, recorded } from '../../panels/expressions.ts';
 import { timeseries } from '../../panels/panel-kinds.ts';
 import { THRESHOLDS } from '../../panels/thresholds.ts';
 
@@ -22,7 +22,6 @@ export const DURABILITY_ROW: RowSpec = {
           expr: ratio(rate('tidemark_sync_waiters_total'), rate('tidemark_syncs_total')),
           legend: NAME,
         },
-        { expr: `tidemark_sync_waiting{${STORE}}`, legend: `waiting now ${NAME}` },
       ],
     }),
     timeseries({
@@ -37,12 +36,6 @@ export const DURABILITY_ROW: RowSpec = {
       description: 'Appended and not yet synced.',
       unit: 'bytes',
       queries: [{ expr: `tidemark_unsynced_bytes{${STORE}}`, legend: NAME }],
-    }),
-    timeseries({
-      title: 'Records a power cut could take',
-      description: 'Appended and not yet synced. At half a million, writes wait.',
-      unit: 'short',
-      queries: [{ expr: `tidemark_unsynced_records{${STORE}}`, legend: NAME }],
     }),
     timeseries({
       title: 'Write stalls',
@@ -68,7 +61,7 @@ export const DURABILITY_ROW: RowSpec = {
       title: 'Time of a write stall',
       description: 'How long a write waited.',
       unit: 's',
-      queries: quantiles('write_stall'),
+      queries: [{ expr: mean('write_stall'), legend: NAME }],
       emptyWhenWell: true,
     }),
     timeseries({

@@ -1,5 +1,5 @@
 import type { RowSpec } from '../../panels/dashboard.ts';
-import { NAME, quantiles, rate, ratio } from '../../panels/expressions.ts';
+import { NAME, quantiles, rate } from '../../panels/expressions.ts';
 import { timeseries } from '../../panels/panel-kinds.ts';
 import { THRESHOLDS } from '../../panels/thresholds.ts';
 
@@ -32,20 +32,6 @@ export const OPERATIONS_ROW: RowSpec = {
         },
       ],
       emptyWhenWell: true,
-    }),
-    timeseries({
-      title: 'Writes a put',
-      description: 'Write calls over puts and deletes: 1 without batches, less with them.',
-      unit: 'short',
-      queries: [
-        {
-          expr: ratio(
-            rate('tidemark_writes_total'),
-            `(${rate('tidemark_puts_total')} + ${rate('tidemark_deletes_total')})`,
-          ),
-          legend: NAME,
-        },
-      ],
     }),
     timeseries({
       title: 'Time of a get',

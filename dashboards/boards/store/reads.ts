@@ -1,5 +1,5 @@
 import { type RowSpec, STORE } from '../../panels/dashboard.ts';
-import { BY, NAME, quantiles, rate, ratio } from '../../panels/expressions.ts';
+import { mean, NAME, quantiles, rate } from '../../panels/expressions.ts';
 import { heatmap, timeseries } from '../../panels/panel-kinds.ts';
 
 export const READS_ROW: RowSpec = {
@@ -20,30 +20,15 @@ export const READS_ROW: RowSpec = {
     }),
     timeseries({
       title: 'Bytes read a second',
-      description: 'By what they are for.',
+      description: 'For gets, and for scans, compactions, seals and scrubs beside them.',
       unit: 'Bps',
       queries: [
         {
-          expr: rate('tidemark_pread_bytes_total', 'by (site, instance, store)'),
-          legend: `{{site}} ${NAME}`,
-        },
-      ],
-      stacked: true,
-    }),
-    timeseries({
-      title: 'Bytes read for a get',
-      description:
-        'Read amplification: bytes read for gets over gets that hit. The frame of the record, and no more.',
-      unit: 'bytes',
-      queries: [
-        {
-          expr: ratio(
-            rate('tidemark_pread_bytes_total', BY, 'site="get"'),
-            rate('tidemark_gets_total', BY, 'result="hit"'),
-          ),
+          expr: rate('tidemark_pread_bytes_total'),
           legend: NAME,
         },
       ],
+      stacked: true,
     }),
     timeseries({
       title: 'Checksums a second',
@@ -51,8 +36,8 @@ export const READS_ROW: RowSpec = {
       unit: 'ops',
       queries: [
         {
-          expr: rate('tidemark_crc_validations_total', 'by (site, outcome, instance, store)'),
-          legend: `{{site}} {{outcome}} ${NAME}`,
+          expr: rate('tidemark_crc_validations_total', 'by (outcome, instance, store)'),
+          legend: `{{outcome}} ${NAME}`,
         },
       ],
     }),
@@ -67,10 +52,11 @@ export const READS_ROW: RowSpec = {
       title: 'Time of a checksum',
       description: 'Part of a get. Ten times slower than usual: the slow implementation is in use.',
       unit: 's',
-      queries: quantiles('crc_validate'),
+      queries: [{ expr: mean('crc_validate'), legend: NAME }],
     }),
     heatmap({
       title: 'Gets by their time',
+      span: 8,
       description: 'How many gets took how long. Two bands are the page cache and the disk.',
       unit: 's',
       queries: [
@@ -85,7 +71,6 @@ export const READS_ROW: RowSpec = {
       description:
         'Reads that found their segment open, that had to open it, and descriptors closed to make room.',
       unit: 'ops',
-      span: 12,
       queries: [
         { expr: rate('tidemark_fd_pool_hits_total'), legend: `hit ${NAME}` },
         { expr: rate('tidemark_fd_pool_misses_total'), legend: `miss ${NAME}` },

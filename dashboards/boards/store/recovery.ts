@@ -7,6 +7,17 @@ export const RECOVERY_ROW: RowSpec = {
   title: 'Recovery',
   panels: [
     timeseries({
+      title: 'State',
+      description: 'Of the store in its directory: opening, open, or failed to open.',
+      unit: 'short',
+      queries: [
+        {
+          expr: `max by (state, instance, store) (tidemark_state{${STORE}}) * on (instance, store) group_left (directory, version) max by (directory, version, instance, store) (tidemark_info{${STORE}}) > 0`,
+          legend: `{{state}} {{directory}} {{version}} ${NAME}`,
+        },
+      ],
+    }),
+    timeseries({
       title: 'Openings',
       description:
         'Of this process so far, by outcome. recovered: it was not closed in order before.',

@@ -1,5 +1,5 @@
 import { type RowSpec, STORE } from '../../panels/dashboard.ts';
-import { BY, NAME, quantiles, rate, recorded } from '../../panels/expressions.ts';
+import { BY, mean, NAME, rate, recorded } from '../../panels/expressions.ts';
 import { timeseries } from '../../panels/panel-kinds.ts';
 import { THRESHOLDS } from '../../panels/thresholds.ts';
 
@@ -79,7 +79,7 @@ export const SEGMENTS_ROW: RowSpec = {
       title: 'Time of a compaction',
       description: 'From its start to its publication.',
       unit: 's',
-      queries: quantiles('compaction'),
+      queries: [{ expr: mean('compaction'), legend: NAME }],
       traced: true,
     }),
     timeseries({
@@ -99,14 +99,18 @@ export const SEGMENTS_ROW: RowSpec = {
       ],
     }),
     timeseries({
-      title: 'Bytes scrubbed and backed up',
-      description: 'Read by scrubs; linked into backups, which is free, or copied.',
-      unit: 'Bps',
+      title: 'Age of the last scrub and backup',
+      description: 'Since one ended well. Empty where none has in this process.',
+      unit: 's',
+      emptyWhenWell: true,
       queries: [
-        { expr: rate('tidemark_verified_bytes_total'), legend: `scrubbed ${NAME}` },
         {
-          expr: rate('tidemark_backup_bytes_total', 'by (way, instance, store)'),
-          legend: `{{way}} ${NAME}`,
+          expr: `time() - (tidemark_last_verification_timestamp_seconds{${STORE}} > 0)`,
+          legend: `scrub ${NAME}`,
+        },
+        {
+          expr: `time() - (tidemark_last_backup_timestamp_seconds{${STORE}} > 0)`,
+          legend: `backup ${NAME}`,
         },
       ],
     }),

@@ -12,8 +12,8 @@ export const SELF_ROW: RowSpec = {
       unit: 'ops',
       queries: [
         {
-          expr: rate('tidemark_spans_total', 'by (span, disposition, instance, store)'),
-          legend: `{{span}} {{disposition}} ${NAME}`,
+          expr: rate('tidemark_spans_total', 'by (disposition, instance, store)'),
+          legend: `{{disposition}} ${NAME}`,
         },
       ],
     }),

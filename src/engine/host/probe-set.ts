@@ -73,8 +73,8 @@ export class ProbeSet {
     }
   }
 
-  detach(): void {
-    for (const probe of this.probes) this.detachOne(probe);
+  detach(failure?: StoreError): void {
+    for (const probe of this.probes) this.detachOne(probe, failure);
   }
 
   /** The number of a new operation. */
@@ -215,9 +215,9 @@ export class ProbeSet {
     this.isTelling = before;
   }
 
-  private detachOne(probe: Probe): void {
+  private detachOne(probe: Probe, failure?: StoreError): void {
     try {
-      this.heed(probe.detach?.());
+      this.heed(probe.detach?.(failure));
     } catch {
       this.errors++;
     }

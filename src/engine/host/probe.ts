@@ -23,8 +23,8 @@ export type ReadSite = 'get' | 'scan' | 'compact' | 'verify' | 'seal';
 export interface Probe {
   /** The store this probe will hear of, before it is opened. */
   attach?(source: ProbeSource): void;
-  /** That store was closed, or failed to open; nothing more is heard of it. */
-  detach?(): void;
+  /** That store was closed, or failed to open, and why; nothing more is heard of it. */
+  detach?(failure?: StoreError): void;
 
   /**
    * An operation begins. True when its parts, and a get itself, are to be timed. Without this
@@ -80,6 +80,10 @@ export interface Probe {
 export interface ProbeSource {
   /** The store's logical name. */
   readonly name: string;
+  /** Its directory, absolute. */
+  readonly directory: string;
+  /** Which CRC-32C implementation this process uses. */
+  readonly checksum: string;
   /** Undefined until the store is open. */
   readonly gauges: () => ProbeGauges | undefined;
   /** All probes of the store, this one included. */

@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { checksumName } from '../format/crc32c.ts';
 import { StoreError } from '../host/errors.ts';
 import type { GuardedFileSystem } from '../host/guarded-file-system.ts';
 import { NodeFileSystem } from '../host/node-file-system.ts';
@@ -121,7 +122,12 @@ export class OpenLog {
     const latch = new PoisonLatch((error) => probe?.event?.({ kind: 'poisoned', error }));
     const path = resolve(directory);
     let log: OpenLog | undefined;
-    probe?.attach({ name: options.name ?? basename(path), gauges: () => log?.gauges(target) });
+    probe?.attach({
+      name: options.name ?? basename(path),
+      directory: path,
+      checksum: checksumName(),
+      gauges: () => log?.gauges(target),
+    });
     const given: Omit<OpeningOptions, 'operation'> = {
       fileSystem,
       directory: path,
@@ -152,7 +158,7 @@ export class OpenLog {
         return failure;
       });
     } catch (error) {
-      probe?.detach();
+      probe?.detach(error as StoreError);
       throw error;
     }
   }

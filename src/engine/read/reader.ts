@@ -1,4 +1,5 @@
 import { basename, join, resolve } from 'node:path';
+import { checksumName } from '../format/crc32c.ts';
 import { MAX_SEGMENT_ID } from '../format/format.ts';
 import { StoreError, wrapSystemError } from '../host/errors.ts';
 import type { FileSystem } from '../host/file-system.ts';
@@ -115,7 +116,12 @@ export class StoreReader extends KeyValueView {
     const asked = resolve(path);
     const full = options.open === 'full';
     let opened: StoreReader | undefined;
-    probe?.attach({ name: options.name ?? basename(asked), gauges: () => opened?.gauges() });
+    probe?.attach({
+      name: options.name ?? basename(asked),
+      directory: asked,
+      checksum: checksumName(),
+      gauges: () => opened?.gauges(),
+    });
     try {
       const setup = {
         ...heldForReading(fileSystem, asked),
@@ -127,7 +133,7 @@ export class StoreReader extends KeyValueView {
       opened = new StoreReader(setup, await readSnapshot(setup, options.onOpenProgress));
       return opened;
     } catch (error) {
-      probe?.detach();
+      probe?.detach(error as StoreError);
       throw error;
     }
   }
