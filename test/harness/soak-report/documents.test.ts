@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -44,13 +44,13 @@ test('from nothing to a gate: the adapter, the profile, the commands and the scr
   expect(readSummary(join(directory, 'soak')).gates.length).toBeGreaterThanOrEqual(7);
 });
 
-test('the script of action.yml runs the soak with its inputs, and passes the exit status on', () => {
-  const directory = temporaryDirectory();
+/** Runs the script of action.yml as GitHub does, with these `arguments`. */
+function runAction(directory: string, lines: string) {
   const action = readFileSync('action.yml', 'utf8');
   const indented = /- name: Soak[\s\S]*?run: \|\n([\s\S]*?)\n\n/.exec(action)?.[1] as string;
   const script = indented.replace(/^ {8}/gm, '');
   const output = join(directory, 'output');
-  const { status, stderr } = spawnSync('bash', ['-eo', 'pipefail', '-c', script], {
+  const { status, stdout, stderr } = spawnSync('bash', ['-eo', 'pipefail', '-c', script], {
     cwd: directory,
     encoding: 'utf8',
     env: {
@@ -64,15 +64,31 @@ test('the script of action.yml runs the soak with its inputs, and passes the exi
       ...{
         BASELINE: '',
         HISTORY: '',
-        ARGUMENTS: '--bytes 2MB --keys 2000 --max-rss-mb 1',
+        ARGUMENTS: lines,
         OUT: 'out',
         GITHUB_OUTPUT: output,
       },
     },
   });
+  return { status, stdout, stderr, output };
+}
+
+test('the script of action.yml runs the soak with its inputs, and passes the exit status on', () => {
+  const directory = temporaryDirectory();
+  const lines = '--bytes 2MB\n--keys 2000\n--max-rss-mb "1"\n';
+  const { status, stderr, output } = runAction(directory, lines);
   expect(`${status} ${stderr}`).toMatch(/^99 /);
   expect(readFileSync(output, 'utf8')).toBe('exit-code=99\n');
   expect(readSummary(join(directory, 'out'))).toMatchObject({ seed: 3, verdict: 'threshold' });
+});
+
+test('arguments of action.yml keep their blanks, are not run, and need their quotes closed', () => {
+  const directory = temporaryDirectory();
+  const blanks = runAction(directory, "--adapter './no such $(touch run).mjs'\n--keys 5");
+  expect(`${blanks.status} ${blanks.stderr}`).toMatch(/^2 .*no such \$\(touch run\)\.mjs/s);
+  expect(existsSync(join(directory, 'run'))).toBe(false);
+  const open = runAction(directory, "--keys '5");
+  expect(`${open.status} ${open.stdout}`).toMatch(/^2 .*a quote is not closed/s);
 });
 
 test('docs/harness.md names every statistic, profile and file of the report', () => {
