@@ -102,6 +102,8 @@ export async function runOutside(
       reason === undefined
         ? await runCase(one, options)
         : { name: one.name, status: 'skipped' as const, detail: reason };
+    // An interrupt that reached the case's processes as well says nothing of the store.
+    if (options.signal?.aborted) break;
     results.push(result);
     options.onCase?.(result);
   }

@@ -122,4 +122,28 @@ export const END_MUTANTS: readonly Mutant[] = [
     ],
     checks: ['corners'],
   },
+  {
+    name: 'sync-in-foreign-context',
+    mistake: 'a group commit runs in the async context of whoever asked first',
+    edits: [
+      {
+        file: 'group-commit',
+        find: 'void inOwnContext(() => this.run());',
+        replace: 'void this.run();',
+      },
+    ],
+    checks: ['corners'],
+  },
+  {
+    name: 'merge-in-foreign-context',
+    mistake: 'automatic merges run in the async context of whoever opened the store',
+    edits: [
+      {
+        file: 'merge-scheduler',
+        find: 'void inOwnContext(() => this.startWithSeals());',
+        replace: 'void this.startWithSeals();',
+      },
+    ],
+    checks: ['corners'],
+  },
 ];
