@@ -31,11 +31,11 @@ test('from nothing to a gate: the adapter, the profile, the commands and the scr
   writeFileSync(join(directory, 'my-store.mjs'), code.get('js')?.[0] as string);
   writeFileSync(join(directory, 'my-profile.json'), code.get('json')?.[0] as string);
   const script = [...(code.get('sh') ?? []), ...(code.get('bash') ?? [])].join('\n');
-  expect(script.match(/npm run soak -- /g)).toHaveLength(3);
+  expect(script.match(/npx tidemark-soak /g)).toHaveLength(3);
   // Two runs after each other are compared, and the machine may be busy with something else in one
   // of them.
   const soak = `${SOAK} --min-effect 100`;
-  await run('bash', ['-euc', script.replaceAll('npm run soak --', soak)], { cwd: directory });
+  await run('bash', ['-euc', script.replaceAll('npx tidemark-soak', soak)], { cwd: directory });
   expect(readSummary(join(directory, 'first'))).toMatchObject({
     verdict: 'pass',
     profile: { name: 'my-store' },
