@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { compiledProgram } from '../../package-root.ts';
 import type { UpkeepAnswer } from './upkeep-child.ts';
 import { addUpkeep, noUpkeep, type UpkeepCounts } from './upkeep-counts.ts';
 import type { UpkeepFinding } from './upkeep-finding.ts';
@@ -66,7 +67,7 @@ export async function runUpkeep(options: UpkeepOptions): Promise<UpkeepReport> {
 }
 
 function startChild(): ChildProcess {
-  return fork(new URL('./upkeep-child.js', import.meta.url), { serialization: 'advanced' });
+  return fork(compiledProgram('crash/upkeep/upkeep-child.js'), { serialization: 'advanced' });
 }
 
 /** Undefined when it ended, or hangs and was killed. */
