@@ -43,7 +43,7 @@ const S = 1_000_000_000;
 /** Microseconds are the page cache, hundreds the disk; an objective needs 1 ms. */
 const GET_BOUNDS = [5 * US, 50 * US, MS, 10 * MS];
 const PREAD_BOUNDS = [10 * US, MS];
-const SYNC_BOUNDS = [2 * MS, 20 * MS, 200 * MS];
+const SYNC_BOUNDS = [2 * MS, 20 * MS, 200 * MS, S];
 /** An objective needs 100 ms. */
 const DURABLE_WAIT_BOUNDS = [2 * MS, 20 * MS, 100 * MS, 500 * MS, 2 * S];
 /** Of what is rare the mean says as much. */

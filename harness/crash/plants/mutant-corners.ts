@@ -10,7 +10,7 @@ import {
   MARK_FILE,
   NONCE_BYTES,
 } from '../../../src/engine/lock/durable-mark.ts';
-import { fileSystemOf, imageOf } from '../../file-systems/disk-image.ts';
+import { type DiskImage, fileSystemOf, imageOf } from '../../file-systems/disk-image.ts';
 import { intercept, isChange } from '../../file-systems/intercepted.ts';
 import { MemoryFileSystem } from '../../file-systems/memory-file-system.ts';
 import { systemError } from '../../file-systems/system-error.ts';
@@ -38,6 +38,7 @@ export const CORNERS: readonly (() => void | Promise<void>)[] = [
   refuseFrameOfAnotherType,
   copyOnlyWhatIsLive,
   openAfterEveryKilledOpening,
+  openAfterEveryKilledRemoval,
   ...IDENTITY_CORNERS,
   ...SEAL_CORNERS,
   ...EVIDENCE_CORNERS,
@@ -68,6 +69,27 @@ async function openAfterEveryKilledOpening(): Promise<void> {
   store.put('key', 'value');
   const killed = imageOf(fileSystem);
   await store.close();
+  await killEveryOpening(killed);
+}
+
+/** In front stand two empty segments with seals, of which the second names what the first held. */
+async function openAfterEveryKilledRemoval(): Promise<void> {
+  const fileSystem = new MemoryFileSystem();
+  const store = await openStore(DIRECTORY, { fileSystem });
+  store.delete('gone');
+  store.rotate();
+  await store.compact();
+  store.rotate();
+  await store.sealsWritten();
+  store.put('key', 'value');
+  const killed = imageOf(fileSystem);
+  await store.close();
+  if (killed.files.size < 7) throw new Error('two segments and two seals should stand in front');
+  await killEveryOpening(killed);
+}
+
+/** Opens a store whose only pair is `key` and `value` again, after each way to die in an opening. */
+async function killEveryOpening(killed: DiskImage): Promise<void> {
   for (let dieAt = 0; ; dieAt++) {
     const dying = fileSystemOf(killed);
     let changes = 0;

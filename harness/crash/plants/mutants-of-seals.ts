@@ -174,10 +174,17 @@ export const SEAL_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'repair',
-        find: 'if (stale.length > 0) fileSystem.directorySync(directory);',
-        replace: '',
+        find: 'fileSystem.remove(sealPath(directory, segmentId));\n        fileSystem.directorySync(directory);',
+        replace: 'fileSystem.remove(sealPath(directory, segmentId));',
       },
     ],
     checks: ['states'],
+  },
+  {
+    name: 'stale-seals-first-to-last',
+    mistake:
+      'of the seals of empty segments in front the first goes first, which the next one names',
+    edits: [{ file: 'repair', find: 'stale.toReversed()', replace: 'stale' }],
+    checks: ['corners'],
   },
 ];

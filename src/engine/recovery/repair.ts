@@ -72,7 +72,9 @@ export async function rewriteFrom(
  * Removes the empty segments in front of the first that holds bytes, one after the other: of two
  * removals that nothing orders a power cut may keep the second alone, which leaves a gap. The seals
  * that say that they should be there go first: the seal of the first one left is written again for
- * its new place, and their own are removed. Without room for that they stay where they are.
+ * its new place, and their own are removed, the last one first. A seal names the identity of the
+ * segment before it, which an empty file without a seal cannot show. Without room for the seal that
+ * is written they stay where they are.
  */
 export async function removeLeadingEmpty(
   files: StoreFiles,
@@ -96,8 +98,11 @@ export async function removeLeadingEmpty(
     if (!isNoRoom(error)) throw error;
     return { removed: [], seals };
   }
-  for (const segmentId of stale) fileSystem.remove(sealPath(directory, segmentId));
-  if (stale.length > 0) fileSystem.directorySync(directory);
+  for (const segmentId of stale.toReversed()) {
+    fileSystem.remove(sealPath(directory, segmentId));
+    fileSystem.directorySync(directory);
+    await turns.after(FILE_WORK_BYTES);
+  }
   for (const segmentId of removed) {
     fileSystem.remove(segmentPath(directory, segmentId));
     fileSystem.directorySync(directory);
