@@ -88,7 +88,7 @@ async function openAfterEveryKilledRemoval(): Promise<void> {
   await killEveryOpening(killed);
 }
 
-/** Opens a store whose only pair is `key` and `value` again, after each way to die in an opening. */
+/** Opens a store with one pair, `key` and `value`, again after each way to die in an opening. */
 async function killEveryOpening(killed: DiskImage): Promise<void> {
   for (let dieAt = 0; ; dieAt++) {
     const dying = fileSystemOf(killed);
