@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { MutantCheckName } from '../crash/plants/mutant.ts';
 import type { MutantVerdict } from '../crash/plants/mutant-child.ts';
-import { type EngineFile, type MutatedCopy, PACKAGE_DIRECTORY } from './mutated-copy.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
+import type { EngineFile, MutatedCopy } from './mutated-copy.ts';
 
 /** What noticed a mutant. Undefined: nobody. */
 export type CaughtBy = string | undefined;
@@ -64,11 +65,11 @@ async function runTests(
   signal: AbortSignal,
 ): Promise<CaughtBy> {
   if (tests.length === 0) return undefined;
-  const vitest = join(PACKAGE_DIRECTORY, 'node_modules/vitest/vitest.mjs');
-  const config = join(PACKAGE_DIRECTORY, 'harness/mutate/mutated-tests.config.ts');
+  const vitest = join(PACKAGE_ROOT, 'node_modules/vitest/vitest.mjs');
+  const config = join(PACKAGE_ROOT, 'harness/mutate/mutated-tests.config.ts');
   const words = [vitest, 'run', '--config', config, '--bail=1', '--maxWorkers=1', ...tests];
   const child = spawn(process.execPath, words, {
-    cwd: PACKAGE_DIRECTORY,
+    cwd: PACKAGE_ROOT,
     env: { ...process.env, TIDEMARK_MUTATED: directory },
     stdio: ['ignore', 'pipe', 'ignore'],
     detached: true,
@@ -108,13 +109,13 @@ export function testsOf({ name, path }: EngineFile): string[] {
   const words = name.split('-').filter((word) => word.length > 3);
   return testFiles().filter((test) => {
     const isNamed = words.some((word) => basename(test).includes(word));
-    const text = readFileSync(join(PACKAGE_DIRECTORY, test), 'utf8');
+    const text = readFileSync(join(PACKAGE_ROOT, test), 'utf8');
     return isNamed || text.includes(`../${source}'`);
   });
 }
 
 function testFiles(): string[] {
-  return readdirSync(join(PACKAGE_DIRECTORY, 'test', 'engine'))
+  return readdirSync(join(PACKAGE_ROOT, 'test', 'engine'))
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => join('test', 'engine', name));
 }

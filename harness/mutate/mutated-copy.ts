@@ -9,13 +9,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, relative } from 'node:path';
-
-export const PACKAGE_DIRECTORY = dirname(
-  createRequire(import.meta.url).resolve('tidemark/package.json'),
-);
+import { basename, join, relative } from 'node:path';
+import { PACKAGE_ROOT } from '../package-root.ts';
 
 /** A compiled file of the engine. */
 export interface EngineFile {
@@ -27,20 +23,20 @@ export interface EngineFile {
 }
 
 export function engineFiles(): EngineFile[] {
-  const engine = join(PACKAGE_DIRECTORY, 'dist', 'src', 'engine');
+  const engine = join(PACKAGE_ROOT, 'dist', 'src', 'engine');
   return readdirSync(engine, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.js') && hasSource(path))
     .toSorted()
     .map((path) => {
       const whole = join(engine, path);
       const name = basename(path, '.js');
-      return { name, path: relative(PACKAGE_DIRECTORY, whole), text: readFileSync(whole, 'utf8') };
+      return { name, path: relative(PACKAGE_ROOT, whole), text: readFileSync(whole, 'utf8') };
     });
 }
 
 /** What other packages' code was built into is not the engine's. */
 function hasSource(path: string): boolean {
-  return existsSync(join(PACKAGE_DIRECTORY, 'src', 'engine', path.replace(/\.js$/, '.ts')));
+  return existsSync(join(PACKAGE_ROOT, 'src', 'engine', path.replace(/\.js$/, '.ts')));
 }
 
 /** One copy of the compiled package for one mutant after the other. */
@@ -52,13 +48,13 @@ export class MutatedCopy {
     const dist = join(this.directory, 'dist');
     mkdirSync(dist);
     for (const part of ['src', 'harness'])
-      cpSync(join(PACKAGE_DIRECTORY, 'dist', part), join(dist, part), {
+      cpSync(join(PACKAGE_ROOT, 'dist', part), join(dist, part), {
         recursive: true,
         filter: (path) => !/\.(?:d\.ts|map)$/.test(path),
       });
-    cpSync(join(PACKAGE_DIRECTORY, 'package.json'), join(this.directory, 'package.json'));
+    cpSync(join(PACKAGE_ROOT, 'package.json'), join(this.directory, 'package.json'));
     for (const name of ['node_modules', 'harness'])
-      symlinkSync(join(PACKAGE_DIRECTORY, name), join(this.directory, name));
+      symlinkSync(join(PACKAGE_ROOT, name), join(this.directory, name));
   }
 
   /** This file reads so, and every other one as it was compiled. */
