@@ -20,8 +20,8 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'guarded-file-system',
-        find: 'this.refuse(this.held.objection());',
-        replace: '',
+        find: 'this.guard.beforeWrite?.();\n        this.refuse(this.held.objection());',
+        replace: 'this.guard.beforeWrite?.();',
       },
     ],
     checks: ['corners'],

@@ -158,11 +158,21 @@ export class GuardedFileSystem implements FileSystem {
   }
 
   directorySync(path: string): void {
-    this.inner.directorySync(path);
+    try {
+      this.inner.directorySync(path);
+    } catch (error) {
+      this.checkSynced(path);
+      throw error;
+    }
   }
 
-  directorySyncAsync(path: string): Promise<void> {
-    return this.inner.directorySyncAsync(path);
+  async directorySyncAsync(path: string): Promise<void> {
+    try {
+      await this.inner.directorySyncAsync(path);
+    } catch (error) {
+      this.checkSynced(path);
+      throw error;
+    }
   }
 
   tryLock(descriptor: number): KernelLockResult {
@@ -193,6 +203,11 @@ export class GuardedFileSystem implements FileSystem {
    */
   checkDirectory(): void {
     this.refuse(this.held.directoryObjection());
+  }
+
+  /** A directory that was moved away cannot be synced by its name: then that is what happened. */
+  private checkSynced(path: string): void {
+    if (path === this.held.directory) this.refuse(this.held.objection());
   }
 
   private checkRead(descriptor: number): void {

@@ -253,12 +253,7 @@ export class LogSync {
       latch.check();
       done = true;
     } catch (error) {
-      if (error instanceof StoreError) throw error;
-      // A directory that was moved away cannot be synced by its name: then that is what happened.
-      const objection = this.objection(synced);
-      throw objection === undefined
-        ? latch.close('SYNC_FAILED', 'the sync', error)
-        : latch.closeWith(objection);
+      throw error instanceof StoreError ? error : latch.close('SYNC_FAILED', 'the sync', error);
     } finally {
       this.inFlight = new Set();
       this.closeDurable(done);
