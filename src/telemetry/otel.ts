@@ -179,11 +179,7 @@ class OtelProbe implements SpanCounting {
       this.counts.operation.unsampled++;
       return false;
     }
-    if (this.budget !== undefined && !this.budget.hasRoom()) {
-      this.counts.operation.budget++;
-      this.remember(operation, 'budget');
-      return false;
-    }
+    if (this.isBeyondBudget(operation)) return false;
     const { name, options } = this.headOf(kind);
     const span = this.tracer.startSpan(name, options, parent);
     if (!span.isRecording()) {
@@ -193,6 +189,14 @@ class OtelProbe implements SpanCounting {
     const recorded = { span, context: new SpanContextView(parent, span) };
     this.remember(operation, recorded);
     if (kind === 'durableWait') this.waits.push(recorded);
+    return true;
+  }
+
+  /** Counts an operation that the budget has no room for, and remembers it for its parts. */
+  private isBeyondBudget(operation: number): boolean {
+    if (this.budget === undefined || this.budget.hasRoom()) return false;
+    this.counts.operation.budget++;
+    this.remember(operation, 'budget');
     return true;
   }
 
@@ -209,11 +213,7 @@ class OtelProbe implements SpanCounting {
       this.counts.operation.unsampled++;
       return false;
     }
-    if (this.budget !== undefined && !this.budget.hasRoom()) {
-      this.counts.operation.budget++;
-      this.remember(operation, 'budget');
-      return false;
-    }
+    if (this.isBeyondBudget(operation)) return false;
     const { name, options } = this.headOf('sync');
     const linked = new OperationOptions(options.attributes, links);
     let span = this.tracer.startSpan(name, linked, ROOT_CONTEXT);

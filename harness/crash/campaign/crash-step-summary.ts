@@ -1,10 +1,9 @@
-import { appendFileSync } from 'node:fs';
+import { appendToJobPage, cell, repeatLines } from '../../job-page.ts';
 import { type CrashSummary, VERDICTS } from './crash-report.ts';
 
 /** Appends to the page that GitHub shows of a job, when there is one. */
 export function writeStepSummary(summary: CrashSummary): void {
-  const path = process.env.GITHUB_STEP_SUMMARY;
-  if (path !== undefined && path !== '') appendFileSync(path, `${markdownOf(summary)}\n`);
+  appendToJobPage(markdownOf(summary));
 }
 
 export function markdownOf(summary: CrashSummary): string {
@@ -30,15 +29,6 @@ export function markdownOf(summary: CrashSummary): string {
       `  ${again}`,
       '  ```',
     ]),
-    'Repeat with:',
-    '',
-    '```sh',
-    command,
-    '```',
+    ...repeatLines(command),
   ].join('\n');
-}
-
-/** Neither ends a cell of a table nor begins anything else. */
-function cell(text: string): string {
-  return text.replace(/[\\|<>`*_[\]]/g, '\\$&').replace(/\s*\n\s*/g, ' ');
 }

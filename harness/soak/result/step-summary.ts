@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { appendToJobPage, cell, repeatLines } from '../../job-page.ts';
 import { formatQuantity, type Unit } from '../../quantity.ts';
 import { formatBytes, formatDuration } from '../../units.ts';
 import type { Gate } from '../gates/gate.ts';
@@ -13,8 +13,7 @@ const MARKS: Readonly<Record<Gate['verdict'], string>> = {
 
 /** Appends to the page that GitHub shows of a job, when there is one. */
 export function writeStepSummary(summary: Summary): void {
-  const path = process.env.GITHUB_STEP_SUMMARY;
-  if (path !== undefined && path !== '') appendFileSync(path, `${markdownOf(summary)}\n`);
+  appendToJobPage(markdownOf(summary));
 }
 
 export function markdownOf(summary: Summary): string {
@@ -43,11 +42,7 @@ export function markdownOf(summary: Summary): string {
     ),
     '',
     ...(baseline === null ? [] : baselineLines(baseline)),
-    'Repeat with:',
-    '',
-    '```sh',
-    command,
-    '```',
+    ...repeatLines(command),
   ].join('\n');
 }
 
@@ -72,9 +67,4 @@ function baselineLines({ warnings, rows }: NonNullable<Summary['baseline']>): st
 
 function shown(value: number | null, unit: Unit): string {
   return value === null ? '' : formatQuantity(value, unit);
-}
-
-/** Neither ends a cell of a table nor begins anything else. */
-function cell(text: string): string {
-  return text.replace(/[\\|<>`*_[\]]/g, '\\$&').replace(/\s*\n\s*/g, ' ');
 }

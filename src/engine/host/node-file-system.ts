@@ -67,7 +67,7 @@ export class NodeFileSystem implements FileSystem {
 
   link(existing: string, path: string): void {
     fs.linkSync(existing, path);
-    // Of a symbolic link it makes one more: a name for something that another may take away.
+    // A symbolic link becomes a second link, to something that another may take away.
     if (!fs.lstatSync(path).isSymbolicLink()) return;
     fs.unlinkSync(path);
     throw Object.assign(new Error(`ELOOP: ${existing} is a symbolic link`), { code: 'ELOOP' });
